@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calibration of the time stamp counter. Runs once, before any worker starts.
+ */
+#include <cpuid.h>
+#include <stdbool.h>
+
+#include "clock.h"
+
+#define CALIBRATION_NS 50000000
+#define COST_SAMPLES   1000
+#define PAIR_SAMPLES   64
+
+struct pair {
+	uint64_t tsc;
+	uint64_t ns;
+};
+
+static uint64_t raw_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* The tightest of some brackets: an interrupt inside one would shift the pair. */
+static struct pair read_pair(void)
+{
+	struct pair best = { 0 };
+	uint64_t narrowest = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < PAIR_SAMPLES; i++) {
+		uint64_t before = __builtin_ia32_rdtsc();
+		uint64_t ns = raw_ns();
+		uint64_t after = __builtin_ia32_rdtsc();
+
+		if (after - before < narrowest) {
+			narrowest = after - before;
+			best.tsc = before + narrowest / 2;
+			best.ns = ns;
+		}
+	}
+	return best;
+}
+
+static uint32_t read_cost(void)
+{
+	uint64_t cheapest = UINT32_MAX;
+	int i;
+
+	for (i = 0; i < COST_SAMPLES; i++) {
+		uint64_t before = __builtin_ia32_rdtsc();
+		uint64_t after = __builtin_ia32_rdtsc();
+
+		if (after - before < cheapest)
+			cheapest = after - before;
+	}
+	return cheapest;
+}
+
+static bool invariant(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	if (!__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx))
+		return false;
+	return edx & (1u << 8);
+}
+
+void clock_calibrate(struct clock_info *ret_info)
+{
+	struct timespec pause = { .tv_nsec = CALIBRATION_NS };
+	struct pair from, to;
+
+	from = read_pair();
+	nanosleep(&pause, NULL);
+	to = read_pair();
+
+	ret_info->kind = invariant() ? CLOCK_TSC_INVARIANT : CLOCK_TSC_VARIANT;
+	ret_info->khz = (unsigned __int128)(to.tsc - from.tsc) * 1000000 / (to.ns - from.ns);
+	ret_info->read_cycles = read_cost();
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clock that charges are made in: the time stamp counter, read plainly. Workers read
+ * it at every boundary; the control thread calibrates it once at start. Any thread.
+ */
+#ifndef XENMETER_CLOCK_H
+#define XENMETER_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+enum clock_kind {
+	CLOCK_TSC_INVARIANT = 1, /* constant rate, runs in deep sleep too */
+	CLOCK_TSC_VARIANT = 2,	 /* may change its rate: cycles are not seconds */
+};
+
+struct clock_info {
+	enum clock_kind kind;
+	uint64_t khz;	       /* cycles in a millisecond */
+	uint32_t read_cycles;  /* the cheapest read seen, in cycles */
+};
+
+/* Dearer than this, the counter is emulated by the hypervisor, not read. */
+#define CLOCK_EMULATED_CYCLES 500
+
+/**
+ * clock_now() - cycles, now
+ *
+ * Not serialising: the few instructions that may slip over a boundary are of the same
+ * worker and stay in the books.
+ */
+static inline uint64_t clock_now(void)
+{
+#ifdef XENMETER_NO_ACCOUNTING
+	return 0;
+#else
+	return __builtin_ia32_rdtsc();
+#endif
+}
+
+/**
+ * clock_thread_ns() - CPU time of the calling thread, in ns
+ */
+static inline uint64_t clock_thread_ns(void)
+{
+#ifdef XENMETER_NO_ACCOUNTING
+	return 0;
+#else
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+#endif
+}
+
+/**
+ * clock_cycles_to_ns() - convert a span
+ * @cycles: the span
+ * @khz: the clock's rate, not 0
+ */
+static inline uint64_t clock_cycles_to_ns(uint64_t cycles, uint64_t khz)
+{
+	return (unsigned __int128)cycles * 1000000 / khz;
+}
+
+/**
+ * clock_ns_to_cycles() - convert a span
+ * @ns: the span
+ * @khz: the clock's rate
+ */
+static inline uint64_t clock_ns_to_cycles(uint64_t ns, uint64_t khz)
+{
+	return (unsigned __int128)ns * khz / 1000000;
+}
+
+/**
+ * clock_calibrate() - find the clock's rate, cost and kind
+ * @ret_info: written
+ *
+ * Takes 50 ms: the counter is compared with CLOCK_MONOTONIC_RAW, which nobody steers.
+ * Invariance is CPUID leaf 0x80000007, EDX bit 8 (AMD APM 3, Intel SDM 3).
+ */
+void clock_calibrate(struct clock_info *ret_info);
+
+#endif

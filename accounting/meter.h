@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The meter: every cycle of a worker goes to exactly one payer. Each worker owns one and
+ * its dispatcher alone calls it. One primitive does all: meter_claim() ends the running
+ * segment and charges it to whoever turned out to have caused it; the end of one segment
+ * is the start of the next. It takes the clock's value instead of reading the clock, so
+ * that tests hold it to exact numbers.
+ *
+ * The law it keeps, at every claim: settled + open accounts + idle + overhead +
+ * unattributed = elapsed.
+ */
+#ifndef XENMETER_METER_H
+#define XENMETER_METER_H
+
+#include <stdint.h>
+
+enum stage {
+	STAGE_PARSE,
+	STAGE_GRANT,
+	STAGE_SUBMIT,
+	STAGE_COMPLETE,
+	STAGE_RESPOND,
+	STAGE_COUNT,
+};
+
+/*
+ * Cycles by stage that one payer owes. `exact` ran for that payer's row alone;
+ * `apportioned` is its share of what several rows caused together. A request carries one
+ * (its bill), and so does a queue, for what it costs beyond its requests.
+ */
+struct account {
+	uint64_t exact[STAGE_COUNT];
+	uint64_t apportioned[STAGE_COUNT];
+};
+
+struct meter {
+	uint64_t start;	       /* clock at meter_start() */
+	uint64_t last;	       /* clock at the last boundary */
+	uint64_t idle;	       /* asleep */
+	uint64_t overhead;     /* worked, for no guest */
+	uint64_t unattributed; /* cause unknown */
+	uint64_t settled;      /* gone into rows */
+};
+
+/**
+ * meter_start() - open the books
+ * @m: the meter
+ * @now: clock, cycles
+ */
+static inline void meter_start(struct meter *m, uint64_t now)
+{
+	*m = (struct meter){ .start = now, .last = now };
+}
+
+/**
+ * meter_claim() - end the running segment and charge it
+ * @m: the meter
+ * @now: clock, cycles, not before the last boundary
+ * @to: the payer's counter: a field of an account, or of @m itself
+ *
+ * Return: the segment's length, cycles.
+ */
+static inline uint64_t meter_claim(struct meter *m, uint64_t now, uint64_t *to)
+{
+	uint64_t ran = now - m->last;
+
+	*to += ran;
+	m->last = now;
+	return ran;
+}
+
+/**
+ * meter_wait() - end a segment that contained a sleep
+ * @m: the meter
+ * @now: clock, cycles
+ * @cpu: how many cycles of it the thread was on the CPU, by the kernel's thread clock
+ *
+ * The sleep goes to idle. The rest is CPU that somebody caused by waking us, and the
+ * caller has to hand all of it out with meter_share().
+ *
+ * Return: the CPU part, cycles, never more than the segment.
+ */
+static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu)
+{
+	uint64_t ran = now - m->last;
+
+	if (cpu > ran)
+		cpu = ran;
+	m->idle += ran - cpu;
+	m->last = now;
+	return cpu;
+}
+
+/**
+ * meter_share() - take one of n equal shares off an amount that is to be handed out
+ * @left: the amount still to be handed out, cycles; reduced
+ * @sharers: how many shares are left to take, this one included, at least 1
+ *
+ * Taking them all leaves nothing: what does not divide is spread by one cycle each.
+ *
+ * Return: the share, cycles.
+ */
+static inline uint64_t meter_share(uint64_t *left, unsigned int sharers)
+{
+	uint64_t share = *left / sharers;
+
+	*left -= share;
+	return share;
+}
+
+/**
+ * meter_elapsed() - cycles from the start to the last boundary
+ * @m: the meter
+ */
+static inline uint64_t meter_elapsed(const struct meter *m)
+{
+	return m->last - m->start;
+}
+
+/**
+ * meter_open() - what all open accounts together must amount to
+ * @m: the meter
+ *
+ * An audit adds the open accounts up and compares.
+ */
+static inline uint64_t meter_open(const struct meter *m)
+{
+	return meter_elapsed(m) - m->idle - m->overhead - m->unattributed - m->settled;
+}
+
+/**
+ * account_total() - all cycles of an account
+ * @a: the account
+ */
+static inline uint64_t account_total(const struct account *a)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < STAGE_COUNT; i++)
+		sum += a->exact[i] + a->apportioned[i];
+	return sum;
+}
+
+#endif

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libxenmeter. The file is somebody else's and may be damaged or half written: every
+ * offset and size of the header is checked once, against the file's size and against
+ * itself, and read from our own copy after that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "format.h"
+#include "histogram.h"
+#include "reader.h"
+#include "xenmeter.h"
+
+/* How long a snapshot is tried for before it is called torn. */
+#define SNAPSHOT_SPINS	 64
+#define SNAPSHOT_TIME_NS 500000
+
+struct xenmeter {
+	const struct table_header *map;
+	size_t size;
+	struct table_header header; /* the checked copy */
+	struct field *fields;
+};
+
+/* ---- the sequence lock's reading half ---- */
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void copy_words(uint64_t *to, const uint64_t *from, size_t words)
+{
+	size_t i;
+
+	/* Acquire: the second look at the sequence stays behind. Partner: put(). */
+	for (i = 0; i < words; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+}
+
+static bool try_snapshot(uint64_t *to, const uint64_t *from, size_t words)
+{
+	/* Acquire: no counter is read before it. Partner: sequence_end(). */
+	uint64_t before = __atomic_load_n(&from[0], __ATOMIC_ACQUIRE);
+
+	copy_words(to, from, words);
+	return !(before & 1) && __atomic_load_n(&from[0], __ATOMIC_RELAXED) == before;
+}
+
+int row_snapshot(void *to, const void *from, size_t size)
+{
+	uint64_t deadline = 0;
+	unsigned int spins;
+
+	for (spins = 1; !try_snapshot(to, from, size / sizeof(uint64_t)); spins++) {
+		if (spins % SNAPSHOT_SPINS)
+			continue;
+		if (!deadline)
+			deadline = monotonic_ns() + SNAPSHOT_TIME_NS;
+		else if (monotonic_ns() > deadline)
+			return XENMETER_TORN;
+		sched_yield();
+	}
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static bool section_fits(size_t file, uint64_t offset, uint64_t count, uint64_t size)
+{
+	return offset <= file && offset % 8 == 0 && size % 8 == 0 && size > 0 &&
+	       count <= (file - offset) / size;
+}
+
+static int check_header(const struct table_header *h, size_t file)
+{
+	if (memcmp(h->magic, TABLE_MAGIC, sizeof(h->magic)))
+		return -EINVAL;
+	if (h->compatible > TABLE_VERSION)
+		return -EPROTO;
+	if (h->header_size < sizeof(*h) || h->header_size > file || !h->clock_khz)
+		return -EINVAL;
+	if (h->field_size < sizeof(struct field) ||
+	    h->worker_size < offsetof(struct worker_row, counter) ||
+	    h->row_size < offsetof(struct row, counter))
+		return -EINVAL;
+	if (!section_fits(file, h->fields_offset, h->fields_count, h->field_size) ||
+	    !section_fits(file, h->workers_offset, h->workers_count, h->worker_size) ||
+	    !section_fits(file, h->rows_offset, h->rows_count, h->row_size))
+		return -EINVAL;
+	return 0;
+}
+
+static bool terminated(const char *text, size_t size)
+{
+	return memchr(text, '\0', size);
+}
+
+static bool field_sound(const struct table_header *h, const struct field *f)
+{
+	size_t slots = f->section == FIELD_ROW ?
+			       (h->row_size - offsetof(struct row, counter)) / 8 :
+			       (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+
+	if (slots > XENMETER_SLOTS)
+		slots = XENMETER_SLOTS;
+	return terminated(f->name, sizeof(f->name)) &&
+	       terminated(f->unit, sizeof(f->unit)) &&
+	       terminated(f->help, sizeof(f->help)) && f->slot < slots &&
+	       f->count <= slots - f->slot;
+}
+
+static int copy_fields(struct xenmeter *t)
+{
+	const struct table_header *h = &t->header;
+	uint32_t i;
+
+	t->fields = calloc(h->fields_count + 1, sizeof(*t->fields));
+	if (!t->fields)
+		return -ENOMEM;
+	for (i = 0; i < h->fields_count; i++) {
+		size_t at = h->fields_offset + (size_t)i * h->field_size;
+
+		memcpy(&t->fields[i], (const char *)t->map + at, sizeof(*t->fields));
+		if (!field_sound(h, &t->fields[i]))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int map_file(const char *path, struct xenmeter *t)
+{
+	struct stat st;
+	void *map;
+	int fd, err = 0;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st)) {
+		err = -errno;
+	} else if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(t->header)) {
+		err = -EINVAL;
+	} else {
+		map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (map == MAP_FAILED)
+			err = -errno;
+	}
+	close(fd);
+	if (err)
+		return err;
+	t->map = map;
+	t->size = st.st_size;
+	return 0;
+}
+
+int xenmeter_open(const char *path, struct xenmeter **ret_table)
+{
+	struct xenmeter *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	err = map_file(path ? path : XENMETER_DEFAULT_PATH, t);
+	if (!err) {
+		memcpy(&t->header, t->map, sizeof(t->header));
+		t->header.boot_id[sizeof(t->header.boot_id) - 1] = '\0';
+		err = check_header(&t->header, t->size);
+	}
+	if (!err)
+		err = copy_fields(t);
+	if (err) {
+		xenmeter_close(t);
+		return err;
+	}
+	*ret_table = t;
+	return 0;
+}
+
+void xenmeter_close(struct xenmeter *t)
+{
+	if (!t)
+		return;
+	if (t->map)
+		munmap((void *)t->map, t->size);
+	free(t->fields);
+	free(t);
+}
+
+/* ---- reading ---- */
+
+void xenmeter_read_info(const struct xenmeter *t, struct xenmeter_info *ret_info)
+{
+	const struct table_header *h = &t->header;
+
+	*ret_info = (struct xenmeter_info){
+		.version = h->version,
+		.pid = h->pid,
+		.generation = __atomic_load_n(&t->map->generation, __ATOMIC_ACQUIRE),
+		.clock_read_cycles = h->clock_read_cycles,
+		.clock_khz = h->clock_khz,
+		.start_time_ns = h->start_time_ns,
+		.heartbeat_ns = __atomic_load_n(&t->map->heartbeat_ns, __ATOMIC_ACQUIRE),
+		.process_cpu_ns = __atomic_load_n(&t->map->process_cpu_ns, __ATOMIC_RELAXED),
+		.clock_invariant = h->clock_kind == CLOCK_TSC_INVARIANT,
+		.stopped = __atomic_load_n(&t->map->stopped, __ATOMIC_ACQUIRE),
+		.boot_id = h->boot_id,
+	};
+}
+
+size_t xenmeter_row_count(const struct xenmeter *t)
+{
+	return t->header.rows_count;
+}
+
+size_t xenmeter_worker_count(const struct xenmeter *t)
+{
+	return t->header.workers_count;
+}
+
+/* Counters that the table has and we can hold; the rest of @to is zeroed. */
+static void take_counters(uint64_t *to, const uint64_t *from, size_t have)
+{
+	memset(to, 0, XENMETER_SLOTS * sizeof(*to));
+	memcpy(to, from, have * sizeof(*to));
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static void take_key(struct xenmeter_row *ret, const struct row *row)
+{
+	ret->state = (enum xenmeter_row_state)row->state;
+	ret->worker = row->worker;
+	ret->domid = row->key.domid;
+	ret->devid = row->key.devid;
+	ret->queue = row->key.queue;
+	ret->generation = row->key.generation;
+	memcpy(ret->uuid, row->key.uuid, sizeof(ret->uuid));
+	memcpy(ret->device, row->key.device, sizeof(row->key.device));
+	ret->device[sizeof(ret->device) - 1] = '\0';
+	memcpy(ret->name, row->key.name, sizeof(row->key.name));
+	ret->name[sizeof(ret->name) - 1] = '\0';
+}
+
+int xenmeter_read_row(const struct xenmeter *t, size_t index, struct xenmeter_row *ret_row)
+{
+	const size_t head = offsetof(struct row, counter);
+	size_t size = least(t->header.row_size, head + XENMETER_SLOTS * 8);
+	uint64_t copy[(sizeof(struct row) + XENMETER_SLOTS * 8) / 8];
+	const struct row *row = (const void *)copy;
+	const char *at;
+	int torn;
+
+	if (index >= t->header.rows_count)
+		return -ENOENT;
+	at = (const char *)t->map + t->header.rows_offset + index * t->header.row_size;
+	if (__atomic_load_n(&((const struct row *)at)->state, __ATOMIC_RELAXED) == ROW_FREE)
+		return -ENOENT;
+	torn = row_snapshot(copy, at, size);
+	if (row->state < ROW_LIVE || row->state > ROW_RECYCLED)
+		return -ENOENT;
+	take_key(ret_row, row);
+	take_counters(ret_row->counter, &copy[head / 8], (size - head) / 8);
+	return torn;
+}
+
+int xenmeter_read_worker(const struct xenmeter *t, size_t index,
+			 struct xenmeter_worker *ret_worker)
+{
+	const size_t head = offsetof(struct worker_row, counter);
+	size_t size = least(t->header.worker_size, head + XENMETER_SLOTS * 8);
+	uint64_t copy[(sizeof(struct worker_row) + XENMETER_SLOTS * 8) / 8];
+	const struct worker_row *wr = (const void *)copy;
+	int torn;
+
+	if (index >= t->header.workers_count)
+		return -ENOENT;
+	torn = row_snapshot(copy,
+			    (const char *)t->map + t->header.workers_offset +
+				    index * t->header.worker_size,
+			    size);
+	ret_worker->tid = wr->tid;
+	ret_worker->cpu_exact = wr->cpu_exact;
+	take_counters(ret_worker->counter, &copy[head / 8], (size - head) / 8);
+	return torn;
+}
+
+size_t xenmeter_field_count(const struct xenmeter *t)
+{
+	return t->header.fields_count;
+}
+
+int xenmeter_field_at(const struct xenmeter *t, size_t index, struct xenmeter_field *ret)
+{
+	const struct field *f;
+
+	if (index >= t->header.fields_count)
+		return -ENOENT;
+	f = &t->fields[index];
+	*ret = (struct xenmeter_field){
+		.name = f->name,
+		.unit = f->unit,
+		.help = f->help,
+		.section = (enum xenmeter_section)f->section,
+		.slot = f->slot,
+		.count = f->count,
+	};
+	return 0;
+}
+
+int xenmeter_field_find(const struct xenmeter *t, enum xenmeter_section section,
+			const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->header.fields_count; i++)
+		if (t->fields[i].section == (uint32_t)section &&
+		    !strcmp(t->fields[i].name, name))
+			return t->fields[i].slot;
+	return -ENOENT;
+}
+
+double xenmeter_seconds(const struct xenmeter *t, uint64_t cycles)
+{
+	return (double)cycles / ((double)t->header.clock_khz * 1000);
+}
+
+uint64_t xenmeter_bucket_floor(unsigned int bucket)
+{
+	return histogram_floor(bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS);
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The accounting table, written.
+ *
+ * Each row is guarded by a sequence lock (Boehm, "Can seqlocks get along with programming
+ * language memory models?", MSPC 2012): the writer makes `sequence` odd, writes, makes it
+ * even. The counters are stored with release order, so none of them can become visible
+ * before the odd sequence; the partner is row_snapshot() in reader.c, which loads them
+ * with acquire order. On x86 all of these are plain moves.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "histogram.h"
+#include "table.h"
+
+struct table {
+	struct table_header *header;
+	struct worker_row *workers;
+	struct row *rows;
+	size_t size;
+	uint32_t generation; /* last one given away */
+};
+
+static const struct field schema[] = {
+#define ROW(slot, count, name, unit, help) { #name, unit, help, FIELD_ROW, slot, count, 0 },
+#define WORKER(slot, count, name, unit, help)                                             \
+	{ #name, unit, help, FIELD_WORKER, slot, count, 0 },
+#include "fields.def"
+};
+#define SCHEMA_COUNT (sizeof(schema) / sizeof(schema[0]))
+
+/* ---- the sequence lock's writing half ---- */
+
+static inline void sequence_begin(uint64_t *sequence)
+{
+	/* Ordered before the counters by their own release stores. */
+	__atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELAXED);
+}
+
+static inline void sequence_end(uint64_t *sequence)
+{
+	/* Orders the counters before the even value; partner: row_snapshot()'s acquire. */
+	__atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
+}
+
+static inline void put(uint64_t *counter, uint64_t value)
+{
+	__atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+
+static inline void add(struct row *row, unsigned int slot, uint64_t amount)
+{
+	put(&row->counter[slot], row->counter[slot] + amount);
+}
+
+/* ---- making the file ---- */
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void read_boot_id(char *id, size_t size)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, id, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	id[got > 0 ? got : 0] = '\0';
+	id[strcspn(id, "\n")] = '\0';
+}
+
+static size_t align_up(size_t n)
+{
+	return (n + 63) & ~(size_t)63;
+}
+
+static void fill_header(struct table_header *h, const struct clock_info *clock,
+			unsigned int workers, unsigned int rows)
+{
+	memcpy(h->magic, TABLE_MAGIC, sizeof(h->magic));
+	h->version = TABLE_VERSION;
+	h->compatible = TABLE_COMPATIBLE;
+	h->header_size = sizeof(*h);
+	h->fields_offset = sizeof(*h);
+	h->fields_count = SCHEMA_COUNT;
+	h->field_size = sizeof(struct field);
+	h->workers_offset = align_up(h->fields_offset + sizeof(schema));
+	h->workers_count = workers;
+	h->worker_size = sizeof(struct worker_row);
+	h->rows_offset = h->workers_offset + workers * sizeof(struct worker_row);
+	h->rows_count = rows;
+	h->row_size = sizeof(struct row);
+	h->clock_kind = clock->kind;
+	h->clock_read_cycles = clock->read_cycles;
+	h->clock_khz = clock->khz;
+	h->start_time_ns = realtime_ns();
+	h->heartbeat_ns = h->start_time_ns;
+	h->pid = getpid();
+	read_boot_id(h->boot_id, sizeof(h->boot_id));
+}
+
+static int make_directory_of(const char *path)
+{
+	char dir[PATH_MAX];
+	char *slash;
+
+	if (strlen(path) >= sizeof(dir))
+		return -ENAMETOOLONG;
+	strcpy(dir, path);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+/* Map @size bytes of a new file at @aside. */
+static int make_file(const char *aside, size_t size, void **ret_map)
+{
+	void *map = MAP_FAILED;
+	int fd, err = 0;
+
+	if (unlink(aside) && errno != ENOENT)
+		return -errno;
+	fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, size))
+		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		err = -errno;
+	close(fd);
+	if (!err)
+		*ret_map = map;
+	return err;
+}
+
+static int place(struct table *t, const char *path, const struct table_header *h)
+{
+	char aside[PATH_MAX];
+	void *map;
+	int err;
+
+	if (snprintf(aside, sizeof(aside), "%s.new", path) >= (int)sizeof(aside))
+		return -ENAMETOOLONG;
+	err = make_directory_of(path);
+	if (err)
+		return err;
+	err = make_file(aside, t->size, &map);
+	if (err)
+		return err;
+	t->header = map;
+	*t->header = *h;
+	memcpy((char *)map + h->fields_offset, schema, sizeof(schema));
+	t->workers = (void *)((char *)map + h->workers_offset);
+	t->rows = (void *)((char *)map + h->rows_offset);
+	t->rows[0].state = ROW_RECYCLED;
+	strcpy(t->rows[0].key.name, "(recycled)");
+	if (rename(aside, path)) {
+		err = -errno;
+		unlink(aside);
+	}
+	return err;
+}
+
+int table_create(const char *path, const struct clock_info *clock, unsigned int workers,
+		 unsigned int rows, struct table **ret_table)
+{
+	struct table_header header = { 0 };
+	struct table *t;
+	int err;
+
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	fill_header(&header, clock, workers, rows);
+	t->size = header.rows_offset + rows * sizeof(struct row);
+	err = place(t, path, &header);
+	if (err) {
+		if (t->header)
+			munmap(t->header, t->size);
+		free(t);
+		return err;
+	}
+	*ret_table = t;
+	return 0;
+}
+
+void table_destroy(struct table *t)
+{
+	if (!t)
+		return;
+	table_heartbeat(t);
+	__atomic_store_n(&t->header->stopped, 1, __ATOMIC_RELEASE);
+	munmap(t->header, t->size);
+	free(t);
+}
+
+void table_heartbeat(struct table *t)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	__atomic_store_n(&t->header->process_cpu_ns,
+			 (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->header->heartbeat_ns, realtime_ns(), __ATOMIC_RELEASE);
+}
+
+struct worker_row *table_worker(struct table *t, unsigned int worker)
+{
+	return &t->workers[worker];
+}
+
+/* ---- rows ---- */
+
+/* A free row, else the retired row that is oldest. */
+static struct row *find_place(struct table *t)
+{
+	struct row *oldest = NULL;
+	uint32_t i;
+
+	for (i = 1; i < t->header->rows_count; i++) {
+		struct row *row = &t->rows[i];
+
+		if (row->state == ROW_FREE)
+			return row;
+		if (row->state != ROW_RETIRED)
+			continue;
+		if (!oldest || row->key.generation < oldest->key.generation)
+			oldest = row;
+	}
+	return oldest;
+}
+
+static void recycle(struct row *sum, struct row *row)
+{
+	unsigned int i;
+
+	sequence_begin(&sum->sequence);
+	for (i = 0; i < ROW_COUNTERS; i++)
+		if (row->counter[i])
+			add(sum, i, row->counter[i]);
+	sequence_end(&sum->sequence);
+}
+
+/* Keys are read by the same protocol as counters, so they are written by it. */
+static void put_key(struct row *row, const struct row_key *key)
+{
+	const uint64_t *from = (const void *)key;
+	uint64_t *to = (void *)&row->key;
+	size_t i;
+
+	for (i = 0; i < sizeof(*key) / sizeof(*from); i++)
+		put(&to[i], from[i]);
+}
+
+struct row *table_claim_row(struct table *t, const struct row_key *key, unsigned int worker)
+{
+	struct row_key mine = *key;
+	struct row *row = find_place(t);
+	unsigned int i;
+
+	if (!row)
+		return NULL;
+	mine.generation = ++t->generation;
+	/* Its old charges stand in one place at any time, or, for a moment, in both. */
+	if (row->state == ROW_RETIRED)
+		recycle(&t->rows[0], row);
+	sequence_begin(&row->sequence);
+	for (i = 0; i < ROW_COUNTERS; i++)
+		if (row->counter[i])
+			put(&row->counter[i], 0);
+	put_key(row, &mine);
+	__atomic_store_n(&row->worker, worker, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->state, ROW_LIVE, __ATOMIC_RELEASE);
+	sequence_end(&row->sequence);
+	__atomic_store_n(&t->header->generation, mine.generation, __ATOMIC_RELEASE);
+	return row;
+}
+
+void table_retire_row(struct row *row)
+{
+	if (!row)
+		return;
+	sequence_begin(&row->sequence);
+	__atomic_store_n(&row->state, ROW_RETIRED, __ATOMIC_RELEASE);
+	sequence_end(&row->sequence);
+}
+
+/* ---- settling ---- */
+
+static void add_account(struct row *row, const struct account *a)
+{
+	int i;
+
+	for (i = 0; i < STAGE_COUNT; i++) {
+		if (a->exact[i])
+			add(row, ROW_exact_parse + i, a->exact[i]);
+		if (a->apportioned[i])
+			add(row, ROW_apportioned_parse + i, a->apportioned[i]);
+	}
+}
+
+static void add_by_kind(struct row *row, const struct settlement *s, uint64_t cycles)
+{
+	unsigned int slot = ROW_read_requests + 3 * s->kind;
+
+	_Static_assert(ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
+			       ROW_flush_requests == ROW_read_requests + 3 * REQUEST_FLUSH &&
+			       ROW_discard_requests == ROW_read_requests + 3 * REQUEST_DISCARD,
+		       "three counters to each kind, in this order");
+	if (s->kind == REQUEST_REFUSED) {
+		add(row, ROW_refused, 1);
+		add(row, ROW_refused_cycles, cycles);
+		return;
+	}
+	add(row, slot, 1);
+	if (s->bytes)
+		add(row, slot + 1, s->bytes);
+	add(row, slot + 2, cycles);
+}
+
+uint64_t row_settle_request(struct row *row, const struct settlement *s,
+			    const struct account *bill)
+{
+#ifdef XENMETER_NO_ACCOUNTING
+	(void)row, (void)s, (void)bill, (void)add_by_kind;
+	return 0;
+#else
+	uint64_t cycles = account_total(bill);
+
+	sequence_begin(&row->sequence);
+	add(row, ROW_requests, 1);
+	if (s->bytes)
+		add(row, ROW_bytes, s->bytes);
+	if (s->failed)
+		add(row, ROW_errors, 1);
+	if (s->pages)
+		add(row, ROW_pages, s->pages);
+	if (s->pages_mapped)
+		add(row, ROW_pages_mapped, s->pages_mapped);
+	if (s->pages_copied)
+		add(row, ROW_pages_copied, s->pages_copied);
+	add_account(row, bill);
+	add_by_kind(row, s, cycles);
+	add(row, ROW_request_cycles + histogram_bucket(cycles), 1);
+	add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+	sequence_end(&row->sequence);
+	return cycles;
+#endif
+}
+
+uint64_t row_settle_visit(struct row *row, const struct visit *v,
+			  const struct account *account)
+{
+	sequence_begin(&row->sequence);
+	if (v->events)
+		add(row, ROW_events, v->events);
+	if (v->events_spurious)
+		add(row, ROW_events_spurious, v->events_spurious);
+	if (v->notifications)
+		add(row, ROW_notifications, v->notifications);
+	if (v->rings_broken)
+		add(row, ROW_rings_broken, v->rings_broken);
+	if (v->pages_mapped) {
+		add(row, ROW_pages, v->pages_mapped);
+		add(row, ROW_pages_mapped, v->pages_mapped);
+	}
+	add_account(row, account);
+	sequence_end(&row->sequence);
+	return account_total(account);
+}
+
+void worker_row_publish(struct worker_row *wr, const struct meter *m,
+			const struct worker_figures *f)
+{
+	sequence_begin(&wr->sequence);
+	put(&wr->counter[WORKER_elapsed], meter_elapsed(m));
+	put(&wr->counter[WORKER_idle], m->idle);
+	put(&wr->counter[WORKER_overhead], m->overhead);
+	put(&wr->counter[WORKER_unattributed], m->unattributed);
+	put(&wr->counter[WORKER_charged], m->settled);
+	put(&wr->counter[WORKER_open], meter_open(m));
+	put(&wr->counter[WORKER_cpu_ns], f->cpu_ns);
+	put(&wr->counter[WORKER_turns], f->turns);
+	put(&wr->counter[WORKER_waits], f->waits);
+	put(&wr->counter[WORKER_audits], f->audits);
+	put(&wr->counter[WORKER_audits_failed], f->audits_failed);
+	sequence_end(&wr->sequence);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writing side of the accounting table. The control thread creates it, claims and
+ * retires rows; in between, a row belongs to the worker that serves its queue, and only
+ * that worker settles into it. Handing a row over is the caller's synchronisation.
+ */
+#ifndef XENMETER_TABLE_H
+#define XENMETER_TABLE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "clock.h"
+#include "format.h"
+#include "meter.h"
+
+#define TABLE_DEFAULT_PATH "/run/xenmeter/table"
+
+struct table;
+
+enum request_kind {
+	REQUEST_READ,
+	REQUEST_WRITE,
+	REQUEST_FLUSH,
+	REQUEST_DISCARD,
+	REQUEST_REFUSED, /* not valid: answered with an error at once */
+};
+
+/* What one finished request adds to its row. */
+struct settlement {
+	enum request_kind kind;
+	bool failed;
+	uint64_t bytes; /* moved, 0 if failed */
+	uint32_t pages; /* exchanged, of which: */
+	uint32_t pages_mapped;
+	uint32_t pages_copied;
+	uint64_t latency_ns;
+};
+
+/* What a visit to a queue adds to its row beyond its requests. */
+struct visit {
+	uint32_t events;
+	uint32_t events_spurious;
+	uint32_t notifications;
+	uint32_t rings_broken;
+	uint32_t pages_mapped; /* the ring's own */
+};
+
+/**
+ * table_create() - make a new table and put it in its place
+ * @path: the file; an older one there is replaced as a whole, its readers keep the old
+ * @clock: the calibrated clock
+ * @workers: how many workers there will be
+ * @rows: how many rows, row 0 included
+ * @ret_table: written on success; table_destroy() it
+ *
+ * The file is made aside, 0640, and renamed into place when it is complete, so that no
+ * reader sees half a header. Missing directories of the path are made, one level.
+ *
+ * Return: 0, or -errno.
+ */
+int table_create(const char *path, const struct clock_info *clock, unsigned int workers,
+		 unsigned int rows, struct table **ret_table);
+
+/**
+ * table_destroy() - mark the table as cleanly stopped and let go of it; the file stays
+ * @table: may be NULL
+ */
+void table_destroy(struct table *table);
+
+/**
+ * table_claim_row() - take a row for a queue
+ * @table: the table
+ * @key: domid, devid, queue, uuid, device, name; its generation is assigned here
+ * @worker: index of the worker that will write it
+ *
+ * Takes a free row, else the retired one that is oldest; its counters are first added to
+ * row 0, so that sums over the table never shrink.
+ *
+ * Return: the row, all counters 0, or NULL if every row is live.
+ */
+struct row *table_claim_row(struct table *table, const struct row_key *key,
+			    unsigned int worker);
+
+/**
+ * table_retire_row() - the queue is gone: no more writes, the charges stand
+ * @row: a live row, with nothing left to settle; NULL does nothing
+ */
+void table_retire_row(struct row *row);
+
+/**
+ * table_worker() - the row of a worker
+ * @table: the table
+ * @worker: its index
+ */
+struct worker_row *table_worker(struct table *table, unsigned int worker);
+
+/**
+ * table_heartbeat() - tell readers that the daemon lives
+ * @table: the table
+ */
+void table_heartbeat(struct table *table);
+
+/**
+ * row_settle_request() - add a finished request to its row, in one update
+ * @row: the queue's row
+ * @s: what the request was
+ * @bill: what it cost
+ *
+ * Return: the bill's total, cycles, to be added to the meter's `settled`.
+ */
+uint64_t row_settle_request(struct row *row, const struct settlement *s,
+			    const struct account *bill);
+
+/**
+ * row_settle_visit() - add what a queue cost beyond its requests, in one update
+ * @row: the queue's row
+ * @v: what happened
+ * @account: what it cost
+ *
+ * Return: the account's total, cycles, to be added to the meter's `settled`.
+ */
+uint64_t row_settle_visit(struct row *row, const struct visit *v,
+			  const struct account *account);
+
+/* A worker's own figures that do not stand in its meter. */
+struct worker_figures {
+	uint64_t cpu_ns;
+	uint64_t turns;
+	uint64_t waits;
+	uint64_t audits;
+	uint64_t audits_failed;
+};
+
+/**
+ * worker_row_publish() - write a worker's books, in one update
+ * @wr: the worker's row
+ * @m: its meter
+ * @f: its other figures, cpu_ns read at the meter's last boundary
+ */
+void worker_row_publish(struct worker_row *wr, const struct meter *m,
+			const struct worker_figures *f);
+
+#endif

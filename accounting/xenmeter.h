@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libxenmeter: read what each Xen guest costs its driver domain. It maps the daemon's
+ * accounting table read-only, needs no help from the daemon and never holds it up; the
+ * daemon may run, or have died. A handle belongs to one thread at a time.
+ *
+ * The table describes itself: counters are found by name (xenmeter_field_find()), so a
+ * program compiled today reads tables that have learnt new counters since.
+ */
+#ifndef XENMETER_H
+#define XENMETER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define XENMETER_DEFAULT_PATH "/run/xenmeter/table"
+#define XENMETER_SLOTS	      512
+
+struct xenmeter;
+
+/* Rows of the table come in two sections. */
+enum xenmeter_section {
+	XENMETER_ROWS = 1,    /* one queue of one device of one guest */
+	XENMETER_WORKERS = 2, /* one thread of the daemon */
+};
+
+enum xenmeter_row_state {
+	XENMETER_LIVE = 1,
+	XENMETER_RETIRED = 2,  /* the guest or device is gone, the charges stand */
+	XENMETER_RECYCLED = 3, /* the sum of retired rows whose place was needed */
+};
+
+/* A counter of the table. A count above 1 is a histogram. */
+struct xenmeter_field {
+	const char *name;
+	const char *unit;
+	const char *help;
+	enum xenmeter_section section;
+	uint32_t slot;
+	uint32_t count;
+};
+
+/* What stands in the header. */
+struct xenmeter_info {
+	uint32_t version;
+	uint32_t pid;
+	uint32_t generation;
+	uint32_t clock_read_cycles;
+	uint64_t clock_khz;	 /* cycles in a millisecond */
+	uint64_t start_time_ns;	 /* CLOCK_REALTIME */
+	uint64_t heartbeat_ns;	 /* CLOCK_REALTIME, written once a second */
+	uint64_t process_cpu_ns; /* CPU time of the daemon at the heartbeat */
+	int clock_invariant;	 /* 0: the clock's rate may change, seconds are wrong */
+	int stopped;		 /* 1: the daemon stopped cleanly */
+	const char *boot_id;
+};
+
+/* A consistent copy of one row. */
+struct xenmeter_row {
+	enum xenmeter_row_state state;
+	uint32_t worker;
+	uint32_t domid;
+	uint32_t devid;
+	uint32_t queue;
+	uint32_t generation;
+	uint8_t uuid[16];
+	char device[9]; /* "vbd" */
+	char name[49];	/* the guest's, may be empty */
+	uint64_t counter[XENMETER_SLOTS];
+};
+
+/* A consistent copy of one worker's books. */
+struct xenmeter_worker {
+	uint32_t tid;
+	int cpu_exact; /* 0: the kernel may run completions in another guest's segment */
+	uint64_t counter[XENMETER_SLOTS];
+};
+
+/* A copy could not be had in peace: the writer was in the middle of it every time, most
+ * likely because it died there. The copy is filled in as it stands. */
+#define XENMETER_TORN 1
+
+/**
+ * xenmeter_open() - map a table
+ * @path: the file, NULL for XENMETER_DEFAULT_PATH
+ * @ret_table: written on success; xenmeter_close() it
+ *
+ * Return: 0; -ENOENT and other errors of open(2); -EINVAL: not a table, or a damaged one;
+ * -EPROTO: made by a newer daemon whose tables this library cannot read.
+ */
+int xenmeter_open(const char *path, struct xenmeter **ret_table);
+
+/**
+ * xenmeter_close() - let go of a table
+ * @table: may be NULL
+ */
+void xenmeter_close(struct xenmeter *table);
+
+/**
+ * xenmeter_read_info() - copy the header
+ * @table: the table
+ * @ret_info: written; its boot_id lives as long as @table
+ */
+void xenmeter_read_info(const struct xenmeter *table, struct xenmeter_info *ret_info);
+
+/**
+ * xenmeter_row_count() - how many places for rows there are, free ones included
+ * @table: the table
+ */
+size_t xenmeter_row_count(const struct xenmeter *table);
+
+/**
+ * xenmeter_worker_count() - how many workers there are
+ * @table: the table
+ */
+size_t xenmeter_worker_count(const struct xenmeter *table);
+
+/**
+ * xenmeter_read_row() - copy a row, all of it as it stood at one moment
+ * @table: the table
+ * @index: below xenmeter_row_count()
+ * @ret_row: written unless an error is returned
+ *
+ * Takes less than a millisecond whatever the writer does.
+ *
+ * Return: 0; -ENOENT: nothing there; XENMETER_TORN.
+ */
+int xenmeter_read_row(const struct xenmeter *table, size_t index,
+		      struct xenmeter_row *ret_row);
+
+/**
+ * xenmeter_read_worker() - copy a worker's books, all as they stood at one moment
+ * @table: the table
+ * @index: below xenmeter_worker_count()
+ * @ret_worker: written unless an error is returned
+ *
+ * Return: 0; -ENOENT: no such worker; XENMETER_TORN.
+ */
+int xenmeter_read_worker(const struct xenmeter *table, size_t index,
+			 struct xenmeter_worker *ret_worker);
+
+/**
+ * xenmeter_field_count() - how many counters the table describes
+ * @table: the table
+ */
+size_t xenmeter_field_count(const struct xenmeter *table);
+
+/**
+ * xenmeter_field_at() - describe a counter
+ * @table: the table
+ * @index: below xenmeter_field_count()
+ * @ret_field: written; its strings live as long as @table
+ *
+ * Return: 0, or -ENOENT.
+ */
+int xenmeter_field_at(const struct xenmeter *table, size_t index,
+		      struct xenmeter_field *ret_field);
+
+/**
+ * xenmeter_field_find() - find a counter by its name
+ * @table: the table
+ * @section: rows or workers
+ * @name: such as "requests"
+ *
+ * Return: its slot, an index into counter[], or -ENOENT.
+ */
+int xenmeter_field_find(const struct xenmeter *table, enum xenmeter_section section,
+			const char *name);
+
+/**
+ * xenmeter_seconds() - convert cycles of this table
+ * @table: the table
+ * @cycles: a counter in cycles
+ *
+ * Return: seconds of one CPU.
+ */
+double xenmeter_seconds(const struct xenmeter *table, uint64_t cycles);
+
+/**
+ * xenmeter_bucket_floor() - the least value that a histogram's bucket counts
+ * @bucket: 0 to the histogram's count; the last gives the end of the last bucket
+ *
+ * Return: in the histogram's unit.
+ */
+uint64_t xenmeter_bucket_floor(unsigned int bucket);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
