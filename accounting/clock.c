@@ -79,6 +79,7 @@ void clock_calibrate(struct clock_info *ret_info)
 	to = read_pair();
 
 	ret_info->kind = invariant() ? CLOCK_TSC_INVARIANT : CLOCK_TSC_VARIANT;
-	ret_info->khz = (unsigned __int128)(to.tsc - from.tsc) * 1000000 / (to.ns - from.ns);
+	ret_info->khz =
+		(unsigned __int128)(to.tsc - from.tsc) * 1000000 / (to.ns - from.ns);
 	ret_info->read_cycles = read_cost();
 }

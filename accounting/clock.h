@@ -16,8 +16,8 @@ enum clock_kind {
 
 struct clock_info {
 	enum clock_kind kind;
-	uint64_t khz;	       /* cycles in a millisecond */
-	uint32_t read_cycles;  /* the cheapest read seen, in cycles */
+	uint64_t khz;	      /* cycles in a millisecond */
+	uint32_t read_cycles; /* the cheapest read seen, in cycles */
 };
 
 /* Dearer than this, the counter is emulated by the hypervisor, not read. */

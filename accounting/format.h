@@ -30,40 +30,44 @@ enum worker_counter {
 
 /* A slot keeps its meaning for ever: these are the published ones at either end. */
 _Static_assert(ROW_requests == 0 && ROW_rings_broken == 10, "slots are for ever");
-_Static_assert(ROW_exact_parse == 16 && ROW_apportioned_respond == 25, "slots are for ever");
+_Static_assert(ROW_exact_parse == 16 && ROW_apportioned_respond == 25,
+	       "slots are for ever");
 _Static_assert(ROW_read_requests == 32 && ROW_refused_cycles == 44, "slots are for ever");
-_Static_assert(ROW_request_cycles == 64 && ROW_request_latency == 192, "slots are for ever");
+_Static_assert(ROW_request_cycles == 64 && ROW_request_latency == 192,
+	       "slots are for ever");
 _Static_assert(WORKER_elapsed == 0 && WORKER_audits_failed == 10, "slots are for ever");
-#define ROW(slot, count, name, unit, help)                                                \
-	_Static_assert((slot) + (count) <= ROW_COUNTERS, "row slot out of range: " #name);
-#define WORKER(slot, count, name, unit, help)                                             \
-	_Static_assert((slot) + (count) <= WORKER_COUNTERS, "worker slot out of range: " #name);
+#define ROW(slot, count, name, unit, help)                                               \
+	_Static_assert((slot) + (count) <= ROW_COUNTERS, "row slot out of "              \
+							 "range: " #name);
+#define WORKER(slot, count, name, unit, help)                                            \
+	_Static_assert((slot) + (count) <= WORKER_COUNTERS,                              \
+		       "worker slot out of range: " #name);
 #include "fields.def"
 
 struct table_header {
-	char magic[8];		     /* TABLE_MAGIC, no NUL */
-	uint32_t version;	     /* TABLE_VERSION of the writer */
-	uint32_t compatible;	     /* oldest reader version that can read it */
-	uint32_t header_size;	     /* bytes of this struct */
-	uint32_t fields_offset;	     /* struct field[fields_count] */
+	char magic[8];		/* TABLE_MAGIC, no NUL */
+	uint32_t version;	/* TABLE_VERSION of the writer */
+	uint32_t compatible;	/* oldest reader version that can read it */
+	uint32_t header_size;	/* bytes of this struct */
+	uint32_t fields_offset; /* struct field[fields_count] */
 	uint32_t fields_count;
 	uint32_t field_size;
-	uint32_t workers_offset;     /* struct worker_row[workers_count] */
+	uint32_t workers_offset; /* struct worker_row[workers_count] */
 	uint32_t workers_count;
 	uint32_t worker_size;
-	uint32_t rows_offset;	     /* struct row[rows_count] */
+	uint32_t rows_offset; /* struct row[rows_count] */
 	uint32_t rows_count;
 	uint32_t row_size;
-	uint32_t clock_kind;	     /* enum clock_kind */
-	uint32_t clock_read_cycles;  /* what one reading of the clock costs */
-	uint64_t clock_khz;	     /* cycles in a millisecond */
-	uint64_t start_time_ns;	     /* CLOCK_REALTIME when the table was made */
-	uint64_t heartbeat_ns;	     /* CLOCK_REALTIME, once a second; atomic */
-	uint64_t process_cpu_ns;     /* the daemon's CPU time at the heartbeat; atomic */
-	uint32_t pid;		     /* of the writer */
-	uint32_t generation;	     /* of the newest row, counted from 1; atomic */
-	char boot_id[40];	     /* kernel.random.boot_id, NUL-terminated */
-	uint8_t stopped;	     /* 1 after a clean stop; atomic */
+	uint32_t clock_kind;	    /* enum clock_kind */
+	uint32_t clock_read_cycles; /* what one reading of the clock costs */
+	uint64_t clock_khz;	    /* cycles in a millisecond */
+	uint64_t start_time_ns;	    /* CLOCK_REALTIME when the table was made */
+	uint64_t heartbeat_ns;	    /* CLOCK_REALTIME, once a second; atomic */
+	uint64_t process_cpu_ns;    /* the daemon's CPU time at the heartbeat; atomic */
+	uint32_t pid;		    /* of the writer */
+	uint32_t generation;	    /* of the newest row, counted from 1; atomic */
+	char boot_id[40];	    /* kernel.random.boot_id, NUL-terminated */
+	uint8_t stopped;	    /* 1 after a clean stop; atomic */
 	uint8_t reserved[111];
 };
 _Static_assert(sizeof(struct table_header) == 256, "header layout");
@@ -85,8 +89,8 @@ struct field {
 _Static_assert(sizeof(struct field) == 192, "field layout");
 
 struct worker_row {
-	uint64_t sequence; /* odd while being written; atomic */
-	uint32_t tid;	   /* the thread, 0: not running */
+	uint64_t sequence;  /* odd while being written; atomic */
+	uint32_t tid;	    /* the thread, 0: not running */
 	uint32_t cpu_exact; /* 1: completions run where the worker reaps them */
 	uint8_t reserved[48];
 	uint64_t counter[WORKER_COUNTERS];

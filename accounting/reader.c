@@ -111,9 +111,10 @@ static bool terminated(const char *text, size_t size)
 
 static bool field_sound(const struct table_header *h, const struct field *f)
 {
-	size_t slots = f->section == FIELD_ROW ?
-			       (h->row_size - offsetof(struct row, counter)) / 8 :
-			       (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+	size_t slots =
+		f->section == FIELD_ROW
+			? (h->row_size - offsetof(struct row, counter)) / 8
+			: (h->worker_size - offsetof(struct worker_row, counter)) / 8;
 
 	if (slots > XENMETER_SLOTS)
 		slots = XENMETER_SLOTS;
@@ -214,7 +215,8 @@ void xenmeter_read_info(const struct xenmeter *t, struct xenmeter_info *ret_info
 		.clock_khz = h->clock_khz,
 		.start_time_ns = h->start_time_ns,
 		.heartbeat_ns = __atomic_load_n(&t->map->heartbeat_ns, __ATOMIC_ACQUIRE),
-		.process_cpu_ns = __atomic_load_n(&t->map->process_cpu_ns, __ATOMIC_RELAXED),
+		.process_cpu_ns =
+			__atomic_load_n(&t->map->process_cpu_ns, __ATOMIC_RELAXED),
 		.clock_invariant = h->clock_kind == CLOCK_TSC_INVARIANT,
 		.stopped = __atomic_load_n(&t->map->stopped, __ATOMIC_ACQUIRE),
 		.boot_id = h->boot_id,
@@ -258,7 +260,8 @@ static void take_key(struct xenmeter_row *ret, const struct row *row)
 	ret->name[sizeof(ret->name) - 1] = '\0';
 }
 
-int xenmeter_read_row(const struct xenmeter *t, size_t index, struct xenmeter_row *ret_row)
+int xenmeter_read_row(const struct xenmeter *t, size_t index,
+		      struct xenmeter_row *ret_row)
 {
 	const size_t head = offsetof(struct row, counter);
 	size_t size = least(t->header.row_size, head + XENMETER_SLOTS * 8);
@@ -270,7 +273,8 @@ int xenmeter_read_row(const struct xenmeter *t, size_t index, struct xenmeter_ro
 	if (index >= t->header.rows_count)
 		return -ENOENT;
 	at = (const char *)t->map + t->header.rows_offset + index * t->header.row_size;
-	if (__atomic_load_n(&((const struct row *)at)->state, __ATOMIC_RELAXED) == ROW_FREE)
+	if (__atomic_load_n(&((const struct row *)at)->state, __ATOMIC_RELAXED) ==
+	    ROW_FREE)
 		return -ENOENT;
 	torn = row_snapshot(copy, at, size);
 	if (row->state < ROW_LIVE || row->state > ROW_RECYCLED)

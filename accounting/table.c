@@ -30,8 +30,9 @@ struct table {
 };
 
 static const struct field schema[] = {
-#define ROW(slot, count, name, unit, help) { #name, unit, help, FIELD_ROW, slot, count, 0 },
-#define WORKER(slot, count, name, unit, help)                                             \
+#define ROW(slot, count, name, unit, help)                                               \
+	{ #name, unit, help, FIELD_ROW, slot, count, 0 },
+#define WORKER(slot, count, name, unit, help)                                            \
 	{ #name, unit, help, FIELD_WORKER, slot, count, 0 },
 #include "fields.def"
 };
@@ -47,7 +48,8 @@ static inline void sequence_begin(uint64_t *sequence)
 
 static inline void sequence_end(uint64_t *sequence)
 {
-	/* Orders the counters before the even value; partner: row_snapshot()'s acquire. */
+	/* Orders the counters before the even value; partner: row_snapshot()'s acquire.
+	 */
 	__atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
 }
 
@@ -153,7 +155,7 @@ static int make_file(const char *aside, size_t size, void **ret_map)
 static int place(struct table *t, const char *path, const struct table_header *h)
 {
 	char aside[PATH_MAX];
-	void *map;
+	void *map = NULL;
 	int err;
 
 	if (snprintf(aside, sizeof(aside), "%s.new", path) >= (int)sizeof(aside))
@@ -269,7 +271,8 @@ static void put_key(struct row *row, const struct row_key *key)
 		put(&to[i], from[i]);
 }
 
-struct row *table_claim_row(struct table *t, const struct row_key *key, unsigned int worker)
+struct row *table_claim_row(struct table *t, const struct row_key *key,
+			    unsigned int worker)
 {
 	struct row_key mine = *key;
 	struct row *row = find_place(t);
@@ -320,10 +323,11 @@ static void add_by_kind(struct row *row, const struct settlement *s, uint64_t cy
 {
 	unsigned int slot = ROW_read_requests + 3 * s->kind;
 
-	_Static_assert(ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
-			       ROW_flush_requests == ROW_read_requests + 3 * REQUEST_FLUSH &&
-			       ROW_discard_requests == ROW_read_requests + 3 * REQUEST_DISCARD,
-		       "three counters to each kind, in this order");
+	_Static_assert(
+		ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
+			ROW_flush_requests == ROW_read_requests + 3 * REQUEST_FLUSH &&
+			ROW_discard_requests == ROW_read_requests + 3 * REQUEST_DISCARD,
+		"three counters to each kind, in this order");
 	if (s->kind == REQUEST_REFUSED) {
 		add(row, ROW_refused, 1);
 		add(row, ROW_refused_cycles, cycles);
