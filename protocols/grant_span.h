@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A part of one granted page, validated: what decoders make of a guest's segment or slot
+ * and what backends copy or map.
+ */
+#ifndef XENMETER_GRANT_SPAN_H
+#define XENMETER_GRANT_SPAN_H
+
+#include <stdint.h>
+
+#define GRANT_PAGE_SIZE 4096
+
+/* Never empty; offset + length lies within the page. */
+struct grant_span {
+	uint32_t gref;
+	uint16_t offset; /* bytes */
+	uint16_t length; /* bytes */
+};
+
+#endif
