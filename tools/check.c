@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmeter check: does the table say what its format promises, and do the books balance?
+ * Each law is one function below; what breaks it is recorded as a fault, and the rest is
+ * checked all the same.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "histogram.h"
+#include "report.h"
+#include "text.h"
+#include "tool.h"
+
+/* A live worker publishes its books now and then: so long may they lag behind rows. */
+#define CATCH_UP_TRIES	  60
+#define CATCH_UP_PAUSE_NS 50000000
+
+#define TEXT_MAX 256
+
+struct texts {
+	size_t count;
+	char (*text)[TEXT_MAX];
+};
+
+struct check {
+	const char *path;
+	bool json;
+	struct report *report;
+	struct texts faults; /* what must not be */
+	struct texts notes;  /* what is worth knowing */
+	uint64_t books[XENMETER_SLOTS];
+};
+
+static void put(struct texts *to, const char *format, va_list args)
+{
+	void *more = reallocarray(to->text, to->count + 1, sizeof(*to->text));
+
+	if (!more) {
+		fputs("xenmeter: out of memory\n", stderr);
+		exit(TOOL_FAILED);
+	}
+	to->text = more;
+	vsnprintf(to->text[to->count++], sizeof(*to->text), format, args);
+}
+
+__attribute__((format(printf, 2, 3))) static void fault(struct check *c,
+							const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put(&c->faults, format, args);
+	va_end(args);
+}
+
+__attribute__((format(printf, 2, 3))) static void note(struct check *c,
+						       const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put(&c->notes, format, args);
+	va_end(args);
+}
+
+/* ---- header ---- */
+
+static void check_header(struct check *c)
+{
+	const struct xenmeter_info *info = &c->report->info;
+
+	if (!info->pid)
+		fault(c, "header: the writer's pid is 0");
+	if (info->start_time_ns > info->heartbeat_ns)
+		fault(c, "header: the heartbeat is older than the start");
+	if (!xenmeter_worker_count(c->report->table))
+		fault(c, "header: no workers");
+	if (!info->clock_invariant)
+		note(c, "the CPU's clock is not constant: seconds are not exact");
+	if (info->clock_read_cycles > CLOCK_EMULATED_CYCLES)
+		note(c, "reading the clock costs %u cycles: it is emulated",
+		     info->clock_read_cycles);
+	if (info->version > TABLE_VERSION)
+		note(c, "table version %u, this xenmeter knows %u", info->version,
+		     TABLE_VERSION);
+}
+
+/* ---- schema ---- */
+
+static const struct xenmeter_field known[] = {
+#define ROW(slot, count, name, unit, help)                                               \
+	{ #name, unit, help, XENMETER_ROWS, slot, count },
+#define WORKER(slot, count, name, unit, help)                                            \
+	{ #name, unit, help, XENMETER_WORKERS, slot, count },
+#include "fields.def"
+};
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+/* Whether a field of the table takes slots that we know by another name. */
+static bool overlaps(const struct xenmeter_field *f, const struct xenmeter_field *k)
+{
+	return f->section == k->section && f->slot < k->slot + k->count &&
+	       k->slot < f->slot + f->count;
+}
+
+static void check_same(struct check *c, const struct xenmeter_field *f,
+		       const struct xenmeter_field *k)
+{
+	if (f->slot != k->slot || f->count != k->count)
+		fault(c, "schema: %s stands at slot %u+%u, not %u+%u", k->name, f->slot,
+		      f->count, k->slot, k->count);
+	else if (strcmp(f->unit, k->unit))
+		fault(c, "schema: %s is not in %s", k->name, k->unit);
+}
+
+static void check_field(struct check *c, const struct xenmeter_field *k)
+{
+	struct xenmeter_field f;
+	bool found = false, taken = false;
+	size_t i;
+
+	for (i = 0; !xenmeter_field_at(c->report->table, i, &f); i++) {
+		if (f.section == k->section && !strcmp(f.name, k->name)) {
+			check_same(c, &f, k);
+			found = true;
+		} else if (overlaps(&f, k)) {
+			taken = true;
+		}
+	}
+	if (taken)
+		fault(c, "schema: slot %u, that of %s, has another name", k->slot,
+		      k->name);
+	else if (!found)
+		note(c, "an older xenmeterd: its table has no %s", k->name);
+}
+
+static void check_schema(struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < KNOWN; i++)
+		check_field(c, &known[i]);
+	if (xenmeter_field_count(c->report->table) > KNOWN)
+		note(c, "the table has %zu counters that this xenmeter does not know",
+		     xenmeter_field_count(c->report->table) - KNOWN);
+}
+
+/* ---- rows ---- */
+
+static void row_fault(struct check *c, const struct report_row *at, const char *what,
+		      uint64_t is, const char *should_be, uint64_t limit)
+{
+	const struct xenmeter_row *row = &at->row;
+
+	fault(c, "row %zu (domid %u %s %u queue %u): %s: %" PRIu64 ", not %s%" PRIu64,
+	      at->index, row->domid, row->device[0] ? row->device : "-", row->devid,
+	      row->queue, what, is, should_be, limit);
+}
+
+static void check_equal(struct check *c, const struct report_row *at, const char *what,
+			uint64_t is, uint64_t should)
+{
+	if (is != should)
+		row_fault(c, at, what, is, "", should);
+}
+
+static void check_most(struct check *c, const struct report_row *at, const char *what,
+		       uint64_t is, uint64_t most)
+{
+	if (is > most)
+		row_fault(c, at, what, is, "at most ", most);
+}
+
+static uint64_t histogram_total(const uint64_t *bucket)
+{
+	uint64_t total = 0;
+	unsigned int i;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		total += bucket[i];
+	return total;
+}
+
+static void check_row(struct check *c, const struct report_row *at)
+{
+	const uint64_t *n = at->row.counter;
+	uint64_t kinds = n[ROW_read_requests] + n[ROW_write_requests] +
+			 n[ROW_flush_requests] + n[ROW_discard_requests] + n[ROW_refused];
+	uint64_t bills = n[ROW_read_cycles] + n[ROW_write_cycles] + n[ROW_flush_cycles] +
+			 n[ROW_discard_cycles] + n[ROW_refused_cycles];
+
+	if (at->torn) {
+		fault(c, "row %zu (domid %u) is torn: its writer stopped in the middle",
+		      at->index, at->row.domid);
+		return;
+	}
+	check_equal(c, at, "requests of all kinds", kinds, n[ROW_requests]);
+	check_equal(c, at, "requests in request_cycles",
+		    histogram_total(&n[ROW_request_cycles]), n[ROW_requests]);
+	check_equal(c, at, "requests in request_latency",
+		    histogram_total(&n[ROW_request_latency]), n[ROW_requests]);
+	check_most(c, at, "cycles of requests", bills, counters_charged(n));
+	check_most(c, at, "refused", n[ROW_refused], n[ROW_errors]);
+	check_most(c, at, "errors", n[ROW_errors], n[ROW_requests]);
+	check_most(c, at, "events_spurious", n[ROW_events_spurious], n[ROW_events]);
+}
+
+/* ---- workers ---- */
+
+static void check_worker(struct check *c, const struct report_worker *at)
+{
+	const uint64_t *n = at->worker.counter;
+	uint64_t sum = n[WORKER_charged] + n[WORKER_open] + n[WORKER_idle] +
+		       n[WORKER_overhead] + n[WORKER_unattributed];
+
+	if (at->torn) {
+		fault(c, "worker %zu is torn: it stopped in the middle", at->index);
+		return;
+	}
+	if (sum != n[WORKER_elapsed])
+		fault(c,
+		      "worker %zu: its books add up to %" PRIu64 " cycles, but %" PRIu64
+		      " elapsed",
+		      at->index, sum, n[WORKER_elapsed]);
+	if (n[WORKER_audits_failed])
+		fault(c, "worker %zu: %" PRIu64 " of %" PRIu64 " audits failed",
+		      at->index, n[WORKER_audits_failed], n[WORKER_audits]);
+	if (!at->worker.cpu_exact)
+		note(c,
+		     "worker %zu: the kernel may run completions in another guest's "
+		     "segment",
+		     at->index);
+}
+
+/* ---- rows against workers ---- */
+
+static uint64_t charged_now(const struct report *r)
+{
+	struct xenmeter_worker w;
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < xenmeter_worker_count(r->table); i++)
+		if (xenmeter_read_worker(r->table, i, &w) >= 0)
+			total += w.counter[WORKER_charged];
+	return total;
+}
+
+/* Rows are written first, so they may be ahead of a live worker's books for a moment. */
+static uint64_t wait_for_workers(const struct report *r, uint64_t rows)
+{
+	struct timespec pause = { .tv_nsec = CATCH_UP_PAUSE_NS };
+	uint64_t charged = charged_now(r);
+	int tries;
+
+	for (tries = 0; charged < rows && tries < CATCH_UP_TRIES; tries++) {
+		nanosleep(&pause, NULL);
+		charged = charged_now(r);
+	}
+	return charged;
+}
+
+static bool alive(const struct report *r)
+{
+	return r->state == DAEMON_RUNNING || r->state == DAEMON_SILENT;
+}
+
+static void check_balance(struct check *c)
+{
+	const struct report *r = c->report;
+	uint64_t before = c->books[WORKER_charged];
+	uint64_t rows = report_charged(r);
+	uint64_t after = alive(r) ? wait_for_workers(r, rows) : before;
+
+	if (rows < before)
+		fault(c,
+		      "rows hold %" PRIu64 " cycles, workers charged %" PRIu64
+		      ": %" PRIu64 " are lost",
+		      rows, before, before - rows);
+	if (rows <= after)
+		return;
+	/* A worker that was killed could not write its books any more. */
+	if (r->state == DAEMON_DIED || r->state == DAEMON_STALE)
+		note(c,
+		     "%" PRIu64 " cycles were charged after the last entry in the "
+		     "books, when the daemon died",
+		     rows - after);
+	else
+		fault(c,
+		      "rows hold %" PRIu64 " cycles, workers charged %" PRIu64
+		      ": %" PRIu64 " too many",
+		      rows, after, rows - after);
+}
+
+/*
+ * While a row is recycled, its charges stand in two places for a moment: take a report in
+ * which no row was claimed.
+ */
+static int take_quiet_report(struct check *c)
+{
+	int tries, err;
+
+	for (tries = 0; tries < CATCH_UP_TRIES; tries++) {
+		struct xenmeter_info after;
+
+		report_free(c->report);
+		c->report = NULL;
+		err = report_take(c->path, &c->report);
+		if (err)
+			return err;
+		xenmeter_read_info(c->report->table, &after);
+		if (after.generation == c->report->info.generation)
+			break;
+	}
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static size_t count_guests(const struct report *r)
+{
+	struct groups groups = { 0 };
+	size_t count;
+
+	if (report_group(r, GROUP_GUEST, GROUP_LIVE, &groups))
+		return 0;
+	count = groups.count;
+	groups_free(&groups);
+	return count;
+}
+
+static void summary(const struct check *c, char *to, size_t size)
+{
+	const struct report *r = c->report;
+	size_t guests = count_guests(r);
+	uint64_t exact = 0, charged = report_charged(r);
+	char percent[TEXT_NUMBER], unattributed[TEXT_NUMBER];
+	size_t i;
+
+	if (c->faults.count) {
+		snprintf(to, size, "%zu fault%s, the first: %s", c->faults.count,
+			 c->faults.count == 1 ? "" : "s", c->faults.text[0]);
+		return;
+	}
+	for (i = 0; i < r->rows_count; i++)
+		exact += counters_exact(r->rows[i].row.counter);
+	text_percent(percent, exact, charged);
+	text_percent(unattributed, c->books[WORKER_unattributed],
+		     c->books[WORKER_elapsed]);
+	snprintf(to, size,
+		 "books balanced: %zu guest%s, %.2f s charged (%s %% exact), "
+		 "%s %% unattributed",
+		 guests, guests == 1 ? "" : "s", xenmeter_seconds(r->table, charged),
+		 percent, unattributed);
+}
+
+static void tell(const struct check *c, const char *summed_up)
+{
+	double ratio = books_cpu_ratio(c->report, c->books);
+	size_t i;
+
+	for (i = 0; i < c->notes.count; i++)
+		printf("note: %s\n", c->notes.text[i]);
+	for (i = 0; i < c->faults.count; i++)
+		printf("fault: %s\n", c->faults.text[i]);
+	printf("daemon: %s\n", report_state_name(c->report->state));
+	if (isnan(ratio))
+		puts("cpu clock agreement: -");
+	else
+		printf("cpu clock agreement: %.4f\n", ratio);
+	printf("check: %s\n", summed_up);
+}
+
+static json_t *texts_json(const struct texts *t)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < t->count; i++)
+		json_array_append_new(list, json_string(t->text[i]));
+	return list;
+}
+
+static void tell_json(const struct check *c, const char *summed_up)
+{
+	double ratio = books_cpu_ratio(c->report, c->books);
+	const char *state = report_state_name(c->report->state);
+	json_t *o = json_object();
+
+	json_object_set_new(o, "balanced", json_boolean(!c->faults.count));
+	json_object_set_new(o, "summary", json_string(summed_up));
+	json_object_set_new(o, "state", json_string(state));
+	json_object_set_new(o, "cpu_ratio",
+			    isnan(ratio) ? json_null() : json_real(ratio));
+	json_object_set_new(o, "faults", texts_json(&c->faults));
+	json_object_set_new(o, "notes", texts_json(&c->notes));
+	json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+	putchar('\n');
+	json_decref(o);
+}
+
+/* ---- running ---- */
+
+static const struct argp_option options[] = {
+	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
+	{ "json", 'j', NULL, 0, "The verdict as a JSON object", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct check *c = state->input;
+
+	switch (key) {
+	case 't':
+		c->path = arg;
+		return 0;
+	case 'j':
+		c->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "\"%s\" is one argument too many", arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void check_all(struct check *c)
+{
+	const struct report *r = c->report;
+	size_t i;
+
+	report_books(r, c->books);
+	check_header(c);
+	check_schema(c);
+	for (i = 0; i < r->rows_count; i++)
+		check_row(c, &r->rows[i]);
+	for (i = 0; i < r->workers_count; i++)
+		check_worker(c, &r->workers[i]);
+	check_balance(c);
+}
+
+enum tool_exit check_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Verify the table and that its books balance.",
+	};
+	struct check c = { .path = XENMETER_DEFAULT_PATH };
+	char text[2 * TEXT_MAX];
+	bool sound;
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &c);
+	err = take_quiet_report(&c);
+	if (err)
+		return tool_open_failed(c.path, err);
+	check_all(&c);
+	summary(&c, text, sizeof(text));
+	if (c.json)
+		tell_json(&c, text);
+	else
+		tell(&c, text);
+	sound = !c.faults.count;
+	free(c.faults.text);
+	free(c.notes.text);
+	report_free(c.report);
+	return sound ? TOOL_OK : TOOL_FAILED;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmeter dump: print the table, once or again and again.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dump.h"
+#include "tool.h"
+
+#define WATCH_MAX_SECONDS 86400
+#define WATCH_MIN_SECONDS 0.1
+
+static const struct argp_option options[] = {
+	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
+	{ "device", 'd', NULL, 0, "A line for each queue of each device", 0 },
+	{ "stage", 's', NULL, 0, "Cycles per request by stage, for each device", 0 },
+	{ "histogram", 'H', NULL, 0, "Cycles and latency of requests as pictures", 0 },
+	{ "json", 'j', NULL, 0, "All of it as a JSON object", 0 },
+	{ "csv", 'c', NULL, 0, "All counters, a line for each queue", 0 },
+	{ "all", 'a', NULL, 0, "Guests and devices that are gone, too", 0 },
+	{ "watch", 'w', "SECONDS", 0, "Again every SECONDS; tables then show rates", 0 },
+	{ 0 },
+};
+
+static void set_view(struct dump *d, enum dump_view view, struct argp_state *state)
+{
+	if (d->view != VIEW_GUESTS && d->view != view)
+		argp_error(state, "only one of --device, --stage, --histogram, --json "
+				  "and --csv");
+	d->view = view;
+}
+
+static double parse_seconds(const char *arg, struct argp_state *state)
+{
+	char *end;
+	double seconds = strtod(arg, &end);
+
+	if (end == arg || *end || !(seconds >= WATCH_MIN_SECONDS) ||
+	    seconds > WATCH_MAX_SECONDS)
+		argp_error(state, "--watch takes seconds, %g to %d, not \"%s\"",
+			   WATCH_MIN_SECONDS, WATCH_MAX_SECONDS, arg);
+	return seconds;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct dump *d = state->input;
+
+	switch (key) {
+	case 't':
+		d->path = arg;
+		return 0;
+	case 'd':
+		set_view(d, VIEW_DEVICES, state);
+		return 0;
+	case 's':
+		set_view(d, VIEW_STAGES, state);
+		return 0;
+	case 'H':
+		set_view(d, VIEW_HISTOGRAMS, state);
+		return 0;
+	case 'j':
+		set_view(d, VIEW_JSON, state);
+		return 0;
+	case 'c':
+		set_view(d, VIEW_CSV, state);
+		return 0;
+	case 'a':
+		d->which = GROUP_ALL;
+		return 0;
+	case 'w':
+		d->watch_seconds = parse_seconds(arg, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "\"%s\" is one argument too many", arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static int print(const struct dump *d, const struct report *r)
+{
+	switch (d->view) {
+	case VIEW_GUESTS:
+	case VIEW_DEVICES:
+	case VIEW_STAGES:
+		return dump_tables(d, r);
+	case VIEW_HISTOGRAMS:
+		return dump_histograms(d, r);
+	case VIEW_JSON:
+		return dump_json(d, r);
+	case VIEW_CSV:
+		return dump_csv(d, r);
+	}
+	return -EINVAL;
+}
+
+static enum tool_exit dump_once(const struct dump *d)
+{
+	struct report *r;
+	int err = report_take(d->path, &r);
+
+	if (err)
+		return tool_open_failed(d->path, err);
+	err = print(d, r);
+	report_free(r);
+	if (!err)
+		return TOOL_OK;
+	fprintf(stderr, "xenmeter: %s\n", strerror(-err));
+	return TOOL_FAILED;
+}
+
+/* ---- watching ---- */
+
+static bool shows_rates(const struct dump *d)
+{
+	return d->view != VIEW_JSON && d->view != VIEW_CSV;
+}
+
+static void pause_for(double seconds)
+{
+	struct timespec pause;
+
+	pause.tv_sec = (time_t)seconds;
+	pause.tv_nsec = (long)(fmod(seconds, 1) * 1e9);
+	while (nanosleep(&pause, &pause) && errno == EINTR)
+		;
+}
+
+static void begin_round(const struct dump *d)
+{
+	if (!shows_rates(d))
+		return;
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	else if (d->round)
+		putchar('\n');
+}
+
+static int print_since(struct dump *d, const struct report *before,
+		       const struct report *now)
+{
+	struct report *since;
+	int err;
+
+	if (!shows_rates(d))
+		return print(d, now);
+	/* Another daemon has replaced the table: it counted from 0 when it started. */
+	if (before->info.start_time_ns != now->info.start_time_ns) {
+		d->rate_seconds = (now->time_ns - now->info.start_time_ns) / 1e9;
+		return print(d, now);
+	}
+	d->rate_seconds = (now->time_ns - before->time_ns) / 1e9;
+	err = report_since(now, before, &since);
+	if (err)
+		return err;
+	err = print(d, since);
+	report_free(since);
+	return err;
+}
+
+/* One more report, printed against the one before, which it replaces. */
+static int watch_round(struct dump *d, struct report **before)
+{
+	struct report *now;
+	int err = report_take(d->path, &now);
+
+	if (err)
+		return err;
+	begin_round(d);
+	err = print_since(d, *before, now);
+	fflush(stdout);
+	report_free(*before);
+	*before = now;
+	d->round++;
+	return err;
+}
+
+static enum tool_exit dump_watch(struct dump *d)
+{
+	struct report *before;
+	int err = report_take(d->path, &before);
+
+	if (err)
+		return tool_open_failed(d->path, err);
+	if (!shows_rates(d)) {
+		err = print(d, before);
+		fflush(stdout);
+		d->round++;
+	}
+	while (!err && !ferror(stdout)) {
+		pause_for(d->watch_seconds);
+		err = watch_round(d, &before);
+	}
+	report_free(before);
+	return err ? tool_open_failed(d->path, err) : TOOL_FAILED;
+}
+
+enum tool_exit dump_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Print what the guests of this driver domain cost it.",
+	};
+	struct dump d = { .path = XENMETER_DEFAULT_PATH };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &d);
+	return d.watch_seconds > 0 ? dump_watch(&d) : dump_once(&d);
+}

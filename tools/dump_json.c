@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table as one JSON object; xenmeter(1) documents it. Counters stand under the names
+ * that the table gives them.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dump.h"
+#include "text.h"
+
+static json_t *integer(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static void set_uuid(json_t *to, const uint8_t *uuid)
+{
+	char text[TEXT_UUID];
+
+	text_uuid(text, uuid);
+	json_object_set_new(to, "uuid", text[0] ? json_string(text) : json_null());
+}
+
+/* A ratio that may not be there yet. */
+static json_t *real_or_null(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *header_json(const struct dump *d, const struct report *r)
+{
+	const struct xenmeter_info *info = &r->info;
+	char boot_id[TEXT_FIELD + 8];
+	json_t *o = json_object();
+
+	snprintf(boot_id, sizeof(boot_id), "%s", info->boot_id);
+	text_clean(boot_id);
+	json_object_set_new(o, "path", json_string(d->path));
+	json_object_set_new(o, "version", integer(info->version));
+	json_object_set_new(o, "state", json_string(report_state_name(r->state)));
+	json_object_set_new(o, "pid", integer(info->pid));
+	json_object_set_new(o, "generation", integer(info->generation));
+	json_object_set_new(o, "clock_khz", integer(info->clock_khz));
+	json_object_set_new(o, "clock_invariant", json_boolean(info->clock_invariant));
+	json_object_set_new(o, "clock_read_cycles", integer(info->clock_read_cycles));
+	json_object_set_new(o, "time", json_real(r->time_ns / 1e9));
+	json_object_set_new(o, "start_time", json_real(info->start_time_ns / 1e9));
+	json_object_set_new(o, "heartbeat", json_real(info->heartbeat_ns / 1e9));
+	json_object_set_new(o, "process_cpu_seconds",
+			    json_real(info->process_cpu_ns / 1e9));
+	json_object_set_new(o, "boot_id", json_string(boot_id));
+	return o;
+}
+
+/* [[floor, count], ...] of the buckets that are not empty. */
+static json_t *histogram_json(const uint64_t *bucket, uint32_t count)
+{
+	json_t *list = json_array();
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if (bucket[i])
+			json_array_append_new(
+				list,
+				json_pack("[II]", (json_int_t)xenmeter_bucket_floor(i),
+					  (json_int_t)bucket[i]));
+	return list;
+}
+
+static void set_counters(json_t *to, const struct report *r,
+			 enum xenmeter_section section, const uint64_t *counter)
+{
+	json_t *counters = json_object(), *seconds = json_object();
+	json_t *histograms = json_object();
+	struct xenmeter_field f;
+	char name[TEXT_FIELD];
+	size_t i;
+
+	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++) {
+		if (f.section != section)
+			continue;
+		text_field(name, f.name);
+		if (f.count > 1)
+			json_object_set_new(histograms, name,
+					    histogram_json(&counter[f.slot], f.count));
+		else
+			json_object_set_new(counters, name, integer(counter[f.slot]));
+		if (f.count == 1 && !strcmp(f.unit, "cycles"))
+			json_object_set_new(
+				seconds, name,
+				json_real(xenmeter_seconds(r->table, counter[f.slot])));
+	}
+	json_object_set_new(to, "counters", counters);
+	json_object_set_new(to, "seconds", seconds);
+	if (section == XENMETER_ROWS)
+		json_object_set_new(to, "histograms", histograms);
+	else
+		json_decref(histograms);
+}
+
+static json_t *row_json(const struct report *r, const struct report_row *at)
+{
+	const struct xenmeter_row *row = &at->row;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "index", integer(at->index));
+	json_object_set_new(o, "state", json_string(report_row_state_name(row->state)));
+	json_object_set_new(o, "torn", json_boolean(at->torn));
+	json_object_set_new(o, "worker", integer(row->worker));
+	json_object_set_new(o, "domid", integer(row->domid));
+	json_object_set_new(o, "name", json_string(row->name));
+	set_uuid(o, row->uuid);
+	json_object_set_new(o, "device", json_string(row->device));
+	json_object_set_new(o, "devid", integer(row->devid));
+	json_object_set_new(o, "queue", integer(row->queue));
+	json_object_set_new(o, "generation", integer(row->generation));
+	set_counters(o, r, XENMETER_ROWS, row->counter);
+	return o;
+}
+
+static json_t *worker_json(const struct report *r, const struct report_worker *at)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "index", integer(at->index));
+	json_object_set_new(o, "torn", json_boolean(at->torn));
+	json_object_set_new(o, "tid", integer(at->worker.tid));
+	json_object_set_new(o, "cpu_exact", json_boolean(at->worker.cpu_exact));
+	set_counters(o, r, XENMETER_WORKERS, at->worker.counter);
+	json_object_set_new(o, "cpu_ratio",
+			    real_or_null(books_cpu_ratio(r, at->worker.counter)));
+	return o;
+}
+
+static json_t *books_json(const struct report *r)
+{
+	uint64_t books[XENMETER_SLOTS];
+	json_t *o = json_object();
+
+	report_books(r, books);
+	set_counters(o, r, XENMETER_WORKERS, books);
+	json_object_set_new(o, "rows_charged", integer(report_charged(r)));
+	json_object_set_new(o, "cpu_ratio", real_or_null(books_cpu_ratio(r, books)));
+	return o;
+}
+
+static json_t *report_json(const struct dump *d, const struct report *r)
+{
+	json_t *o = json_object();
+	json_t *workers = json_array(), *rows = json_array();
+	size_t i;
+
+	for (i = 0; i < r->workers_count; i++)
+		json_array_append_new(workers, worker_json(r, &r->workers[i]));
+	for (i = 0; i < r->rows_count; i++)
+		if (d->which == GROUP_ALL || r->rows[i].row.state == XENMETER_LIVE)
+			json_array_append_new(rows, row_json(r, &r->rows[i]));
+	json_object_set_new(o, "table", header_json(d, r));
+	json_object_set_new(o, "books", books_json(r));
+	json_object_set_new(o, "workers", workers);
+	json_object_set_new(o, "rows", rows);
+	return o;
+}
+
+int dump_json(const struct dump *d, const struct report *r)
+{
+	/* Under --watch, each object is one line, so that they can be told apart. */
+	size_t flags = d->watch_seconds > 0 ? JSON_COMPACT : JSON_INDENT(1);
+	json_t *o = report_json(d, r);
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	err = json_dumpf(o, stdout, flags | JSON_REAL_PRECISION(15));
+	json_decref(o);
+	putchar('\n');
+	return err ? -EIO : 0;
+}

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tables for people: what a guest, a queue or a stage cost, and the host's books below.
+ * Every column is a heading and a function that writes one cell.
+ */
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dump.h"
+#include "text.h"
+
+#define TERMINAL_WIDTH 80
+#define CELL	       64
+#define MIB	       1048576.0
+
+/* What one line is printed from. */
+struct line {
+	const struct dump *dump;
+	const struct report *report;
+	const struct group *group;
+	uint64_t all_charged; /* cycles, by all rows */
+};
+
+typedef void cell_print(char *cell, const struct line *line);
+
+struct column {
+	const char *title;
+	const char *rate_title; /* under --watch; NULL: the same */
+	cell_print *print;
+	int flags;
+};
+
+/* ---- who it is ---- */
+
+static const struct xenmeter_row *row_of(const struct line *l)
+{
+	return &l->group->newest->row;
+}
+
+static void print_domid(char *cell, const struct line *l)
+{
+	if (row_of(l)->state == XENMETER_RECYCLED)
+		strcpy(cell, "-");
+	else
+		snprintf(cell, CELL, "%u", row_of(l)->domid);
+}
+
+static void print_name(char *cell, const struct line *l)
+{
+	snprintf(cell, CELL, "%s", row_of(l)->name[0] ? row_of(l)->name : "-");
+}
+
+static void print_state(char *cell, const struct line *l)
+{
+	if (l->group->live)
+		strcpy(cell, "live");
+	else
+		strcpy(cell, report_row_state_name(row_of(l)->state));
+}
+
+static void print_device(char *cell, const struct line *l)
+{
+	snprintf(cell, CELL, "%s", row_of(l)->device[0] ? row_of(l)->device : "-");
+}
+
+static void print_devid(char *cell, const struct line *l)
+{
+	snprintf(cell, CELL, "%u", row_of(l)->devid);
+}
+
+static void print_queue(char *cell, const struct line *l)
+{
+	snprintf(cell, CELL, "%u", row_of(l)->queue);
+}
+
+static void print_devices(char *cell, const struct line *l)
+{
+	snprintf(cell, CELL, "%u", l->group->devices);
+}
+
+/* ---- counts ---- */
+
+static double per_time(const struct line *l, double amount)
+{
+	return l->dump->rate_seconds > 0 ? amount / l->dump->rate_seconds : amount;
+}
+
+static void print_count(char *cell, const struct line *l, enum row_counter slot)
+{
+	text_compact(cell, per_time(l, l->group->counter[slot]));
+}
+
+static void print_requests(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_requests);
+}
+
+static void print_reads(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_read_requests);
+}
+
+static void print_writes(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_write_requests);
+}
+
+static void print_flushes(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_flush_requests);
+}
+
+static void print_discards(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_discard_requests);
+}
+
+static void print_mib(char *cell, const struct line *l)
+{
+	text_compact(cell, per_time(l, l->group->counter[ROW_bytes] / MIB));
+}
+
+static void print_errors(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_errors);
+}
+
+static void print_refused(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_refused);
+}
+
+static void print_pages(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_pages);
+}
+
+static void print_events(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_events);
+}
+
+static void print_spurious(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_events_spurious);
+}
+
+/* ---- cycles ---- */
+
+static void print_cpu(char *cell, const struct line *l)
+{
+	double seconds =
+		xenmeter_seconds(l->report->table, counters_charged(l->group->counter));
+
+	if (l->dump->rate_seconds > 0)
+		text_percent(cell, seconds, l->dump->rate_seconds);
+	else
+		text_seconds(cell, seconds);
+}
+
+static void print_share(char *cell, const struct line *l)
+{
+	text_percent(cell, counters_charged(l->group->counter), l->all_charged);
+}
+
+static void print_exact(char *cell, const struct line *l)
+{
+	text_percent(cell, counters_exact(l->group->counter),
+		     counters_charged(l->group->counter));
+}
+
+static void print_each(char *cell, const struct line *l, uint64_t cycles)
+{
+	uint64_t requests = l->group->counter[ROW_requests];
+
+	if (requests)
+		text_compact(cell, (double)cycles / requests);
+	else
+		strcpy(cell, "-");
+}
+
+static void print_cycles(char *cell, const struct line *l)
+{
+	print_each(cell, l, counters_charged(l->group->counter));
+}
+
+static const struct column guest_columns[] = {
+	{ "DOMID", NULL, print_domid, SCOLS_FL_RIGHT },
+	{ "NAME", NULL, print_name, SCOLS_FL_TRUNC },
+	{ "DEV", NULL, print_devices, SCOLS_FL_RIGHT },
+	{ "REQS", "REQ/s", print_requests, SCOLS_FL_RIGHT },
+	{ "MiB", "MiB/s", print_mib, SCOLS_FL_RIGHT },
+	{ "ERR", "ERR/s", print_errors, SCOLS_FL_RIGHT },
+	{ "REFUS", "REF/s", print_refused, SCOLS_FL_RIGHT },
+	{ "CPU-s", "CPU%", print_cpu, SCOLS_FL_RIGHT },
+	{ "SHARE", NULL, print_share, SCOLS_FL_RIGHT },
+	{ "EXACT", NULL, print_exact, SCOLS_FL_RIGHT },
+	{ "CYC/R", NULL, print_cycles, SCOLS_FL_RIGHT },
+	{ "EVENT", "EVT/s", print_events, SCOLS_FL_RIGHT },
+	{ "SPUR", "SPU/s", print_spurious, SCOLS_FL_RIGHT },
+};
+
+static const struct column queue_columns[] = {
+	{ "DOMID", NULL, print_domid, SCOLS_FL_RIGHT },
+	{ "NAME", NULL, print_name, SCOLS_FL_TRUNC },
+	{ "DEV", NULL, print_device, 0 },
+	{ "DEVID", NULL, print_devid, SCOLS_FL_RIGHT },
+	{ "Q", NULL, print_queue, SCOLS_FL_RIGHT },
+	{ "STATE", NULL, print_state, 0 },
+	{ "REQS", "REQ/s", print_requests, SCOLS_FL_RIGHT },
+	{ "READ", "RD/s", print_reads, SCOLS_FL_RIGHT },
+	{ "WRITE", "WR/s", print_writes, SCOLS_FL_RIGHT },
+	{ "FLUSH", "FLU/s", print_flushes, SCOLS_FL_RIGHT },
+	{ "DISC", "DIS/s", print_discards, SCOLS_FL_RIGHT },
+	{ "MiB", "MiB/s", print_mib, SCOLS_FL_RIGHT },
+	{ "ERR", "ERR/s", print_errors, SCOLS_FL_RIGHT },
+	{ "REFUS", "REF/s", print_refused, SCOLS_FL_RIGHT },
+	{ "PAGES", "PAG/s", print_pages, SCOLS_FL_RIGHT },
+	{ "CPU-s", "CPU%", print_cpu, SCOLS_FL_RIGHT },
+	{ "SHARE", NULL, print_share, SCOLS_FL_RIGHT },
+	{ "EXACT", NULL, print_exact, SCOLS_FL_RIGHT },
+	{ "CYC/R", NULL, print_cycles, SCOLS_FL_RIGHT },
+	{ "EVENT", "EVT/s", print_events, SCOLS_FL_RIGHT },
+	{ "SPUR", "SPU/s", print_spurious, SCOLS_FL_RIGHT },
+};
+
+/* ---- tables ---- */
+
+static struct libscols_table *new_table(void)
+{
+	struct libscols_table *t;
+
+	scols_init_debug(0);
+	t = scols_new_table();
+	if (!t || isatty(STDOUT_FILENO))
+		return t;
+	scols_table_set_termwidth(t, TERMINAL_WIDTH);
+	return t;
+}
+
+static int add_columns(struct libscols_table *t, const struct dump *d,
+		       const struct column *columns, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct column *c = &columns[i];
+		const char *title = c->title;
+
+		if (d->rate_seconds > 0 && c->rate_title)
+			title = c->rate_title;
+		if (!scols_table_new_column(t, title, 0, c->flags))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_line(struct libscols_table *t, const struct line *line,
+		    const struct column *columns, size_t count)
+{
+	struct libscols_line *out = scols_table_new_line(t, NULL);
+	char cell[CELL];
+	size_t i;
+
+	if (!out)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		columns[i].print(cell, line);
+		if (scols_line_set_data(out, i, cell))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Free the table, printed unless something failed before. */
+static int finish(struct libscols_table *t, int err)
+{
+	if (!err && scols_print_table(t))
+		err = -EIO;
+	scols_unref_table(t);
+	return err;
+}
+
+static int print_groups(const struct dump *d, const struct report *r,
+			const struct groups *groups, const struct column *columns,
+			size_t count)
+{
+	struct line line = { .dump = d, .report = r, .all_charged = report_charged(r) };
+	struct libscols_table *t = new_table();
+	size_t i;
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	if (columns == guest_columns)
+		scols_table_set_termforce(t, SCOLS_TERMFORCE_ALWAYS);
+	err = add_columns(t, d, columns, count);
+	for (i = 0; !err && i < groups->count; i++) {
+		line.group = &groups->group[i];
+		err = add_line(t, &line, columns, count);
+	}
+	if (!groups->count) {
+		puts("No guests are being served.");
+		scols_unref_table(t);
+		return err;
+	}
+	return finish(t, err);
+}
+
+/* ---- stages ---- */
+
+static const char *const stage_titles[] = { "DOMID",  "NAME",	"DEV",	  "DEVID",
+					    "KIND",   "PARSE",	"GRANT",  "SUBMIT",
+					    "COMPLE", "RESPON", "CYC/REQ" };
+#define STAGE_TITLES (sizeof(stage_titles) / sizeof(stage_titles[0]))
+#define STAGE_FIRST  5
+#define STAGES	     (ROW_exact_respond - ROW_exact_parse + 1)
+
+static void stage_cell(char *cell, const struct line *l, enum row_counter first,
+		       unsigned int stage)
+{
+	uint64_t cycles = 0;
+	unsigned int i;
+
+	if (stage < STAGES)
+		cycles = l->group->counter[first + stage];
+	for (i = 0; stage == STAGES && i < STAGES; i++)
+		cycles += l->group->counter[first + i];
+	print_each(cell, l, cycles);
+}
+
+static int add_stage_line(struct libscols_table *t, const struct line *l,
+			  enum row_counter first, const char *kind)
+{
+	static cell_print *const who[] = { print_domid, print_name, print_device,
+					   print_devid };
+	struct libscols_line *out = scols_table_new_line(t, NULL);
+	char cell[CELL];
+	size_t i;
+	int err;
+
+	if (!out)
+		return -ENOMEM;
+	err = scols_line_set_data(out, STAGE_FIRST - 1, kind);
+	for (i = 0; !err && i < STAGE_FIRST - 1; i++) {
+		who[i](cell, l);
+		err = scols_line_set_data(out, i, cell);
+	}
+	for (i = 0; !err && i <= STAGES; i++) {
+		stage_cell(cell, l, first, i);
+		err = scols_line_set_data(out, STAGE_FIRST + i, cell);
+	}
+	return err ? -ENOMEM : 0;
+}
+
+static int print_stages(const struct dump *d, const struct report *r,
+			const struct groups *groups)
+{
+	struct line line = { .dump = d, .report = r };
+	struct libscols_table *t = new_table();
+	size_t i;
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	for (i = 0; !err && i < STAGE_TITLES; i++) {
+		int flags = i >= STAGE_FIRST || i == 0 || i == 3 ? SCOLS_FL_RIGHT : 0;
+
+		if (!scols_table_new_column(t, stage_titles[i], 0, flags))
+			err = -ENOMEM;
+	}
+	for (i = 0; !err && i < groups->count; i++) {
+		line.group = &groups->group[i];
+		err = add_stage_line(t, &line, ROW_exact_parse, "exact");
+		if (!err)
+			err = add_stage_line(t, &line, ROW_apportioned_parse,
+					     "apportioned");
+	}
+	return finish(t, err);
+}
+
+/* ---- the books ---- */
+
+/* The columns of the books and how wide they are. */
+static const struct {
+	const char *title;
+	enum worker_counter slot;
+	int width;
+} books_columns[] = {
+	{ "charged", WORKER_charged, 10 },
+	{ "open", WORKER_open, 8 },
+	{ "idle", WORKER_idle, 11 },
+	{ "overhead", WORKER_overhead, 10 },
+	{ "unattributed", WORKER_unattributed, 13 },
+	{ "elapsed", WORKER_elapsed, 11 },
+};
+#define BOOKS_COLUMNS (sizeof(books_columns) / sizeof(books_columns[0]))
+
+static void print_books_seconds(const struct report *r, const uint64_t *books)
+{
+	char text[TEXT_NUMBER];
+	size_t i;
+
+	printf("%-7s", "seconds");
+	for (i = 0; i < BOOKS_COLUMNS; i++) {
+		text_seconds(text,
+			     xenmeter_seconds(r->table, books[books_columns[i].slot]));
+		printf("%*s", books_columns[i].width, text);
+	}
+	putchar('\n');
+}
+
+static void print_books_percent(const uint64_t *books)
+{
+	char text[TEXT_NUMBER];
+	size_t i;
+
+	printf("%-7s", "%");
+	for (i = 0; i < BOOKS_COLUMNS; i++) {
+		text_percent(text, books[books_columns[i].slot], books[WORKER_elapsed]);
+		printf("%*s", books_columns[i].width, text);
+	}
+	putchar('\n');
+}
+
+static void print_books(const struct report *r)
+{
+	uint64_t books[XENMETER_SLOTS];
+	double ratio;
+	size_t i;
+
+	report_books(r, books);
+	printf("\n%-7s", "books");
+	for (i = 0; i < BOOKS_COLUMNS; i++)
+		printf("%*s", books_columns[i].width, books_columns[i].title);
+	putchar('\n');
+	print_books_seconds(r, books);
+	print_books_percent(books);
+	ratio = books_cpu_ratio(r, books);
+	printf("%zu worker%s, cpu clock agreement ", r->workers_count,
+	       r->workers_count == 1 ? "" : "s");
+	if (isnan(ratio))
+		puts("-");
+	else
+		printf("%.4f\n", ratio);
+}
+
+static void print_when(const char *what, uint64_t ns)
+{
+	time_t seconds = ns / 1000000000;
+	struct tm tm;
+	char text[32];
+
+	if (localtime_r(&seconds, &tm) &&
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+		printf("%s%s", what, text);
+}
+
+void dump_footer(const struct report *r)
+{
+	unsigned int pid = r->info.pid;
+
+	switch (r->state) {
+	case DAEMON_RUNNING:
+		printf("xenmeterd running, pid %u", pid);
+		print_when(", since ", r->info.start_time_ns);
+		break;
+	case DAEMON_STOPPED:
+		printf("xenmeterd stopped cleanly");
+		print_when(", at ", r->info.heartbeat_ns);
+		break;
+	case DAEMON_SILENT:
+		printf("xenmeterd (pid %u) does not answer", pid);
+		print_when(": last heartbeat ", r->info.heartbeat_ns);
+		break;
+	case DAEMON_DIED:
+		printf("xenmeterd (pid %u) died", pid);
+		print_when(": last heartbeat ", r->info.heartbeat_ns);
+		break;
+	case DAEMON_STALE:
+		printf("the table is from before the last boot");
+		print_when(": last heartbeat ", r->info.heartbeat_ns);
+		break;
+	}
+	putchar('\n');
+	if (!r->info.clock_invariant)
+		puts("warning: this CPU's clock is not constant, seconds are not exact");
+}
+
+int dump_tables(const struct dump *d, const struct report *r)
+{
+	enum group_by by = d->view == VIEW_GUESTS    ? GROUP_GUEST
+			   : d->view == VIEW_DEVICES ? GROUP_QUEUE
+						     : GROUP_DEVICE;
+	struct groups groups;
+	int err = report_group(r, by, d->which, &groups);
+
+	if (err)
+		return err;
+	if (d->view == VIEW_GUESTS)
+		err = print_groups(d, r, &groups, guest_columns,
+				   sizeof(guest_columns) / sizeof(guest_columns[0]));
+	else if (d->view == VIEW_DEVICES)
+		err = print_groups(d, r, &groups, queue_columns,
+				   sizeof(queue_columns) / sizeof(queue_columns[0]));
+	else
+		err = print_stages(d, r, &groups);
+	groups_free(&groups);
+	if (err)
+		return err;
+	print_books(r);
+	dump_footer(r);
+	return 0;
+}

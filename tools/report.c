@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readings of the table and their sums.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "text.h"
+
+#define HEARTBEAT_STALE_NS 3000000000
+/* A live writer may have been switched out in the middle of a row: give it time. */
+#define TORN_TRIES    20
+#define TORN_PAUSE_NS 5000000
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* ---- the daemon's state ---- */
+
+static bool same_boot(const char *boot_id)
+{
+	char now[40] = "";
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, now, sizeof(now) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (got <= 0 || !boot_id[0])
+		return true; /* cannot be told */
+	now[strcspn(now, "\n")] = '\0';
+	return !strcmp(now, boot_id);
+}
+
+static enum daemon_state find_state(const struct xenmeter_info *info, uint64_t now)
+{
+	if (info->stopped)
+		return DAEMON_STOPPED;
+	if (!same_boot(info->boot_id))
+		return DAEMON_STALE;
+	if (info->heartbeat_ns + HEARTBEAT_STALE_NS >= now)
+		return DAEMON_RUNNING;
+	if (info->pid && kill(info->pid, 0) && errno == ESRCH)
+		return DAEMON_DIED;
+	return DAEMON_SILENT;
+}
+
+const char *report_state_name(enum daemon_state state)
+{
+	switch (state) {
+	case DAEMON_RUNNING:
+		return "running";
+	case DAEMON_STOPPED:
+		return "stopped";
+	case DAEMON_SILENT:
+		return "silent";
+	case DAEMON_DIED:
+		return "died";
+	case DAEMON_STALE:
+		return "stale";
+	}
+	return "?";
+}
+
+const char *report_row_state_name(enum xenmeter_row_state state)
+{
+	switch (state) {
+	case XENMETER_LIVE:
+		return "live";
+	case XENMETER_RETIRED:
+		return "retired";
+	case XENMETER_RECYCLED:
+		return "recycled";
+	}
+	return "?";
+}
+
+double report_heartbeat_age(const struct report *report)
+{
+	return ((double)report->time_ns - (double)report->info.heartbeat_ns) / 1e9;
+}
+
+/* ---- taking a report ---- */
+
+/* How often a torn copy is worth another try. */
+static int tries(const struct report *r)
+{
+	return r->state == DAEMON_RUNNING || r->state == DAEMON_SILENT ? TORN_TRIES : 1;
+}
+
+static void torn_pause(void)
+{
+	struct timespec pause = { .tv_nsec = TORN_PAUSE_NS };
+
+	nanosleep(&pause, NULL);
+}
+
+static int read_row(const struct report *r, size_t index, struct xenmeter_row *row)
+{
+	int left = tries(r);
+	int got;
+
+	while ((got = xenmeter_read_row(r->table, index, row)) == XENMETER_TORN && --left)
+		torn_pause();
+	return got;
+}
+
+static int read_worker(const struct report *r, size_t index, struct xenmeter_worker *w)
+{
+	int left = tries(r);
+	int got;
+
+	while ((got = xenmeter_read_worker(r->table, index, w)) == XENMETER_TORN &&
+	       --left)
+		torn_pause();
+	return got;
+}
+
+static int take_workers(struct report *r)
+{
+	size_t i, count = xenmeter_worker_count(r->table);
+
+	r->workers = calloc(count + 1, sizeof(*r->workers));
+	if (!r->workers)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		struct report_worker *w = &r->workers[r->workers_count];
+		int got = read_worker(r, i, &w->worker);
+
+		if (got < 0)
+			continue;
+		w->index = i;
+		w->torn = got == XENMETER_TORN;
+		r->workers_count++;
+	}
+	return 0;
+}
+
+static int take_rows(struct report *r)
+{
+	size_t i, count = xenmeter_row_count(r->table);
+	size_t room = 0;
+
+	for (i = 0; i < count; i++) {
+		struct report_row *rows;
+		int got;
+
+		if (r->rows_count == room) {
+			room = 2 * room + 16;
+			rows = reallocarray(r->rows, room, sizeof(*rows));
+			if (!rows)
+				return -ENOMEM;
+			r->rows = rows;
+		}
+		got = read_row(r, i, &r->rows[r->rows_count].row);
+		if (got < 0)
+			continue;
+		rows = &r->rows[r->rows_count++];
+		rows->index = i;
+		rows->torn = got == XENMETER_TORN;
+		text_clean(rows->row.name);
+		text_clean(rows->row.device);
+	}
+	return 0;
+}
+
+int report_take(const char *path, struct report **ret_report)
+{
+	struct report *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	err = xenmeter_open(path, &r->table);
+	if (!err) {
+		r->time_ns = realtime_ns();
+		xenmeter_read_info(r->table, &r->info);
+		r->state = find_state(&r->info, r->time_ns);
+		err = take_workers(r);
+	}
+	if (!err)
+		err = take_rows(r);
+	if (err) {
+		report_free(r);
+		return err;
+	}
+	*ret_report = r;
+	return 0;
+}
+
+void report_free(struct report *r)
+{
+	if (!r)
+		return;
+	if (!r->borrowed)
+		xenmeter_close(r->table);
+	free(r->rows);
+	free(r->workers);
+	free(r);
+}
+
+/* ---- differences ---- */
+
+static void subtract(uint64_t *from, const uint64_t *what)
+{
+	size_t i;
+
+	for (i = 0; i < XENMETER_SLOTS; i++)
+		from[i] -= what[i];
+}
+
+static const struct report_row *find_row(const struct report *r,
+					 const struct report_row *like)
+{
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		if (r->rows[i].index == like->index &&
+		    r->rows[i].row.generation == like->row.generation)
+			return &r->rows[i];
+	return NULL;
+}
+
+static void subtract_rows(struct report *now, const struct report *before)
+{
+	size_t i;
+
+	for (i = 0; i < now->rows_count; i++) {
+		struct xenmeter_row *row = &now->rows[i].row;
+		const struct report_row *old = find_row(before, &now->rows[i]);
+
+		if (row->state == XENMETER_RECYCLED)
+			memset(row->counter, 0, sizeof(row->counter));
+		else if (old)
+			subtract(row->counter, old->row.counter);
+	}
+}
+
+static void *duplicate(const void *array, size_t count, size_t size)
+{
+	void *copy = calloc(count + 1, size);
+
+	if (copy && count)
+		memcpy(copy, array, count * size);
+	return copy;
+}
+
+int report_since(const struct report *now, const struct report *before,
+		 struct report **ret_report)
+{
+	struct report *r = duplicate(now, 1, sizeof(*r));
+	size_t i;
+
+	if (!r)
+		return -ENOMEM;
+	r->borrowed = true;
+	r->rows = duplicate(now->rows, now->rows_count, sizeof(*r->rows));
+	r->workers = duplicate(now->workers, now->workers_count, sizeof(*r->workers));
+	if (!r->rows || !r->workers) {
+		report_free(r);
+		return -ENOMEM;
+	}
+	subtract_rows(r, before);
+	for (i = 0; i < r->workers_count && i < before->workers_count; i++)
+		subtract(r->workers[i].worker.counter, before->workers[i].worker.counter);
+	*ret_report = r;
+	return 0;
+}
+
+/* ---- sums ---- */
+
+static void add(uint64_t *to, const uint64_t *what)
+{
+	size_t i;
+
+	for (i = 0; i < XENMETER_SLOTS; i++)
+		to[i] += what[i];
+}
+
+static uint64_t sum(const uint64_t *counter, unsigned int from, unsigned int to)
+{
+	uint64_t total = 0;
+
+	for (; from <= to; from++)
+		total += counter[from];
+	return total;
+}
+
+uint64_t counters_exact(const uint64_t *counter)
+{
+	return sum(counter, ROW_exact_parse, ROW_exact_respond);
+}
+
+uint64_t counters_charged(const uint64_t *counter)
+{
+	return counters_exact(counter) +
+	       sum(counter, ROW_apportioned_parse, ROW_apportioned_respond);
+}
+
+uint64_t report_charged(const struct report *r)
+{
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		total += counters_charged(r->rows[i].row.counter);
+	return total;
+}
+
+void report_books(const struct report *r, uint64_t *ret_counter)
+{
+	size_t i;
+
+	memset(ret_counter, 0, XENMETER_SLOTS * sizeof(*ret_counter));
+	for (i = 0; i < r->workers_count; i++)
+		add(ret_counter, r->workers[i].worker.counter);
+}
+
+double books_cpu_ratio(const struct report *r, const uint64_t *counter)
+{
+	uint64_t ran = counter[WORKER_elapsed] - counter[WORKER_idle] -
+		       counter[WORKER_unattributed];
+
+	if (!counter[WORKER_cpu_ns])
+		return NAN;
+	return xenmeter_seconds(r->table, ran) * 1e9 / (double)counter[WORKER_cpu_ns];
+}
+
+/* ---- groups ---- */
+
+static bool uuid_known(const struct xenmeter_row *row)
+{
+	static const uint8_t zero[sizeof(row->uuid)];
+
+	return memcmp(row->uuid, zero, sizeof(zero)) != 0;
+}
+
+static bool same_guest(const struct xenmeter_row *a, const struct xenmeter_row *b)
+{
+	if ((a->state == XENMETER_RECYCLED) != (b->state == XENMETER_RECYCLED))
+		return false;
+	if (uuid_known(a) || uuid_known(b))
+		return !memcmp(a->uuid, b->uuid, sizeof(a->uuid));
+	return a->domid == b->domid && !strcmp(a->name, b->name);
+}
+
+static bool same_device(const struct xenmeter_row *a, const struct xenmeter_row *b)
+{
+	return same_guest(a, b) && a->devid == b->devid && !strcmp(a->device, b->device);
+}
+
+static bool belongs(const struct group *g, const struct xenmeter_row *row,
+		    enum group_by by)
+{
+	switch (by) {
+	case GROUP_GUEST:
+		return same_guest(&g->newest->row, row);
+	case GROUP_DEVICE:
+		return same_device(&g->newest->row, row);
+	case GROUP_QUEUE:
+		return false;
+	}
+	return false;
+}
+
+static struct group *find_group(struct groups *all, const struct xenmeter_row *row,
+				enum group_by by)
+{
+	size_t i;
+
+	for (i = 0; i < all->count; i++)
+		if (belongs(&all->group[i], row, by))
+			return &all->group[i];
+	return &all->group[all->count];
+}
+
+/* Whether a row is the first of its device among those taken. */
+static bool new_device(const struct report *r, size_t index, enum group_rows which)
+{
+	const struct xenmeter_row *row = &r->rows[index].row;
+	size_t i;
+
+	if (row->state == XENMETER_RECYCLED)
+		return false;
+	for (i = 0; i < index; i++) {
+		const struct xenmeter_row *other = &r->rows[i].row;
+
+		if ((which == GROUP_ALL || other->state == XENMETER_LIVE) &&
+		    same_device(other, row))
+			return false;
+	}
+	return true;
+}
+
+static void join(struct group *g, const struct report_row *row)
+{
+	bool live = row->row.state == XENMETER_LIVE;
+
+	if (!g->newest || row->row.generation > g->newest->row.generation)
+		g->newest = row;
+	g->rows++;
+	g->live |= live;
+	add(g->counter, row->row.counter);
+}
+
+static int dearer(const void *a, const void *b)
+{
+	const struct group *one = a, *other = b;
+	uint64_t x = counters_charged(one->counter);
+	uint64_t y = counters_charged(other->counter);
+
+	if (x != y)
+		return x < y ? 1 : -1;
+	return one->newest->index < other->newest->index ? -1 : 1;
+}
+
+int report_group(const struct report *r, enum group_by by, enum group_rows which,
+		 struct groups *ret_groups)
+{
+	struct groups all = { 0 };
+	size_t i;
+
+	all.group = calloc(r->rows_count + 1, sizeof(*all.group));
+	if (!all.group)
+		return -ENOMEM;
+	for (i = 0; i < r->rows_count; i++) {
+		const struct report_row *row = &r->rows[i];
+		struct group *g;
+
+		if (which == GROUP_LIVE && row->row.state != XENMETER_LIVE)
+			continue;
+		g = find_group(&all, &row->row, by);
+		if (!g->newest)
+			all.count++;
+		g->devices += new_device(r, i, which);
+		join(g, row);
+	}
+	qsort(all.group, all.count, sizeof(*all.group), dearer);
+	*ret_groups = all;
+	return 0;
+}
+
+void groups_free(struct groups *groups)
+{
+	free(groups->group);
+	groups->group = NULL;
+}

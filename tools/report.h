@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reading of the whole table, and the sums that the subcommands print. A report is a
+ * copy: nothing in it changes while it is looked at. Belongs to the thread that took it.
+ */
+#ifndef XENMETER_REPORT_H
+#define XENMETER_REPORT_H
+
+#include <stdbool.h>
+
+#include "format.h"
+#include "xenmeter.h"
+
+/* What the table says of the daemon that made it. */
+enum daemon_state {
+	DAEMON_RUNNING,
+	DAEMON_STOPPED, /* cleanly */
+	DAEMON_SILENT,	/* no heartbeat, but its process is there */
+	DAEMON_DIED,
+	DAEMON_STALE, /* the machine was booted since */
+};
+
+struct report_row {
+	size_t index;
+	bool torn;
+	struct xenmeter_row row;
+};
+
+struct report_worker {
+	size_t index;
+	bool torn;
+	struct xenmeter_worker worker;
+};
+
+struct report {
+	struct xenmeter *table;
+	bool borrowed; /* the table belongs to another report */
+	struct xenmeter_info info;
+	enum daemon_state state;
+	uint64_t time_ns; /* CLOCK_REALTIME, when it was taken */
+	size_t rows_count;
+	struct report_row *rows;
+	size_t workers_count;
+	struct report_worker *workers;
+};
+
+/* What rows are added up by. */
+enum group_by {
+	GROUP_GUEST,
+	GROUP_DEVICE,
+	GROUP_QUEUE, /* each row by itself */
+};
+
+enum group_rows {
+	GROUP_LIVE, /* only rows in use */
+	GROUP_ALL,  /* retired ones and the sum of recycled ones too */
+};
+
+struct group {
+	const struct report_row *newest; /* names the group */
+	unsigned int rows;
+	unsigned int devices;
+	bool live; /* at least one row is */
+	uint64_t counter[XENMETER_SLOTS];
+};
+
+struct groups {
+	size_t count;
+	struct group *group; /* dearest first */
+};
+
+/**
+ * report_take() - read a table
+ * @path: its file
+ * @ret_report: written on success; report_free() it
+ *
+ * Workers are read before rows, so what the workers say was charged is never more than
+ * what stands in the rows. A torn row is read again for a while, unless its writer is
+ * dead.
+ *
+ * Return: 0, or -errno as xenmeter_open().
+ */
+int report_take(const char *path, struct report **ret_report);
+
+/**
+ * report_free() - let go of a report
+ * @report: may be NULL
+ */
+void report_free(struct report *report);
+
+/**
+ * report_since() - what happened between two reports
+ * @now: the later one, which has to outlive the result
+ * @before: the earlier one, of the same daemon
+ * @ret_report: written on success, counters are differences; report_free() it
+ *
+ * Rows that were not there before count from 0; the sum of recycled rows becomes 0, since
+ * what flows into it was charged earlier.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int report_since(const struct report *now, const struct report *before,
+		 struct report **ret_report);
+
+/**
+ * report_group() - add rows up
+ * @report: the report, which has to outlive the result
+ * @by: what to add them up by
+ * @which: the rows to take
+ * @ret_groups: written on success; groups_free() it
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int report_group(const struct report *report, enum group_by by, enum group_rows which,
+		 struct groups *ret_groups);
+
+/**
+ * groups_free() - let go of groups
+ * @groups: their array may be NULL
+ */
+void groups_free(struct groups *groups);
+
+/**
+ * report_books() - add up the workers' books
+ * @report: the report
+ * @ret_counter: XENMETER_SLOTS counters, by enum worker_counter
+ */
+void report_books(const struct report *report, uint64_t *ret_counter);
+
+/**
+ * report_charged() - cycles that stand in all rows, by their stages
+ * @report: the report
+ */
+uint64_t report_charged(const struct report *report);
+
+/**
+ * counters_exact() - exact cycles of a row, all stages
+ * @counter: by enum row_counter
+ */
+uint64_t counters_exact(const uint64_t *counter);
+
+/**
+ * counters_charged() - exact and apportioned cycles of a row, all stages
+ * @counter: by enum row_counter
+ */
+uint64_t counters_charged(const uint64_t *counter);
+
+/**
+ * books_cpu_ratio() - how well the meter agrees with the kernel's thread clock
+ * @report: for its clock
+ * @counter: by enum worker_counter
+ *
+ * Return: metered CPU time over the kernel's, ideally 1; NaN if nothing ran.
+ */
+double books_cpu_ratio(const struct report *report, const uint64_t *counter);
+
+/**
+ * report_state_name() - the word for a state, for programs
+ * @state: the state
+ */
+const char *report_state_name(enum daemon_state state);
+
+/**
+ * report_row_state_name() - the word for a row's state, for programs
+ * @state: the state
+ */
+const char *report_row_state_name(enum xenmeter_row_state state);
+
+/**
+ * report_heartbeat_age() - seconds between the last heartbeat and the reading
+ * @report: the report
+ */
+double report_heartbeat_age(const struct report *report);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the subcommands of xenmeter share: their exit codes, the way they are called and
+ * the way they fail. Everything runs on the one thread of the program.
+ */
+#ifndef XENMETER_TOOL_H
+#define XENMETER_TOOL_H
+
+enum tool_exit {
+	TOOL_OK = 0,
+	TOOL_FAILED = 1, /* or: the books do not balance */
+	TOOL_USAGE = 2,
+	TOOL_NO_TABLE = 3,
+	TOOL_NO_PERMISSION = 4,
+	TOOL_TOO_NEW = 5,
+	TOOL_DAMAGED = 6,
+};
+
+/**
+ * tool_open_failed() - say on stderr why a table could not be read, and what to do
+ * @path: the table's file
+ * @err: -errno, from xenmeter_open()
+ *
+ * Return: the exit code for it.
+ */
+enum tool_exit tool_open_failed(const char *path, int err);
+
+/**
+ * dump_main() - xenmeter dump: print the table
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter dump"
+ */
+enum tool_exit dump_main(int argc, char **argv);
+
+/**
+ * check_main() - xenmeter check: verify the table
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter check"
+ */
+enum tool_exit check_main(int argc, char **argv);
+
+#endif

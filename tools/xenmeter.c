@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmeter: look at what each guest costs its driver domain. Finds the subcommand; the
+ * rest is in the file of its name.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tool.h"
+
+const char *argp_program_version = "xenmeter " XENMETER_VERSION;
+
+struct subcommand {
+	const char *name;
+	enum tool_exit (*run)(int argc, char **argv);
+};
+
+static const struct subcommand subcommands[] = {
+	{ "dump", dump_main },
+	{ "check", check_main },
+};
+#define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
+
+static const char doc[] =
+	"Show what the guests of this driver domain cost it.\n\n"
+	"Subcommands:\n"
+	"  dump    print guests, devices, cost by stage, histograms, JSON or CSV\n"
+	"  check   verify the table and that its books balance\n"
+	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
+	"tells "
+	"the rest.";
+
+struct call {
+	const struct subcommand *subcommand;
+	int argc;
+	char **argv;
+};
+
+static const struct subcommand *find_subcommand(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < SUBCOMMANDS; i++)
+		if (!strcmp(subcommands[i].name, name))
+			return &subcommands[i];
+	return NULL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct call *call = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		call->subcommand = find_subcommand(arg);
+		if (!call->subcommand) {
+			fprintf(stderr,
+				"xenmeter: no subcommand \"%s\": it is dump or check; "
+				"see xenmeter --help\n",
+				arg);
+			exit(TOOL_USAGE);
+		}
+		call->argc = state->argc - state->next + 1;
+		call->argv = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		fprintf(stderr, "xenmeter: which subcommand, dump or check? "
+				"See xenmeter --help\n");
+		exit(TOOL_USAGE);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* The group a user would have to join, or NULL. */
+static const char *group_of(const char *path)
+{
+	struct group *group;
+	struct stat st;
+
+	if (stat(path, &st))
+		return NULL;
+	group = getgrgid(st.st_gid);
+	return group ? group->gr_name : NULL;
+}
+
+enum tool_exit tool_open_failed(const char *path, int err)
+{
+	const char *group;
+
+	switch (-err) {
+	case ENOENT:
+	case ENOTDIR:
+		fprintf(stderr, "xenmeter: no table at %s: is xenmeterd running?\n",
+			path);
+		return TOOL_NO_TABLE;
+	case EACCES:
+	case EPERM:
+		group = group_of(path);
+		fprintf(stderr,
+			"xenmeter: no permission to read %s: run as root or join the "
+			"group owning it%s%s\n",
+			path, group ? ", " : "", group ? group : "");
+		return TOOL_NO_PERMISSION;
+	case EPROTO:
+		fprintf(stderr,
+			"xenmeter: %s was made by a newer xenmeterd, whose tables this "
+			"xenmeter " XENMETER_VERSION " cannot read\n",
+			path);
+		return TOOL_TOO_NEW;
+	case EINVAL:
+		fprintf(stderr, "xenmeter: %s is damaged, or no table at all\n", path);
+		return TOOL_DAMAGED;
+	}
+	fprintf(stderr, "xenmeter: %s: %s\n", path, strerror(-err));
+	return TOOL_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = { .parser = parse,
+					  .args_doc = "SUBCOMMAND [OPTION...]",
+					  .doc = doc };
+	struct call call = { 0 };
+	enum tool_exit status;
+	char name[64];
+
+	argp_err_exit_status = TOOL_USAGE;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &call);
+	snprintf(name, sizeof(name), "xenmeter %s", call.subcommand->name);
+	call.argv[0] = name;
+	status = call.subcommand->run(call.argc, call.argv);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "xenmeter: cannot write the output: %s\n",
+			strerror(errno));
+		return TOOL_FAILED;
+	}
+	return status;
+}
