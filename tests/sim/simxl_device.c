@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * simxl: devices, with the nodes, permissions and order of libxl 4.17.
+ *
+ * The toolstack remembers a device under /libxl/<domid>/device, which no guest
+ * can reach, so that it can be found when the frontend's directory is gone.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "simxl.h"
+
+#define KEYS_MAX 48
+#define VALUE_MAX 1024
+#define POLL_US 5000
+#define STATE_CLOSED 6
+
+struct keys {
+	uint32_t nr;
+	struct {
+		char key[64];
+		char value[VALUE_MAX];
+	} list[KEYS_MAX];
+};
+
+/**
+ * struct device - a device to attach
+ * @front_kind: its directory's name at the frontend
+ * @back_kind: likewise at the backend
+ * @set: keys for the backend, over those that we would write
+ * @after: keys that the hotplug script would write
+ */
+struct device {
+	struct tool tool;
+	uint32_t domid;
+	uint32_t backend;
+	uint32_t devid;
+	const char *front_kind;
+	const char *back_kind;
+	struct keys front;
+	struct keys back;
+	struct keys set;
+	struct keys after;
+	char front_path[128];
+	char back_path[128];
+	char libxl_path[128];
+};
+
+struct options {
+	const char *mode;
+	const char *kind;
+	const char *backend;
+	const char *type;
+	const char *mac;
+	const char *bridge;
+	int no_script;
+	struct keys *set;
+};
+
+static int key_set(struct keys *keys, const char *key, const char *value)
+{
+	uint32_t i;
+
+	if (strlen(key) >= sizeof(keys->list[0].key) || strlen(value) >= VALUE_MAX)
+		return complain("'%s=%s' is too long", key, value);
+	for (i = 0; i < keys->nr && strcmp(keys->list[i].key, key); i++)
+		;
+	if (i == KEYS_MAX)
+		return complain("too many keys");
+	strcpy(keys->list[i].key, key);
+	strcpy(keys->list[i].value, value);
+	if (i == keys->nr)
+		keys->nr++;
+	return 0;
+}
+
+static void key_setu(struct keys *keys, const char *key, uint32_t value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", value);
+	key_set(keys, key, text);
+}
+
+static int key_parse(struct keys *keys, char *text)
+{
+	char *equals = strchr(text, '=');
+
+	if (!equals || equals == text) {
+		complain("'%s' is not KEY=VALUE", text);
+		return EXIT_USAGE;
+	}
+	*equals = '\0';
+	return key_set(keys, text, equals + 1) ? EXIT_USAGE : 0;
+}
+
+/* xvdN: disks up to xvdp have the old numbers, later ones the extended form. */
+static int vdev_parse(const char *text, uint32_t *ret_devid)
+{
+	uint32_t disk = 0;
+	long number;
+
+	if (strncmp(text, "xvd", 3)) {
+		if (parse_number(text, &number) || number < 0 || number >= 1L << 29)
+			return EXIT_USAGE;
+		*ret_devid = number;
+		return 0;
+	}
+	for (text += 3; *text >= 'a' && *text <= 'z' && disk < 1u << 20; text++)
+		disk = disk * 26 + (*text - 'a' + 1);
+	if (*text || !disk || --disk >= 1u << 20) {
+		complain("a virtual device is xvda, xvdb... or a number");
+		return EXIT_USAGE;
+	}
+	*ret_devid = disk < 16 ? 202 << 8 | disk << 4 : 1 << 28 | disk << 8;
+	return 0;
+}
+
+static int options_parse(int argc, char **argv, struct options *ret_options)
+{
+	static const struct option options[] = {
+		{ "mode", required_argument, NULL, 'm' },
+		{ "kind", required_argument, NULL, 'k' },
+		{ "backend", required_argument, NULL, 'b' },
+		{ "type", required_argument, NULL, 't' },
+		{ "set", required_argument, NULL, 's' },
+		{ "mac", required_argument, NULL, 'M' },
+		{ "bridge", required_argument, NULL, 'B' },
+		{ "no-script", no_argument, NULL, 'n' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'm':
+			ret_options->mode = optarg;
+			break;
+		case 'k':
+			ret_options->kind = optarg;
+			break;
+		case 'b':
+			ret_options->backend = optarg;
+			break;
+		case 't':
+			ret_options->type = optarg;
+			break;
+		case 'M':
+			ret_options->mac = optarg;
+			break;
+		case 'B':
+			ret_options->bridge = optarg;
+			break;
+		case 'n':
+			ret_options->no_script = 1;
+			break;
+		case 's':
+			if (key_parse(ret_options->set, optarg))
+				return EXIT_USAGE;
+			break;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	return 0;
+}
+
+static void device_paths(struct device *dev)
+{
+	snprintf(dev->front_path, sizeof(dev->front_path), "/local/domain/%u/device/%s/%u",
+		 dev->domid, dev->front_kind, dev->devid);
+	snprintf(dev->back_path, sizeof(dev->back_path), "/local/domain/%u/backend/%s/%u/%u",
+		 dev->backend, dev->back_kind, dev->domid, dev->devid);
+	snprintf(dev->libxl_path, sizeof(dev->libxl_path), "/libxl/%u/device/%s/%u",
+		 dev->domid, dev->front_kind, dev->devid);
+}
+
+static int keys_put(struct device *dev, xs_transaction_t tx, const char *path,
+		    const struct keys *keys)
+{
+	for (uint32_t i = 0; i < keys->nr; i++) {
+		if (!node_put(&dev->tool, tx, path, keys->list[i].key, keys->list[i].value))
+			return 0;
+	}
+	return 1;
+}
+
+static int device_fill(struct device *dev, xs_transaction_t tx)
+{
+	struct tool *tool = &dev->tool;
+
+	return node_make(tool, tx, dev->libxl_path, 0, 0) &&
+	       node_put(tool, tx, dev->libxl_path, "frontend", dev->front_path) &&
+	       node_put(tool, tx, dev->libxl_path, "backend", dev->back_path) &&
+	       keys_put(dev, tx, dev->libxl_path, &dev->back) &&
+	       node_make(tool, tx, dev->front_path, dev->domid, dev->backend) &&
+	       node_put(tool, tx, dev->front_path, "backend", dev->back_path) &&
+	       keys_put(dev, tx, dev->front_path, &dev->front) &&
+	       node_make(tool, tx, dev->back_path, dev->backend, dev->domid) &&
+	       node_put(tool, tx, dev->back_path, "frontend", dev->front_path) &&
+	       keys_put(dev, tx, dev->back_path, &dev->back);
+}
+
+static int device_exists(struct device *dev)
+{
+	char *frontend = node_readf(&dev->tool, "%s/frontend", dev->libxl_path);
+
+	free(frontend);
+	return frontend != NULL;
+}
+
+static int device_write(struct device *dev)
+{
+	struct xs_handle *xs = dev->tool.xs;
+
+	for (;;) {
+		xs_transaction_t tx = xs_transaction_start(xs);
+
+		if (tx == XBT_NULL)
+			return complain("cannot start a transaction: %s", strerror(errno));
+		/* Leftovers of a device that had the same number. */
+		xs_rm(xs, tx, dev->front_path);
+		xs_rm(xs, tx, dev->back_path);
+		if (!device_fill(dev, tx)) {
+			complain("cannot write the device's nodes: %s", strerror(errno));
+			xs_transaction_end(xs, tx, true);
+			return 1;
+		}
+		if (xs_transaction_end(xs, tx, false))
+			return 0;
+		if (errno != EAGAIN)
+			return complain("cannot commit: %s", strerror(errno));
+	}
+}
+
+static int device_attach(struct device *dev)
+{
+	for (uint32_t i = 0; i < dev->set.nr; i++) {
+		if (key_set(&dev->back, dev->set.list[i].key, dev->set.list[i].value))
+			return 1;
+	}
+	device_paths(dev);
+	if (device_exists(dev))
+		return complain("domain %u has a %s %u already", dev->domid, dev->front_kind,
+				dev->devid);
+	if (device_write(dev))
+		return 1;
+	if (!keys_put(dev, XBT_NULL, dev->back_path, &dev->after))
+		return complain("cannot write in %s: %s", dev->back_path, strerror(errno));
+	return 0;
+}
+
+/* libxl's disk, backend phy: libxl__device_disk_add() of 4.17. */
+static int disk_keys(struct device *dev, const struct options *options, const char *vdev,
+		     const char *target)
+{
+	int cdrom = !strcmp(options->type, "cdrom");
+	struct keys *back = &dev->back, *front = &dev->front;
+
+	key_setu(back, "frontend-id", dev->domid);
+	key_set(back, "online", "1");
+	key_set(back, "removable", cdrom ? "1" : "0");
+	key_set(back, "bootable", "1");
+	key_set(back, "state", "1");
+	key_set(back, "dev", vdev);
+	key_set(back, "type", "phy");
+	key_set(back, "mode", options->mode);
+	key_set(back, "device-type", options->type);
+	key_set(back, "discard-enable", strcmp(options->mode, "w") ? "0" : "1");
+	key_set(back, "direct-io-safe", "0");
+	key_set(back, "script", "/etc/xen/scripts/block-xenmeter");
+	key_setu(front, "backend-id", dev->backend);
+	key_set(front, "state", "1");
+	key_setu(front, "virtual-device", dev->devid);
+	key_set(front, "device-type", options->type);
+	key_set(front, "trusted", "1");
+	if (key_set(back, "params", target))
+		return 1;
+	if (options->no_script)
+		return 0;
+	key_set(&dev->after, "physical-device-path", target);
+	return key_set(&dev->after, "hotplug-status", "connected");
+}
+
+static int device_begin(struct device *dev, const struct options *options, const char *domain)
+{
+	if (parse_domid(&dev->tool, domain, &dev->domid))
+		return 1;
+	if (!sim_domain_live(dev->tool.host, dev->domid))
+		return complain("domain %u is dead", dev->domid);
+	return options->backend ? parse_domid(&dev->tool, options->backend, &dev->backend) : 0;
+}
+
+static int one_of(const char *text, const char *a, const char *b)
+{
+	if (!strcmp(text, a) || !strcmp(text, b))
+		return 1;
+	complain("'%s' is neither %s nor %s", text, a, b);
+	return 0;
+}
+
+int cmd_block_attach(int argc, char **argv)
+{
+	static struct device dev = { .front_kind = "vbd" };
+	struct options options = { .mode = "w", .kind = "vbd", .type = "disk",
+				   .set = &dev.set };
+	int err = options_parse(argc, argv, &options);
+
+	argv += optind;
+	if (err || argc - optind != 3 || !one_of(options.mode, "r", "w") ||
+	    !one_of(options.kind, "vbd", "vbd3") || !one_of(options.type, "disk", "cdrom") ||
+	    vdev_parse(argv[1], &dev.devid))
+		return EXIT_USAGE;
+	if (tool_open(&dev.tool))
+		return 1;
+	dev.back_kind = options.kind;
+	err = device_begin(&dev, &options, argv[0]);
+	if (!err)
+		err = disk_keys(&dev, &options, argv[1], argv[2]);
+	if (!err)
+		err = device_attach(&dev);
+	tool_close(&dev.tool);
+	return err;
+}
+
+static void vif_keys(struct device *dev, const struct options *options)
+{
+	struct keys *back = &dev->back, *front = &dev->front;
+	char mac[32];
+
+	snprintf(mac, sizeof(mac), "00:16:3e:%02x:%02x:%02x", dev->domid >> 8 & 0x7f,
+		 dev->domid & 0xff, dev->devid & 0xff);
+	key_setu(back, "frontend-id", dev->domid);
+	key_set(back, "online", "1");
+	key_set(back, "state", "1");
+	key_set(back, "script", "/etc/xen/scripts/vif-bridge");
+	key_set(back, "mac", options->mac ? options->mac : mac);
+	key_set(back, "bridge", options->bridge ? options->bridge : "xenbr0");
+	key_setu(back, "handle", dev->devid);
+	key_set(back, "type", "vif");
+	key_setu(front, "backend-id", dev->backend);
+	key_set(front, "state", "1");
+	key_setu(front, "handle", dev->devid);
+	key_set(front, "mac", options->mac ? options->mac : mac);
+	key_set(front, "mtu", "1500");
+	key_set(front, "trusted", "1");
+	if (!options->no_script)
+		key_set(&dev->after, "hotplug-status", "connected");
+}
+
+int cmd_vif_attach(int argc, char **argv)
+{
+	static struct device dev = { .front_kind = "vif", .back_kind = "vif" };
+	struct options options = { .set = &dev.set };
+	int err = options_parse(argc, argv, &options);
+	long devid;
+
+	argv += optind;
+	if (err || argc - optind != 2 || parse_number(argv[1], &devid) || devid < 0 ||
+	    devid > UINT16_MAX)
+		return EXIT_USAGE;
+	if (tool_open(&dev.tool))
+		return 1;
+	dev.devid = devid;
+	err = device_begin(&dev, &options, argv[0]);
+	if (!err) {
+		vif_keys(&dev, &options);
+		err = device_attach(&dev);
+	}
+	tool_close(&dev.tool);
+	return err;
+}
+
+static int state_read(struct tool *tool, const char *path)
+{
+	char *text = node_readf(tool, "%s/state", path);
+	int state = text ? atoi(text) : -1;
+
+	free(text);
+	return state;
+}
+
+/* Until the state is reached; @gone: a vanished directory will do as well. */
+static int state_wait(struct tool *tool, const char *path, int want, int gone,
+		      double seconds)
+{
+	long tries = seconds * 1000000 / POLL_US;
+
+	for (;;) {
+		int state = state_read(tool, path);
+
+		if (state == want || (gone && state < 0))
+			return 0;
+		if (tries-- <= 0)
+			return 1;
+		usleep(POLL_US);
+	}
+}
+
+static void backend_close(struct tool *tool, const char *back_path)
+{
+	for (;;) {
+		xs_transaction_t tx = xs_transaction_start(tool->xs);
+		char path[PATH_MAX], *state;
+		unsigned int len;
+
+		snprintf(path, sizeof(path), "%s/state", back_path);
+		state = xs_read(tool->xs, tx, path, &len);
+		if (state && atoi(state) != STATE_CLOSED) {
+			node_put(tool, tx, back_path, "online", "0");
+			node_put(tool, tx, back_path, "state", "5");
+		}
+		free(state);
+		if (xs_transaction_end(tool->xs, tx, false) || errno != EAGAIN)
+			return;
+	}
+}
+
+/* Begin to take a device away: its paths, as the toolstack remembers them. */
+static int device_find(struct tool *tool, uint32_t domid, const char *kind, const char *devid,
+		       struct device *ret_dev)
+{
+	char *front, *back;
+
+	snprintf(ret_dev->libxl_path, sizeof(ret_dev->libxl_path), "/libxl/%u/device/%s/%s",
+		 domid, kind, devid);
+	front = node_readf(tool, "%s/frontend", ret_dev->libxl_path);
+	back = node_readf(tool, "%s/backend", ret_dev->libxl_path);
+	if (front && back) {
+		snprintf(ret_dev->front_path, sizeof(ret_dev->front_path), "%s", front);
+		snprintf(ret_dev->back_path, sizeof(ret_dev->back_path), "%s", back);
+	}
+	free(front);
+	free(back);
+	return front && back ? 0 :
+	       complain("domain %u has no %s %s", domid, kind, devid);
+}
+
+/* Second half: wait for the backend and remove what is left. */
+static int device_finish(struct tool *tool, const struct device *dev)
+{
+	int late = state_wait(tool, dev->back_path, STATE_CLOSED, 1, WAIT_SECONDS);
+
+	if (late)
+		complain("%s did not close within %d s: its state is %d", dev->back_path,
+			 WAIT_SECONDS, state_read(tool, dev->back_path));
+	xs_rm(tool->xs, XBT_NULL, dev->front_path);
+	xs_rm(tool->xs, XBT_NULL, dev->back_path);
+	xs_rm(tool->xs, XBT_NULL, dev->libxl_path);
+	return late;
+}
+
+static int device_detach(const char *domain, const char *kind, uint32_t devid)
+{
+	struct device dev = { 0 };
+	char number[16];
+	struct tool tool;
+	uint32_t domid;
+	int err;
+
+	if (tool_open(&tool))
+		return 1;
+	snprintf(number, sizeof(number), "%u", devid);
+	err = parse_domid(&tool, domain, &domid);
+	if (!err)
+		err = device_find(&tool, domid, kind, number, &dev);
+	if (!err) {
+		backend_close(&tool, dev.back_path);
+		err = device_finish(&tool, &dev);
+	}
+	tool_close(&tool);
+	return err;
+}
+
+int cmd_block_detach(int argc, char **argv)
+{
+	uint32_t devid;
+
+	if (argc != 3 || vdev_parse(argv[2], &devid))
+		return EXIT_USAGE;
+	return device_detach(argv[1], "vbd", devid);
+}
+
+int cmd_vif_detach(int argc, char **argv)
+{
+	long devid;
+
+	if (argc != 3 || parse_number(argv[2], &devid) || devid < 0 || devid > UINT16_MAX)
+		return EXIT_USAGE;
+	return device_detach(argv[1], "vif", devid);
+}
+
+static char **list(struct tool *tool, uint32_t domid, const char *kind, unsigned int *ret_nr)
+{
+	char path[64];
+
+	*ret_nr = 0;
+	snprintf(path, sizeof(path), "/libxl/%u/device/%s", domid, kind);
+	return xs_directory(tool->xs, XBT_NULL, path, ret_nr);
+}
+
+static int kind_destroy(struct tool *tool, uint32_t domid, const char *kind)
+{
+	unsigned int nr;
+	char **devids = list(tool, domid, kind, &nr);
+	struct device *devs = calloc(nr + 1, sizeof(*devs));
+	int err = 0;
+
+	if (!devs)
+		abort();
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!device_find(tool, domid, kind, devids[i], &devs[i]))
+			backend_close(tool, devs[i].back_path);
+	}
+	for (unsigned int i = 0; i < nr; i++) {
+		if (*devs[i].back_path)
+			err |= device_finish(tool, &devs[i]);
+	}
+	free(devids);
+	free(devs);
+	return err;
+}
+
+/**
+ * devices_destroy() - take all devices of a dead domain away
+ * @tool: the tool
+ * @domid: the domain
+ *
+ * Return: 0, or 1 after complaints about backends that did not close.
+ */
+int devices_destroy(struct tool *tool, uint32_t domid)
+{
+	return kind_destroy(tool, domid, "vbd") | kind_destroy(tool, domid, "vif");
+}
+
+struct wait {
+	const char *kind;
+	uint32_t devid;
+	int back;
+	long state;
+	double seconds;
+};
+
+static int wait_parse(int argc, char **argv, struct wait *ret_wait)
+{
+	int net = argc > 2 && !strncmp(argv[2], "vif:", 4);
+	char *end = "";
+
+	if (argc < 5 || argc > 6 || parse_number(argv[4], &ret_wait->state) ||
+	    !one_of(argv[3], "front", "back"))
+		return EXIT_USAGE;
+	ret_wait->kind = net ? "vif" : "vbd";
+	ret_wait->back = !strcmp(argv[3], "back");
+	ret_wait->seconds = argc == 6 ? strtod(argv[5], &end) : WAIT_SECONDS;
+	if (*end || ret_wait->seconds < 0)
+		return EXIT_USAGE;
+	return vdev_parse(argv[2] + (net ? 4 : 0), &ret_wait->devid);
+}
+
+static int wait_run(struct tool *tool, const char *domain, const struct wait *wait)
+{
+	struct device dev = { 0 };
+	const char *path;
+	char number[16];
+	uint32_t domid;
+	int err = parse_domid(tool, domain, &domid);
+
+	snprintf(number, sizeof(number), "%u", wait->devid);
+	if (!err)
+		err = device_find(tool, domid, wait->kind, number, &dev);
+	if (err)
+		return err;
+	path = wait->back ? dev.back_path : dev.front_path;
+	if (!state_wait(tool, path, wait->state, 0, wait->seconds))
+		return 0;
+	return complain("%s is in state %d after %g s, not %ld", path, state_read(tool, path),
+			wait->seconds, wait->state);
+}
+
+int cmd_wait_state(int argc, char **argv)
+{
+	struct wait wait;
+	struct tool tool;
+	int err = wait_parse(argc, argv, &wait);
+
+	if (err)
+		return err;
+	if (tool_open(&tool))
+		return 1;
+	err = wait_run(&tool, argv[1], &wait);
+	tool_close(&tool);
+	return err;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* simxl: things that go wrong on request. */
+#include <limits.h>
+#include <string.h>
+
+#include "simxl.h"
+
+struct fault {
+	long domid;
+	long count;
+	long status;
+};
+
+static int fault_parse(int argc, char **argv, struct fault *ret_fault)
+{
+	long *const fields[] = { &ret_fault->domid, &ret_fault->count, &ret_fault->status };
+
+	for (int i = 0; i < argc; i++) {
+		if (parse_number(argv[i], fields[i]))
+			return EXIT_USAGE;
+	}
+	if (ret_fault->count < 1 || ret_fault->count > INT_MAX || ret_fault->status >= 0 ||
+	    ret_fault->status < INT16_MIN) {
+		complain("N must be at least 1 and STATUS a negative GNTST_ number");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int fault_set(struct sim_host *host, const char *what, const struct fault *fault)
+{
+	struct sim_domain *dom = fault->domid < 0 ? NULL :
+				 sim_domain_live(host, fault->domid);
+
+	if (!dom)
+		return complain("there is no live domain %ld", fault->domid);
+	if (!strcmp(what, "copy")) {
+		dom->fault_status = fault->status;
+		dom->fault_copy = fault->count;
+	} else if (!strcmp(what, "map")) {
+		dom->fault_map = fault->count;
+	} else {
+		dom->fault_copy = 0;
+		dom->fault_map = 0;
+	}
+	return 0;
+}
+
+int cmd_fault(int argc, char **argv)
+{
+	struct fault fault = { .count = 1, .status = -1 };
+	struct sim_host *host;
+	int want, err;
+
+	if (argc < 2)
+		return EXIT_USAGE;
+	want = !strcmp(argv[1], "copy") ? 5 : !strcmp(argv[1], "map") ? 4 :
+	       !strcmp(argv[1], "clear") ? 3 : 0;
+	if (argc != want || fault_parse(argc - 2, argv + 2, &fault))
+		return EXIT_USAGE;
+	host = sim_host_get();
+	if (!host)
+		return complain("no simulated host in $XENSIM_DIR");
+	err = fault_set(host, argv[1], &fault);
+	sim_host_put(host);
+	return err;
+}
+
+static int revoke(struct sim_host *host, uint32_t domid, uint32_t first, uint32_t end)
+{
+	struct sim_domain *dom = &host->st->domains[domid];
+	int n = 0;
+
+	sim_lock(host);
+	for (uint32_t ref = first; ref < end && ref < dom->top_gref; ref++) {
+		if (!dom->grants[ref].word)
+			continue;
+		sim_grant_revoke(host, domid, ref);
+		n++;
+	}
+	sim_unlock(host);
+	return n;
+}
+
+int cmd_revoke(int argc, char **argv)
+{
+	struct tool tool = { 0 };
+	uint32_t domid;
+	long ref = 0;
+	int all, n;
+
+	if (argc != 3)
+		return EXIT_USAGE;
+	all = !strcmp(argv[2], "all");
+	if (!all && parse_number(argv[2], &ref))
+		return EXIT_USAGE;
+	tool.host = sim_host_get();
+	if (!tool.host)
+		return complain("no simulated host in $XENSIM_DIR");
+	n = parse_domid(&tool, argv[1], &domid) ? -1 :
+	    all ? revoke(tool.host, domid, 0, SIM_GREFS) :
+	    ref < 0 || ref >= SIM_GREFS ? 0 : revoke(tool.host, domid, ref, ref + 1);
+	sim_host_put(tool.host);
+	if (n < 0)
+		return 1;
+	return n || all ? 0 : complain("domain %u grants nothing as %s", domid, argv[2]);
+}
