@@ -30,6 +30,7 @@ struct xenmeter {
 	size_t size;
 	struct table_header header; /* the checked copy */
 	struct field *fields;
+	uint32_t fields_count; /* of those that we can hold */
 };
 
 /* ---- the sequence lock's reading half ---- */
@@ -109,19 +110,33 @@ static bool terminated(const char *text, size_t size)
 	return memchr(text, '\0', size);
 }
 
+/* How many counters a row of the field's section has. */
+static size_t section_slots(const struct table_header *h, const struct field *f)
+{
+	if (f->section == FIELD_ROW)
+		return (h->row_size - offsetof(struct row, counter)) / 8;
+	return (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+}
+
 static bool field_sound(const struct table_header *h, const struct field *f)
 {
-	size_t slots =
-		f->section == FIELD_ROW
-			? (h->row_size - offsetof(struct row, counter)) / 8
-			: (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+	size_t slots = section_slots(h, f);
 
-	if (slots > XENMETER_SLOTS)
-		slots = XENMETER_SLOTS;
 	return terminated(f->name, sizeof(f->name)) &&
 	       terminated(f->unit, sizeof(f->unit)) &&
 	       terminated(f->help, sizeof(f->help)) && f->slot < slots &&
 	       f->count <= slots - f->slot;
+}
+
+/* Newer daemons may have sections that we do not know, and more counters than we hold. */
+static bool field_known(const struct field *f)
+{
+	return f->section == FIELD_ROW || f->section == FIELD_WORKER;
+}
+
+static bool field_held(const struct field *f)
+{
+	return f->slot < XENMETER_SLOTS && f->count <= XENMETER_SLOTS - f->slot;
 }
 
 static int copy_fields(struct xenmeter *t)
@@ -129,15 +144,20 @@ static int copy_fields(struct xenmeter *t)
 	const struct table_header *h = &t->header;
 	uint32_t i;
 
-	t->fields = calloc(h->fields_count + 1, sizeof(*t->fields));
+	t->fields = calloc((size_t)h->fields_count + 1, sizeof(*t->fields));
 	if (!t->fields)
 		return -ENOMEM;
 	for (i = 0; i < h->fields_count; i++) {
+		struct field *f = &t->fields[t->fields_count];
 		size_t at = h->fields_offset + (size_t)i * h->field_size;
 
-		memcpy(&t->fields[i], (const char *)t->map + at, sizeof(*t->fields));
-		if (!field_sound(h, &t->fields[i]))
+		memcpy(f, (const char *)t->map + at, sizeof(*f));
+		if (!field_known(f))
+			continue;
+		if (!field_sound(h, f))
 			return -EINVAL;
+		if (field_held(f))
+			t->fields_count++;
 	}
 	return 0;
 }
@@ -148,7 +168,8 @@ static int map_file(const char *path, struct xenmeter *t)
 	void *map;
 	int fd, err = 0;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Not blocking: it may be a pipe that nobody writes to. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st)) {
@@ -307,14 +328,14 @@ int xenmeter_read_worker(const struct xenmeter *t, size_t index,
 
 size_t xenmeter_field_count(const struct xenmeter *t)
 {
-	return t->header.fields_count;
+	return t->fields_count;
 }
 
 int xenmeter_field_at(const struct xenmeter *t, size_t index, struct xenmeter_field *ret)
 {
 	const struct field *f;
 
-	if (index >= t->header.fields_count)
+	if (index >= t->fields_count)
 		return -ENOENT;
 	f = &t->fields[index];
 	*ret = (struct xenmeter_field){
@@ -333,7 +354,7 @@ int xenmeter_field_find(const struct xenmeter *t, enum xenmeter_section section,
 {
 	uint32_t i;
 
-	for (i = 0; i < t->header.fields_count; i++)
+	for (i = 0; i < t->fields_count; i++)
 		if (t->fields[i].section == (uint32_t)section &&
 		    !strcmp(t->fields[i].name, name))
 			return t->fields[i].slot;
