@@ -142,7 +142,8 @@ static int make_file(const char *aside, size_t size, void **ret_map)
 	fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
-	if (!ftruncate(fd, size))
+	/* Said again, since the umask may have taken the group's right to read. */
+	if (!fchmod(fd, 0640) && !ftruncate(fd, size))
 		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		err = -errno;
