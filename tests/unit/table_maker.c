@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes a table with known numbers for the tests of the tools, and damages it on request:
+ *
+ *	table_maker FILE [CHANGE...]
+ *
+ * A change is "running" (stay until stdin ends, with a fresh heartbeat), "died",
+ *"silent", "stale", "empty" or SECTION:INDEX:SLOT=VALUE with SECTION row or worker, or
+ * header:OFFSET=BYTE, field:INDEX:OFFSET=BYTE, sequence:ROW=VALUE. Without one the table
+ * stands as after a clean stop.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "table.h"
+
+#define KHZ 1000 /* one cycle is one microsecond */
+
+struct guest {
+	uint32_t domid;
+	uint32_t devid;
+	uint32_t queue;
+	const char *name;
+	uint8_t uuid;
+	unsigned int requests;
+};
+
+/* The third one is retired, and its place is not needed. */
+static const struct guest guests[] = {
+	{ 3, 51712, 0, "web, the \"first\"", 0x11, 10 },
+	{ 3, 51712, 1, "web, the \"first\"", 0x11, 20 },
+	{ 4, 51728, 0, "gone", 0x22, 5 },
+	{ 7, 51712, 0, "mail", 0, 40 },
+};
+#define GUESTS (sizeof(guests) / sizeof(guests[0]))
+
+/* What each request costs: 1000 cycles parsing, and so on; 20 % is apportioned. */
+static const struct account bill = {
+	.exact = { 1000, 2000, 1500, 1500, 2000 },
+	.apportioned = { 500, 0, 0, 1500, 0 },
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static uint64_t settle_one(struct row *row, unsigned int i)
+{
+	struct settlement s = {
+		.kind = i % (REQUEST_REFUSED + 1),
+		.pages = 1,
+		.pages_copied = 1,
+		.latency_ns = 50000 + 1000 * i,
+	};
+
+	s.failed = s.kind == REQUEST_REFUSED;
+	s.bytes = s.failed || s.kind == REQUEST_FLUSH ? 0 : 1048576;
+	return row_settle_request(row, &s, &bill);
+}
+
+static uint64_t settle(struct row *row, const struct guest *g)
+{
+	struct visit v = { .events = g->requests, .events_spurious = 2 };
+	struct account visit = { .exact = { 100 * g->requests } };
+	uint64_t cycles = 0;
+	unsigned int i;
+
+	for (i = 0; i < g->requests; i++)
+		cycles += settle_one(row, i);
+	return cycles + row_settle_visit(row, &v, &visit);
+}
+
+static void fill(struct table *t)
+{
+	struct worker_figures figures = { .turns = 9, .waits = 4, .audits = 2 };
+	struct meter m;
+	size_t i;
+
+	meter_start(&m, 5000);
+	for (i = 0; i < GUESTS; i++) {
+		struct row_key key = { .domid = guests[i].domid,
+				       .devid = guests[i].devid,
+				       .queue = guests[i].queue,
+				       .device = "vbd" };
+		struct row *row;
+
+		memset(key.uuid, guests[i].uuid, sizeof(key.uuid));
+		snprintf(key.name, sizeof(key.name), "%s", guests[i].name);
+		row = table_claim_row(t, &key, 0);
+		m.settled += settle(row, &guests[i]);
+		if (!strcmp(guests[i].name, "gone"))
+			table_retire_row(row);
+	}
+	m.overhead = 10000;
+	m.unattributed = 2500;
+	m.idle = 1000000;
+	m.last = m.start + m.settled + m.overhead + m.unattributed + m.idle;
+	figures.cpu_ns = clock_cycles_to_ns(m.settled + m.overhead, KHZ);
+	table_worker(t, 0)->tid = getpid();
+	table_worker(t, 0)->cpu_exact = 1;
+	worker_row_publish(table_worker(t, 0), &m, &figures);
+}
+
+/* ---- damage ---- */
+
+static struct table_header *map_table(const char *path, size_t *ret_size)
+{
+	int fd = open(path, O_RDWR);
+	struct stat st;
+	void *map;
+
+	if (fd < 0 || fstat(fd, &st))
+		die(path);
+	map = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		die("mmap");
+	close(fd);
+	*ret_size = st.st_size;
+	return map;
+}
+
+static void poke(struct table_header *h, const char *change)
+{
+	struct row *rows = (void *)((char *)h + h->rows_offset);
+	struct worker_row *workers = (void *)((char *)h + h->workers_offset);
+	unsigned int index, slot;
+	unsigned long long value;
+
+	if (sscanf(change, "row:%u:%u=%llu", &index, &slot, &value) == 3)
+		rows[index].counter[slot] = value;
+	else if (sscanf(change, "worker:%u:%u=%llu", &index, &slot, &value) == 3)
+		workers[index].counter[slot] = value;
+	else if (sscanf(change, "sequence:%u=%llu", &index, &value) == 2)
+		rows[index].sequence = value;
+	else if (sscanf(change, "header:%u=%llu", &slot, &value) == 2)
+		((uint8_t *)h)[slot] = value;
+	else if (sscanf(change, "field:%u:%u=%llu", &index, &slot, &value) == 3)
+		((uint8_t *)h)[h->fields_offset + index * h->field_size + slot] = value;
+	else
+		die(change);
+}
+
+/* A process that is gone. */
+static pid_t dead_pid(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+static void change_state(struct table_header *h, const char *state)
+{
+	h->stopped = 0;
+	h->heartbeat_ns -= strcmp(state, "running") ? 10000000000 : 0;
+	h->start_time_ns -= 60000000000;
+	if (!strcmp(state, "died"))
+		h->pid = dead_pid();
+	else if (!strcmp(state, "stale"))
+		h->boot_id[0] ^= 1;
+	else if (!strcmp(state, "silent"))
+		h->pid = getppid();
+}
+
+static void change_all(const char *path, char **changes)
+{
+	size_t size;
+	struct table_header *h = map_table(path, &size);
+	bool wait = false;
+	char byte;
+
+	for (; *changes; changes++) {
+		if (strpbrk(*changes, "="))
+			poke(h, *changes);
+		else if (strcmp(*changes, "empty"))
+			change_state(h, *changes);
+		wait |= !strcmp(*changes, "running");
+	}
+	munmap(h, size);
+	if (!wait)
+		return;
+	puts("ready");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+}
+
+int main(int argc, char **argv)
+{
+	struct clock_info clock = { CLOCK_TSC_INVARIANT, KHZ, 20 };
+	struct table *t;
+	int err;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: table_maker FILE [CHANGE...]\n");
+		return 2;
+	}
+	err = table_create(argv[1], &clock, 1, 8, &t);
+	if (err) {
+		fprintf(stderr, "table_maker: %s: %s\n", argv[1], strerror(-err));
+		return 1;
+	}
+	if (argc < 3 || strcmp(argv[2], "empty"))
+		fill(t);
+	table_destroy(t);
+	change_all(argv[1], &argv[2]);
+	return 0;
+}

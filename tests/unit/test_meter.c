@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The meter under a scripted clock: every function, exact numbers, the law at each step.
+ */
+#include "check.h"
+#include "meter.h"
+
+static uint64_t books(const struct meter *m)
+{
+	return m->settled + m->idle + m->overhead + m->unattributed;
+}
+
+static void check_law(const struct meter *m, uint64_t open)
+{
+	CHECK_EQ(books(m) + open, meter_elapsed(m));
+	CHECK_EQ(meter_open(m), open);
+}
+
+static void test_start(void)
+{
+	struct meter m = { 1, 2, 3, 4, 5, 6 };
+
+	meter_start(&m, 1000);
+	CHECK_EQ(m.start, 1000);
+	CHECK_EQ(m.last, 1000);
+	CHECK_EQ(books(&m), 0);
+	CHECK_EQ(meter_elapsed(&m), 0);
+	check_law(&m, 0);
+}
+
+static void test_claim(void)
+{
+	struct account bill = { 0 };
+	struct meter m;
+
+	meter_start(&m, 1000);
+	CHECK_EQ(meter_claim(&m, 1100, &bill.exact[STAGE_PARSE]), 100);
+	check_law(&m, 100);
+	CHECK_EQ(meter_claim(&m, 1100, &bill.exact[STAGE_PARSE]), 0);
+	CHECK_EQ(meter_claim(&m, 1130, &m.overhead), 30);
+	check_law(&m, 100);
+	CHECK_EQ(meter_claim(&m, 1135, &m.unattributed), 5);
+	CHECK_EQ(meter_claim(&m, 1200, &bill.apportioned[STAGE_RESPOND]), 65);
+	CHECK_EQ(meter_claim(&m, 1201, &bill.exact[STAGE_PARSE]), 1);
+	CHECK_EQ(bill.exact[STAGE_PARSE], 101);
+	CHECK_EQ(bill.apportioned[STAGE_RESPOND], 65);
+	CHECK_EQ(m.overhead, 30);
+	CHECK_EQ(m.unattributed, 5);
+	CHECK_EQ(m.idle, 0);
+	CHECK_EQ(meter_elapsed(&m), 201);
+	CHECK_EQ(account_total(&bill), 166);
+	check_law(&m, account_total(&bill));
+}
+
+/* The counter wraps after 2^64 cycles; the books do not mind. */
+static void test_claim_wraps(void)
+{
+	struct meter m;
+
+	meter_start(&m, UINT64_MAX - 9);
+	CHECK_EQ(meter_claim(&m, 10, &m.overhead), 20);
+	CHECK_EQ(meter_elapsed(&m), 20);
+	check_law(&m, 0);
+}
+
+static void test_wait(void)
+{
+	struct account a = { 0 };
+	struct meter m;
+	uint64_t left;
+
+	meter_start(&m, 0);
+	left = meter_wait(&m, 1000, 300);
+	CHECK_EQ(left, 300);
+	CHECK_EQ(m.idle, 700);
+	CHECK_EQ(m.last, 1000);
+	CHECK_EQ(meter_open(&m), 300); /* owed until it is handed out */
+	a.apportioned[STAGE_COMPLETE] += meter_share(&left, 1);
+	CHECK_EQ(left, 0);
+	check_law(&m, 300);
+	/* All sleep, and no more CPU than time. */
+	CHECK_EQ(meter_wait(&m, 1500, 0), 0);
+	CHECK_EQ(m.idle, 1200);
+	CHECK_EQ(meter_wait(&m, 1600, 5000), 100);
+	CHECK_EQ(m.idle, 1200);
+	CHECK_EQ(meter_wait(&m, 1600, 5), 0);
+	m.unattributed += 100;
+	check_law(&m, account_total(&a));
+}
+
+static void test_share(void)
+{
+	uint64_t left = 10, sum = 0, share;
+	unsigned int n;
+
+	CHECK_EQ(meter_share(&left, 3), 3);
+	CHECK_EQ(left, 7);
+	CHECK_EQ(meter_share(&left, 2), 3);
+	CHECK_EQ(meter_share(&left, 1), 4);
+	CHECK_EQ(left, 0);
+	/* Shares differ by one cycle at most, and nothing is left, whatever the sizes. */
+	for (uint64_t amount = 0; amount < 200; amount++) {
+		for (unsigned int sharers = 1; sharers < 40; sharers++) {
+			left = amount;
+			sum = 0;
+			for (n = sharers; n; n--) {
+				share = meter_share(&left, n);
+				CHECK(share >= amount / sharers);
+				CHECK(share <= amount / sharers + 1);
+				sum += share;
+			}
+			CHECK_EQ(left, 0);
+			CHECK_EQ(sum, amount);
+		}
+	}
+}
+
+static void test_settle(void)
+{
+	struct account bill = { 0 };
+	struct meter m;
+
+	meter_start(&m, 50);
+	meter_claim(&m, 90, &bill.exact[STAGE_SUBMIT]);
+	meter_claim(&m, 91, &bill.exact[STAGE_COMPLETE]);
+	m.settled += account_total(&bill);
+	bill = (struct account){ 0 };
+	check_law(&m, account_total(&bill));
+	CHECK_EQ(m.settled, 41);
+	CHECK_EQ(meter_open(&m), 0);
+}
+
+static void test_total(void)
+{
+	struct account a;
+	int i;
+
+	for (i = 0; i < STAGE_COUNT; i++) {
+		a.exact[i] = 1ull << i;
+		a.apportioned[i] = 1ull << (STAGE_COUNT + i);
+	}
+	CHECK_EQ(account_total(&a), (1 << (2 * STAGE_COUNT)) - 1);
+}
+
+int main(void)
+{
+	test_start();
+	test_claim();
+	test_claim_wraps();
+	test_wait();
+	test_share();
+	test_settle();
+	test_total();
+	return 0;
+}
