@@ -74,6 +74,27 @@ static inline uint64_t clock_ns_to_cycles(uint64_t ns, uint64_t khz)
 }
 
 /**
+ * clock_ns_scale() - prepare for clock_scaled_ns()
+ * @khz: the clock's rate, not 0
+ *
+ * Return: nanoseconds in a cycle, times 2^32.
+ */
+static inline uint64_t clock_ns_scale(uint64_t khz)
+{
+	return ((uint64_t)1000000 << 32) / khz;
+}
+
+/**
+ * clock_scaled_ns() - convert a span without a division
+ * @cycles: the span
+ * @scale: from clock_ns_scale()
+ */
+static inline uint64_t clock_scaled_ns(uint64_t cycles, uint64_t scale)
+{
+	return ((unsigned __int128)cycles * scale) >> 32;
+}
+
+/**
  * clock_calibrate() - find the clock's rate, cost and kind
  * @ret_info: written
  *

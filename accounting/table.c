@@ -114,7 +114,7 @@ static void fill_header(struct table_header *h, const struct clock_info *clock,
 	read_boot_id(h->boot_id, sizeof(h->boot_id));
 }
 
-static int make_directory_of(const char *path)
+int table_make_directory(const char *path)
 {
 	char dir[PATH_MAX];
 	char *slash;
@@ -161,7 +161,7 @@ static int place(struct table *t, const char *path, const struct table_header *h
 
 	if (snprintf(aside, sizeof(aside), "%s.new", path) >= (int)sizeof(aside))
 		return -ENAMETOOLONG;
-	err = make_directory_of(path);
+	err = table_make_directory(path);
 	if (err)
 		return err;
 	err = make_file(aside, t->size, &map);

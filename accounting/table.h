@@ -47,6 +47,14 @@ struct visit {
 };
 
 /**
+ * table_make_directory() - make the directory that a table shall stand in
+ * @path: the table's; one level is made
+ *
+ * Return: 0, also if it is there, or -errno.
+ */
+int table_make_directory(const char *path);
+
+/**
  * table_create() - make a new table and put it in its place
  * @path: the file; an older one there is replaced as a whole, its readers keep the old
  * @clock: the calibrated clock
@@ -55,7 +63,7 @@ struct visit {
  * @ret_table: written on success; table_destroy() it
  *
  * The file is made aside, 0640, and renamed into place when it is complete, so that no
- * reader sees half a header. Missing directories of the path are made, one level.
+ * reader sees half a header. Its directory is made.
  *
  * Return: 0, or -errno.
  */

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps of a block request, in the order in which they happen.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "blk.h"
+#include "worker.h"
+
+/* Disk I/O of a request, done from the lowest bit up. */
+enum plan {
+	PLAN_FLUSH_BEFORE = 1 << 0,
+	PLAN_DATA = 1 << 1,
+	PLAN_FLUSH_AFTER = 1 << 2,
+};
+
+static enum step refuse(struct request *req, int16_t status)
+{
+	req->refused = true;
+	req->status = status;
+	return STEP_RESPOND;
+}
+
+static enum step fail(struct request *req)
+{
+	req->status = BLKIF_RSP_ERROR;
+	return STEP_RESPOND;
+}
+
+static bool writes(const struct request *req)
+{
+	return req->blk.op != BLK_READ;
+}
+
+/* blkif.h: a barrier waits for all before it, and all after it wait for it; it is
+ * durable when answered. A flush makes durable what was answered before it. */
+static uint8_t make_plan(const struct blk_request *b)
+{
+	uint8_t data = b->nr_sectors ? PLAN_DATA : 0;
+
+	switch ((enum blk_op)b->op) {
+	case BLK_READ:
+	case BLK_WRITE:
+	case BLK_DISCARD:
+		return PLAN_DATA;
+	case BLK_FLUSH:
+		return PLAN_FLUSH_BEFORE | data;
+	case BLK_BARRIER:
+		return PLAN_FLUSH_BEFORE | data | (data ? PLAN_FLUSH_AFTER : 0);
+	}
+	return 0;
+}
+
+static enum step begin(struct queue *q, struct request *req)
+{
+	req->plan = make_plan(&req->blk);
+	if (req->blk.op != BLK_DISCARD)
+		req->bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE;
+	return queue_first_step(q, req);
+}
+
+enum step blk_decode(struct queue *q, struct request *req)
+{
+	switch (blkif_decode(q->config.abi, q->raw_slot, &q->config.limits,
+			     q->worker->raw_indirect, &req->blk)) {
+	case BLK_VALID:
+		return begin(q, req);
+	case BLK_FETCH_SEGMENTS:
+		return STEP_SEGMENTS;
+	case BLK_REFUSED:
+		return refuse(req, BLKIF_RSP_ERROR);
+	case BLK_UNSUPPORTED:
+		return refuse(req, BLKIF_RSP_EOPNOTSUPP);
+	}
+	return refuse(req, BLKIF_RSP_ERROR);
+}
+
+enum step blk_segments(struct queue *q, struct request *req)
+{
+	struct grant_span page[BLK_MAX_INDIRECT_PAGES];
+	unsigned int left = req->blk.nr_segments, i;
+
+	for (i = 0; i < req->blk.nr_indirect_pages; i++) {
+		unsigned int here =
+			left < BLK_SEGMENTS_PER_PAGE ? left : BLK_SEGMENTS_PER_PAGE;
+
+		page[i].gref = q->worker->raw_indirect[i];
+		page[i].offset = 0;
+		page[i].length = here * sizeof(struct blkif_request_segment);
+		left -= here;
+	}
+	if (grants_read(q->grants, page, i, q->worker->raw_segments, q->worker->now_ms,
+			&req->pages))
+		return refuse(req, BLKIF_RSP_ERROR);
+	if (blkif_decode_segments(q->worker->raw_segments, &q->config.limits, &req->blk))
+		return refuse(req, BLKIF_RSP_ERROR);
+	return begin(q, req);
+}
+
+static bool get_buffer(struct queue *q, struct request *req)
+{
+	req->buffer = buffers_get(&q->worker->buffers, req->bytes);
+	return req->buffer;
+}
+
+enum step blk_take(struct queue *q, struct request *req)
+{
+	if (!get_buffer(q, req))
+		return fail(req);
+	if (grants_read(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
+			q->worker->now_ms, &req->pages))
+		return fail(req);
+	return STEP_SUBMIT;
+}
+
+/* ---- the disk ---- */
+
+static uint8_t current(const struct request *req)
+{
+	return req->plan & -req->plan;
+}
+
+static enum step after_disk(const struct request *req)
+{
+	if (req->blk.op == BLK_READ)
+		return STEP_GIVE;
+	return STEP_RESPOND;
+}
+
+static enum disk_start start_data(struct queue *q, struct request *req)
+{
+	uint64_t offset = req->blk.sector * BLK_SECTOR_SIZE;
+	enum disk_io io = writes(req) ? DISK_WRITE : DISK_READ;
+
+	if (req->blk.op == BLK_DISCARD)
+		return disk_start(q->config.disk, &q->worker->uring, DISK_DISCARD, NULL,
+				  req->blk.nr_sectors * BLK_SECTOR_SIZE, offset, req);
+	return disk_start(q->config.disk, &q->worker->uring, io,
+			  (uint8_t *)req->buffer + req->done, req->bytes - req->done,
+			  offset + req->done, req);
+}
+
+enum step blk_submit(struct queue *q, struct request *req)
+{
+	if (req->bytes && !req->buffer && !get_buffer(q, req))
+		return fail(req);
+	while (req->plan) {
+		enum disk_start started;
+
+		if (current(req) == PLAN_DATA)
+			started = start_data(q, req);
+		else
+			started = disk_start(q->config.disk, &q->worker->uring,
+					     DISK_FLUSH, NULL, 0, 0, req);
+		if (started == DISK_STARTED)
+			return STEP_WAIT;
+		req->plan &= ~current(req);
+	}
+	return after_disk(req);
+}
+
+enum step blk_complete(struct queue *q, struct request *req)
+{
+	(void)q;
+	if (req->result < 0) {
+		req->status = req->result == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP
+							 : BLKIF_RSP_ERROR;
+		return STEP_RESPOND;
+	}
+	if (current(req) == PLAN_DATA && req->bytes) {
+		/* Nothing moved: the disk ends before the size that was announced. */
+		if (!req->result)
+			return fail(req);
+		req->done += req->result;
+		assert(req->done <= req->bytes);
+		if (req->done < req->bytes)
+			return STEP_SUBMIT;
+	}
+	req->plan &= ~current(req);
+	return req->plan ? STEP_SUBMIT : after_disk(req);
+}
+
+/* ---- the answer ---- */
+
+enum step blk_give(struct queue *q, struct request *req)
+{
+	if (q->state == QUEUE_DROPPED)
+		return STEP_RESPOND;
+	if (grants_write(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
+			 q->worker->now_ms, &req->pages))
+		return fail(req);
+	return STEP_RESPOND;
+}
+
+enum step blk_respond(struct queue *q, struct request *req)
+{
+	uint8_t bytes[16];
+	size_t size;
+
+	buffers_put(&q->worker->buffers, req->buffer, req->bytes);
+	req->buffer = NULL;
+	if (q->state == QUEUE_DROPPED)
+		return STEP_DONE;
+	size = blkif_encode_response(q->config.abi, req->blk.id, req->blk.wire_op,
+				     req->status, bytes);
+	ring_respond(&q->ring, bytes, size);
+	return STEP_DONE;
+}
+
+static enum request_kind kind_of(const struct request *req)
+{
+	if (req->refused)
+		return REQUEST_REFUSED;
+	switch ((enum blk_op)req->blk.op) {
+	case BLK_READ:
+		return REQUEST_READ;
+	case BLK_WRITE:
+	case BLK_BARRIER:
+		return REQUEST_WRITE;
+	case BLK_FLUSH:
+		return REQUEST_FLUSH;
+	case BLK_DISCARD:
+		return REQUEST_DISCARD;
+	}
+	return REQUEST_REFUSED;
+}
+
+void blk_settlement(const struct request *req, struct settlement *ret)
+{
+	bool failed = req->status != BLKIF_RSP_OKAY;
+
+	*ret = (struct settlement){
+		.kind = kind_of(req),
+		.failed = failed,
+		.bytes = failed ? 0 : req->blk.nr_sectors * BLK_SECTOR_SIZE,
+		.pages = req->pages.all,
+		.pages_mapped = req->pages.mapped,
+		.pages_copied = req->pages.copied,
+	};
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps of a block request. Each does one step's work on the worker's thread and
+ * names the next; whose cycles that costs is not known here (design law 3).
+ */
+#ifndef XENMETER_BLK_H
+#define XENMETER_BLK_H
+
+#include "queue.h"
+
+/**
+ * blk_decode() - STEP_DECODE: the slot in q->raw_slot to a request
+ * @q: the queue
+ * @req: fresh
+ */
+enum step blk_decode(struct queue *q, struct request *req);
+
+/**
+ * blk_segments() - STEP_SEGMENTS: fetch and check an indirect request's segments
+ */
+enum step blk_segments(struct queue *q, struct request *req);
+
+/**
+ * blk_take() - STEP_TAKE: copy what is to be written from the guest
+ */
+enum step blk_take(struct queue *q, struct request *req);
+
+/**
+ * blk_submit() - STEP_SUBMIT: start the next disk I/O of the request's plan
+ */
+enum step blk_submit(struct queue *q, struct request *req);
+
+/**
+ * blk_complete() - STEP_COMPLETE: look at req->result
+ */
+enum step blk_complete(struct queue *q, struct request *req);
+
+/**
+ * blk_give() - STEP_GIVE: copy what was read to the guest
+ */
+enum step blk_give(struct queue *q, struct request *req);
+
+/**
+ * blk_respond() - STEP_RESPOND: write the response, give the buffer back
+ */
+enum step blk_respond(struct queue *q, struct request *req);
+
+/**
+ * blk_settlement() - what a finished request was, for its row
+ * @req: the request
+ * @ret: latency is left to the caller
+ */
+void blk_settlement(const struct request *req, struct settlement *ret);
+
+#endif

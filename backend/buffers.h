@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page-aligned memory for data on its way between a guest and a disk. Each worker owns
+ * one pool for all its queues, so that an idle device holds none; sizes are powers of two
+ * from a page to BUFFERS_MAX_SIZE.
+ */
+#ifndef XENMETER_BUFFERS_H
+#define XENMETER_BUFFERS_H
+
+#include <stddef.h>
+
+#define BUFFERS_MIN_SIZE 4096
+#define BUFFERS_CLASSES	 9
+#define BUFFERS_MAX_SIZE (BUFFERS_MIN_SIZE << (BUFFERS_CLASSES - 1))
+
+struct buffer;
+struct slab;
+
+struct buffers {
+	struct buffer *free[BUFFERS_CLASSES];
+	struct slab *slabs;
+	size_t in_use; /* bytes */
+};
+
+/**
+ * buffers_get() - take memory
+ * @b: the pool, zeroed at first
+ * @size: bytes, 1 to BUFFERS_MAX_SIZE
+ *
+ * Its contents are whatever was there before: another guest's data perhaps.
+ *
+ * Return: page-aligned memory, or NULL.
+ */
+void *buffers_get(struct buffers *b, size_t size);
+
+/**
+ * buffers_put() - give it back
+ * @b: the pool
+ * @memory: from buffers_get(); may be NULL
+ * @size: as given to buffers_get()
+ */
+void buffers_put(struct buffers *b, void *memory, size_t size);
+
+/**
+ * buffers_trim() - return all memory to the kernel, if none is in use
+ * @b: the pool
+ */
+void buffers_trim(struct buffers *b);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disks.
+ *
+ * I/O is direct unless the page cache is asked for: work of the page cache is done by
+ * kernel threads, which cannot be charged to a guest. Data lies in our own memory, never
+ * in the guest's pages, so the reason for blkif.h's `direct-io-safe` does not arise.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "log.h"
+
+#define NULL_PREFIX "null:"
+#define MIN_SECTOR  512
+
+/* ---- sizes in words ---- */
+
+/* "16M" and the like; 0 if it is not a size. */
+static uint64_t parse_size(const char *text)
+{
+	static const char units[] = "KMGT";
+	unsigned long long n;
+	const char *unit;
+	unsigned int shift;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return 0;
+	if (!*end)
+		return n;
+	unit = strchr(units, *end);
+	if (!unit || end[1])
+		return 0;
+	shift = 10 * (unit - units + 1);
+	return n <= (UINT64_MAX >> shift) ? n << shift : 0;
+}
+
+static int open_null(const char *target, struct disk *d, char *reason)
+{
+	d->kind = DISK_NULL;
+	d->sector_size = d->physical_sector_size = MIN_SECTOR;
+	d->discard = true;
+	d->discard_granularity = MIN_SECTOR;
+	d->size = parse_size(target + strlen(NULL_PREFIX));
+	if (d->size && d->size % MIN_SECTOR == 0)
+		return 0;
+	snprintf(reason, DISK_REASON_SIZE,
+		 "%s: not a size; write null:16G, or a number of bytes that is a "
+		 "multiple of %d",
+		 target, MIN_SECTOR);
+	return -EINVAL;
+}
+
+/* ---- files and block devices ---- */
+
+static uint32_t sysfs_number(dev_t device, const char *name)
+{
+	char path[128], text[32];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device),
+		 minor(device), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (got <= 0)
+		return 0;
+	text[got] = '\0';
+	return strtoul(text, NULL, 10);
+}
+
+/* A partition has no queue of its own; its disk's is one level up. */
+static uint32_t queue_number(dev_t device, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "queue/%s", name);
+	if (!sysfs_number(device, "partition"))
+		return sysfs_number(device, path);
+	snprintf(path, sizeof(path), "../queue/%s", name);
+	return sysfs_number(device, path);
+}
+
+static int measure_block(struct disk *d, char *reason)
+{
+	unsigned int physical = 0;
+	int logical = 0;
+
+	if (ioctl(d->fd, BLKSSZGET, &logical) || ioctl(d->fd, BLKPBSZGET, &physical) ||
+	    ioctl(d->fd, BLKGETSIZE64, &d->size)) {
+		int err = -errno;
+
+		snprintf(reason, DISK_REASON_SIZE,
+			 "cannot ask the device for its size: %s", strerror(-err));
+		return err;
+	}
+	d->sector_size = logical;
+	d->physical_sector_size = physical;
+	d->discard_granularity = queue_number(d->device, "discard_granularity");
+	d->discard =
+		d->discard_granularity && queue_number(d->device, "discard_max_bytes");
+	d->discard_alignment = sysfs_number(d->device, "discard_alignment");
+	return 0;
+}
+
+/* The smallest unit that direct I/O to this file may have; 512 where the kernel
+ * (before 6.1) or the filesystem does not say. */
+static uint32_t direct_unit(int fd)
+{
+#ifdef STATX_DIOALIGN
+	struct statx stx;
+
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) &&
+	    (stx.stx_mask & STATX_DIOALIGN) && stx.stx_dio_offset_align > MIN_SECTOR)
+		return stx.stx_dio_offset_align;
+#else
+	(void)fd;
+#endif
+	return MIN_SECTOR;
+}
+
+static void measure_file(struct disk *d, const struct stat *st)
+{
+	d->size = st->st_size;
+	d->sector_size = d->direct ? direct_unit(d->fd) : MIN_SECTOR;
+	d->physical_sector_size = d->sector_size;
+	if (st->st_blksize > d->sector_size && st->st_blksize <= 65536 &&
+	    d->size % st->st_blksize == 0)
+		d->physical_sector_size = st->st_blksize;
+	d->discard = true; /* a hole; a filesystem without holes answers EOPNOTSUPP */
+	d->discard_granularity = st->st_blksize;
+}
+
+/* Keep others off, by the kind of lock that QEMU uses as well. It is the file's, not the
+ * process's, and goes with its last descriptor. */
+static int lock(const struct disk *d, const char *target, char *reason)
+{
+	struct flock whole = {
+		.l_type = d->read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+	int err;
+
+	if (!fcntl(d->fd, F_OFD_SETLK, &whole))
+		return 0;
+	err = -errno;
+	if (err != -EAGAIN && err != -EACCES)
+		return 0; /* a filesystem without locks */
+	snprintf(reason, DISK_REASON_SIZE, "%s: in use by another guest or program%s",
+		 target, d->read_only ? ", which writes to it" : "");
+	return -EBUSY;
+}
+
+static int open_descriptor(const struct disk_options *o, struct disk *d, char *reason)
+{
+	int flags = (o->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	int err;
+
+	d->direct = !o->buffered;
+	d->fd = open(o->target, flags | (d->direct ? O_DIRECT : 0));
+	if (d->fd < 0 && errno == EINVAL && d->direct) {
+		log_warning("%s: no direct I/O there, using the page cache; its work in "
+			    "kernel "
+			    "threads is not charged",
+			    o->target);
+		d->direct = false;
+		d->fd = open(o->target, flags);
+	}
+	if (d->fd >= 0)
+		return 0;
+	err = -errno;
+	snprintf(reason, DISK_REASON_SIZE, "%s: cannot open it for %s: %s", o->target,
+		 o->read_only ? "reading" : "reading and writing", strerror(-err));
+	return err;
+}
+
+static int check_size(const struct disk *d, const char *target, char *reason)
+{
+	if (d->size && d->size % d->sector_size == 0)
+		return 0;
+	snprintf(reason, DISK_REASON_SIZE,
+		 "%s: its size, %llu bytes, is %s %u; make it so with truncate(1)",
+		 target, (unsigned long long)d->size,
+		 d->size ? "no multiple of the sector size"
+			 : "not at least one sector of",
+		 d->sector_size);
+	return -EINVAL;
+}
+
+static int open_file(const struct disk_options *o, struct disk *d, char *reason)
+{
+	struct stat st;
+	int err;
+
+	err = open_descriptor(o, d, reason);
+	if (err)
+		return err;
+	if (fstat(d->fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		snprintf(reason, DISK_REASON_SIZE,
+			 "%s: neither a regular file nor a block device", o->target);
+		return -ENOTBLK;
+	}
+	d->kind = S_ISBLK(st.st_mode) ? DISK_BLOCK : DISK_FILE;
+	d->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+	d->inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
+	if (d->kind == DISK_FILE)
+		measure_file(d, &st);
+	else
+		err = measure_block(d, reason);
+	if (!err)
+		err = check_size(d, o->target, reason);
+	if (!err && !o->shared)
+		err = lock(d, o->target, reason);
+	return err;
+}
+
+int disk_open(const struct disk_options *o, struct disk **ret_disk,
+	      char ret_reason[DISK_REASON_SIZE])
+{
+	struct disk *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->fd = -1;
+	d->read_only = o->read_only;
+	if (!strncmp(o->target, NULL_PREFIX, strlen(NULL_PREFIX)))
+		err = open_null(o->target, d, ret_reason);
+	else
+		err = open_file(o, d, ret_reason);
+	if (err) {
+		disk_close(d);
+		return err;
+	}
+	if (d->read_only)
+		d->discard = false;
+	*ret_disk = d;
+	return 0;
+}
+
+void disk_close(struct disk *d)
+{
+	if (!d)
+		return;
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d);
+}
+
+bool disk_same(const struct disk *a, const struct disk *b)
+{
+	return a->kind != DISK_NULL && a->kind == b->kind && a->device == b->device &&
+	       a->inode == b->inode;
+}
+
+int disk_size_now(const struct disk *d, uint64_t *ret_size)
+{
+	uint64_t size = d->size;
+	struct stat st;
+
+	if (d->kind == DISK_FILE) {
+		if (fstat(d->fd, &st))
+			return -errno;
+		size = st.st_size;
+	} else if (d->kind == DISK_BLOCK && ioctl(d->fd, BLKGETSIZE64, &size)) {
+		return -errno;
+	}
+	*ret_size = size - size % d->sector_size;
+	return 0;
+}
+
+/* ---- I/O ---- */
+
+static struct io_uring_sqe *next_sqe(struct io_uring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	while (!sqe) {
+		io_uring_submit(ring);
+		sqe = io_uring_get_sqe(ring);
+	}
+	return sqe;
+}
+
+enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
+			   void *memory, size_t bytes, uint64_t offset, void *cookie)
+{
+	struct io_uring_sqe *sqe;
+
+	if (d->kind == DISK_NULL) {
+		if (io == DISK_READ)
+			memset(memory, 0, bytes); /* it held another guest's data */
+		return DISK_FINISHED;
+	}
+	sqe = next_sqe(ring);
+	switch (io) {
+	case DISK_READ:
+		io_uring_prep_read(sqe, d->fd, memory, bytes, offset);
+		break;
+	case DISK_WRITE:
+		io_uring_prep_write(sqe, d->fd, memory, bytes, offset);
+		break;
+	case DISK_FLUSH:
+		io_uring_prep_fsync(sqe, d->fd, IORING_FSYNC_DATASYNC);
+		break;
+	case DISK_DISCARD:
+		io_uring_prep_fallocate(sqe, d->fd,
+					FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					offset, bytes);
+		break;
+	}
+	io_uring_sqe_set_data(sqe, cookie);
+	return DISK_STARTED;
+}

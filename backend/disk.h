@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands behind a vbd: a regular file, a block device, or `null:SIZE`, which answers
+ * at once. The control thread opens and closes it; the workers that serve the device's
+ * queues share it read-only and start I/O on rings of their own.
+ */
+#ifndef XENMETER_DISK_H
+#define XENMETER_DISK_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum disk_kind { DISK_NULL, DISK_FILE, DISK_BLOCK };
+
+struct disk {
+	enum disk_kind kind;
+	int fd; /* -1 for null */
+	bool read_only;
+	bool direct; /* O_DIRECT is on */
+	bool discard;
+	uint64_t size;		       /* bytes, a multiple of sector_size */
+	uint32_t sector_size;	       /* bytes */
+	uint32_t physical_sector_size; /* bytes */
+	uint32_t discard_granularity;  /* bytes */
+	uint32_t discard_alignment;    /* bytes */
+	dev_t device;		       /* with inode: which file or device it is */
+	ino_t inode;
+};
+
+struct disk_options {
+	const char *target; /* path, or null:SIZE */
+	bool read_only;
+	bool shared;   /* opened although others may write to it */
+	bool buffered; /* through the page cache */
+};
+
+enum disk_io { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD };
+
+enum disk_start {
+	DISK_STARTED,  /* a completion will come */
+	DISK_FINISHED, /* it is done already, and went well */
+};
+
+#define DISK_REASON_SIZE 256
+
+/**
+ * disk_open() - open what a device is backed by
+ * @o: which and how
+ * @ret_disk: written on success; disk_close() it
+ * @ret_reason: written on failure: one sentence for the operator
+ *
+ * A file or device that anyone else has open for writing through an OFD lock (another
+ * xenmeterd, QEMU) is refused unless @o->shared; so is a file whose size is no multiple
+ * of the sector.
+ *
+ * Return: 0, or -errno.
+ */
+int disk_open(const struct disk_options *o, struct disk **ret_disk,
+	      char ret_reason[DISK_REASON_SIZE]);
+
+/**
+ * disk_close() - let go of it
+ * @d: may be NULL; no I/O on its way
+ */
+void disk_close(struct disk *d);
+
+/**
+ * disk_same() - are these one file or device?
+ * @a: one
+ * @b: the other
+ */
+bool disk_same(const struct disk *a, const struct disk *b);
+
+/**
+ * disk_size_now() - has it been resized?
+ * @d: the disk
+ * @ret_size: written on success: bytes, rounded down to whole sectors
+ *
+ * Return: 0, or -errno.
+ */
+int disk_size_now(const struct disk *d, uint64_t *ret_size);
+
+/**
+ * disk_start() - start one I/O
+ * @d: the disk
+ * @ring: the calling worker's
+ * @io: what
+ * @memory: data, page-aligned for direct I/O; unused for flush and discard
+ * @bytes: how much
+ * @offset: where, bytes
+ * @cookie: comes back with the completion
+ *
+ * It is prepared, not submitted. Where the submission queue is full it is submitted
+ * first.
+ */
+enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
+			   void *memory, size_t bytes, uint64_t offset, void *cookie);
+
+#endif

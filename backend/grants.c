@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grants: the cache of persistent mappings, and copies.
+ *
+ * The cache is a chained hash by grant reference with all entries on one list, the most
+ * recently used first. Every page is a mapping of its own, so that each can be let go
+ * alone.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "grants.h"
+#include "guest_limits.h"
+
+#define BUCKETS	 1024
+#define MAX_SPAN 256
+
+struct mapping {
+	uint32_t gref;
+	void *page;
+	uint64_t used_ms;
+	struct mapping *chain; /* in its bucket */
+	struct mapping *newer, *older;
+};
+
+struct grants {
+	xengnttab_handle *handle;
+	uint32_t domid;
+	uint32_t limit; /* mappings allowed */
+	uint32_t count; /* mappings held */
+	struct mapping *newest, *oldest;
+	struct mapping **bucket; /* NULL if limit is 0 */
+	xengnttab_grant_copy_segment_t batch[MAX_SPAN];
+};
+
+struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent)
+{
+	struct grants *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->handle = handle;
+	g->domid = domid;
+	g->limit = persistent;
+	if (!persistent)
+		return g;
+	g->bucket = calloc(BUCKETS, sizeof(g->bucket[0]));
+	if (!g->bucket) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+/* ---- the cache ---- */
+
+static struct mapping **bucket_of(struct grants *g, uint32_t gref)
+{
+	return &g->bucket[(gref * 2654435761u) >> 22];
+}
+_Static_assert(BUCKETS == 1u << (32 - 22), "the hash's width");
+
+static void list_remove(struct grants *g, struct mapping *m)
+{
+	*(m->newer ? &m->newer->older : &g->newest) = m->older;
+	*(m->older ? &m->older->newer : &g->oldest) = m->newer;
+}
+
+static void list_push(struct grants *g, struct mapping *m)
+{
+	m->newer = NULL;
+	m->older = g->newest;
+	*(g->newest ? &g->newest->newer : &g->oldest) = m;
+	g->newest = m;
+}
+
+static void mapping_drop(struct grants *g, struct mapping *m)
+{
+	struct mapping **at = bucket_of(g, m->gref);
+
+	while (*at != m)
+		at = &(*at)->chain;
+	*at = m->chain;
+	list_remove(g, m);
+	xengnttab_unmap(g->handle, m->page, 1);
+	free(m);
+	g->count--;
+}
+
+static struct mapping *mapping_find(struct grants *g, uint32_t gref, uint64_t now_ms)
+{
+	struct mapping *m = *bucket_of(g, gref);
+
+	while (m && m->gref != gref)
+		m = m->chain;
+	if (!m)
+		return NULL;
+	m->used_ms = now_ms;
+	if (m != g->newest) {
+		list_remove(g, m);
+		list_push(g, m);
+	}
+	return m;
+}
+
+static struct mapping *mapping_add(struct grants *g, uint32_t gref, uint64_t now_ms)
+{
+	struct mapping *m = malloc(sizeof(*m));
+	struct mapping **bucket = bucket_of(g, gref);
+
+	if (!m)
+		return NULL;
+	m->page = xengnttab_map_grant_ref(g->handle, g->domid, gref,
+					  PROT_READ | PROT_WRITE);
+	if (!m->page) {
+		free(m);
+		return NULL;
+	}
+	m->gref = gref;
+	m->used_ms = now_ms;
+	m->chain = *bucket;
+	*bucket = m;
+	list_push(g, m);
+	g->count++;
+	return m;
+}
+
+static bool make_room(struct grants *g, uint64_t now_ms)
+{
+	if (g->count < g->limit)
+		return true;
+	if (now_ms - g->oldest->used_ms < LIMIT_PERSISTENT_CHURN_MS)
+		return false;
+	mapping_drop(g, g->oldest);
+	return true;
+}
+
+/* The page if it is, or can be, mapped; else it has to be copied. */
+static void *mapped_page(struct grants *g, uint32_t gref, uint64_t now_ms,
+			 struct grant_pages *pages)
+{
+	struct mapping *m;
+
+	if (!g->limit)
+		return NULL;
+	m = mapping_find(g, gref, now_ms);
+	if (m)
+		return m->page;
+	if (!make_room(g, now_ms))
+		return NULL;
+	m = mapping_add(g, gref, now_ms);
+	if (!m)
+		return NULL; /* the copy will say what is wrong with it */
+	pages->mapped++;
+	return m->page;
+}
+
+bool grants_trim(struct grants *g, uint64_t now_ms)
+{
+	bool any = g->count;
+
+	while (g->oldest && now_ms - g->oldest->used_ms > LIMIT_PERSISTENT_UNUSED_MS)
+		mapping_drop(g, g->oldest);
+	return any;
+}
+
+void grants_free(struct grants *g)
+{
+	if (!g)
+		return;
+	while (g->oldest)
+		mapping_drop(g, g->oldest);
+	free(g->bucket);
+	free(g);
+}
+
+/* ---- copies ---- */
+
+static bool any_bad(const xengnttab_grant_copy_segment_t *batch, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (batch[i].status != GNTST_okay && batch[i].status != GNTST_eagain)
+			return true;
+	return false;
+}
+
+/* Move what the hypervisor put off to the front of the batch; how many. */
+static unsigned int keep_put_off(xengnttab_grant_copy_segment_t *batch,
+				 unsigned int count)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < count; i++)
+		if (batch[i].status == GNTST_eagain)
+			batch[kept++] = batch[i];
+	return kept;
+}
+
+static int copy_batch(struct grants *g, unsigned int count)
+{
+	int tries;
+
+	for (tries = 0; count; tries++) {
+		if (tries > LIMIT_GRANT_RETRIES)
+			return GRANT_BAD;
+		if (xengnttab_grant_copy(g->handle, count, g->batch))
+			return -errno;
+		if (any_bad(g->batch, count))
+			return GRANT_BAD;
+		count = keep_put_off(g->batch, count);
+	}
+	return GRANT_OK;
+}
+
+static void batch_read(struct grants *g, unsigned int at, const struct grant_span *s,
+		       void *to)
+{
+	g->batch[at] = (xengnttab_grant_copy_segment_t){
+		.source.foreign = { .ref = s->gref,
+				    .offset = s->offset,
+				    .domid = g->domid },
+		.dest.virt = to,
+		.len = s->length,
+		.flags = GNTCOPY_source_gref,
+	};
+}
+
+static void batch_write(struct grants *g, unsigned int at, const struct grant_span *s,
+			const void *from)
+{
+	g->batch[at] = (xengnttab_grant_copy_segment_t){
+		.source.virt = (void *)from,
+		.dest.foreign = { .ref = s->gref,
+				  .offset = s->offset,
+				  .domid = g->domid },
+		.len = s->length,
+		.flags = GNTCOPY_dest_gref,
+	};
+}
+
+int grants_read(struct grants *g, const struct grant_span *span, unsigned int count,
+		void *to, uint64_t now_ms, struct grant_pages *pages)
+{
+	unsigned int i, batched = 0;
+	uint8_t *at = to;
+
+	for (i = 0; i < count; at += span[i].length, i++) {
+		const uint8_t *page = mapped_page(g, span[i].gref, now_ms, pages);
+
+		if (page)
+			memcpy(at, page + span[i].offset, span[i].length);
+		else
+			batch_read(g, batched++, &span[i], at);
+	}
+	pages->all += count;
+	pages->copied += batched;
+	return copy_batch(g, batched);
+}
+
+int grants_write(struct grants *g, const struct grant_span *span, unsigned int count,
+		 const void *from, uint64_t now_ms, struct grant_pages *pages)
+{
+	unsigned int i, batched = 0;
+	const uint8_t *at = from;
+
+	for (i = 0; i < count; at += span[i].length, i++) {
+		uint8_t *page = mapped_page(g, span[i].gref, now_ms, pages);
+
+		if (page)
+			memcpy(page + span[i].offset, at, span[i].length);
+		else
+			batch_write(g, batched++, &span[i], at);
+	}
+	pages->all += count;
+	pages->copied += batched;
+	return copy_batch(g, batched);
+}

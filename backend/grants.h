@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Data to and from a guest's granted pages. One struct grants belongs to one queue and is
+ * used by its worker. Data always passes through our own memory: a page that the guest
+ * granted persistently is mapped once and copied with memcpy; any other is copied by the
+ * hypervisor, all of a request in one call. Nothing the guest does to its pages meanwhile
+ * can reach a disk's DMA or outlive the copy.
+ */
+#ifndef XENMETER_GRANTS_H
+#define XENMETER_GRANTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xengnttab.h>
+
+#include "grant_span.h"
+
+struct grants;
+
+/* How the pages of one request were reached. */
+struct grant_pages {
+	uint32_t all;
+	uint32_t mapped; /* freshly */
+	uint32_t copied; /* by the hypervisor */
+};
+
+enum grant_fault {
+	GRANT_OK = 0,
+	GRANT_BAD = 1, /* the guest named a page that it did not grant so */
+};
+
+/**
+ * grants_new() - for one queue
+ * @handle: the worker's grant device
+ * @domid: the guest
+ * @persistent: how many grants may stay mapped, 0 if the guest does not reuse them
+ *
+ * Return: the grants, or NULL without memory.
+ */
+struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent);
+
+/**
+ * grants_free() - unmap all
+ * @g: may be NULL
+ */
+void grants_free(struct grants *g);
+
+/**
+ * grants_read() - copy from the guest's pages, packed, to @to
+ * @g: the queue's grants
+ * @span: what to copy
+ * @count: how many spans, 1 to 256
+ * @to: receives the sum of their lengths
+ * @now_ms: a monotonic time, for the age of mappings
+ * @pages: added to
+ *
+ * Return: GRANT_OK, GRANT_BAD, or -errno if the device itself failed.
+ */
+int grants_read(struct grants *g, const struct grant_span *span, unsigned int count,
+		void *to, uint64_t now_ms, struct grant_pages *pages);
+
+/**
+ * grants_write() - copy from @from, packed, to the guest's pages
+ *
+ * As grants_read(), the other way.
+ */
+int grants_write(struct grants *g, const struct grant_span *span, unsigned int count,
+		 const void *from, uint64_t now_ms, struct grant_pages *pages);
+
+/**
+ * grants_trim() - unmap what was not used for LIMIT_PERSISTENT_UNUSED_MS
+ * @g: the queue's grants
+ * @now_ms: the time
+ *
+ * Return: true if it had mappings to look after.
+ */
+bool grants_trim(struct grants *g, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "guest.h"
+#include "guest_limits.h"
+#include "xenbus.h"
+
+/* "/vm/01234567-89ab-..." to 16 bytes; left zero if it is not one. */
+static void parse_uuid(const char *vm, uint8_t uuid[16])
+{
+	const char *text = vm ? strrchr(vm, '/') : NULL;
+	unsigned int n = 0, byte;
+
+	for (text = text ? text + 1 : ""; *text && n < 16; text += 2) {
+		if (*text == '-')
+			text++;
+		if (sscanf(text, "%2x", &byte) != 1 || !text[1])
+			break;
+		uuid[n++] = byte;
+	}
+	if (n < 16)
+		memset(uuid, 0, 16);
+}
+
+static void identify(struct guest *g, struct xs_handle *xs)
+{
+	char *home = xs_get_domain_path(xs, g->domid);
+	char *vm, *name;
+
+	if (!home)
+		return;
+	vm = xenbus_read(xs, home, "vm");
+	name = xenbus_read(xs, home, "name");
+	parse_uuid(vm, g->uuid);
+	if (name)
+		snprintf(g->name, sizeof(g->name), "%s", name);
+	free(name);
+	free(vm);
+	free(home);
+}
+
+struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid)
+{
+	struct guest *g;
+
+	for (g = *list; g && g->domid != domid; g = g->next)
+		;
+	if (!g) {
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			return NULL;
+		g->domid = domid;
+		g->persistent_left = LIMIT_PERSISTENT_PER_GUEST;
+		identify(g, xs);
+		g->next = *list;
+		*list = g;
+	}
+	if (g->devices >= LIMIT_DEVICES_PER_GUEST)
+		return NULL;
+	g->devices++;
+	return g;
+}
+
+void guest_put(struct guest **list, struct guest *g)
+{
+	struct guest **at = list;
+
+	if (!g || --g->devices)
+		return;
+	while (*at != g)
+		at = &(*at)->next;
+	*at = g->next;
+	free(g);
+}
+
+uint32_t guest_take_persistent(struct guest *g)
+{
+	uint32_t mine = LIMIT_PERSISTENT_PER_QUEUE;
+
+	if (mine > g->persistent_left)
+		mine = g->persistent_left;
+	g->persistent_left -= mine;
+	return mine;
+}
+
+bool guest_may_log(struct guest *g)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	if ((uint64_t)ts.tv_sec != g->log_second) {
+		g->log_second = ts.tv_sec;
+		g->log_lines = 0;
+	}
+	return g->log_lines++ < LIMIT_LOG_LINES;
+}

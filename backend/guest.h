@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest: a domain with devices that we serve, who it is, and what is left of its
+ * limits. Made with its first device, gone with its last. Control thread only.
+ */
+#ifndef XENMETER_GUEST_H
+#define XENMETER_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xenstore.h>
+
+struct guest {
+	struct guest *next;
+	unsigned int devices;
+	uint32_t domid;
+	uint8_t uuid[16];
+	char name[48];
+	uint32_t persistent_left; /* grants that its queues may still map persistently */
+	uint64_t log_second;
+	unsigned int log_lines;
+};
+
+/**
+ * guest_get() - find a guest, or meet it
+ * @list: all guests
+ * @xs: the store, asked for its name and uuid; an unprivileged domain may not read them
+ * @domid: which
+ *
+ * Return: the guest, one device more; NULL without memory or above
+ * LIMIT_DEVICES_PER_GUEST.
+ */
+struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid);
+
+/**
+ * guest_put() - one device less
+ * @list: all guests
+ * @g: may be NULL
+ */
+void guest_put(struct guest **list, struct guest *g);
+
+/**
+ * guest_take_persistent() - reserve persistent grants for a queue
+ *
+ * Return: how many it may have.
+ */
+uint32_t guest_take_persistent(struct guest *g);
+
+/**
+ * guest_may_log() - may this guest cause another log line? (XSA-43)
+ *
+ * At most LIMIT_LOG_LINES a second.
+ */
+bool guest_may_log(struct guest *g);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every resource that a guest can drive has its maximum here. Reaching one slows or
+ * refuses that guest alone.
+ */
+#ifndef XENMETER_GUEST_LIMITS_H
+#define XENMETER_GUEST_LIMITS_H
+
+/* Rows of the accounting table: queues of all guests together, and row 0. */
+#define LIMIT_ROWS 4096
+
+/* multi-queue-max-queues. Linux offers one for each CPU. */
+#define LIMIT_QUEUES_PER_DEVICE 8
+
+/* max-ring-page-order, as Linux's xen-blkback: 16 pages. */
+#define LIMIT_RING_ORDER 4
+#define LIMIT_RING_PAGES (1 << LIMIT_RING_ORDER)
+
+/* Persistently mapped grants: a ring of 32 times 11 segments, three times over, as in
+ * Linux's xen-blkback (xen_blkif_max_pgrants); and for all queues of a guest together. */
+#define LIMIT_PERSISTENT_PER_QUEUE 1056
+#define LIMIT_PERSISTENT_PER_GUEST 8448
+
+/* A persistent grant that was not used for so long is unmapped (as xen-blkback does). */
+#define LIMIT_PERSISTENT_UNUSED_MS 60000
+/* A full cache gives up its oldest grant only if that rested at least so long; else the
+ * new page is copied. A guest that never repeats a grant thus gets no mappings for it. */
+#define LIMIT_PERSISTENT_CHURN_MS 1000
+
+/* Data of one queue that may be on its way to or from the disk. */
+#define LIMIT_BYTES_IN_FLIGHT (32u << 20)
+
+/* Requests taken in one visit to a queue, before others get their turn. */
+#define LIMIT_REQUESTS_PER_VISIT 64
+
+/* A grant copy that the hypervisor puts off (GNTST_eagain: the page is paged out). */
+#define LIMIT_GRANT_RETRIES 8
+
+/* Devices of one guest, as many as vbd numbers a toolstack would give away. */
+#define LIMIT_DEVICES_PER_GUEST 256
+
+/* Log lines that a guest may cause in a second (XSA-43). */
+#define LIMIT_LOG_LINES 10
+
+/* Longest value of a xenstore key that is read. xenstored refuses longer ones. */
+#define LIMIT_XENSTORE_VALUE 2048
+
+#endif

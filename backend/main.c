@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmeterd: options, start, the control thread's loop, stop.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "device.h"
+#include "guest_limits.h"
+#include "log.h"
+#include "table.h"
+#include "worker.h"
+
+#define MAX_WORKERS    64
+#define STOP_TIMEOUT_S 30
+
+enum exit_code {
+	EXIT_CLEAN = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_XEN = 3,
+	EXIT_NO_STORE = 4,
+	EXIT_NO_TABLE = 5,
+	EXIT_NO_URING = 6,
+};
+
+struct options {
+	unsigned int workers;
+	const char *table;
+};
+
+struct daemon {
+	struct options options;
+	struct control control;
+	struct clock_info clock;
+	int report_pipe[2];
+	int signal_fd;
+	int timer_fd;
+	int lock_fd;
+	unsigned int stopping_for; /* seconds */
+	bool stop;
+	bool failed;
+};
+
+/* ---- options ---- */
+
+const char *argp_program_version = "xenmeterd " XENMETER_VERSION;
+
+static const struct argp_option option_list[] = {
+	{ "workers", 'w', "N", 0, "Serve with N threads (1 to 64; default 1)", 0 },
+	{ "table", 't', "FILE", 0, "Account into FILE (default " TABLE_DEFAULT_PATH ")",
+	  0 },
+	{ "verbose", 'v', NULL, 0, "Log more", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	char *end;
+
+	switch (key) {
+	case 'w':
+		o->workers = strtoul(arg, &end, 10);
+		if (*end || end == arg || !o->workers || o->workers > MAX_WORKERS)
+			argp_error(state, "--workers: '%s' is not a number from 1 to %d",
+				   arg, MAX_WORKERS);
+		return 0;
+	case 't':
+		o->table = arg;
+		return 0;
+	case 'v':
+		log_set_level(LOG_LEVEL_DEBUG);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option", arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp parser = {
+	.options = option_list,
+	.parser = parse_option,
+	.doc = "Serve Xen guests' disks from user space, and charge each guest the exact "
+	       "CPU "
+	       "cycles that it costs.\vRuns in the foreground, in dom0 or a driver "
+	       "domain, in "
+	       "place of xen-blkback. Read the charges with xenmeter(1). "
+	       "See xenmeterd(8).",
+};
+
+/* ---- start ---- */
+
+/* Two daemons would fight for the same devices and the same table. */
+static int lock_table(struct daemon *d)
+{
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s.lock", d->options.table) >=
+	    (int)sizeof(path)) {
+		log_error("--table: the path is too long");
+		return EXIT_NO_TABLE;
+	}
+	if (table_make_directory(d->options.table))
+		log_debug("%s: cannot make its directory", d->options.table);
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (d->lock_fd < 0) {
+		log_error("%s: %s; choose another place with --table, or run as root",
+			  path, strerror(errno));
+		return EXIT_NO_TABLE;
+	}
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB)) {
+		log_error("another xenmeterd is accounting into %s; stop that one first",
+			  d->options.table);
+		return EXIT_FAILED;
+	}
+	return EXIT_CLEAN;
+}
+
+static int open_store(struct daemon *d)
+{
+	d->control.xs = xs_open(0);
+	if (d->control.xs)
+		return EXIT_CLEAN;
+	log_error(
+		"cannot reach xenstore: %s; is this a Xen domain, and does xenstored run "
+		"(or is xenfs mounted)?",
+		strerror(errno));
+	return EXIT_NO_STORE;
+}
+
+static void calibrate(struct daemon *d)
+{
+	clock_calibrate(&d->clock);
+	if (d->clock.kind != CLOCK_TSC_INVARIANT)
+		log_warning("this CPU's time stamp counter may change its rate: cycles "
+			    "are not "
+			    "seconds");
+	if (d->clock.read_cycles > CLOCK_EMULATED_CYCLES)
+		log_warning(
+			"reading the time stamp counter costs %u cycles: the hypervisor "
+			"emulates it; set tsc_mode=\"native\" for this domain",
+			d->clock.read_cycles);
+}
+
+static int make_table(struct daemon *d)
+{
+	int err = table_create(d->options.table, &d->clock, d->options.workers,
+			       LIMIT_ROWS, &d->control.table);
+
+	if (!err)
+		return EXIT_CLEAN;
+	log_error("%s: cannot make the accounting table: %s", d->options.table,
+		  strerror(-err));
+	return EXIT_NO_TABLE;
+}
+
+static int await_start(struct daemon *d)
+{
+	struct message m;
+
+	if (read(d->report_pipe[0], &m, sizeof(m)) != sizeof(m))
+		return EXIT_FAILED;
+	switch ((enum worker_trouble)m.result) {
+	case WORKER_WELL:
+		return EXIT_CLEAN;
+	case WORKER_NO_URING:
+		return EXIT_NO_URING;
+	case WORKER_NO_XEN:
+		return EXIT_NO_XEN;
+	}
+	return EXIT_FAILED;
+}
+
+static int start_workers(struct daemon *d)
+{
+	struct control *c = &d->control;
+	struct worker_config config = { .table = c->table,
+					.khz = d->clock.khz,
+					.report_fd = d->report_pipe[1] };
+
+	c->workers = calloc(d->options.workers, sizeof(c->workers[0]));
+	if (!c->workers)
+		return EXIT_FAILED;
+	for (; c->worker_count < d->options.workers; c->worker_count++) {
+		int err, code;
+
+		config.index = c->worker_count;
+		err = worker_start(&config, &c->workers[c->worker_count]);
+		if (err) {
+			log_error("cannot start a worker: %s", strerror(-err));
+			return EXIT_FAILED;
+		}
+		code = await_start(d);
+		if (code) {
+			c->worker_count++;
+			return code;
+		}
+	}
+	return EXIT_CLEAN;
+}
+
+static int open_descriptors(struct daemon *d)
+{
+	struct itimerspec second = { { 1, 0 }, { 1, 0 } };
+	sigset_t signals;
+
+	/* Before any thread is made, so that all of them leave signals to us. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->signal_fd < 0 || d->timer_fd < 0 || pipe2(d->report_pipe, O_CLOEXEC) ||
+	    timerfd_settime(d->timer_fd, 0, &second, NULL)) {
+		log_error("cannot set up: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return EXIT_CLEAN;
+}
+
+static int start(struct daemon *d)
+{
+	int code = open_descriptors(d);
+
+	if (!code)
+		code = worker_probe_devices() ? EXIT_NO_XEN : EXIT_CLEAN;
+	if (!code)
+		code = open_store(d);
+	if (!code)
+		code = lock_table(d);
+	if (code)
+		return code;
+	calibrate(d);
+	code = make_table(d);
+	if (!code)
+		code = start_workers(d);
+	if (!code && !xs_watch(d->control.xs, "backend", "backend")) {
+		log_error("cannot watch our backend directory in xenstore: %s",
+			  strerror(errno));
+		code = EXIT_NO_STORE;
+	}
+	return code;
+}
+
+/* ---- the loop ---- */
+
+static void take_watch_events(struct daemon *d)
+{
+	char **event;
+
+	while ((event = xs_check_watch(d->control.xs))) {
+		device_watch_event(&d->control, event[XS_WATCH_PATH],
+				   event[XS_WATCH_TOKEN]);
+		free(event);
+	}
+	if (errno == EAGAIN)
+		return;
+	log_error("lost xenstore: %s", strerror(errno));
+	d->failed = true;
+}
+
+static void take_reports(struct daemon *d)
+{
+	struct message m;
+
+	if (read(d->report_pipe[0], &m, sizeof(m)) == sizeof(m))
+		device_report(&d->control, &m);
+}
+
+static void take_tick(struct daemon *d)
+{
+	uint64_t ticks;
+
+	if (read(d->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	table_heartbeat(d->control.table);
+	devices_tick(&d->control);
+	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
+		log_error("%u devices still have I/O on its way after %d s; giving up",
+			  devices_busy(&d->control), STOP_TIMEOUT_S);
+		d->failed = true;
+	}
+}
+
+static void take_signal(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info) || d->stop)
+		return;
+	d->stop = true;
+	sd_notify(0, "STOPPING=1");
+	log_info("stopping");
+	devices_stop(&d->control);
+}
+
+static void loop(struct daemon *d)
+{
+	struct pollfd fds[] = {
+		{ .fd = d->signal_fd, .events = POLLIN },
+		{ .fd = xs_fileno(d->control.xs), .events = POLLIN },
+		{ .fd = d->report_pipe[0], .events = POLLIN },
+		{ .fd = d->timer_fd, .events = POLLIN },
+	};
+
+	while (!d->failed && !(d->stop && !devices_busy(&d->control))) {
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+			continue;
+		if (fds[0].revents)
+			take_signal(d);
+		if (fds[1].revents)
+			take_watch_events(d);
+		if (fds[2].revents)
+			take_reports(d);
+		if (fds[3].revents)
+			take_tick(d);
+		devices_step(&d->control);
+	}
+}
+
+/* ---- stop ---- */
+
+static void stop(struct daemon *d)
+{
+	struct control *c = &d->control;
+	unsigned int i;
+
+	if (d->failed)
+		return; /* workers may hold I/O: the kernel cleans up after us */
+	for (i = 0; i < c->worker_count; i++)
+		worker_stop(c->workers[i]);
+	free(c->workers);
+	devices_free(c);
+	xs_close(c->xs);
+	table_destroy(c->table);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	close(d->report_pipe[0]);
+	close(d->report_pipe[1]);
+	close(d->signal_fd);
+	close(d->timer_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = {
+		.options = { .workers = 1, .table = TABLE_DEFAULT_PATH },
+		.lock_fd = -1,
+	};
+	int code;
+
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
+	code = start(&d);
+	if (code)
+		return code;
+	log_info("serving with %u worker%s, accounting into %s", d.options.workers,
+		 d.options.workers == 1 ? "" : "s", d.options.table);
+	sd_notify(0, "READY=1");
+	loop(&d);
+	stop(&d);
+	if (d.failed)
+		return EXIT_FAILED;
+	log_info("stopped");
+	return EXIT_CLEAN;
+}

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's loop.
+ *
+ * A turn: wait for completions; hand out what waiting cost in CPU to those who woke us;
+ * dispatch each completion; visit the queues that have something to do. Real sleep is
+ * idle. What the wait cost in CPU (going to sleep, waking, completion work inside the
+ * system call) is divided equally among the completions it brought: exact if they are all
+ * of one row, apportioned if not.
+ *
+ * Completion work runs where we reap it only with IORING_SETUP_DEFER_TASKRUN (Linux 6.1);
+ * without, the kernel may run it in whatever segment is current.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xentoollog.h>
+
+#include "log.h"
+#include "worker.h"
+
+#define SQ_ENTRIES 256
+#define CQ_ENTRIES 4096
+#define BATCH	   64
+#define TICK_MS	   1000
+#define PUBLISH_MS 10
+#define MAX_PORTS  (1u << 17) /* of Xen's FIFO event channels */
+
+/* What a completion is for: these, or a request. */
+enum cookie { COOKIE_EVENTS = 1, COOKIE_COMMANDS = 2, COOKIE_TICK = 3, COOKIE_LAST = 3 };
+
+/* ---- libxengnttab would log every bad grant of a guest ---- */
+
+static void swallow_message(struct xentoollog_logger *logger, xentoollog_level level,
+			    int err, const char *context, const char *format,
+			    va_list args)
+{
+	(void)logger, (void)level, (void)err, (void)context, (void)format, (void)args;
+}
+
+static void swallow_destroy(struct xentoollog_logger *logger)
+{
+	(void)logger;
+}
+
+static struct xentoollog_logger silent = {
+	.vmessage = swallow_message,
+	.destroy = swallow_destroy,
+};
+
+/* ---- requests ---- */
+
+static bool add_chunk(struct worker *w)
+{
+	struct request_chunk *chunk = calloc(1, sizeof(*chunk));
+	int i;
+
+	if (!chunk)
+		return false;
+	chunk->next = w->chunks;
+	w->chunks = chunk;
+	for (i = REQUEST_CHUNK - 1; i >= 0; i--) {
+		chunk->request[i].next = w->free_requests;
+		w->free_requests = &chunk->request[i];
+	}
+	return true;
+}
+
+struct request *worker_get_request(struct worker *w)
+{
+	struct request *req;
+
+	if (!w->free_requests && !add_chunk(w))
+		return NULL;
+	req = w->free_requests;
+	w->free_requests = req->next;
+	memset(req, 0, offsetof(struct request, blk));
+	return req;
+}
+
+void worker_put_request(struct worker *w, struct request *req)
+{
+	req->queue = NULL;
+	req->next = w->free_requests;
+	w->free_requests = req;
+}
+
+/* ---- queues ---- */
+
+int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q)
+{
+	if (port >= w->ports) {
+		size_t ports = port + 64;
+		struct queue **grown;
+
+		if (port >= MAX_PORTS)
+			return -ENOMEM;
+		grown = reallocarray(w->by_port, ports, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		memset(grown + w->ports, 0, (ports - w->ports) * sizeof(*grown));
+		w->by_port = grown;
+		w->ports = ports;
+	}
+	w->by_port[port] = q;
+	return 0;
+}
+
+void worker_make_runnable(struct worker *w, struct queue *q)
+{
+	if (q->runnable)
+		return;
+	q->runnable = true;
+	q->next_runnable = NULL;
+	*w->runnable_end = q;
+	w->runnable_end = &q->next_runnable;
+}
+
+static struct queue *take_runnable(struct worker *w)
+{
+	struct queue *all = w->runnable;
+
+	w->runnable = NULL;
+	w->runnable_end = &w->runnable;
+	return all;
+}
+
+static void report(struct worker *w, enum message_kind kind, struct queue *q, int result)
+{
+	struct message m = { .kind = kind, .result = result, .queue = q };
+	ssize_t put;
+
+	do {
+		put = write(w->report_fd, &m, sizeof(m));
+	} while (put < 0 && errno == EINTR);
+	if (put != sizeof(m))
+		log_error("worker %u: cannot report to the control thread: %s", w->index,
+			  strerror(errno));
+}
+
+void worker_report_broken(struct worker *w, struct queue *q)
+{
+	report(w, MESSAGE_BROKEN, q, 0);
+}
+
+static void visit_queues(struct worker *w)
+{
+	struct queue *q, *next;
+
+	for (q = take_runnable(w); q; q = next) {
+		next = q->next_runnable;
+		q->runnable = false;
+		if (queue_visit(q))
+			worker_make_runnable(w, q);
+		if (queue_detached(q) && !q->runnable) {
+			if (q->pages) {
+				queue_detach(q, true); /* drained: now let go */
+				continue;
+			}
+			report(w, MESSAGE_DETACHED, q, 0);
+		}
+	}
+}
+
+/* ---- the one place where it waits ---- */
+
+static struct io_uring_sqe *next_sqe(struct worker *w)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->uring);
+
+	while (!sqe) {
+		worker_submit(w);
+		sqe = io_uring_get_sqe(&w->uring);
+	}
+	return sqe;
+}
+
+void worker_submit(struct worker *w)
+{
+	int done = io_uring_submit(&w->uring);
+
+	/* The completion queue is full: make room, what is left goes with the next wait.
+	 */
+	if (done == -EBUSY || done == -EAGAIN)
+		io_uring_get_events(&w->uring);
+}
+
+/* Polls are one-shot and armed anew before each wait, in the same system call. Arming
+ * looks at the descriptor first, so nothing is missed. */
+static void arm(struct worker *w, enum cookie cookie, int fd)
+{
+	struct io_uring_sqe *sqe = next_sqe(w);
+
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, cookie);
+	w->armed |= 1u << cookie;
+}
+
+static void arm_tick(struct worker *w)
+{
+	static struct __kernel_timespec period = { .tv_sec = TICK_MS / 1000 };
+	struct io_uring_sqe *sqe = next_sqe(w);
+
+	io_uring_prep_timeout(sqe, &period, 0, 0);
+	io_uring_sqe_set_data64(sqe, COOKIE_TICK);
+	w->armed |= 1u << COOKIE_TICK;
+}
+
+static void arm_all(struct worker *w)
+{
+	if (!(w->armed & 1u << COOKIE_EVENTS))
+		arm(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn));
+	if (!(w->armed & 1u << COOKIE_COMMANDS))
+		arm(w, COOKIE_COMMANDS, w->command_pipe[0]);
+	if (!(w->armed & 1u << COOKIE_TICK))
+		arm_tick(w);
+}
+
+static uint64_t coarse_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Publish the books with the CPU clock as it stands at the last boundary. */
+static void publish(struct worker *w, uint64_t cpu_ns)
+{
+	w->figures.cpu_ns = cpu_ns - w->cpu_start_ns;
+	worker_row_publish(w->row, &w->meter, &w->figures);
+	w->published_ms = w->now_ms;
+}
+
+/* Sleep until something completes; what of it was CPU, in cycles. */
+static uint64_t sleep_for_completions(struct worker *w)
+{
+	uint64_t cpu_before, cpu_after;
+
+	cpu_before = clock_thread_ns();
+	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+	publish(w, cpu_before);
+	io_uring_submit_and_wait(&w->uring, 1);
+	cpu_after = clock_thread_ns();
+	w->figures.waits++;
+	return meter_wait(&w->meter, clock_now(),
+			  clock_ns_to_cycles(cpu_after - cpu_before, w->khz));
+}
+
+/* Look for completions while queues are waiting for their turn. */
+static uint64_t glance_for_completions(struct worker *w)
+{
+	uint64_t cost = 0;
+
+	if (w->now_ms - w->published_ms >= PUBLISH_MS) {
+		uint64_t cpu = clock_thread_ns();
+
+		meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+		publish(w, cpu);
+	}
+	io_uring_submit_and_get_events(&w->uring);
+	meter_claim(&w->meter, clock_now(), &cost);
+	return cost;
+}
+
+/* ---- who pays for the wait ---- */
+
+static struct request *request_of(const struct io_uring_cqe *cqe)
+{
+	return cqe->user_data > COOKIE_LAST ? io_uring_cqe_get_data(cqe) : NULL;
+}
+
+static struct queue *owner_of(const struct worker *w, const struct io_uring_cqe *cqe)
+{
+	struct request *req = request_of(cqe);
+
+	if (req)
+		return req->queue;
+	return cqe->user_data == COOKIE_EVENTS ? w->event_queue : NULL;
+}
+
+static bool all_of_one(const struct worker *w, struct io_uring_cqe **cqes,
+		       unsigned int count)
+{
+	struct queue *first = owner_of(w, cqes[0]);
+	unsigned int i;
+
+	for (i = 1; i < count; i++)
+		if (owner_of(w, cqes[i]) != first)
+			return false;
+	return true;
+}
+
+static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int count,
+		     uint64_t cost)
+{
+	bool exact = all_of_one(w, cqes, count);
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		uint64_t share = meter_share(&cost, count - i);
+		struct request *req = request_of(cqes[i]);
+		struct queue *q = owner_of(w, cqes[i]);
+		struct account *a = req ? &req->bill : q ? &q->account : NULL;
+		enum stage stage = req ? STAGE_COMPLETE : STAGE_PARSE;
+
+		if (!a)
+			w->meter.overhead += share;
+		else if (exact)
+			a->exact[stage] += share;
+		else
+			a->apportioned[stage] += share;
+	}
+}
+
+/* ---- what completed ---- */
+
+/* Which queue's event is it? The reading is that queue's cost. */
+static void take_event(struct worker *w)
+{
+	xenevtchn_port_or_error_t port = xenevtchn_pending(w->evtchn);
+	struct queue *q = NULL;
+
+	if (port >= 0 && (size_t)port < w->ports)
+		q = w->by_port[port];
+	w->event_queue = q;
+	if (q)
+		queue_event(q);
+	meter_claim(&w->meter, clock_now(),
+		    q ? &q->account.exact[STAGE_PARSE] : &w->meter.overhead);
+}
+
+static void obey(struct worker *w, const struct message *m)
+{
+	switch (m->kind) {
+	case MESSAGE_ATTACH:
+		m->queue->worker = w;
+		report(w, MESSAGE_ATTACHED, m->queue, queue_attach(m->queue));
+		break;
+	case MESSAGE_DETACH:
+	case MESSAGE_DROP:
+		queue_detach(m->queue, m->kind == MESSAGE_DROP);
+		break;
+	case MESSAGE_RESIZE:
+		m->queue->config.limits.sectors = m->sectors;
+		break;
+	case MESSAGE_STOP:
+		w->stopping = true;
+		break;
+	case MESSAGE_STARTED:
+	case MESSAGE_ATTACHED:
+	case MESSAGE_DETACHED:
+	case MESSAGE_BROKEN:
+		break; /* ours to send */
+	}
+}
+
+static void take_commands(struct worker *w)
+{
+	struct message m;
+
+	while (read(w->command_pipe[0], &m, sizeof(m)) == sizeof(m))
+		obey(w, &m);
+	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+}
+
+static void tick(struct worker *w)
+{
+	size_t port;
+
+	for (port = 0; port < w->ports; port++)
+		if (w->by_port[port])
+			queue_tick(w->by_port[port]);
+	buffers_trim(&w->buffers);
+	w->audit_due = true;
+	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+}
+
+static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
+{
+	struct request *req = request_of(cqe);
+
+	if (req)
+		queue_completion(req, cqe->res);
+	else if (cqe->user_data == COOKIE_COMMANDS)
+		take_commands(w);
+	else if (cqe->user_data == COOKIE_TICK)
+		tick(w);
+}
+
+/* ---- audit ---- */
+
+static uint64_t open_bills(const struct worker *w)
+{
+	const struct request_chunk *chunk;
+	const struct queue *q;
+	uint64_t sum = 0;
+	int i;
+
+	for (chunk = w->chunks; chunk; chunk = chunk->next)
+		for (i = 0; i < REQUEST_CHUNK; i++)
+			if (chunk->request[i].queue)
+				sum += account_total(&chunk->request[i].bill);
+	/* At the end of a turn only queues that wait for the next may owe something. */
+	for (q = w->runnable; q; q = q->next_runnable)
+		sum += account_total(&q->account);
+	return sum;
+}
+
+/* Do all open bills amount to what the books say is open? */
+static void audit(struct worker *w)
+{
+	w->audit_due = false;
+	w->figures.audits++;
+	if (open_bills(w) == meter_open(&w->meter))
+		return;
+	if (!w->figures.audits_failed++)
+		log_error("worker %u: the books do not balance: open bills are %llu "
+			  "cycles, "
+			  "should be %llu; please report this",
+			  w->index, (unsigned long long)open_bills(w),
+			  (unsigned long long)meter_open(&w->meter));
+}
+
+/* ---- the loop ---- */
+
+static void turn(struct worker *w)
+{
+	struct io_uring_cqe *cqes[BATCH];
+	unsigned int count, i;
+	uint64_t cost;
+
+	arm_all(w);
+	if (w->runnable || io_uring_cq_ready(&w->uring))
+		cost = glance_for_completions(w);
+	else
+		cost = sleep_for_completions(w);
+	w->now_ms = coarse_ms();
+	w->figures.turns++;
+	count = io_uring_peek_batch_cqe(&w->uring, cqes, BATCH);
+	for (i = 0; i < count; i++) {
+		if (cqes[i]->user_data <= COOKIE_LAST)
+			w->armed &= ~(1u << cqes[i]->user_data);
+		if (cqes[i]->user_data == COOKIE_EVENTS)
+			take_event(w);
+	}
+	if (count)
+		hand_out(w, cqes, count, cost);
+	else
+		w->meter.overhead += cost;
+	for (i = 0; i < count; i++)
+		dispatch(w, cqes[i]);
+	io_uring_cq_advance(&w->uring, count);
+	visit_queues(w);
+	if (w->audit_due)
+		audit(w);
+}
+
+/* ---- life ---- */
+
+static int open_ring(struct worker *w)
+{
+	static const struct {
+		unsigned int flags;
+		const char *cost;
+	} ways[] = {
+		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, NULL },
+		{ IORING_SETUP_COOP_TASKRUN,
+		  "without IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completion work may "
+		  "run in "
+		  "another guest's segment, charges are less exact" },
+		{ 0, "without IORING_SETUP_COOP_TASKRUN (Linux 5.19): completion work "
+		     "interrupts "
+		     "any segment, charges are less exact" },
+	};
+	int err = -EINVAL;
+	size_t i;
+
+	for (i = 0; err == -EINVAL && i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct io_uring_params p = {
+			.flags = ways[i].flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			.cq_entries = CQ_ENTRIES,
+		};
+
+		err = io_uring_queue_init_params(SQ_ENTRIES, &w->uring, &p);
+		if (!err && ways[i].cost)
+			log_warning("worker %u: io_uring %s", w->index, ways[i].cost);
+		if (!err)
+			w->row->cpu_exact = !ways[i].cost;
+	}
+	if (err) {
+		log_error("worker %u: io_uring: %s; is it disabled "
+			  "(kernel.io_uring_disabled)?",
+			  w->index, strerror(-err));
+		return err;
+	}
+	io_uring_register_ring_fd(&w->uring); /* one look-up less a call; not needed */
+	return 0;
+}
+
+static xenevtchn_handle *open_evtchn(void)
+{
+	xenevtchn_handle *evtchn = xenevtchn_open(&silent, 0);
+
+	if (!evtchn)
+		log_error("cannot open the event-channel device (/dev/xen/evtchn): %s; "
+			  "is this "
+			  "a Xen domain, and is the module xen-evtchn loaded?",
+			  strerror(errno));
+	return evtchn;
+}
+
+static xengnttab_handle *open_gnttab(void)
+{
+	xengnttab_handle *gnttab = xengnttab_open(&silent, 0);
+
+	if (!gnttab)
+		log_error("cannot open the grant device (/dev/xen/gntdev): %s; is the "
+			  "module "
+			  "xen-gntdev loaded?",
+			  strerror(errno));
+	return gnttab;
+}
+
+int worker_probe_devices(void)
+{
+	xenevtchn_handle *evtchn = open_evtchn();
+	xengnttab_handle *gnttab = evtchn ? open_gnttab() : NULL;
+
+	if (gnttab)
+		xengnttab_close(gnttab);
+	if (evtchn)
+		xenevtchn_close(evtchn);
+	return gnttab ? 0 : -ENODEV;
+}
+
+static int open_devices(struct worker *w)
+{
+	w->evtchn = open_evtchn();
+	if (w->evtchn)
+		w->gnttab = open_gnttab();
+	return w->gnttab ? 0 : -ENODEV;
+}
+
+static void close_all(struct worker *w)
+{
+	struct request_chunk *chunk;
+
+	if (w->gnttab)
+		xengnttab_close(w->gnttab);
+	if (w->evtchn)
+		xenevtchn_close(w->evtchn);
+	if (w->ring_open)
+		io_uring_queue_exit(&w->uring);
+	while ((chunk = w->chunks)) {
+		w->chunks = chunk->next;
+		free(chunk);
+	}
+	buffers_trim(&w->buffers);
+	free(w->by_port);
+}
+
+static enum worker_trouble open_all(struct worker *w)
+{
+	w->ring_open = !open_ring(w);
+	if (!w->ring_open)
+		return WORKER_NO_URING;
+	return open_devices(w) ? WORKER_NO_XEN : WORKER_WELL;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	enum worker_trouble trouble;
+
+	w->cpu_start_ns = clock_thread_ns();
+	meter_start(&w->meter, clock_now());
+	w->row->tid = gettid();
+	trouble = open_all(w);
+	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+	report(w, MESSAGE_STARTED, NULL, trouble);
+	while (trouble == WORKER_WELL && !w->stopping)
+		turn(w);
+	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+	publish(w, clock_thread_ns());
+	close_all(w);
+	return NULL;
+}
+
+int worker_start(const struct worker_config *c, struct worker **ret_worker)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	if (pipe2(w->command_pipe, O_CLOEXEC)) {
+		err = -errno;
+		free(w);
+		return err;
+	}
+	fcntl(w->command_pipe[0], F_SETFL, O_NONBLOCK);
+	w->index = c->index;
+	w->row = table_worker(c->table, c->index);
+	w->khz = c->khz;
+	w->ns_scale = clock_ns_scale(c->khz);
+	w->report_fd = c->report_fd;
+	w->runnable_end = &w->runnable;
+	err = -pthread_create(&w->thread, NULL, work, w);
+	if (err) {
+		close(w->command_pipe[0]);
+		close(w->command_pipe[1]);
+		free(w);
+		return err;
+	}
+	*ret_worker = w;
+	return 0;
+}
+
+void worker_send(struct worker *w, const struct message *message)
+{
+	ssize_t put;
+
+	do {
+		put = write(w->command_pipe[1], message, sizeof(*message));
+	} while (put < 0 && errno == EINTR);
+	assert(put == sizeof(*message));
+}
+
+void worker_stop(struct worker *w)
+{
+	struct message stop = { .kind = MESSAGE_STOP };
+
+	if (!w)
+		return;
+	worker_send(w, &stop);
+	pthread_join(w->thread, NULL);
+	close(w->command_pipe[0]);
+	close(w->command_pipe[1]);
+	free(w);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one thread with its own io_uring, event-channel and grant handles, and meter,
+ * waiting at one point for all of its queues. The control thread starts it and talks to
+ * it through two pipes; everything else here is the worker's own.
+ */
+#ifndef XENMETER_WORKER_H
+#define XENMETER_WORKER_H
+
+#include <liburing.h>
+#include <pthread.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#include "buffers.h"
+#include "meter.h"
+#include "queue.h"
+#include "table.h"
+
+/* Requests come in chunks of so many. */
+#define REQUEST_CHUNK 64
+
+struct request_chunk {
+	struct request_chunk *next;
+	struct request request[REQUEST_CHUNK];
+};
+
+/* A message through a pipe, written and read as a whole (pipe(7), PIPE_BUF). */
+struct message {
+	enum message_kind {
+		MESSAGE_ATTACH, /* to the worker */
+		MESSAGE_DETACH,
+		MESSAGE_DROP,
+		MESSAGE_RESIZE,
+		MESSAGE_STOP,
+		MESSAGE_STARTED, /* from the worker */
+		MESSAGE_ATTACHED,
+		MESSAGE_DETACHED,
+		MESSAGE_BROKEN,
+	} kind;
+	int result; /* 0 or -errno; enum worker_trouble */
+	struct queue *queue;
+	uint64_t sectors; /* MESSAGE_RESIZE: 512-byte units */
+};
+
+/* The result of MESSAGE_STARTED. */
+enum worker_trouble { WORKER_WELL, WORKER_NO_URING, WORKER_NO_XEN };
+
+struct worker {
+	struct io_uring uring;
+	xenevtchn_handle *evtchn;
+	xengnttab_handle *gnttab;
+	struct meter meter;
+	struct worker_figures figures;
+	struct worker_row *row;
+	uint64_t khz;
+	uint64_t ns_scale; /* see clock_ns_scale() */
+	uint64_t now_ms;   /* monotonic, of this turn */
+	uint64_t published_ms;
+	uint64_t cpu_start_ns;
+	struct buffers buffers;
+	struct request *free_requests;
+	struct request_chunk *chunks;
+	struct queue **by_port; /* index: event-channel port */
+	size_t ports;		/* its length */
+	struct queue *runnable, **runnable_end;
+	struct queue *event_queue; /* whose event this turn brought, if any */
+	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
+	bool ring_open;
+	bool audit_due;
+	bool stopping;
+	uint32_t raw_indirect[BLK_MAX_INDIRECT_PAGES];
+	uint8_t raw_segments[BLK_MAX_INDIRECT_SEGMENTS *
+			     sizeof(struct blkif_request_segment)];
+
+	/* Set up by the control thread. */
+	unsigned int index;
+	pthread_t thread;
+	int command_pipe[2]; /* to the worker */
+	int report_fd;	     /* from it; all workers share the pipe */
+};
+
+/* What a worker is started with. */
+struct worker_config {
+	unsigned int index;
+	struct table *table;
+	uint64_t khz;
+	int report_fd;
+};
+
+/* ---- for the control thread ---- */
+
+/**
+ * worker_probe_devices() - can the Xen devices be opened?
+ *
+ * Return: 0, or -ENODEV: what is missing has been logged.
+ */
+int worker_probe_devices(void);
+
+/**
+ * worker_start() - start the thread
+ * @c: its settings
+ * @ret_worker: written on success
+ *
+ * The thread opens its devices itself and reports MESSAGE_STARTED with the outcome.
+ *
+ * Return: 0, or -errno.
+ */
+int worker_start(const struct worker_config *c, struct worker **ret_worker);
+
+/**
+ * worker_send() - send it a message
+ * @w: the worker
+ * @message: kind, queue and what belongs to the kind
+ */
+void worker_send(struct worker *w, const struct message *message);
+
+/**
+ * worker_stop() - end the thread and free it
+ * @w: a worker without queues; may be NULL
+ */
+void worker_stop(struct worker *w);
+
+/* ---- for its queues ---- */
+
+/**
+ * worker_set_port() - events of a port go to a queue
+ * @w: the worker
+ * @port: the local port
+ * @q: the queue, NULL for nobody
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q);
+
+/**
+ * worker_make_runnable() - the queue wants a visit in this turn, or the next
+ */
+void worker_make_runnable(struct worker *w, struct queue *q);
+
+/**
+ * worker_get_request() - a request, all but its segments zeroed
+ *
+ * Return: NULL without memory.
+ */
+struct request *worker_get_request(struct worker *w);
+
+/**
+ * worker_put_request() - give it back
+ */
+void worker_put_request(struct worker *w, struct request *req);
+
+/**
+ * worker_submit() - hand the kernel all prepared I/O
+ */
+void worker_submit(struct worker *w);
+
+/**
+ * worker_report_broken() - tell the control thread that a ring was given up
+ */
+void worker_report_broken(struct worker *w, struct queue *q);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest_limits.h"
+#include "xenbus.h"
+#include "xenbus_keys.h"
+
+/* How often a transaction is tried that others keep spoiling. */
+#define TRANSACTION_TRIES 20
+
+static bool make_path(char path[XENBUS_PATH_SIZE], const char *dir, const char *name)
+{
+	return snprintf(path, XENBUS_PATH_SIZE, "%s/%s", dir, name) < XENBUS_PATH_SIZE;
+}
+
+static char *read_raw(struct xs_handle *xs, const char *dir, const char *name,
+		      unsigned int *ret_length)
+{
+	char path[XENBUS_PATH_SIZE];
+
+	if (!make_path(path, dir, name))
+		return NULL;
+	return xs_read(xs, XBT_NULL, path, ret_length);
+}
+
+char *xenbus_read(struct xs_handle *xs, const char *dir, const char *name)
+{
+	unsigned int length;
+	char *value = read_raw(xs, dir, name, &length);
+
+	if (value && (length > LIMIT_XENSTORE_VALUE || strlen(value) != length)) {
+		free(value);
+		return NULL;
+	}
+	return value;
+}
+
+int xenbus_read_number(struct xs_handle *xs, const char *dir, const char *name,
+		       uint64_t max, uint64_t *ret_number)
+{
+	unsigned int length;
+	char *value = read_raw(xs, dir, name, &length);
+	int err;
+
+	if (!value)
+		return -ENOENT;
+	err = xenbus_parse_number(value, length, max, ret_number);
+	free(value);
+	return err;
+}
+
+enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir)
+{
+	char *value = xenbus_read(xs, dir, "state");
+	enum xenbus_state state = xenbus_state_parse(value);
+
+	free(value);
+	return state;
+}
+
+void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value)
+{
+	snprintf(keys->key[keys->count].name, sizeof(keys->key[0].name), "%s", name);
+	snprintf(keys->key[keys->count].value, sizeof(keys->key[0].value), "%llu",
+		 (unsigned long long)value);
+	keys->count++;
+}
+
+static bool write_key(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+		      const char *name, const char *value)
+{
+	char path[XENBUS_PATH_SIZE];
+
+	if (!make_path(path, dir, name)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	return xs_write(xs, t, path, value, strlen(value));
+}
+
+static bool write_all(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+		      const struct xenbus_keys *keys, enum xenbus_state state)
+{
+	char path[XENBUS_PATH_SIZE], digit[2] = { '0' + state, '\0' };
+	unsigned int i;
+	void *old;
+
+	if (!make_path(path, dir, "state"))
+		return false;
+	old = xs_read(xs, t, path, NULL);
+	if (!old)
+		return false;
+	free(old);
+	for (i = 0; keys && i < keys->count; i++)
+		if (!write_key(xs, t, dir, keys->key[i].name, keys->key[i].value))
+			return false;
+	return write_key(xs, t, dir, "state", digit);
+}
+
+int xenbus_publish(struct xs_handle *xs, const char *dir, const struct xenbus_keys *keys,
+		   enum xenbus_state state)
+{
+	int tries;
+
+	for (tries = 0; tries < TRANSACTION_TRIES; tries++) {
+		xs_transaction_t t = xs_transaction_start(xs);
+
+		if (t == XBT_NULL)
+			return -errno;
+		if (!write_all(xs, t, dir, keys, state)) {
+			int err = -errno;
+
+			xs_transaction_end(xs, t, true);
+			return err;
+		}
+		if (xs_transaction_end(xs, t, false))
+			return 0;
+		if (errno != EAGAIN)
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
+void xenbus_error(struct xs_handle *xs, const char *dir, const char *message)
+{
+	char path[XENBUS_PATH_SIZE];
+
+	if (snprintf(path, sizeof(path), "error/%s/error", dir) < (int)sizeof(path))
+		xs_write(xs, XBT_NULL, path, message, strlen(message));
+}
+
+bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
+			 uint32_t *ret_devid)
+{
+	unsigned int domid, devid;
+	int end = 0;
+
+	if (sscanf(path, "backend/%7[^/]/%u/%u%n", kind, &domid, &devid, &end) != 3)
+		return false;
+	if (path[end] && path[end] != '/')
+		return false;
+	if (strcmp(kind, "vbd") && strcmp(kind, "vbd3"))
+		return false;
+	*ret_domid = domid;
+	*ret_devid = devid;
+	return true;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store, as a backend needs it: keys of a directory read and written, several at once
+ * in a transaction. Used by the control thread alone.
+ */
+#ifndef XENMETER_XENBUS_H
+#define XENMETER_XENBUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xenstore.h>
+
+#include "xenbus_state.h"
+
+#define XENBUS_PATH_SIZE 256
+#define XENBUS_MAX_KEYS	 24
+
+/* Keys to be written together. */
+struct xenbus_keys {
+	unsigned int count;
+	struct {
+		char name[40];
+		char value[40];
+	} key[XENBUS_MAX_KEYS];
+};
+
+/**
+ * xenbus_read() - read a key
+ * @xs: the store
+ * @dir: a directory
+ * @name: the key in it
+ *
+ * Return: its value, to be freed; NULL if there is none, or it has a NUL in it.
+ */
+char *xenbus_read(struct xs_handle *xs, const char *dir, const char *name);
+
+/**
+ * xenbus_read_number() - read a key that holds a decimal number
+ * @xs: the store
+ * @dir: a directory
+ * @name: the key in it
+ * @max: the greatest acceptable
+ * @ret_number: written on success
+ *
+ * Return: 0; -ENOENT if there is no such key; -EINVAL, -ERANGE: see
+ * xenbus_parse_number().
+ */
+int xenbus_read_number(struct xs_handle *xs, const char *dir, const char *name,
+		       uint64_t max, uint64_t *ret_number);
+
+/**
+ * xenbus_read_state() - read a directory's `state`
+ *
+ * Return: XenbusStateUnknown if there is none, or nonsense.
+ */
+enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir);
+
+/**
+ * xenbus_add() - put a key with a number on a list
+ */
+void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value);
+
+/**
+ * xenbus_publish() - write keys and the state in one transaction
+ * @xs: the store
+ * @dir: our device's directory
+ * @keys: what else to write, may be NULL
+ * @state: the new state
+ *
+ * A directory whose `state` has gone is left alone: writing would bring a removed device
+ * back as a ghost.
+ *
+ * Return: 0; -ENOENT if the device has gone; -errno.
+ */
+int xenbus_publish(struct xs_handle *xs, const char *dir, const struct xenbus_keys *keys,
+		   enum xenbus_state state);
+
+/**
+ * xenbus_error() - leave a message where xenbus_dev_error() of Linux does
+ * @xs: the store
+ * @dir: the device's directory, relative to our home: error/@dir/error is written
+ * @message: for the operator
+ */
+void xenbus_error(struct xs_handle *xs, const char *dir, const char *message);
+
+/**
+ * xenbus_split_device() - "backend/KIND/DOMID/DEVID[/...]" to its parts
+ * @path: from a watch or made of directory names
+ * @kind: receives "vbd" or "vbd3"
+ * @ret_domid: the frontend's domain
+ * @ret_devid: the device
+ *
+ * Return: true if the path is that of a block device, or within one.
+ */
+bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
+			 uint32_t *ret_devid);
+
+#endif
