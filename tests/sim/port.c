@@ -44,29 +44,22 @@ static void fifos_drop(struct sim_fifos *fifos, uint32_t slot)
 }
 
 /**
- * sim_fifos_trim() - close what is no longer needed
+ * sim_fifos_empty() - close all
  * @fifos: the cache
- * @host: the host
- * @id: a handle that is to be dropped; those that are gone are dropped too
  */
-void sim_fifos_trim(struct sim_fifos *fifos, struct sim_host *host, uint32_t id)
+void sim_fifos_empty(struct sim_fifos *fifos)
 {
-	for (uint32_t i = 0; i < host->st->top_handle; i++) {
-		if (fifos->slots[i].id == id || fifos->slots[i].id != host->st->handles[i].id)
-			fifos_drop(fifos, i);
-	}
+	for (uint32_t i = 0; i < SIM_HANDLES; i++)
+		fifos_drop(fifos, i);
 }
 
 /**
- * sim_fifos_free() - close all
- * @fifos: the cache, or NULL
+ * sim_fifos_free() - close all and end the cache
+ * @fifos: the cache
  */
 void sim_fifos_free(struct sim_fifos *fifos)
 {
-	if (!fifos)
-		return;
-	for (uint32_t i = 0; i < SIM_HANDLES; i++)
-		fifos_drop(fifos, i);
+	sim_fifos_empty(fifos);
 	free(fifos);
 }
 

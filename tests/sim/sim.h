@@ -224,7 +224,7 @@ static inline uint32_t sim_handle_slot(uint32_t id)
 struct sim_fifos;
 
 struct sim_fifos *sim_fifos_new(void);
-void sim_fifos_trim(struct sim_fifos *fifos, struct sim_host *host, uint32_t id);
+void sim_fifos_empty(struct sim_fifos *fifos);
 void sim_fifos_free(struct sim_fifos *fifos);
 void sim_fifo_name(uint32_t id, char *name, size_t size);
 void sim_port_raise(struct sim_host *host, struct sim_fifos *fifos, uint32_t domid,

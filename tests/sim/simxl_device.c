@@ -28,6 +28,12 @@ struct keys {
 	} list[KEYS_MAX];
 };
 
+struct paths {
+	char front[128];
+	char back[128];
+	char libxl[128];
+};
+
 /**
  * struct device - a device to attach
  * @front_kind: its directory's name at the frontend
@@ -46,9 +52,7 @@ struct device {
 	struct keys back;
 	struct keys set;
 	struct keys after;
-	char front_path[128];
-	char back_path[128];
-	char libxl_path[128];
+	struct paths at;
 };
 
 struct options {
@@ -172,11 +176,11 @@ static int options_parse(int argc, char **argv, struct options *ret_options)
 
 static void device_paths(struct device *dev)
 {
-	snprintf(dev->front_path, sizeof(dev->front_path), "/local/domain/%u/device/%s/%u",
+	snprintf(dev->at.front, sizeof(dev->at.front), "/local/domain/%u/device/%s/%u",
 		 dev->domid, dev->front_kind, dev->devid);
-	snprintf(dev->back_path, sizeof(dev->back_path), "/local/domain/%u/backend/%s/%u/%u",
+	snprintf(dev->at.back, sizeof(dev->at.back), "/local/domain/%u/backend/%s/%u/%u",
 		 dev->backend, dev->back_kind, dev->domid, dev->devid);
-	snprintf(dev->libxl_path, sizeof(dev->libxl_path), "/libxl/%u/device/%s/%u",
+	snprintf(dev->at.libxl, sizeof(dev->at.libxl), "/libxl/%u/device/%s/%u",
 		 dev->domid, dev->front_kind, dev->devid);
 }
 
@@ -194,21 +198,21 @@ static int device_fill(struct device *dev, xs_transaction_t tx)
 {
 	struct tool *tool = &dev->tool;
 
-	return node_make(tool, tx, dev->libxl_path, 0, 0) &&
-	       node_put(tool, tx, dev->libxl_path, "frontend", dev->front_path) &&
-	       node_put(tool, tx, dev->libxl_path, "backend", dev->back_path) &&
-	       keys_put(dev, tx, dev->libxl_path, &dev->back) &&
-	       node_make(tool, tx, dev->front_path, dev->domid, dev->backend) &&
-	       node_put(tool, tx, dev->front_path, "backend", dev->back_path) &&
-	       keys_put(dev, tx, dev->front_path, &dev->front) &&
-	       node_make(tool, tx, dev->back_path, dev->backend, dev->domid) &&
-	       node_put(tool, tx, dev->back_path, "frontend", dev->front_path) &&
-	       keys_put(dev, tx, dev->back_path, &dev->back);
+	return node_make(tool, tx, dev->at.libxl, 0, 0) &&
+	       node_put(tool, tx, dev->at.libxl, "frontend", dev->at.front) &&
+	       node_put(tool, tx, dev->at.libxl, "backend", dev->at.back) &&
+	       keys_put(dev, tx, dev->at.libxl, &dev->back) &&
+	       node_make(tool, tx, dev->at.front, dev->domid, dev->backend) &&
+	       node_put(tool, tx, dev->at.front, "backend", dev->at.back) &&
+	       keys_put(dev, tx, dev->at.front, &dev->front) &&
+	       node_make(tool, tx, dev->at.back, dev->backend, dev->domid) &&
+	       node_put(tool, tx, dev->at.back, "frontend", dev->at.front) &&
+	       keys_put(dev, tx, dev->at.back, &dev->back);
 }
 
 static int device_exists(struct device *dev)
 {
-	char *frontend = node_readf(&dev->tool, "%s/frontend", dev->libxl_path);
+	char *frontend = node_readf(&dev->tool, "%s/frontend", dev->at.libxl);
 
 	free(frontend);
 	return frontend != NULL;
@@ -224,8 +228,8 @@ static int device_write(struct device *dev)
 		if (tx == XBT_NULL)
 			return complain("cannot start a transaction: %s", strerror(errno));
 		/* Leftovers of a device that had the same number. */
-		xs_rm(xs, tx, dev->front_path);
-		xs_rm(xs, tx, dev->back_path);
+		xs_rm(xs, tx, dev->at.front);
+		xs_rm(xs, tx, dev->at.back);
 		if (!device_fill(dev, tx)) {
 			complain("cannot write the device's nodes: %s", strerror(errno));
 			xs_transaction_end(xs, tx, true);
@@ -250,8 +254,8 @@ static int device_attach(struct device *dev)
 				dev->devid);
 	if (device_write(dev))
 		return 1;
-	if (!keys_put(dev, XBT_NULL, dev->back_path, &dev->after))
-		return complain("cannot write in %s: %s", dev->back_path, strerror(errno));
+	if (!keys_put(dev, XBT_NULL, dev->at.back, &dev->after))
+		return complain("cannot write in %s: %s", dev->at.back, strerror(errno));
 	return 0;
 }
 
@@ -423,17 +427,17 @@ static void backend_close(struct tool *tool, const char *back_path)
 
 /* Begin to take a device away: its paths, as the toolstack remembers them. */
 static int device_find(struct tool *tool, uint32_t domid, const char *kind, const char *devid,
-		       struct device *ret_dev)
+		       struct paths *ret_at)
 {
 	char *front, *back;
 
-	snprintf(ret_dev->libxl_path, sizeof(ret_dev->libxl_path), "/libxl/%u/device/%s/%s",
+	snprintf(ret_at->libxl, sizeof(ret_at->libxl), "/libxl/%u/device/%s/%s",
 		 domid, kind, devid);
-	front = node_readf(tool, "%s/frontend", ret_dev->libxl_path);
-	back = node_readf(tool, "%s/backend", ret_dev->libxl_path);
+	front = node_readf(tool, "%s/frontend", ret_at->libxl);
+	back = node_readf(tool, "%s/backend", ret_at->libxl);
 	if (front && back) {
-		snprintf(ret_dev->front_path, sizeof(ret_dev->front_path), "%s", front);
-		snprintf(ret_dev->back_path, sizeof(ret_dev->back_path), "%s", back);
+		snprintf(ret_at->front, sizeof(ret_at->front), "%s", front);
+		snprintf(ret_at->back, sizeof(ret_at->back), "%s", back);
 	}
 	free(front);
 	free(back);
@@ -441,23 +445,42 @@ static int device_find(struct tool *tool, uint32_t domid, const char *kind, cons
 	       complain("domain %u has no %s %s", domid, kind, devid);
 }
 
-/* Second half: wait for the backend and remove what is left. */
-static int device_finish(struct tool *tool, const struct device *dev)
+/* Remove a directory, and those above it that it leaves empty. */
+static void path_cleanup(struct tool *tool, const char *path)
 {
-	int late = state_wait(tool, dev->back_path, STATE_CLOSED, 1, WAIT_SECONDS);
+	char above[128];
+	unsigned int nr = 0;
+
+	snprintf(above, sizeof(above), "%s", path);
+	while (!nr && strrchr(above, '/') != above) {
+		char **names;
+
+		xs_rm(tool->xs, XBT_NULL, above);
+		*strrchr(above, '/') = '\0';
+		names = xs_directory(tool->xs, XBT_NULL, above, &nr);
+		if (!names)
+			return;
+		free(names);
+	}
+}
+
+/* Second half: wait for the backend and remove what is left. */
+static int device_finish(struct tool *tool, const struct paths *at)
+{
+	int late = state_wait(tool, at->back, STATE_CLOSED, 1, WAIT_SECONDS);
 
 	if (late)
-		complain("%s did not close within %d s: its state is %d", dev->back_path,
-			 WAIT_SECONDS, state_read(tool, dev->back_path));
-	xs_rm(tool->xs, XBT_NULL, dev->front_path);
-	xs_rm(tool->xs, XBT_NULL, dev->back_path);
-	xs_rm(tool->xs, XBT_NULL, dev->libxl_path);
+		complain("%s did not close within %d s: its state is %d", at->back,
+			 WAIT_SECONDS, state_read(tool, at->back));
+	path_cleanup(tool, at->front);
+	path_cleanup(tool, at->back);
+	path_cleanup(tool, at->libxl);
 	return late;
 }
 
 static int device_detach(const char *domain, const char *kind, uint32_t devid)
 {
-	struct device dev = { 0 };
+	struct paths at = { 0 };
 	char number[16];
 	struct tool tool;
 	uint32_t domid;
@@ -468,10 +491,10 @@ static int device_detach(const char *domain, const char *kind, uint32_t devid)
 	snprintf(number, sizeof(number), "%u", devid);
 	err = parse_domid(&tool, domain, &domid);
 	if (!err)
-		err = device_find(&tool, domid, kind, number, &dev);
+		err = device_find(&tool, domid, kind, number, &at);
 	if (!err) {
-		backend_close(&tool, dev.back_path);
-		err = device_finish(&tool, &dev);
+		backend_close(&tool, at.back);
+		err = device_finish(&tool, &at);
 	}
 	tool_close(&tool);
 	return err;
@@ -508,21 +531,21 @@ static int kind_destroy(struct tool *tool, uint32_t domid, const char *kind)
 {
 	unsigned int nr;
 	char **devids = list(tool, domid, kind, &nr);
-	struct device *devs = calloc(nr + 1, sizeof(*devs));
+	struct paths *at = calloc(nr + 1, sizeof(*at));
 	int err = 0;
 
-	if (!devs)
+	if (!at)
 		abort();
 	for (unsigned int i = 0; i < nr; i++) {
-		if (!device_find(tool, domid, kind, devids[i], &devs[i]))
-			backend_close(tool, devs[i].back_path);
+		if (!device_find(tool, domid, kind, devids[i], &at[i]))
+			backend_close(tool, at[i].back);
 	}
 	for (unsigned int i = 0; i < nr; i++) {
-		if (*devs[i].back_path)
-			err |= device_finish(tool, &devs[i]);
+		if (*at[i].back)
+			err |= device_finish(tool, &at[i]);
 	}
 	free(devids);
-	free(devs);
+	free(at);
 	return err;
 }
 
@@ -564,7 +587,7 @@ static int wait_parse(int argc, char **argv, struct wait *ret_wait)
 
 static int wait_run(struct tool *tool, const char *domain, const struct wait *wait)
 {
-	struct device dev = { 0 };
+	struct paths at = { 0 };
 	const char *path;
 	char number[16];
 	uint32_t domid;
@@ -572,10 +595,10 @@ static int wait_run(struct tool *tool, const char *domain, const struct wait *wa
 
 	snprintf(number, sizeof(number), "%u", wait->devid);
 	if (!err)
-		err = device_find(tool, domid, wait->kind, number, &dev);
+		err = device_find(tool, domid, wait->kind, number, &at);
 	if (err)
 		return err;
-	path = wait->back ? dev.back_path : dev.front_path;
+	path = wait->back ? at.back : at.front;
 	if (!state_wait(tool, path, wait->state, 0, wait->seconds))
 		return 0;
 	return complain("%s is in state %d after %g s, not %ld", path, state_read(tool, path),
