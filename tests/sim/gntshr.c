@@ -13,9 +13,9 @@
 
 #include "sim.h"
 
-#define PAGE_BUCKETS 4096u
+#define PAGE_BUCKETS	4096u
 #define SHARE_COUNT_MAX 16384
-#define NO_NOTIFY UINT32_MAX
+#define NO_NOTIFY	UINT32_MAX
 
 struct shr_page {
 	struct shr_page *next;
@@ -74,7 +74,8 @@ static void page_drop(struct shr *shr, const void *addr)
 	free(page);
 }
 
-xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger, unsigned int open_flags)
+xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
+				 unsigned int open_flags)
 {
 	struct shr *shr = calloc(1, sizeof(*shr));
 	int err;
@@ -125,7 +126,8 @@ static int refs_take(struct shr *shr, const struct share_request *req)
 
 		if (ref < 0) {
 			while (i--)
-				sim_grant_unshare(shr->open.host, shr->open.domid, req->refs[i]);
+				sim_grant_unshare(shr->open.host, shr->open.domid,
+						  req->refs[i]);
 			return ref;
 		}
 		grants[ref].owner = shr->open.id;
@@ -149,15 +151,16 @@ static int pages_map(struct shr *shr, const struct share_request *req, char *add
 	for (uint32_t i = 0, n; i < req->count; i += n) {
 		off_t at = sim_page_offset(shr->open.domid, req->refs[i]);
 
-		for (n = 1; i + n < req->count && req->refs[i + n] == req->refs[i] + n; n++)
+		for (n = 1; i + n < req->count && req->refs[i + n] == req->refs[i] + n;
+		     n++)
 			;
 		/* Fresh pages are zero. */
 		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
 			      (off_t)n * SIM_PAGE) < 0)
 			return -errno;
 		if (mmap(addr + (size_t)i * SIM_PAGE, (size_t)n * SIM_PAGE,
-			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
-			 at) == MAP_FAILED)
+			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+			 fd, at) == MAP_FAILED)
 			return -errno;
 	}
 	return 0;
@@ -236,8 +239,11 @@ static void *share_request(struct shr *shr, const struct share_request *req)
 void *xengntshr_share_pages(xengntshr_handle *xgs, uint32_t domid, int count,
 			    uint32_t *refs, int writable)
 {
-	struct share_request req = { .domid = domid, .count = count, .refs = refs,
-				     .writable = writable, .notify_offset = NO_NOTIFY,
+	struct share_request req = { .domid = domid,
+				     .count = count,
+				     .refs = refs,
+				     .writable = writable,
+				     .notify_offset = NO_NOTIFY,
 				     .notify_port = NO_NOTIFY };
 
 	return share_request((struct shr *)xgs, &req);
@@ -247,8 +253,11 @@ void *xengntshr_share_page_notify(xengntshr_handle *xgs, uint32_t domid, uint32_
 				  int writable, uint32_t notify_offset,
 				  evtchn_port_t notify_port)
 {
-	struct share_request req = { .domid = domid, .count = 1, .refs = ref,
-				     .writable = writable, .notify_offset = notify_offset,
+	struct share_request req = { .domid = domid,
+				     .count = 1,
+				     .refs = ref,
+				     .writable = writable,
+				     .notify_offset = notify_offset,
 				     .notify_port = notify_port };
 
 	return share_request((struct shr *)xgs, &req);

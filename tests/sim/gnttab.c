@@ -14,9 +14,9 @@
 
 #include "sim.h"
 
-#define MAP_BUCKETS 1024u
+#define MAP_BUCKETS   1024u
 #define MAP_COUNT_MAX 65536u
-#define NO_NOTIFY UINT32_MAX
+#define NO_NOTIFY     UINT32_MAX
 
 struct gnt_map {
 	struct gnt_map *next;
@@ -48,7 +48,8 @@ static struct gnt_map **map_bucket(xengnttab_handle *xgt, const void *addr)
 	return &xgt->maps[(uintptr_t)addr / SIM_PAGE % MAP_BUCKETS];
 }
 
-xengnttab_handle *xengnttab_open(struct xentoollog_logger *logger, unsigned int open_flags)
+xengnttab_handle *xengnttab_open(struct xentoollog_logger *logger,
+				 unsigned int open_flags)
 {
 	xengnttab_handle *xgt = calloc(1, sizeof(*xgt));
 	int err;
@@ -152,22 +153,49 @@ static int records_add(xengnttab_handle *xgt, const struct map_request *req,
 	return err;
 }
 
+/* How many from the @i-th on lie one behind the other in the file. */
+static uint32_t run_length(const uint64_t *maps, const struct gnt_map *map, uint32_t i)
+{
+	uint64_t first = maps[map->records[i]];
+	uint32_t n = 1;
+
+	while (i + n < map->count && maps[map->records[i + n]] == first + n)
+		n++;
+	return n;
+}
+
+static char *run_map(struct sim_host *host, const struct gnt_map *map, uint32_t i,
+		     uint32_t n, int prot)
+{
+	uint64_t word = host->st->maps[map->records[i]];
+	off_t at = sim_page_offset(sim_map_domid(word), sim_map_ref(word));
+	int flags = MAP_SHARED | MAP_POPULATE | (map->addr ? MAP_FIXED : 0);
+	char *to = map->addr ? map->addr + (size_t)i * SIM_PAGE : NULL;
+
+	return mmap(to, (size_t)n * SIM_PAGE, prot, flags, host->pages_fd, at);
+}
+
+/* Room for all, then each run in its place; a single run finds its own. */
 static int pages_map(struct sim_host *host, struct gnt_map *map, int prot)
 {
-	for (uint32_t i = 0, n; i < map->count; i += n) {
-		uint64_t first = host->st->maps[map->records[i]];
-		off_t at = sim_page_offset(sim_map_domid(first), sim_map_ref(first));
+	size_t size = (size_t)map->count * SIM_PAGE;
+	uint32_t n = run_length(host->st->maps, map, 0);
 
-		for (n = 1; i + n < map->count; n++) {
-			uint64_t word = host->st->maps[map->records[i + n]];
+	map->addr = n == map->count ? run_map(host, map, 0, n, prot)
+				    : mmap(NULL, size, PROT_NONE,
+					   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map->addr == MAP_FAILED)
+		return -errno;
+	if (n == map->count)
+		return 0;
+	for (uint32_t i = 0; i < map->count; i += n) {
+		n = run_length(host->st->maps, map, i);
+		if (run_map(host, map, i, n, prot) == MAP_FAILED) {
+			int err = -errno;
 
-			if (word != first + n)
-				break;
+			munmap(map->addr, size);
+			return err;
 		}
-		if (mmap(map->addr + (size_t)i * SIM_PAGE, (size_t)n * SIM_PAGE, prot,
-			 MAP_SHARED | MAP_FIXED | MAP_POPULATE, host->pages_fd, at) ==
-		    MAP_FAILED)
-			return -errno;
 	}
 	return 0;
 }
@@ -175,17 +203,13 @@ static int pages_map(struct sim_host *host, struct gnt_map *map, int prot)
 static int map_make(xengnttab_handle *xgt, const struct map_request *req,
 		    struct gnt_map *map)
 {
-	size_t size = (size_t)req->count * SIM_PAGE;
 	int err = records_add(xgt, req, map);
 
 	if (err)
 		return err;
-	map->addr = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	err = map->addr == MAP_FAILED ? -errno : pages_map(xgt->open.host, map, req->prot);
+	err = pages_map(xgt->open.host, map, req->prot);
 	if (!err)
 		return 0;
-	if (map->addr != MAP_FAILED)
-		munmap(map->addr, size);
 	sim_lock(xgt->open.host);
 	records_drop(xgt->open.host, map, map->count);
 	sim_unlock(xgt->open.host);
@@ -221,27 +245,36 @@ static void *map_request(xengnttab_handle *xgt, const struct map_request *req)
 	return map->addr;
 }
 
-void *xengnttab_map_grant_ref(xengnttab_handle *xgt, uint32_t domid, uint32_t ref, int prot)
+void *xengnttab_map_grant_ref(xengnttab_handle *xgt, uint32_t domid, uint32_t ref,
+			      int prot)
 {
-	return xengnttab_map_grant_ref_notify(xgt, domid, ref, prot, NO_NOTIFY, NO_NOTIFY);
+	return xengnttab_map_grant_ref_notify(xgt, domid, ref, prot, NO_NOTIFY,
+					      NO_NOTIFY);
 }
 
 void *xengnttab_map_grant_refs(xengnttab_handle *xgt, uint32_t count, uint32_t *domids,
 			       uint32_t *refs, int prot)
 {
-	struct map_request req = { .count = count, .domids = domids, .refs = refs,
-				   .prot = prot, .notify_offset = NO_NOTIFY,
+	struct map_request req = { .count = count,
+				   .domids = domids,
+				   .refs = refs,
+				   .prot = prot,
+				   .notify_offset = NO_NOTIFY,
 				   .notify_port = NO_NOTIFY };
 
 	return map_request(xgt, &req);
 }
 
-void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count, uint32_t domid,
-				      uint32_t *refs, int prot)
+void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count,
+				      uint32_t domid, uint32_t *refs, int prot)
 {
-	struct map_request req = { .count = count, .domids = &domid, .refs = refs,
-				   .one_domid = 1, .prot = prot,
-				   .notify_offset = NO_NOTIFY, .notify_port = NO_NOTIFY };
+	struct map_request req = { .count = count,
+				   .domids = &domid,
+				   .refs = refs,
+				   .one_domid = 1,
+				   .prot = prot,
+				   .notify_offset = NO_NOTIFY,
+				   .notify_port = NO_NOTIFY };
 
 	return map_request(xgt, &req);
 }
@@ -250,8 +283,11 @@ void *xengnttab_map_grant_ref_notify(xengnttab_handle *xgt, uint32_t domid, uint
 				     int prot, uint32_t notify_offset,
 				     evtchn_port_t notify_port)
 {
-	struct map_request req = { .count = 1, .domids = &domid, .refs = &ref,
-				   .prot = prot, .notify_offset = notify_offset,
+	struct map_request req = { .count = 1,
+				   .domids = &domid,
+				   .refs = &ref,
+				   .prot = prot,
+				   .notify_offset = notify_offset,
 				   .notify_port = notify_port };
 
 	return map_request(xgt, &req);
@@ -341,9 +377,11 @@ static int segment_copy(xengnttab_handle *xgt, const xengnttab_grant_copy_segmen
 	if (status == GNTST_okay)
 		memmove(to, from, seg->len);
 	if (seg->flags & GNTCOPY_source_gref)
-		atomic_store_explicit(&xgt->open.shared->hazard[0], 0, memory_order_release);
+		atomic_store_explicit(&xgt->open.shared->hazard[0], 0,
+				      memory_order_release);
 	if (seg->flags & GNTCOPY_dest_gref)
-		atomic_store_explicit(&xgt->open.shared->hazard[1], 0, memory_order_release);
+		atomic_store_explicit(&xgt->open.shared->hazard[1], 0,
+				      memory_order_release);
 	return status;
 }
 

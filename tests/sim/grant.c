@@ -13,8 +13,8 @@
 
 #include "sim.h"
 
-static void notify_fire(struct sim_host *host, struct sim_notify *notify,
-			uint32_t domid, uint32_t ref)
+static void notify_fire(struct sim_host *host, struct sim_notify *notify, uint32_t domid,
+			uint32_t ref)
 {
 	uint32_t what = notify->what;
 	off_t at = sim_page_offset(domid, ref) + (what & (SIM_PAGE - 1));
@@ -82,7 +82,8 @@ static void hazard_wait(struct sim_host *host, uint32_t slot, uint64_t word)
 	struct sim_handle *handle = &host->st->handles[slot];
 
 	for (uint32_t i = 0; i < 2; i++) {
-		for (uint32_t turns = 1; atomic_load(&handle->hazard[i]) == word; turns++) {
+		for (uint32_t turns = 1; atomic_load(&handle->hazard[i]) == word;
+		     turns++) {
 			if (!(turns % 256) && !sim_handle_locked(host, slot))
 				break;
 			sched_yield();

@@ -23,8 +23,9 @@ static struct sim_open *opens;
 
 static int slot_lock(struct sim_host *host, uint32_t slot, int cloexec)
 {
-	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-			    .l_start = slot, .l_len = 1 };
+	struct flock fl = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1
+	};
 	int fd = openat(host->dir_fd, "handles", O_RDWR | (cloexec ? O_CLOEXEC : 0));
 
 	if (fd < 0)
@@ -45,8 +46,9 @@ static int slot_lock(struct sim_host *host, uint32_t slot, int cloexec)
  */
 int sim_handle_locked(struct sim_host *host, uint32_t slot)
 {
-	struct flock fl = { .l_type = F_RDLCK, .l_whence = SEEK_SET,
-			    .l_start = slot, .l_len = 1 };
+	struct flock fl = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1
+	};
 
 	if (fcntl(host->handles_fd, F_OFD_GETLK, &fl) < 0)
 		return 1;
@@ -232,7 +234,8 @@ static int slot_fill(struct sim_open *open, enum sim_handle_kind kind, int cloex
 	handle = &st->handles[slot];
 	open->lock_fd = fd;
 	open->shared = handle;
-	open->id = (st->generation++ % (UINT32_MAX / SIM_HANDLES) + 1) * SIM_HANDLES + slot;
+	open->id =
+		(st->generation++ % (UINT32_MAX / SIM_HANDLES) + 1) * SIM_HANDLES + slot;
 	handle->kind = kind;
 	handle->domid = open->domid;
 	handle->pid = getpid();

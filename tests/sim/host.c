@@ -313,8 +313,9 @@ struct sim_domain *sim_domain_live(struct sim_host *host, uint32_t domid)
 	if (domid >= SIM_DOMAINS)
 		return NULL;
 	dom = &host->st->domains[domid];
-	return atomic_load_explicit(&dom->state, memory_order_relaxed) == SIM_DOMAIN_LIVE ?
-	       dom : NULL;
+	return atomic_load_explicit(&dom->state, memory_order_relaxed) == SIM_DOMAIN_LIVE
+		       ? dom
+		       : NULL;
 }
 
 /* Domids come again only when they were asked for, or all were used. */

@@ -112,7 +112,8 @@ static uint32_t rights_of(uint32_t domid, const struct perms *perms)
 static int node_get(struct request *req, uint32_t right, struct node **ret_node)
 {
 	struct node *node = store_get(&server.store, req->tx, req->path);
-	struct node *near = node ? node : store_nearest(&server.store, req->tx, req->path);
+	struct node *near =
+		node ? node : store_nearest(&server.store, req->tx, req->path);
 
 	if (!(rights_of(req->conn->domid, &near->perms) & right))
 		return -EACCES;
@@ -134,8 +135,8 @@ static int path_below(const char *path, const char *above)
 static int event_queued(const struct conn *conn, const char *body, size_t len)
 {
 	for (const struct msg *msg = conn->out; msg; msg = msg->next) {
-		if (!msg->sent && msg->head.type == XS_WATCH_EVENT && msg->head.len == len &&
-		    !memcmp(msg->body, body, len))
+		if (!msg->sent && msg->head.type == XS_WATCH_EVENT &&
+		    msg->head.len == len && !memcmp(msg->body, body, len))
 			return 1;
 	}
 	return 0;
@@ -174,7 +175,8 @@ static void watches_fire(const char *path, const struct perms *perms, int exact)
 		int known = -1;
 
 		for (struct watch *watch = conn->watches; watch; watch = watch->next) {
-			if (exact ? strcmp(path, watch->path) : !path_below(path, watch->path))
+			if (exact ? strcmp(path, watch->path)
+				  : !path_below(path, watch->path))
 				continue;
 			if (known < 0)
 				known = may_know(conn, path, perms);
@@ -267,7 +269,8 @@ static int size_check(const struct request *req, const struct node *node, size_t
 
 static int nodes_check(const struct request *req)
 {
-	uint32_t nr = server.store.owned[req->conn->domid] + (req->tx ? req->tx->created : 0);
+	uint32_t nr =
+		server.store.owned[req->conn->domid] + (req->tx ? req->tx->created : 0);
 
 	return unprivileged(req) && nr >= QUOTA_NODES ? -ENOSPC : 0;
 }
@@ -287,7 +290,8 @@ static int node_make(struct request *req, struct node **ret_node)
 		int err = nodes_check(req);
 
 		if (!err)
-			err = size_check(req, node, node->len + strcspn(path + at + 1, "/") + 1);
+			err = size_check(req, node,
+					 node->len + strcspn(path + at + 1, "/") + 1);
 		if (err)
 			return err;
 		at += strcspn(req->path + at + 1, "/") + 1;
@@ -383,7 +387,9 @@ static int op_get_perms(struct request *req)
 	for (uint32_t i = 0; i < node->perms.nr; i++) {
 		const struct perm *perm = &node->perms.list[i];
 
-		len += sprintf(body + len, "%c%u", letters[perm->rights & 3], perm->domid) + 1;
+		len += sprintf(body + len, "%c%u", letters[perm->rights & 3],
+			       perm->domid) +
+		       1;
 	}
 	reply(req, body, len);
 	return 0;
@@ -414,7 +420,8 @@ static int op_set_perms(struct request *req)
 	int err = 0;
 
 	while (!err && (text = arg(req, perms.nr + 1))) {
-		if (perms.nr == STORE_PERMS_MAX || (unprivileged(req) && perms.nr == QUOTA_PERMS))
+		if (perms.nr == STORE_PERMS_MAX ||
+		    (unprivileged(req) && perms.nr == QUOTA_PERMS))
 			return -ENOSPC;
 		err = perm_parse(text, &perms.list[perms.nr++]);
 	}
@@ -689,7 +696,8 @@ static int request_run(struct request *req)
 
 	if (type >= XS_TYPE_COUNT || !ops[type].run)
 		return -ENOSYS;
-	for (req->tx = req->conn->txs; req->tx && req->tx->id != id; req->tx = req->tx->next)
+	for (req->tx = req->conn->txs; req->tx && req->tx->id != id;
+	     req->tx = req->tx->next)
 		;
 	if (id && !req->tx)
 		return -ENOENT;
@@ -713,7 +721,8 @@ void ops_handle(struct conn *conn)
 		if (xsd_errors[i].errnum == -err)
 			name = xsd_errors[i].errstring;
 	}
-	conn_send(conn, XS_ERROR, conn->head.req_id, conn->head.tx_id, name, strlen(name) + 1);
+	conn_send(conn, XS_ERROR, conn->head.req_id, conn->head.tx_id, name,
+		  strlen(name) + 1);
 }
 
 /**

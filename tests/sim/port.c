@@ -126,8 +126,8 @@ void sim_port_raise(struct sim_host *host, struct sim_fifos *fifos, uint32_t dom
 	uint32_t old = atomic_load(&p->flags), new;
 
 	do {
-		new = old & SIM_PORT_MASKED ? old | SIM_PORT_PENDING :
-		      old | SIM_PORT_MASKED | SIM_PORT_SENDING;
+		new = old &SIM_PORT_MASKED ? old | SIM_PORT_PENDING
+					   : old | SIM_PORT_MASKED | SIM_PORT_SENDING;
 		if (new == old)
 			return;
 	} while (!atomic_compare_exchange_weak(&p->flags, &old, new));
@@ -151,8 +151,8 @@ void sim_port_unmask(struct sim_host *host, struct sim_fifos *fifos, uint32_t do
 	uint32_t old = atomic_load(&p->flags), new;
 
 	do {
-		new = old & SIM_PORT_PENDING ? old & ~SIM_PORT_PENDING :
-		      old & ~SIM_PORT_MASKED;
+		new = old &SIM_PORT_PENDING ? old & ~SIM_PORT_PENDING
+					    : old & ~SIM_PORT_MASKED;
 	} while (!atomic_compare_exchange_weak(&p->flags, &old, new));
 	if (old & SIM_PORT_PENDING)
 		fifo_write(host, fifos, atomic_load(&p->owner), port);
@@ -213,8 +213,8 @@ int sim_port_alloc(struct sim_host *host, uint32_t domid, uint32_t owner)
  * @remote: the other domain
  * @remote_port: its unbound port
  */
-void sim_port_bind(struct sim_host *host, uint32_t domid, uint32_t port,
-		   uint32_t remote, uint32_t remote_port)
+void sim_port_bind(struct sim_host *host, uint32_t domid, uint32_t port, uint32_t remote,
+		   uint32_t remote_port)
 {
 	struct sim_port *p = &host->st->domains[domid].ports[port];
 	struct sim_port *q = &host->st->domains[remote].ports[remote_port];

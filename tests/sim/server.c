@@ -56,8 +56,9 @@ void conn_send(struct conn *conn, uint32_t type, uint32_t req_id, uint32_t tx_id
 	if (conn->broken)
 		return;
 	msg = must_alloc(sizeof(*msg) + len);
-	msg->head = (struct xsd_sockmsg){ .type = type, .req_id = req_id, .tx_id = tx_id,
-					  .len = len };
+	msg->head = (struct xsd_sockmsg){
+		.type = type, .req_id = req_id, .tx_id = tx_id, .len = len
+	};
 	if (len)
 		memcpy(msg->body, body, len);
 	*conn->out_end = msg;
@@ -385,6 +386,7 @@ int main(void)
 	conns_sweep();
 	free(polls);
 	close(inotify_fd);
+	host->st->server_pid = 0;
 	sim_host_put(host);
 	return 0;
 }

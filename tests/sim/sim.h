@@ -19,16 +19,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SIM_MAGIC	0x58534d31u
-#define SIM_PAGE	4096u
-#define SIM_DOMAINS	512u
-#define SIM_PORTS	4096u
-#define SIM_GREFS	32768u
-#define SIM_FIRST_GREF	8u
-#define SIM_HANDLES	4096u
-#define SIM_MAPS	(1u << 18)
-#define SIM_LEAKS	64u
-#define SIM_NAME	64u
+#define SIM_MAGIC      0x58534d31u
+#define SIM_PAGE       4096u
+#define SIM_DOMAINS    512u
+#define SIM_PORTS      4096u
+#define SIM_GREFS      32768u
+#define SIM_FIRST_GREF 8u
+#define SIM_HANDLES    4096u
+#define SIM_MAPS       (1u << 18)
+#define SIM_LEAKS      64u
+#define SIM_NAME       64u
 
 /* A port's flags: see sim_port_raise() for the protocol between them. */
 #define SIM_PORT_PENDING 1u
@@ -157,7 +157,7 @@ struct sim_state {
 	uint32_t next_map;
 	uint32_t top_domain;
 	uint32_t nr_leaks;
-	int32_t server_pid;
+	_Atomic int32_t server_pid;
 	pthread_mutex_t lock;
 	struct sim_leak leaks[SIM_LEAKS];
 	struct sim_handle handles[SIM_HANDLES];
@@ -234,8 +234,8 @@ void sim_port_unmask(struct sim_host *host, struct sim_fifos *fifos, uint32_t do
 void sim_port_send(struct sim_host *host, struct sim_fifos *fifos, uint32_t domid,
 		   uint32_t port);
 int sim_port_alloc(struct sim_host *host, uint32_t domid, uint32_t owner);
-void sim_port_bind(struct sim_host *host, uint32_t domid, uint32_t port,
-		   uint32_t remote, uint32_t remote_port);
+void sim_port_bind(struct sim_host *host, uint32_t domid, uint32_t port, uint32_t remote,
+		   uint32_t remote_port);
 void sim_port_close(struct sim_host *host, uint32_t domid, uint32_t port);
 int sim_port_hold(struct sim_host *host, uint32_t domid, uint32_t port);
 void sim_port_put(struct sim_host *host, uint32_t domid, uint32_t port);

@@ -32,7 +32,8 @@ static const struct command commands[] = {
 	  "DOMID DEVID [--mac MAC] [--bridge NAME] [--backend DOMID]\n"
 	  "                     [--set KEY=VALUE]... [--no-script]" },
 	{ "vif-detach", cmd_vif_detach, "DOMID DEVID" },
-	{ "wait-state", cmd_wait_state, "DOMID VDEV|vif:DEVID front|back STATE [SECONDS]" },
+	{ "wait-state", cmd_wait_state,
+	  "DOMID VDEV|vif:DEVID front|back STATE [SECONDS]" },
 	{ "list", cmd_list, "" },
 	{ "fault", cmd_fault, "copy DOMID N STATUS | map DOMID N | clear DOMID" },
 	{ "revoke", cmd_revoke, "DOMID GREF|all" },
@@ -128,7 +129,8 @@ static int domid_by_name(struct tool *tool, const char *name, uint32_t *ret_domi
 	struct sim_state *st = tool->host->st;
 
 	for (uint32_t d = 0; d < st->top_domain; d++) {
-		if (st->domains[d].state == SIM_DOMAIN_NONE || strcmp(st->domains[d].name, name))
+		if (st->domains[d].state == SIM_DOMAIN_NONE ||
+		    strcmp(st->domains[d].name, name))
 			continue;
 		*ret_domid = d;
 		return 0;

@@ -13,7 +13,7 @@
 
 #include "sim.h"
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE   2
 #define WAIT_SECONDS 10
 
 struct tool {
@@ -57,8 +57,8 @@ int devices_destroy(struct tool *tool, uint32_t domid);
 char *node_readf(struct tool *tool, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int node_put(struct tool *tool, xs_transaction_t tx, const char *path, const char *key,
-	   const char *value);
-int node_make(struct tool *tool, xs_transaction_t tx, const char *path,
-		uint32_t owner, uint32_t reader);
+	     const char *value);
+int node_make(struct tool *tool, xs_transaction_t tx, const char *path, uint32_t owner,
+	      uint32_t reader);
 
 #endif

@@ -15,9 +15,9 @@
 
 #include "simxl.h"
 
-#define KEYS_MAX 48
-#define VALUE_MAX 1024
-#define POLL_US 5000
+#define KEYS_MAX     48
+#define VALUE_MAX    1024
+#define POLL_US	     5000
 #define STATE_CLOSED 6
 
 struct keys {
@@ -188,7 +188,8 @@ static int keys_put(struct device *dev, xs_transaction_t tx, const char *path,
 		    const struct keys *keys)
 {
 	for (uint32_t i = 0; i < keys->nr; i++) {
-		if (!node_put(&dev->tool, tx, path, keys->list[i].key, keys->list[i].value))
+		if (!node_put(&dev->tool, tx, path, keys->list[i].key,
+			      keys->list[i].value))
 			return 0;
 	}
 	return 1;
@@ -226,7 +227,8 @@ static int device_write(struct device *dev)
 		xs_transaction_t tx = xs_transaction_start(xs);
 
 		if (tx == XBT_NULL)
-			return complain("cannot start a transaction: %s", strerror(errno));
+			return complain("cannot start a transaction: %s",
+					strerror(errno));
 		/* Leftovers of a device that had the same number. */
 		xs_rm(xs, tx, dev->at.front);
 		xs_rm(xs, tx, dev->at.back);
@@ -250,8 +252,8 @@ static int device_attach(struct device *dev)
 	}
 	device_paths(dev);
 	if (device_exists(dev))
-		return complain("domain %u has a %s %u already", dev->domid, dev->front_kind,
-				dev->devid);
+		return complain("domain %u has a %s %u already", dev->domid,
+				dev->front_kind, dev->devid);
 	if (device_write(dev))
 		return 1;
 	if (!keys_put(dev, XBT_NULL, dev->at.back, &dev->after))
@@ -276,7 +278,7 @@ static int disk_keys(struct device *dev, const struct options *options, const ch
 	key_set(back, "mode", options->mode);
 	key_set(back, "device-type", options->type);
 	key_set(back, "discard-enable", strcmp(options->mode, "w") ? "0" : "1");
-	key_set(back, "direct-io-safe", "0");
+	key_set(back, "specification", "xen");
 	key_set(back, "script", "/etc/xen/scripts/block-xenmeter");
 	key_setu(front, "backend-id", dev->backend);
 	key_set(front, "state", "1");
@@ -291,13 +293,15 @@ static int disk_keys(struct device *dev, const struct options *options, const ch
 	return key_set(&dev->after, "hotplug-status", "connected");
 }
 
-static int device_begin(struct device *dev, const struct options *options, const char *domain)
+static int device_begin(struct device *dev, const struct options *options,
+			const char *domain)
 {
 	if (parse_domid(&dev->tool, domain, &dev->domid))
 		return 1;
 	if (!sim_domain_live(dev->tool.host, dev->domid))
 		return complain("domain %u is dead", dev->domid);
-	return options->backend ? parse_domid(&dev->tool, options->backend, &dev->backend) : 0;
+	return options->backend ? parse_domid(&dev->tool, options->backend, &dev->backend)
+				: 0;
 }
 
 static int one_of(const char *text, const char *a, const char *b)
@@ -311,14 +315,15 @@ static int one_of(const char *text, const char *a, const char *b)
 int cmd_block_attach(int argc, char **argv)
 {
 	static struct device dev = { .front_kind = "vbd" };
-	struct options options = { .mode = "w", .kind = "vbd", .type = "disk",
-				   .set = &dev.set };
+	struct options options = {
+		.mode = "w", .kind = "vbd", .type = "disk", .set = &dev.set
+	};
 	int err = options_parse(argc, argv, &options);
 
 	argv += optind;
 	if (err || argc - optind != 3 || !one_of(options.mode, "r", "w") ||
-	    !one_of(options.kind, "vbd", "vbd3") || !one_of(options.type, "disk", "cdrom") ||
-	    vdev_parse(argv[1], &dev.devid))
+	    !one_of(options.kind, "vbd", "vbd3") ||
+	    !one_of(options.type, "disk", "cdrom") || vdev_parse(argv[1], &dev.devid))
 		return EXIT_USAGE;
 	if (tool_open(&dev.tool))
 		return 1;
@@ -426,13 +431,13 @@ static void backend_close(struct tool *tool, const char *back_path)
 }
 
 /* Begin to take a device away: its paths, as the toolstack remembers them. */
-static int device_find(struct tool *tool, uint32_t domid, const char *kind, const char *devid,
-		       struct paths *ret_at)
+static int device_find(struct tool *tool, uint32_t domid, const char *kind,
+		       const char *devid, struct paths *ret_at)
 {
 	char *front, *back;
 
-	snprintf(ret_at->libxl, sizeof(ret_at->libxl), "/libxl/%u/device/%s/%s",
-		 domid, kind, devid);
+	snprintf(ret_at->libxl, sizeof(ret_at->libxl), "/libxl/%u/device/%s/%s", domid,
+		 kind, devid);
 	front = node_readf(tool, "%s/frontend", ret_at->libxl);
 	back = node_readf(tool, "%s/backend", ret_at->libxl);
 	if (front && back) {
@@ -441,8 +446,7 @@ static int device_find(struct tool *tool, uint32_t domid, const char *kind, cons
 	}
 	free(front);
 	free(back);
-	return front && back ? 0 :
-	       complain("domain %u has no %s %s", domid, kind, devid);
+	return front && back ? 0 : complain("domain %u has no %s %s", domid, kind, devid);
 }
 
 /* Remove a directory, and those above it that it leaves empty. */
@@ -518,7 +522,8 @@ int cmd_vif_detach(int argc, char **argv)
 	return device_detach(argv[1], "vif", devid);
 }
 
-static char **list(struct tool *tool, uint32_t domid, const char *kind, unsigned int *ret_nr)
+static char **list(struct tool *tool, uint32_t domid, const char *kind,
+		   unsigned int *ret_nr)
 {
 	char path[64];
 
@@ -601,8 +606,8 @@ static int wait_run(struct tool *tool, const char *domain, const struct wait *wa
 	path = wait->back ? at.back : at.front;
 	if (!state_wait(tool, path, wait->state, 0, wait->seconds))
 		return 0;
-	return complain("%s is in state %d after %g s, not %ld", path, state_read(tool, path),
-			wait->seconds, wait->state);
+	return complain("%s is in state %d after %g s, not %ld", path,
+			state_read(tool, path), wait->seconds, wait->state);
 }
 
 int cmd_wait_state(int argc, char **argv)

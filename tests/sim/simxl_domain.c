@@ -35,7 +35,8 @@ static void uuid_make(char *ret_uuid)
 static int name_taken(struct sim_state *st, const char *name)
 {
 	for (uint32_t d = 0; d < st->top_domain; d++) {
-		if (st->domains[d].state != SIM_DOMAIN_NONE && !strcmp(st->domains[d].name, name))
+		if (st->domains[d].state != SIM_DOMAIN_NONE &&
+		    !strcmp(st->domains[d].name, name))
 			return 1;
 	}
 	return 0;
@@ -46,9 +47,10 @@ static int dirs_make(struct tool *tool, xs_transaction_t tx, const char *path,
 		     const struct domain_config *config)
 {
 	static const char *const read_only[] = { "cpu", "memory", "device", "control" };
-	static const char *const owned[] = { "control/shutdown", "data", "drivers", "feature",
-					     "attr", "error", "backend", "libxl",
-					     "device-model" };
+	static const char *const owned[] = {
+		"control/shutdown", "data",  "drivers",	    "feature", "attr", "error",
+		"backend",	    "libxl", "device-model"
+	};
 	size_t nr_owned = config->driver_domain ? 9 : 6;
 	char sub[128];
 	int ok = 1;
@@ -75,8 +77,7 @@ static int domain_fill(struct tool *tool, xs_transaction_t tx,
 	snprintf(libxl, sizeof(libxl), "/libxl/%d", config->domid);
 	return node_make(tool, tx, path, 0, config->domid) &&
 	       node_make(tool, tx, vm, 0, config->domid) &&
-	       node_make(tool, tx, libxl, 0, 0) &&
-	       node_put(tool, tx, path, "vm", vm) &&
+	       node_make(tool, tx, libxl, 0, 0) && node_put(tool, tx, path, "vm", vm) &&
 	       node_put(tool, tx, path, "name", config->name) &&
 	       node_put(tool, tx, path, "domid", number) &&
 	       node_put(tool, tx, vm, "name", config->name) &&
@@ -112,7 +113,8 @@ static int create(struct tool *tool, struct domain_config *config)
 	uuid_make(config->uuid);
 	domid = sim_domain_create(tool->host, config->domid, config->name, config->uuid);
 	if (domid < 0)
-		return complain("cannot have domain %d: %s", config->domid, strerror(-domid));
+		return complain("cannot have domain %d: %s", config->domid,
+				strerror(-domid));
 	config->domid = domid;
 	if (domain_write(tool, config))
 		return 1;
@@ -135,7 +137,8 @@ static int create_parse(int argc, char **argv, struct domain_config *ret_config)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
-			if (parse_number(optarg, &number) || number < 0 || number >= SIM_DOMAINS)
+			if (parse_number(optarg, &number) || number < 0 ||
+			    number >= SIM_DOMAINS)
 				return EXIT_USAGE;
 			ret_config->domid = number;
 			break;
@@ -198,12 +201,14 @@ static int destroy(struct tool *tool, uint32_t domid)
 	mapped = sim_domain_mapped(tool->host, domid);
 	sim_domain_forget(tool->host, domid);
 	if (mapped)
-		return complain("domain %u is a zombie: %u of its grants are still mapped", domid,
-				mapped);
+		return complain(
+			"domain %u is a zombie: %u of its grants are still mapped", domid,
+			mapped);
 	return err;
 }
 
-static int with_domain(int argc, char **argv, int (*run)(struct tool *tool, uint32_t domid))
+static int with_domain(int argc, char **argv,
+		       int (*run)(struct tool *tool, uint32_t domid))
 {
 	struct tool tool;
 	uint32_t domid;

@@ -13,14 +13,15 @@ struct fault {
 
 static int fault_parse(int argc, char **argv, struct fault *ret_fault)
 {
-	long *const fields[] = { &ret_fault->domid, &ret_fault->count, &ret_fault->status };
+	long *const fields[] = { &ret_fault->domid, &ret_fault->count,
+				 &ret_fault->status };
 
 	for (int i = 0; i < argc; i++) {
 		if (parse_number(argv[i], fields[i]))
 			return EXIT_USAGE;
 	}
-	if (ret_fault->count < 1 || ret_fault->count > INT_MAX || ret_fault->status >= 0 ||
-	    ret_fault->status < INT16_MIN) {
+	if (ret_fault->count < 1 || ret_fault->count > INT_MAX ||
+	    ret_fault->status >= 0 || ret_fault->status < INT16_MIN) {
 		complain("N must be at least 1 and STATUS a negative GNTST_ number");
 		return EXIT_USAGE;
 	}
@@ -29,8 +30,8 @@ static int fault_parse(int argc, char **argv, struct fault *ret_fault)
 
 static int fault_set(struct sim_host *host, const char *what, const struct fault *fault)
 {
-	struct sim_domain *dom = fault->domid < 0 ? NULL :
-				 sim_domain_live(host, fault->domid);
+	struct sim_domain *dom =
+		fault->domid < 0 ? NULL : sim_domain_live(host, fault->domid);
 
 	if (!dom)
 		return complain("there is no live domain %ld", fault->domid);
@@ -54,8 +55,10 @@ int cmd_fault(int argc, char **argv)
 
 	if (argc < 2)
 		return EXIT_USAGE;
-	want = !strcmp(argv[1], "copy") ? 5 : !strcmp(argv[1], "map") ? 4 :
-	       !strcmp(argv[1], "clear") ? 3 : 0;
+	want = !strcmp(argv[1], "copy")	   ? 5
+	       : !strcmp(argv[1], "map")   ? 4
+	       : !strcmp(argv[1], "clear") ? 3
+					   : 0;
 	if (argc != want || fault_parse(argc - 2, argv + 2, &fault))
 		return EXIT_USAGE;
 	host = sim_host_get();
@@ -97,9 +100,10 @@ int cmd_revoke(int argc, char **argv)
 	tool.host = sim_host_get();
 	if (!tool.host)
 		return complain("no simulated host in $XENSIM_DIR");
-	n = parse_domid(&tool, argv[1], &domid) ? -1 :
-	    all ? revoke(tool.host, domid, 0, SIM_GREFS) :
-	    ref < 0 || ref >= SIM_GREFS ? 0 : revoke(tool.host, domid, ref, ref + 1);
+	n = parse_domid(&tool, argv[1], &domid) ? -1
+	    : all				? revoke(tool.host, domid, 0, SIM_GREFS)
+	    : ref < 0 || ref >= SIM_GREFS	? 0
+						: revoke(tool.host, domid, ref, ref + 1);
 	sim_host_put(tool.host);
 	if (n < 0)
 		return 1;

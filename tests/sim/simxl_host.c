@@ -15,9 +15,9 @@
 
 #include "simxl.h"
 
-#define DIR_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/xenstored.99999"))
-#define STOP_TRIES 500
-#define STOP_PAUSE_US 10000
+#define DIR_MAX	      (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/xenstored.99999"))
+#define STOP_TRIES    5000
+#define STOP_PAUSE_US 1000
 
 static const char *const kind_names[] = {
 	[SIM_EVTCHN] = "evtchn",
@@ -67,8 +67,9 @@ static int dir_prepare(const char *dir)
 	int n;
 
 	if (*dir != '/' || strlen(dir) > DIR_MAX)
-		return complain("XENSIM_DIR must be absolute and at most %zu characters long",
-				DIR_MAX);
+		return complain(
+			"XENSIM_DIR must be absolute and at most %zu characters long",
+			DIR_MAX);
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return complain("cannot make %s: %s", dir, strerror(errno));
 	n = dir_each(dir, NULL);
@@ -126,7 +127,8 @@ int cmd_up(int argc, char **argv)
 		return complain("cannot make the host's files: %s", strerror(-err));
 	if (server_start() || tool_open(&tool))
 		return 1;
-	sim_domain_create(tool.host, 0, "Domain-0", "00000000-0000-0000-0000-000000000000");
+	sim_domain_create(tool.host, 0, "Domain-0",
+			  "00000000-0000-0000-0000-000000000000");
 	err = dom0_fill(&tool);
 	tool_close(&tool);
 	return err;
@@ -161,23 +163,27 @@ static int leaks_noted(struct sim_state *st)
 		const struct sim_leak *leak = &st->leaks[i];
 
 		if (leak->at_exit)
-			printf("leak: domain %u, pid %d: process ended without closing its %s handle\n",
+			printf("leak: domain %u, pid %d: process ended without closing "
+			       "its %s handle\n",
 			       leak->domid, leak->pid, kind_names[leak->kind]);
 		else
 			printf("leak: domain %u, pid %d: %s handle closed with %u %s\n",
-			       leak->domid, leak->pid, kind_names[leak->kind], leak->things,
-			       thing_names[leak->kind]);
+			       leak->domid, leak->pid, kind_names[leak->kind],
+			       leak->things, thing_names[leak->kind]);
 	}
 	if (shown < st->nr_leaks)
 		printf("leak: and %u earlier ones\n", st->nr_leaks - shown);
 	return st->nr_leaks;
 }
 
-static void server_stop(pid_t pid)
+/* It says itself that it is done: a zombie would look alive. */
+static void server_stop(struct sim_state *st)
 {
+	pid_t pid = st->server_pid;
+
 	if (pid <= 0 || kill(pid, SIGTERM) < 0)
 		return;
-	for (int i = 0; i < STOP_TRIES && !kill(pid, 0); i++)
+	for (int i = 0; i < STOP_TRIES && st->server_pid && !kill(pid, 0); i++)
 		usleep(STOP_PAUSE_US);
 }
 
@@ -198,7 +204,7 @@ int cmd_down(int argc, char **argv)
 	if (!host)
 		return complain("no simulated host in %s", dir ? dir : "$XENSIM_DIR");
 	leaks = leaks_live(host) + leaks_noted(host->st);
-	server_stop(host->st->server_pid);
+	server_stop(host->st);
 	dir_each(dir, entry_remove);
 	sim_host_put(host);
 	if (rmdir(dir) < 0)

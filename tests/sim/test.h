@@ -18,21 +18,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(what)                                                                 \
-	do {                                                                        \
-		if (!(what)) {                                                      \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__,         \
-				__LINE__, #what, errno);                            \
-			exit(1);                                                    \
-		}                                                                   \
+#define CHECK(what)                                                                      \
+	do {                                                                             \
+		if (!(what)) {                                                           \
+			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__,    \
+				#what, errno);                                           \
+			exit(1);                                                         \
+		}                                                                        \
 	} while (0)
 
 /* It failed, and with this errno. */
-#define CHECK_ERRNO(what, err)            \
-	do {                              \
-		errno = 0;                \
-		CHECK(what);              \
-		CHECK(errno == (err));    \
+#define CHECK_ERRNO(what, err)                                                           \
+	do {                                                                             \
+		errno = 0;                                                               \
+		CHECK(what);                                                             \
+		CHECK(errno == (err));                                                   \
 	} while (0)
 
 static char test_dir[64];
@@ -87,13 +87,13 @@ __attribute__((unused)) static int readable(int fd, int ms)
 }
 
 /* Wait up to two seconds for something that another process does. */
-#define EVENTUALLY(what)                                                            \
-	do {                                                                        \
-		int tries = 400;                                                    \
-                                                                                    \
-		while (!(what) && tries--)                                          \
-			usleep(5000);                                               \
-		CHECK(tries > 0);                                                   \
+#define EVENTUALLY(what)                                                                 \
+	do {                                                                             \
+		int tries = 400;                                                         \
+                                                                                         \
+		while (!(what) && tries--)                                               \
+			usleep(5000);                                                    \
+		CHECK(tries > 0);                                                        \
 	} while (0)
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "test.h"
 
-#define RW (PROT_READ | PROT_WRITE)
+#define RW     (PROT_READ | PROT_WRITE)
 #define ROUNDS 60
 
 struct hello {
@@ -162,7 +162,8 @@ static void test_backend_killed(void)
 		CHECK(!readable(xenevtchn_fd(front), 0));
 		guest_kill(pid);
 		/* Its mapping's notification comes all the same. */
-		CHECK(readable(xenevtchn_fd(front), 2000) && xenevtchn_pending(front) == port);
+		CHECK(readable(xenevtchn_fd(front), 2000) &&
+		      xenevtchn_pending(front) == port);
 		CHECK(!xenevtchn_unmask(front, port) && !page[i] && page[i + 1]);
 		/* Until its end is closed another cannot bind. */
 		usleep(50000);

@@ -7,7 +7,7 @@
 #include "test.h"
 
 #define PAGE 4096
-#define RW (PROT_READ | PROT_WRITE)
+#define RW   (PROT_READ | PROT_WRITE)
 
 static xengntshr_handle *shr;
 static xengnttab_handle *tab;
@@ -27,7 +27,8 @@ static xengnttab_grant_copy_segment_t segment(uint32_t ref, uint16_t offset, voi
 	return seg;
 }
 
-static int copy_status(uint32_t ref, uint16_t offset, void *virt, uint16_t len, int to_foreign)
+static int copy_status(uint32_t ref, uint16_t offset, void *virt, uint16_t len,
+		       int to_foreign)
 {
 	xengnttab_grant_copy_segment_t seg = segment(ref, offset, virt, len, to_foreign);
 
@@ -213,7 +214,8 @@ static void test_limit(void)
 	/* Part of what was shared together. */
 	CHECK(!xengntshr_unshare(shr, pages + PAGE, 1));
 	CHECK_ERRNO(xengntshr_unshare(shr, pages, 3) == -1, EINVAL);
-	CHECK(!xengntshr_unshare(shr, pages, 1) && !xengntshr_unshare(shr, pages + 2 * PAGE, 1));
+	CHECK(!xengntshr_unshare(shr, pages, 1) &&
+	      !xengntshr_unshare(shr, pages + 2 * PAGE, 1));
 }
 
 int main(void)

@@ -10,12 +10,14 @@
 
 static struct xs_handle *dom0, *guest, *other;
 
-static int put(struct xs_handle *xs, xs_transaction_t tx, const char *path, const char *value)
+static int put(struct xs_handle *xs, xs_transaction_t tx, const char *path,
+	       const char *value)
 {
 	return xs_write(xs, tx, path, value, strlen(value));
 }
 
-static int is(struct xs_handle *xs, xs_transaction_t tx, const char *path, const char *value)
+static int is(struct xs_handle *xs, xs_transaction_t tx, const char *path,
+	      const char *value)
 {
 	unsigned int len;
 	char *got = xs_read(xs, tx, path, &len);
@@ -154,14 +156,16 @@ static void test_watches(void)
 	CHECK(put(dom0, XBT_NULL, "/local/domain/1/data/p", "1"));
 	expect(guest, "data/p", "R");
 	CHECK(xs_unwatch(guest, "data", "R"));
-	CHECK(xs_watch(dom0, "@releaseDomain", "D") && xs_watch(dom0, "@introduceDomain", "I"));
+	CHECK(xs_watch(dom0, "@releaseDomain", "D") &&
+	      xs_watch(dom0, "@introduceDomain", "I"));
 	expect(dom0, "@releaseDomain", "D");
 	expect(dom0, "@introduceDomain", "I");
 	CHECK(!simxl("create short --domid 7 >/dev/null"));
 	expect(dom0, "@introduceDomain", "I");
 	CHECK(!simxl("destroy 7"));
 	expect(dom0, "@releaseDomain", "D");
-	CHECK(xs_unwatch(dom0, "@releaseDomain", "D") && xs_unwatch(dom0, "@introduceDomain", "I"));
+	CHECK(xs_unwatch(dom0, "@releaseDomain", "D") &&
+	      xs_unwatch(dom0, "@introduceDomain", "I"));
 }
 
 static void test_permissions(void)
@@ -185,8 +189,9 @@ static void test_permissions(void)
 	CHECK(xs_set_permissions(guest, XBT_NULL, "data/s", perms, 2));
 	CHECK(is(other, XBT_NULL, "/local/domain/1/data/s", "mine"));
 	CHECK_ERRNO(!put(other, XBT_NULL, "/local/domain/1/data/s", "x"), EACCES);
-	CHECK_ERRNO(!xs_set_permissions(other, XBT_NULL, "/local/domain/1/data/s", perms, 2),
-		    EACCES);
+	CHECK_ERRNO(
+		!xs_set_permissions(other, XBT_NULL, "/local/domain/1/data/s", perms, 2),
+		EACCES);
 	perms[0].id = 2;
 	CHECK_ERRNO(!xs_set_permissions(guest, XBT_NULL, "data/s", perms, 2), EPERM);
 	CHECK_ERRNO(!xs_introduce_domain(guest, 8, 0, 1), EACCES);
