@@ -351,20 +351,14 @@ enum blk_verdict blkif_decode_segments(const void *raw_segments,
 	return decode_data(raw_segments, limits, ret);
 }
 
-size_t blkif_encode_response(enum blkif_abi abi, uint64_t id, uint8_t wire_op,
-			     int16_t status, uint8_t ret_bytes[16])
+size_t blkif_encode_response(enum blkif_abi abi, uint64_t id, uint8_t wire_op, int16_t status,
+			     uint8_t ret_bytes[16])
 {
-	struct x86_32_response narrow = { .id = id,
-					  .operation = wire_op,
-					  .status = status };
-	struct x86_64_response wide = { .id = id,
-					.operation = wire_op,
-					.status = status };
+	/* Operation, padding and status in one word, little-endian in both layouts. */
+	uint64_t rest = wire_op | (uint64_t)(uint16_t)status << 16;
 
-	if (abi == BLKIF_ABI_X86_32) {
-		memcpy(ret_bytes, &narrow, sizeof(narrow));
-		return sizeof(narrow);
-	}
-	memcpy(ret_bytes, &wide, sizeof(wide));
-	return sizeof(wide);
+	memcpy(ret_bytes, &id, sizeof(id));
+	memcpy(ret_bytes + sizeof(id), &rest, sizeof(rest));
+	return abi == BLKIF_ABI_X86_32 ? sizeof(struct x86_32_response) :
+					 sizeof(struct x86_64_response);
 }
