@@ -326,8 +326,11 @@ static void serve(struct sim_host *host, int inotify_fd)
 			reap(host);
 			again--;
 		}
-		if (polls[0].revents && inotify_drain(inotify_fd))
+		if (polls[0].revents && inotify_drain(inotify_fd)) {
 			again = 3;
+			/* Somebody removed the host without "simxl down". */
+			stopping |= access("handles", F_OK) < 0;
+		}
 		polls_serve(n);
 	}
 }
@@ -372,7 +375,7 @@ int main(void)
 		return 1;
 	}
 	ops_init();
-	if (inotify_add_watch(inotify_fd, "handles", IN_CLOSE_WRITE) < 0 ||
+	if (inotify_add_watch(inotify_fd, "handles", IN_CLOSE_WRITE | IN_ATTRIB) < 0 ||
 	    server_introduce(0) < 0 || signals_init() < 0) {
 		perror("sim-xenstored");
 		return 1;

@@ -60,6 +60,15 @@ __attribute__((unused)) static void as_domain(unsigned int domid)
 	setenv("XENSTORED_PATH", text, 1);
 }
 
+static pid_t test_pid;
+
+/* When a test fails, its host goes all the same. */
+static void host_abandon(void)
+{
+	if (test_pid == getpid())
+		simxl("down >/dev/null");
+}
+
 /* Domain 0 and as many guests, from 1 up. */
 __attribute__((unused)) static void host_up(int guests)
 {
@@ -70,12 +79,15 @@ __attribute__((unused)) static void host_up(int guests)
 	CHECK(mkdtemp(test_dir));
 	setenv("XENSIM_DIR", test_dir, 1);
 	CHECK(!simxl("up"));
+	test_pid = getpid();
+	atexit(host_abandon);
 	for (int i = 1; i <= guests; i++)
 		CHECK(!simxl("create guest%d --domid %d >/dev/null", i, i));
 }
 
 __attribute__((unused)) static void host_down(int leaks)
 {
+	test_pid = 0;
 	CHECK(simxl("down") == !!leaks);
 }
 
