@@ -202,8 +202,11 @@ static int share_make(struct shr *shr, const struct share_request *req, char **r
 	int err;
 
 	sim_lock(shr->open.host);
-	sim_reap(shr->open.host);
 	err = refs_take(shr, req);
+	if (err == -ENOSPC) {
+		sim_reap(shr->open.host);
+		err = refs_take(shr, req);
+	}
 	sim_unlock(shr->open.host);
 	if (err)
 		return err;

@@ -169,7 +169,7 @@ int sim_map_add(struct sim_host *host, uint32_t id, uint32_t domid, uint32_t ref
 /**
  * sim_map_release() - a mapping is gone
  * @host: the host, locked
- * @map: its record
+ * @map: its record; nothing happens if it is free
  */
 void sim_map_release(struct sim_host *host, uint32_t map)
 {
@@ -177,6 +177,8 @@ void sim_map_release(struct sim_host *host, uint32_t map)
 	uint32_t domid = sim_map_domid(st->maps[map]);
 	uint32_t ref = sim_map_ref(st->maps[map]);
 
+	if (!st->maps[map])
+		return;
 	notify_fire(host, &st->map_notify[map], domid, ref);
 	st->maps[map] = 0;
 	st->domains[domid].grants[ref].maps--;

@@ -25,6 +25,8 @@
 #define HEAD sizeof(struct xsd_sockmsg)
 /* A lock goes a moment after its close is reported. */
 #define REAP_DELAY_MS 2
+/* Nobody keeps the others waiting. */
+#define REQUESTS_PER_TURN 64
 
 struct server server;
 
@@ -111,7 +113,9 @@ static ssize_t conn_fill(struct conn *conn)
 
 static void conn_read(struct conn *conn)
 {
-	while (!conn->broken && conn->queued < OUT_PAUSE) {
+	int left = REQUESTS_PER_TURN;
+
+	while (!conn->broken && left && conn->queued < OUT_PAUSE) {
 		ssize_t n = conn_fill(conn);
 
 		if (n <= 0) {
@@ -131,6 +135,7 @@ static void conn_read(struct conn *conn)
 		conn->body[conn->head.len] = '\0';
 		conn->got = 0;
 		ops_handle(conn);
+		left--;
 	}
 }
 

@@ -85,10 +85,43 @@ static int fds_open(void)
 	return n;
 }
 
-int main(void)
+/* A daemon that executes itself anew keeps its ports; see xenevtchn_fdopen(). */
+static void test_reexec(const char *self)
+{
+	char fd[16], port[16];
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		xenevtchn_handle *xce = xenevtchn_open(NULL, XENEVTCHN_NO_CLOEXEC);
+
+		CHECK(xce);
+		snprintf(fd, sizeof(fd), "%d", xenevtchn_fd(xce));
+		snprintf(port, sizeof(port), "%d", xenevtchn_bind_unbound_port(xce, 1));
+		execl(self, self, fd, port, (char *)NULL);
+		_exit(1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+}
+
+static int reexec_main(int fd, int port)
+{
+	xenevtchn_handle *xce = xenevtchn_fdopen(NULL, fd, 0);
+
+	CHECK(xce && xenevtchn_fd(xce) == fd);
+	CHECK(!xenevtchn_notify(xce, port) && !xenevtchn_unbind(xce, port));
+	CHECK(!xenevtchn_close(xce));
+	CHECK_ERRNO(!xenevtchn_fdopen(NULL, 0, 0), EINVAL);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	int f, b, f2, b2, fds = fds_open(), idle;
 
+	if (argc == 3)
+		return reexec_main(atoi(argv[1]), atoi(argv[2]));
 	host_up(2);
 	as_domain(1);
 	front = xenevtchn_open(NULL, 0);
@@ -108,6 +141,7 @@ int main(void)
 	test_nonblocking();
 	CHECK(!xenevtchn_close(front) && !xenevtchn_close(back));
 	CHECK(fds_open() == fds);
+	test_reexec(argv[0]);
 	host_down(0);
 	return 0;
 }
