@@ -16,7 +16,7 @@
 
 /**
  * struct request - one message in progress
- * @args: its strings follow one another in conn->body
+ * @body: its strings, one after another, in the connection's buffer
  * @path: the first of them made absolute, for those that begin with a path
  */
 struct request {

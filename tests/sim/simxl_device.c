@@ -312,6 +312,13 @@ static int one_of(const char *text, const char *a, const char *b)
 	return 0;
 }
 
+/**
+ * cmd_block_attach() - a disk for a domain
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_block_attach(int argc, char **argv)
 {
 	static struct device dev = { .front_kind = "vbd" };
@@ -362,6 +369,13 @@ static void vif_keys(struct device *dev, const struct options *options)
 		key_set(&dev->after, "hotplug-status", "connected");
 }
 
+/**
+ * cmd_vif_attach() - a network interface for a domain
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_vif_attach(int argc, char **argv)
 {
 	static struct device dev = { .front_kind = "vif", .back_kind = "vif" };
@@ -504,6 +518,13 @@ static int device_detach(const char *domain, const char *kind, uint32_t devid)
 	return err;
 }
 
+/**
+ * cmd_block_detach() - take a disk away
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_block_detach(int argc, char **argv)
 {
 	uint32_t devid;
@@ -513,6 +534,13 @@ int cmd_block_detach(int argc, char **argv)
 	return device_detach(argv[1], "vbd", devid);
 }
 
+/**
+ * cmd_vif_detach() - take a network interface away
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_vif_detach(int argc, char **argv)
 {
 	long devid;
@@ -610,6 +638,13 @@ static int wait_run(struct tool *tool, const char *domain, const struct wait *wa
 			state_read(tool, path), wait->seconds, wait->state);
 }
 
+/**
+ * cmd_wait_state() - wait for one side's state
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_wait_state(int argc, char **argv)
 {
 	struct wait wait;

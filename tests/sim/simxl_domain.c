@@ -155,6 +155,13 @@ static int create_parse(int argc, char **argv, struct domain_config *ret_config)
 	return 0;
 }
 
+/**
+ * cmd_create() - a new domain
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_create(int argc, char **argv)
 {
 	struct domain_config config = { .domid = -1 };
@@ -227,6 +234,13 @@ static int with_domain(int argc, char **argv,
 	return err;
 }
 
+/**
+ * cmd_destroy() - a domain dies and its devices are taken away
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_destroy(int argc, char **argv)
 {
 	return with_domain(argc, argv, destroy);
@@ -238,6 +252,13 @@ static int kill_domain(struct tool *tool, uint32_t domid)
 	return 0;
 }
 
+/**
+ * cmd_kill() - a domain dies and nobody cleans up
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_kill(int argc, char **argv)
 {
 	return with_domain(argc, argv, kill_domain);

@@ -47,6 +47,13 @@ static int fault_set(struct sim_host *host, const char *what, const struct fault
 	return 0;
 }
 
+/**
+ * cmd_fault() - let a later copy or mapping fail
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_fault(int argc, char **argv)
 {
 	struct fault fault = { .count = 1, .status = -1 };
@@ -85,27 +92,37 @@ static int revoke(struct sim_host *host, uint32_t domid, uint32_t first, uint32_
 	return n;
 }
 
+/**
+ * cmd_revoke() - end a domain's grants while their pages are shared
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_revoke(int argc, char **argv)
 {
 	struct tool tool = { 0 };
-	uint32_t domid;
-	long ref = 0;
-	int all, n;
+	uint32_t domid, first = 0, end = SIM_GREFS;
+	int n = 0, all, err;
+	long ref;
 
 	if (argc != 3)
 		return EXIT_USAGE;
 	all = !strcmp(argv[2], "all");
-	if (!all && parse_number(argv[2], &ref))
-		return EXIT_USAGE;
+	if (!all) {
+		if (parse_number(argv[2], &ref) || ref < 0 || ref >= SIM_GREFS)
+			return EXIT_USAGE;
+		first = ref;
+		end = ref + 1;
+	}
 	tool.host = sim_host_get();
 	if (!tool.host)
 		return complain("no simulated host in $XENSIM_DIR");
-	n = parse_domid(&tool, argv[1], &domid) ? -1
-	    : all				? revoke(tool.host, domid, 0, SIM_GREFS)
-	    : ref < 0 || ref >= SIM_GREFS	? 0
-						: revoke(tool.host, domid, ref, ref + 1);
+	err = parse_domid(&tool, argv[1], &domid);
+	if (!err)
+		n = revoke(tool.host, domid, first, end);
 	sim_host_put(tool.host);
-	if (n < 0)
-		return 1;
+	if (err)
+		return err;
 	return n || all ? 0 : complain("domain %u grants nothing as %s", domid, argv[2]);
 }

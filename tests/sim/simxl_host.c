@@ -109,6 +109,13 @@ static int dom0_fill(struct tool *tool)
 	return complain("cannot write %s: %s", path, strerror(errno));
 }
 
+/**
+ * cmd_up() - make the host in $XENSIM_DIR and start its xenstore
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_up(int argc, char **argv)
 {
 	const char *dir = getenv("XENSIM_DIR");
@@ -192,6 +199,13 @@ static void entry_remove(int dir_fd, const char *name)
 	unlinkat(dir_fd, name, 0);
 }
 
+/**
+ * cmd_down() - stop the host, tell its leaks, remove its directory
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_down(int argc, char **argv)
 {
 	const char *dir = getenv("XENSIM_DIR");
@@ -241,6 +255,13 @@ static int domid_check(const char *text, uint32_t *ret_domid)
 	return err;
 }
 
+/**
+ * cmd_run() - execute a command as a domain's process
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_run(int argc, char **argv)
 {
 	char libs[PATH_MAX * 2], number[16];
@@ -258,6 +279,13 @@ int cmd_run(int argc, char **argv)
 	return complain("cannot run %s: %s", argv[2], strerror(errno));
 }
 
+/**
+ * cmd_env() - print a domain's environment for a shell
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_env(int argc, char **argv)
 {
 	char libs[PATH_MAX * 2];
@@ -293,6 +321,13 @@ static void domain_show(struct sim_state *st, uint32_t domid)
 	       unbound);
 }
 
+/**
+ * cmd_list() - print the domains with their grants and ports
+ * @argc: number of arguments, with the command
+ * @argv: the arguments
+ *
+ * Return: an exit code.
+ */
 int cmd_list(int argc, char **argv)
 {
 	struct sim_host *host = sim_host_get();
