@@ -1,0 +1,342 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# xenmeter on tables with known numbers: what it prints, what it finds, how it fails.
+#
+#	test_cli.sh XENMETER TABLE-MAKER JSON-VALUE EXAMPLE
+set -u
+
+xenmeter=$1
+maker=$2
+json_value=$3
+example=$4
+
+dir=$(mktemp -d)
+table=$dir/table
+out=$dir/out
+err=$dir/err
+failed=0
+trap 'rm -rf "$dir"' EXIT
+
+fail() {
+	echo "FAILED: $*"
+	sed 's/^/	out: /' "$out"
+	sed 's/^/	err: /' "$err"
+	failed=1
+}
+
+# run STATUS COMMAND... : the command's output is left in $out and $err
+run() {
+	want=$1
+	shift
+	"$@" >"$out" 2>"$err"
+	got=$?
+	[ "$got" -eq "$want" ] || fail "status $got, not $want: $*"
+}
+
+# said TEXT : it stands in the output; complained TEXT : in the errors, which is one line
+said() {
+	grep -qF -e "$1" "$out" || fail "not said: $1"
+}
+
+complained() {
+	grep -qF -e "$1" "$err" || fail "not complained: $1"
+	[ "$(wc -l <"$err")" -le "${2:-1}" ] || fail "too many lines of complaint"
+}
+
+# value PATH TEXT : what the JSON in $out has there
+value() {
+	got=$("$json_value" "$1" <"$out") || fail "no JSON with $1"
+	[ "$got" = "$2" ] || fail "$1 is $got, not $2"
+}
+
+make() {
+	"$maker" "$table" "$@" || exit 1
+}
+
+usage() {
+	run 2 "$xenmeter"
+	complained "which subcommand"
+	run 2 "$xenmeter" frobnicate --table "$table"
+	complained 'no subcommand "frobnicate"'
+	run 2 "$xenmeter" --frobnicate
+	complained "unrecognized option" 2
+	for sub in dump check; do
+		run 2 "$xenmeter" $sub --frobnicate
+		complained "xenmeter $sub: unrecognized option" 2
+		run 2 "$xenmeter" $sub extra
+		complained '"extra" is one argument too many' 2
+		run 2 "$xenmeter" $sub --table
+		complained "requires an argument" 2
+		run 0 "$xenmeter" $sub --help
+		said "--table=FILE"
+	done
+	run 2 "$xenmeter" dump --json --csv
+	complained "only one of" 2
+	for seconds in 0 -1 x 1x nan 1e9 ''; do
+		run 2 "$xenmeter" dump "--watch=$seconds"
+		complained "--watch takes seconds" 2
+	done
+	run 0 "$xenmeter" --help
+	said "Subcommands:"
+	run 0 "$xenmeter" --version
+	said "xenmeter 0."
+}
+
+# Both subcommands fail alike on what is no table.
+no_table() {
+	for sub in dump check "dump --json" "dump --csv" "check --json" "dump --watch 1"; do
+		# shellcheck disable=SC2086 # words
+		run 3 "$xenmeter" $sub --table "$dir/none"
+		complained "no table at $dir/none: is xenmeterd running?"
+		[ -s "$out" ] && fail "output without a table"
+		# shellcheck disable=SC2086
+		run 6 "$xenmeter" $sub --table "$dir"
+		complained "is damaged, or no table"
+		make header:0=0
+		# shellcheck disable=SC2086
+		run 6 "$xenmeter" $sub --table "$table"
+		complained "$table is damaged"
+		make header:12=2 header:8=2
+		# shellcheck disable=SC2086
+		run 5 "$xenmeter" $sub --table "$table"
+		complained "newer xenmeterd"
+	done
+	: >"$table"
+	run 6 "$xenmeter" check -t "$table"
+}
+
+# Root reads everything, unless it lets go of that right.
+no_permission() {
+	make
+	chmod 0 "$table"
+	drop=
+	if [ "$(id -u)" -eq 0 ]; then
+		drop="setpriv --bounding-set=-dac_override,-dac_read_search"
+		if ! $drop true 2>/dev/null; then
+			echo "skipped: no permission, for want of setpriv"
+			return
+		fi
+	fi
+	for sub in dump check; do
+		# shellcheck disable=SC2086
+		run 4 $drop "$xenmeter" $sub --table "$table"
+		complained "run as root or join the group owning it"
+	done
+	rm -f "$table"
+}
+
+dump_text() {
+	make
+	run 0 "$xenmeter" dump --table "$table"
+	cat >"$dir/expected" <<'EOF'
+DOMID NAME             DEV REQS MiB ERR REFUS CPU-s SHARE EXACT CYC/R EVENT SPUR
+    7 mail               1   40  24   8     8 0.404  53.3  80.2 10.1k    40    2
+    3 web, the "first"   1   30  18   6     6 0.303  40.0  80.2 10.1k    30    4
+
+books     charged    open       idle  overhead unattributed    elapsed
+seconds     0.757   0.000      1.000     0.010        0.003      1.770
+%            42.8     0.0       56.5       0.6          0.1      100.0
+1 worker, cpu clock agreement 1.0000
+EOF
+	head -n 8 "$out" | diff "$dir/expected" - || fail "the default view"
+	said "xenmeterd stopped cleanly"
+	grep -q gone "$out" && fail "a retired row without --all"
+
+	run 0 "$xenmeter" dump --table "$table" --all
+	said "4 gone               1    5   3   1     1 0.051   6.7"
+	said "(recycled)"
+	run 0 "$xenmeter" dump --table "$table" --device
+	[ "$(grep -c live "$out")" -eq 3 ] || fail "three queues live"
+	said "51712 1 live"
+	run 0 "$xenmeter" dump --table "$table" --device --all
+	said "51728 0 retired"
+	run 0 "$xenmeter" dump --table "$table" --stage
+	said "exact        1100  2000   1500   1500   2000    8100"
+	said "apportioned   500     0      0   1500      0    2000"
+	run 0 "$xenmeter" dump --table "$table" --histogram
+	said "cycles per request: p50 9216  p95 10.1k  p99 10.2k"
+	said "latency in ns: p50"
+	said "65.5k |"
+}
+
+# The default view fits in 80 columns, whatever the numbers and names.
+dump_width() {
+	set --
+	for slot in 0 1 2 3 7 8 16 17 21; do
+		set -- "$@" "row:1:$slot=98765432109876"
+	done
+	make "$@"
+	run 0 "$xenmeter" dump --table "$table"
+	[ "$(wc -L <"$out")" -le 80 ] || fail "wider than 80 columns"
+	make empty
+	run 0 "$xenmeter" dump --table "$table"
+	said "No guests are being served."
+	for view in --device --stage --histogram --json --csv; do
+		run 0 "$xenmeter" dump $view --table "$table"
+	done
+}
+
+dump_json() {
+	make
+	run 0 "$xenmeter" dump --json --table "$table"
+	value table.state stopped
+	value table.clock_khz 1000
+	value table.version 1
+	value table.clock_invariant true
+	value books.counters.charged 757500
+	value books.seconds.charged 0.7575
+	value books.seconds.idle 1.0
+	value books.rows_charged 757500
+	value books.cpu_ratio 1.0
+	value workers 1
+	value workers.0.counters.elapsed 1770000
+	value workers.0.cpu_exact true
+	value rows 3
+	value rows.0.name 'web, the "first"'
+	value rows.0.uuid 11111111-1111-1111-1111-111111111111
+	value rows.2.uuid null
+	value rows.2.domid 7
+	value rows.2.counters.requests 40
+	value rows.2.counters.exact_parse 44000
+	value rows.2.seconds.exact_parse 0.044
+	value rows.2.histograms.request_cycles 1
+	value rows.2.histograms.request_cycles.0.0 8192
+	value rows.2.histograms.request_cycles.0.1 40
+	value rows.2.torn false
+	run 0 "$xenmeter" dump --json --all --table "$table"
+	value rows 5
+	value rows.0.state recycled
+	value rows.3.state retired
+	make empty
+	run 0 "$xenmeter" dump --json --table "$table"
+	value rows 0
+	value books.cpu_ratio null
+	# A name that is neither ASCII nor UTF-8 makes no JSON that is not valid.
+	make row-name:4=255
+	run 0 "$xenmeter" dump --json --table "$table"
+	value rows.2.name '?ail'
+}
+
+dump_csv() {
+	make
+	run 0 "$xenmeter" dump --csv --all --table "$table"
+	[ "$(wc -l <"$out")" -eq 6 ] || fail "a header and five rows"
+	# Quoted commas apart, each line has as many columns as the first.
+	sed 's/"[^"]*"//g' "$out" | awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' ||
+		fail "columns differ"
+	head -n 1 "$out" | grep -q '^index,state,torn,worker,domid,name,uuid,device,devid,queue,generation,requests,bytes,' ||
+		fail "the header"
+	said '1,live,0,0,3,"web, the ""first""",11111111-1111-1111-1111-111111111111,"vbd",51712,0,1,10,6291456,2,2,'
+	said '4,live,0,0,7,"mail",,"vbd",51712,0,4,40,25165824,8,8,'
+	run 0 "$xenmeter" dump --csv --table "$table"
+	[ "$(wc -l <"$out")" -eq 4 ] || fail "a header and three rows"
+}
+
+states() {
+	for state in died silent stale; do
+		make $state
+		run 0 "$xenmeter" dump --json --table "$table"
+		value table.state $state
+		run 0 "$xenmeter" check --table "$table"
+		said "daemon: $state"
+	done
+	make died
+	run 0 "$xenmeter" dump --table "$table"
+	said ") died: last heartbeat"
+	make silent
+	run 0 "$xenmeter" dump --table "$table"
+	said ") does not answer: last heartbeat"
+	make stale
+	run 0 "$xenmeter" dump --table "$table"
+	said "from before the last boot"
+}
+
+# A table whose writer is there: start it, and stop it by the end of its input.
+running() {
+	mkfifo "$dir/hold" "$dir/ready"
+	"$maker" "$table" running <"$dir/hold" >"$dir/ready" &
+	exec 3>"$dir/hold"
+	read -r _ <"$dir/ready"
+	run 0 "$xenmeter" dump --table "$table"
+	said "xenmeterd running, pid $!"
+	run 0 "$xenmeter" check --table "$table"
+	said "daemon: running"
+	run 124 timeout 1 "$xenmeter" dump --watch 0.2 --table "$table"
+	said "REQ/s"
+	said "CPU%"
+	run 124 timeout 1 "$xenmeter" dump --watch 0.2 --csv --table "$table"
+	[ "$(grep -c '^time,index' "$out")" -eq 1 ] || fail "one header"
+	[ "$(grep -c '"mail"' "$out")" -ge 2 ] || fail "rows again and again"
+	run 124 timeout 1 "$xenmeter" dump --watch 0.2 --json --table "$table"
+	head -n 1 "$out" >"$dir/line" && mv "$dir/line" "$out"
+	value table.state running
+	exec 3>&-
+	wait
+	rm -f "$dir/hold" "$dir/ready"
+}
+
+# broken TEXT CHANGE... : check finds it and says where
+broken() {
+	text=$1
+	shift
+	make "$@"
+	run 1 "$xenmeter" check --table "$table"
+	said "$text"
+	tail -n 1 "$out" | grep -q '^check: [0-9]* fault' || fail "the last line"
+	run 1 "$xenmeter" check --json --table "$table"
+	value balanced false
+}
+
+check() {
+	make
+	run 0 "$xenmeter" check --table "$table"
+	said "cpu clock agreement: 1.0000"
+	[ "$(tail -n 1 "$out")" = "check: books balanced: 2 guests, 0.76 s charged (80.2 % exact), 0.1 % unattributed" ] ||
+		fail "the last line"
+	run 0 "$xenmeter" check --json --table "$table"
+	value balanced true
+	value faults 0
+	value summary "books balanced: 2 guests, 0.76 s charged (80.2 % exact), 0.1 % unattributed"
+
+	broken "row 1 (domid 3 vbd 51712 queue 0): requests of all kinds: 10, not 11" row:1:0=11
+	broken "requests in request_cycles: 10, not 11" row:1:0=11
+	broken "requests in request_latency: 41, not 40" row:4:200=1
+	broken "cycles of requests: 1000320000, not at most 404000" row:4:34=1000000000
+	broken "refused: 8, not at most 7" row:4:2=7
+	broken "events_spurious: 99, not at most 40" row:4:8=99
+	broken "rows hold 757501 cycles, workers charged 757500: 1 too many" row:0:25=1
+	broken "rows hold 757400 cycles, workers charged 757500: 100 are lost" row:1:16=10900
+	broken "worker 0: its books add up to 1770001 cycles, but 1770000 elapsed" worker:0:1=1000001
+	broken "worker 0: 1 of 2 audits failed" worker:0:10=1
+	broken "row 2 (domid 3) is torn" sequence:2=7
+	broken "schema: slot 0, that of requests, has another name" field:0:0=88
+	broken "schema: bytes stands at slot 99+1, not 1+1" field:1:180=99
+	broken "schema: requests is not in requests" field:0:32=88
+	# What a killed worker could not write down any more is no fault.
+	make died row:4:17=80100
+	run 0 "$xenmeter" check --table "$table"
+	said "note: 100 cycles were charged after the last entry in the books"
+}
+
+# The program that accounting/example.c shows.
+example() {
+	make
+	run 0 "$example" "$table"
+	said 'web, the "first" vbd 51712.1: 0.202000 s'
+	said "mail vbd 51712.0: 0.404000 s"
+	grep -q gone "$out" && fail "a retired row"
+	run 1 "$example" "$dir/none"
+}
+
+usage
+no_table
+no_permission
+dump_text
+dump_width
+dump_json
+dump_csv
+states
+running
+check
+example
+exit $failed
