@@ -25,6 +25,10 @@
 #define CATCH_UP_TRIES	  60
 #define CATCH_UP_PAUSE_NS 50000000
 
+/* How far the two clocks may be apart without a word, once there is enough to compare. */
+#define CPU_CLOCK_TOLERANCE 0.02
+#define CPU_CLOCK_MIN_NS    100000000
+
 #define TEXT_MAX 256
 
 struct texts {
@@ -242,6 +246,18 @@ static void check_worker(struct check *c, const struct report_worker *at)
 		     at->index);
 }
 
+/* No law, since these are two clocks: but who reads the seconds should know. */
+static void check_cpu_clock(struct check *c)
+{
+	double ratio = books_cpu_ratio(c->report, c->books);
+
+	if (c->books[WORKER_cpu_ns] < CPU_CLOCK_MIN_NS)
+		return;
+	if (fabs(ratio - 1) > CPU_CLOCK_TOLERANCE)
+		note(c, "the meter and the kernel's CPU clock differ by %.1f %%",
+		     100 * fabs(ratio - 1));
+}
+
 /* ---- rows against workers ---- */
 
 static uint64_t charged_now(const struct report *r)
@@ -327,14 +343,16 @@ static int take_quiet_report(struct check *c)
 
 /* ---- telling ---- */
 
+/* Guests that the table still tells apart, those that are gone too. */
 static size_t count_guests(const struct report *r)
 {
 	struct groups groups = { 0 };
-	size_t count;
+	size_t i, count = 0;
 
-	if (report_group(r, GROUP_GUEST, GROUP_LIVE, &groups))
+	if (report_group(r, GROUP_GUEST, GROUP_ALL, &groups))
 		return 0;
-	count = groups.count;
+	for (i = 0; i < groups.count; i++)
+		count += groups.group[i].newest->row.state != XENMETER_RECYCLED;
 	groups_free(&groups);
 	return count;
 }
@@ -447,6 +465,7 @@ static void check_all(struct check *c)
 		check_row(c, &r->rows[i]);
 	for (i = 0; i < r->workers_count; i++)
 		check_worker(c, &r->workers[i]);
+	check_cpu_clock(c);
 	check_balance(c);
 }
 
