@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define STUCK_NS 30000000000ull
+#define STUCK_CLOSING_NS 2000000000ull /* a backend that closes may have lost them */
 
 struct block_op {
 	struct worker *worker;
@@ -355,6 +356,13 @@ static int fill(struct worker *worker)
 	}
 }
 
+static bool is_stuck(const struct worker *worker, uint64_t progress_ns)
+{
+	uint64_t limit = blkfront_closing(worker->front) ? STUCK_CLOSING_NS : STUCK_NS;
+
+	return worker_now_ns() - progress_ns > limit;
+}
+
 static void worker_loop(struct worker *worker)
 {
 	uint64_t progress_ns = worker_now_ns();
@@ -370,7 +378,7 @@ static void worker_loop(struct worker *worker)
 				  NULL);
 		if (n > 0 || !worker->busy_ops)
 			progress_ns = worker_now_ns();
-		if (n < 0 || worker_now_ns() - progress_ns > STUCK_NS) {
+		if (n < 0 || is_stuck(worker, progress_ns)) {
 			worker->counts.stuck = worker->busy_ops;
 			return;
 		}
