@@ -295,6 +295,9 @@ static int open_disk(struct control *c, struct device *d)
 		fail(c, d, err, "%s: in use by %s (%s)", target, other->path,
 		     other->guest->name);
 	}
+	/* libxl always writes it; absent means yes (blkif.h). */
+	if (!err && key_is(c, d, "discard-enable", "0"))
+		d->disk->discard = false;
 	free(target);
 	return err;
 }
