@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a block device as a guest sees it (xen/io/blkif.h, "Startup"): wait for InitWait,
- * negotiate, set up the queues, publish, Initialised, wait for Connected, read the device's
- * properties, Connected; later a live resize, or Closing and Closed. The queues themselves are
- * in blkfront_queue.c.
+ * The life of a block device as a guest sees it (xen/io/blkif.h, "Startup"): wait for
+ * InitWait, negotiate, set up the queues, publish, Initialised, wait for Connected, read
+ * the device's properties, Connected; later a live resize, or Closing and Closed. The
+ * queues themselves are in blkfront_queue.c.
  */
 #include "blkfront_internal.h"
 
@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_TIMEOUT_MS 20000u
+#define DEFAULT_TIMEOUT_MS    20000u
 #define DEFAULT_STATE_POLL_MS 5u
 
-static_assert(BLKFRONT_MAX_SEGMENTS == BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST * BLKFRONT_PAGE_SIZE /
+static_assert(BLKFRONT_MAX_SEGMENTS == BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST *
+					       BLKFRONT_PAGE_SIZE /
 					       sizeof(struct blkif_request_segment),
 	      "the most that fits in eight indirect pages");
 
@@ -62,7 +63,8 @@ int blkfront_new(const struct blkfront_config *config, struct blkfront **ret_fro
 	if (!front->config.state_poll_ms)
 		front->config.state_poll_ms = DEFAULT_STATE_POLL_MS;
 	if (config->protocol)
-		snprintf(front->protocol, sizeof(front->protocol), "%s", config->protocol);
+		snprintf(front->protocol, sizeof(front->protocol), "%s",
+			 config->protocol);
 	snprintf(front->dir, sizeof(front->dir), "device/vbd/%" PRIu32, config->devid);
 	front->own_store = !config->store;
 	front->store = config->store ? config->store : xs_open(0);
@@ -78,8 +80,8 @@ int blkfront_new(const struct blkfront_config *config, struct blkfront **ret_fro
 static int find_backend(struct blkfront *front)
 {
 	uint64_t id;
-	int err = store_read_string(front, front->dir, "backend", sizeof(front->info.backend),
-				    front->info.backend);
+	int err = store_read_string(front, front->dir, "backend",
+				    sizeof(front->info.backend), front->info.backend);
 
 	if (!err)
 		err = store_read_u64(front, front->dir, "backend-id", &id);
@@ -92,9 +94,11 @@ static int find_backend(struct blkfront *front)
 /* A frontend that died left its state behind: take the backend through Closed. */
 static int reset_backend(struct blkfront *front)
 {
-	unsigned int gone = STATE_BIT(XenbusStateClosed) | STATE_BIT(XenbusStateInitWait) |
-			    STATE_BIT(XenbusStateUnknown) | STATE_BIT(XenbusStateInitialising);
-	uint64_t state = store_read_or(front, front->dir, "state", XenbusStateInitialising);
+	unsigned int gone =
+		STATE_BIT(XenbusStateClosed) | STATE_BIT(XenbusStateInitWait) |
+		STATE_BIT(XenbusStateUnknown) | STATE_BIT(XenbusStateInitialising);
+	uint64_t state =
+		store_read_or(front, front->dir, "state", XenbusStateInitialising);
 	int err = 0;
 
 	if (state == XenbusStateInitialising)
@@ -102,7 +106,8 @@ static int reset_backend(struct blkfront *front)
 	if (state != XenbusStateClosed) {
 		err = blkfront_set_state(front, XenbusStateClosing);
 		if (!err)
-			err = store_wait_state(front, gone | STATE_BIT(XenbusStateClosing), 0,
+			err = store_wait_state(front,
+					       gone | STATE_BIT(XenbusStateClosing), 0,
 					       front->config.timeout_ms);
 		if (!err)
 			err = blkfront_set_state(front, XenbusStateClosed);
@@ -166,8 +171,8 @@ static int negotiate(struct blkfront *front)
 {
 	const struct blkfront_config *want = &front->config;
 	struct blkfront_info *info = &front->info;
-	uint32_t indirect = least(want->indirect_segments, info->max_indirect,
-				  BLKFRONT_MAX_SEGMENTS);
+	uint32_t indirect =
+		least(want->indirect_segments, info->max_indirect, BLKFRONT_MAX_SEGMENTS);
 
 	if (want->queues > 1 && !info->max_queues)
 		return front_fail(front, -EOPNOTSUPP, "no multi-queue-max-queues");
@@ -176,10 +181,13 @@ static int negotiate(struct blkfront *front)
 	if (want->indirect_segments && !info->max_indirect)
 		return front_fail(front, -EOPNOTSUPP, "no feature-max-indirect-segments");
 	info->queues = want->queues > 1 ? least(want->queues, info->max_queues,
-						BLKFRONT_MAX_QUEUES) : 1;
-	info->ring_order = least(want->ring_order, info->max_ring_order, BLKFRONT_MAX_RING_ORDER);
+						BLKFRONT_MAX_QUEUES)
+					: 1;
+	info->ring_order =
+		least(want->ring_order, info->max_ring_order, BLKFRONT_MAX_RING_ORDER);
 	info->max_segments = indirect > BLKIF_MAX_SEGMENTS_PER_REQUEST
-				     ? indirect : BLKIF_MAX_SEGMENTS_PER_REQUEST;
+				     ? indirect
+				     : BLKIF_MAX_SEGMENTS_PER_REQUEST;
 	return 0;
 }
 
@@ -214,7 +222,8 @@ static int publish(struct blkfront *front)
 static int wait_connected(struct blkfront *front)
 {
 	int err = store_wait_state(front, STATE_BIT(XenbusStateConnected),
-				   STATE_BIT(XenbusStateClosing) | STATE_BIT(XenbusStateClosed),
+				   STATE_BIT(XenbusStateClosing) |
+					   STATE_BIT(XenbusStateClosed),
 				   front->config.timeout_ms);
 
 	if (err)
@@ -234,14 +243,18 @@ static int read_device(struct blkfront *front)
 	__atomic_store_n(&info->sectors, sectors, __ATOMIC_RELAXED);
 	info->flags = read_u32(front, "info", 0);
 	info->sector_size = read_u32(front, "sector-size", BLKFRONT_SECTOR);
-	info->physical_sector_size = read_u32(front, "physical-sector-size", info->sector_size);
+	info->physical_sector_size =
+		read_u32(front, "physical-sector-size", info->sector_size);
 	/* Flush and discard may be decided only now that the disk is open. */
 	read_features(front);
-	info->discard_granularity = read_u32(front, "discard-granularity", info->sector_size);
+	info->discard_granularity =
+		read_u32(front, "discard-granularity", info->sector_size);
 	info->discard_alignment = read_u32(front, "discard-alignment", 0);
-	if (info->sector_size < BLKFRONT_SECTOR || info->sector_size > BLKFRONT_PAGE_SIZE ||
+	if (info->sector_size < BLKFRONT_SECTOR ||
+	    info->sector_size > BLKFRONT_PAGE_SIZE ||
 	    (info->sector_size & (info->sector_size - 1)))
-		return front_fail(front, -EINVAL, "sector-size is %" PRIu32, info->sector_size);
+		return front_fail(front, -EINVAL, "sector-size is %" PRIu32,
+				  info->sector_size);
 	return 0;
 }
 
@@ -324,7 +337,8 @@ int blkfront_service(struct blkfront *front, int timeout_ms)
 	return BLKFRONT_EVENT_CLOSING;
 }
 
-/* Adds a queue's or an earlier connection's counts; the struct is nothing but counters. */
+/* Adds a queue's or an earlier connection's counts; the struct is nothing but counters.
+ */
 static void stats_add(struct blkfront_stats *sum, const struct blkfront_stats *stats)
 {
 	static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "counters only");
@@ -360,8 +374,9 @@ static int drain(struct blkfront *front)
 /* Closing, then Closed; the backend unmaps our pages before it is Closed itself. */
 static int close_states(struct blkfront *front)
 {
-	unsigned int gone = STATE_BIT(XenbusStateClosed) | STATE_BIT(XenbusStateInitWait) |
-			    STATE_BIT(XenbusStateUnknown) | STATE_BIT(XenbusStateInitialising);
+	unsigned int gone =
+		STATE_BIT(XenbusStateClosed) | STATE_BIT(XenbusStateInitWait) |
+		STATE_BIT(XenbusStateUnknown) | STATE_BIT(XenbusStateInitialising);
 	int err = blkfront_set_state(front, XenbusStateClosing);
 	int late = 0;
 
@@ -520,7 +535,8 @@ const char *blkfront_violation_name(enum blkfront_violation violation)
 		[BLKFRONT_OVERRUN] = "overrun",
 	};
 
-	static_assert(sizeof(names) / sizeof(names[0]) == BLKFRONT_NR_VIOLATIONS, "names");
+	static_assert(sizeof(names) / sizeof(names[0]) == BLKFRONT_NR_VIOLATIONS,
+		      "names");
 	return names[violation];
 }
 

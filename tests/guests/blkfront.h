@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A block frontend in user space: it owns one device's rings, event channels and granted pages,
- * and checks everything the backend sends. Programs and tests that play a guest call it. A queue
- * is used by one thread at a time; the rest of a device (state, resize) by one other thread.
+ * A block frontend in user space: it owns one device's rings, event channels and granted
+ * pages, and checks everything the backend sends. Programs and tests that play a guest
+ * call it. A queue is used by one thread at a time; the rest of a device (state, resize)
+ * by one other thread.
  */
 #ifndef BLKFRONT_H
 #define BLKFRONT_H
@@ -16,12 +17,14 @@
 #include <xen/io/blkif.h>
 
 #define BLKFRONT_PAGE_SIZE 4096u
-#define BLKFRONT_SECTOR 512u /* the unit of every sector field, whatever sector-size says */
-#define BLKFRONT_MAX_QUEUES 64u
+#define BLKFRONT_SECTOR                                                                  \
+	512u /* the unit of every sector field, whatever sector-size says */
+#define BLKFRONT_MAX_QUEUES	64u
 #define BLKFRONT_MAX_RING_ORDER 5u
-/* Eight indirect pages of 512 segments (blkif.h, BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST). */
+/* Eight indirect pages of 512 segments (blkif.h, BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST).
+ */
 #define BLKFRONT_MAX_SEGMENTS 4096u
-#define BLKFRONT_NR_OPS 6u /* BLKIF_OP_READ .. BLKIF_OP_DISCARD index the counters */
+#define BLKFRONT_NR_OPS	      6u /* BLKIF_OP_READ .. BLKIF_OP_DISCARD index the counters */
 
 struct blkfront;
 struct blkfront_queue;
@@ -30,8 +33,8 @@ struct blkfront_queue;
  * enum blkfront_grants - where the pages of a request come from
  * @BLKFRONT_GRANTS_PERSISTENT: own LIFO pool, `feature-persistent` written
  * @BLKFRONT_GRANTS_REUSED: the same pool, but the backend is not told
- * @BLKFRONT_GRANTS_EACH: shared for each request and unshared after it; what the backend only
- *	reads is granted read-only
+ * @BLKFRONT_GRANTS_EACH: shared for each request and unshared after it; what the backend
+ *only reads is granted read-only
  */
 enum blkfront_grants {
 	BLKFRONT_GRANTS_PERSISTENT,
@@ -63,7 +66,8 @@ enum blkfront_violation {
  * enum blkfront_event - what blkfront_service() found
  * @BLKFRONT_EVENT_NONE: nothing
  * @BLKFRONT_EVENT_RESIZED: blkfront_info() has a new number of sectors
- * @BLKFRONT_EVENT_CLOSING: the backend wants to go: drain the queues, then blkfront_disconnect()
+ * @BLKFRONT_EVENT_CLOSING: the backend wants to go: drain the queues, then
+ * blkfront_disconnect()
  */
 enum blkfront_event {
 	BLKFRONT_EVENT_NONE,
@@ -71,29 +75,31 @@ enum blkfront_event {
 	BLKFRONT_EVENT_CLOSING,
 };
 
-/* Called in the transaction that publishes our keys, after them; hostile tests spoil keys here. */
+/* Called in the transaction that publishes our keys, after them; hostile tests spoil keys
+ * here. */
 typedef void blkfront_publish_fn(struct xs_handle *store, xs_transaction_t transaction,
 				 const char *frontend_dir, void *arg);
 
 /**
  * struct blkfront_config - what a guest asks for
  * @devid: number of the virtual device (`device/vbd/<devid>`)
- * @queues: 0 or 1: single queue, no multi-queue key; more: clamped to the backend's maximum,
- *	an error if it offers none
+ * @queues: 0 or 1: single queue, no multi-queue key; more: clamped to the backend's
+ *maximum, an error if it offers none
  * @ring_order: log2 of the pages of a ring; clamped likewise
  * @grants: where pages come from
  * @indirect_segments: most segments of an indirect request; 0: none; clamped likewise
- * @protocol: "x86_64-abi", "x86_32-abi", or NULL: no key is written and the layout is x86_32,
- *	Linux' default on x86
+ * @protocol: "x86_64-abi", "x86_32-abi", or NULL: no key is written and the layout is
+ *x86_32, Linux' default on x86
  * @pool_pages: most granted pages of one queue; 0: enough for a full ring, at most 4096
  * @timeout_ms: for each wait of the handshake; 0: 20 s
- * @store: a shared xenstore connection, or NULL: an own one. With a shared one no watch is set
- *	and the backend's state is polled, so that hundreds of devices fit in a guest's quota
+ * @store: a shared xenstore connection, or NULL: an own one. With a shared one no watch
+ *is set and the backend's state is polled, so that hundreds of devices fit in a guest's
+ *quota
  * @state_poll_ms: how often it is then read while waiting; 0: 5 ms
- * @force: send even what the device did not offer or does not allow (writes to a read-only
- *	device, past the end, discard, ...)
- * @poison: fill the pages of a read before it and check afterwards that nothing outside its
- *	segments was written
+ * @force: send even what the device did not offer or does not allow (writes to a
+ *read-only device, past the end, discard, ...)
+ * @poison: fill the pages of a read before it and check afterwards that nothing outside
+ *its segments was written
  * @publish: NULL or see blkfront_publish_fn
  * @publish_arg: its argument
  */
@@ -214,7 +220,8 @@ struct blkfront_io {
 	void *cookie;
 };
 
-/* A completion: @status is what the backend sent (BLKIF_RSP_OKAY, ...). May submit again. */
+/* A completion: @status is what the backend sent (BLKIF_RSP_OKAY, ...). May submit again.
+ */
 typedef void blkfront_done_fn(void *cookie, int status, void *arg);
 
 /**
@@ -231,8 +238,8 @@ int blkfront_new(const struct blkfront_config *config, struct blkfront **ret_fro
  * @front: not connected; what an earlier, dead frontend left behind is reset first
  *
  * Return: 0, -ENOENT: no such device, -EOPNOTSUPP: the backend does not offer what the
- * configuration asks for, -ETIMEDOUT, -ECONNREFUSED: the backend closed instead, or another
- * -errno. blkfront_why() says more.
+ * configuration asks for, -ETIMEDOUT, -ECONNREFUSED: the backend closed instead, or
+ * another -errno. blkfront_why() says more.
  */
 int blkfront_connect(struct blkfront *front);
 
@@ -241,8 +248,8 @@ int blkfront_connect(struct blkfront *front);
  * @front: NULL, or a frontend in any state; no other thread may use its queues any more.
  *	Requests still in flight are waited for; their completions are not called.
  *
- * Return: 0, or -ETIMEDOUT if the backend did not answer or did not close (everything is given
- * back all the same).
+ * Return: 0, or -ETIMEDOUT if the backend did not answer or did not close (everything is
+ *given back all the same).
  */
 int blkfront_disconnect(struct blkfront *front);
 
@@ -337,8 +344,9 @@ struct blkfront_queue *blkfront_queue(struct blkfront *front, uint32_t index);
  * @queue: a queue
  * @io: copied; a write's data too
  *
- * Return: 0; -EAGAIN: ring or pages are full, poll first; -EINVAL, -ERANGE, -EROFS, -EOPNOTSUPP:
- * the device cannot take this; -ESHUTDOWN: closing; -EPROTO: the backend broke this ring.
+ * Return: 0; -EAGAIN: ring or pages are full, poll first; -EINVAL, -ERANGE, -EROFS,
+ * -EOPNOTSUPP: the device cannot take this; -ESHUTDOWN: closing; -EPROTO: the backend
+ * broke this ring.
  */
 int blkfront_submit(struct blkfront_queue *queue, const struct blkfront_io *io);
 
@@ -361,7 +369,8 @@ int blkfront_poll(struct blkfront_queue *queue, int timeout_ms, blkfront_done_fn
 		  void *arg);
 
 /**
- * blkfront_arm() - ask for an event at the next response, for callers with their own poll(2)
+ * blkfront_arm() - ask for an event at the next response, for callers with their own
+ * poll(2)
  * @queue: a queue
  *
  * Return: true if responses are there already, so do not sleep.
@@ -392,7 +401,8 @@ uint32_t blkfront_in_flight(const struct blkfront_queue *queue);
 
 /**
  * struct blkfront_raw - a ring without its guard rails, for hostile tests
- * @sring: the shared ring: req_prod, req_event, rsp_prod, rsp_event, then at byte 64 the entries
+ * @sring: the shared ring: req_prod, req_event, rsp_prod, rsp_event, then at byte 64 the
+ * entries
  * @entries: how many
  * @stride: bytes from one entry to the next
  * @response_size: bytes of a response
@@ -447,11 +457,13 @@ void blkfront_ring_raw(struct blkfront_queue *queue, struct blkfront_raw *ret_ra
  * @bytes: copied over the entry, the rest of which is zeroed
  * @len: cut at the entry's size
  *
- * No check at all, not even for a full ring. Its response comes with blkfront_raw_response().
+ * No check at all, not even for a full ring. Its response comes with
+ * blkfront_raw_response().
  */
 void blkfront_raw_request(struct blkfront_queue *queue, const void *bytes, size_t len);
 
-/* Any request, native layout: the operation, the first byte of each, tells which it is. */
+/* Any request, native layout: the operation, the first byte of each, tells which it is.
+ */
 union blkfront_request {
 	uint8_t operation;
 	struct blkif_request rw;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two layouts of blkif requests and responses on x86, written from xen/io/blkif.h and the
- * rule that a 64-bit field is aligned to 4 bytes on i386 and to 8 on x86_64. Used by the
- * frontend's queues only; deliberately not shared with the backend, so that each checks the
- * other.
+ * The two layouts of blkif requests and responses on x86, written from xen/io/blkif.h and
+ * the rule that a 64-bit field is aligned to 4 bytes on i386 and to 8 on x86_64. Used by
+ * the frontend's queues only; deliberately not shared with the backend, so that each
+ * checks the other.
  */
 #ifndef BLKFRONT_ABI_H
 #define BLKFRONT_ABI_H
@@ -21,7 +21,7 @@ enum blkfront_abi {
 
 #define ABI_ENTRIES_OFFSET 64u
 
-#define ABI_ASSERT(type, member, offset)                                                     \
+#define ABI_ASSERT(type, member, offset)                                                 \
 	static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 
 /* x86_64: what the header gives on a 64-bit machine. */
@@ -140,7 +140,8 @@ static_assert(sizeof(union abi32_any) == 108, "entry of the x86_32 ring");
 
 static inline uint32_t abi_stride(enum blkfront_abi abi)
 {
-	return abi == BLKFRONT_ABI_X86_64 ? sizeof(union blkfront_request) : sizeof(union abi32_any);
+	return abi == BLKFRONT_ABI_X86_64 ? sizeof(union blkfront_request)
+					  : sizeof(union abi32_any);
 }
 
 static inline uint32_t abi_response_size(enum blkfront_abi abi)
@@ -156,7 +157,8 @@ static inline uint32_t abi_ring_entries(enum blkfront_abi abi, uint32_t ring_byt
 	return 1u << (31 - __builtin_clz(fit));
 }
 
-static inline void abi32_narrow(const union blkfront_request *request, union abi32_any *ret)
+static inline void abi32_narrow(const union blkfront_request *request,
+				union abi32_any *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (request->operation == BLKIF_OP_INDIRECT) {

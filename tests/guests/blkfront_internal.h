@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the block frontend share: the structs, the pool of granted pages and the
- * xenstore helpers. Nobody else includes it. A queue and its pool belong to the thread that uses
- * the queue; the rest of the device to the thread that connects and services it.
+ * What the files of the block frontend share: the structs, the pool of granted pages and
+ * the xenstore helpers. Nobody else includes it. A queue and its pool belong to the
+ * thread that uses the queue; the rest of the device to the thread that connects and
+ * services it.
  */
 #ifndef BLKFRONT_INTERNAL_H
 #define BLKFRONT_INTERNAL_H
@@ -12,9 +13,9 @@
 
 #include <xen/io/xenbus.h>
 
-#define POOL_CHUNK_PAGES 32u
+#define POOL_CHUNK_PAGES   32u
 #define POOL_DEFAULT_PAGES 4096u
-#define POISON 0xdb
+#define POISON		   0xdb
 
 struct granted_page {
 	uint8_t *addr;
@@ -114,11 +115,12 @@ void queue_forget_buffers(struct blkfront_queue *queue);
 
 /* blkfront_store.c */
 
-int store_read_u64(struct blkfront *front, const char *dir, const char *key, uint64_t *ret_value);
+int store_read_u64(struct blkfront *front, const char *dir, const char *key,
+		   uint64_t *ret_value);
 uint64_t store_read_or(struct blkfront *front, const char *dir, const char *key,
 		       uint64_t otherwise);
-int store_read_string(struct blkfront *front, const char *dir, const char *key, size_t size,
-		      char *ret_string);
+int store_read_string(struct blkfront *front, const char *dir, const char *key,
+		      size_t size, char *ret_string);
 int store_watch(struct blkfront *front);
 void store_unwatch(struct blkfront *front);
 int store_wait_news(struct blkfront *front, int timeout_ms);

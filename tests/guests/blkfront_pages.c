@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool of granted pages. It grows by chunks as requests need them, up to its maximum, and
- * hands out the page that was given back last, as blkif.h recommends to frontends with persistent
- * grants: a backend that keeps few of them mapped then sees few.
+ * The pool of granted pages. It grows by chunks as requests need them, up to its maximum,
+ * and hands out the page that was given back last, as blkif.h recommends to frontends
+ * with persistent grants: a backend that keeps few of them mapped then sees few.
  */
 #include "blkfront_internal.h"
 
@@ -37,7 +37,8 @@ int page_pool_init(struct page_pool *pool, uint32_t backend_id, uint32_t max_pag
 void page_pool_fini(struct page_pool *pool)
 {
 	for (uint32_t i = 0; i < pool->nr_chunks; i++)
-		xengntshr_unshare(pool->gntshr, pool->chunks[i].addr, pool->chunks[i].pages);
+		xengntshr_unshare(pool->gntshr, pool->chunks[i].addr,
+				  pool->chunks[i].pages);
 	if (pool->gntshr)
 		xengntshr_close(pool->gntshr);
 	free(pool->free);
@@ -54,7 +55,8 @@ void page_pool_fini(struct page_pool *pool)
  *
  * Return: their mapping, for xengntshr_unshare(), or NULL with errno set.
  */
-void *page_share(struct page_pool *pool, uint32_t n, int writable, struct granted_page *ret_pages)
+void *page_share(struct page_pool *pool, uint32_t n, int writable,
+		 struct granted_page *ret_pages)
 {
 	uint32_t refs[BLKFRONT_MAX_SEGMENTS + BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
 	uint8_t *addr;
@@ -63,12 +65,14 @@ void *page_share(struct page_pool *pool, uint32_t n, int writable, struct grante
 		errno = EINVAL;
 		return NULL;
 	}
-	addr = xengntshr_share_pages(pool->gntshr, pool->backend_id, (int)n, refs, writable);
+	addr = xengntshr_share_pages(pool->gntshr, pool->backend_id, (int)n, refs,
+				     writable);
 	if (!addr)
 		return NULL;
 	for (uint32_t i = 0; i < n; i++)
-		ret_pages[i] = (struct granted_page){ addr + i * (size_t)BLKFRONT_PAGE_SIZE,
-						      refs[i] };
+		ret_pages[i] =
+			(struct granted_page){ addr + i * (size_t)BLKFRONT_PAGE_SIZE,
+					       refs[i] };
 	return addr;
 }
 
@@ -106,7 +110,8 @@ int page_pool_take(struct page_pool *pool, uint32_t n, struct granted_page *ret_
 		int err = pool_grow(pool, chunk);
 
 		if (err == -EAGAIN || (err && chunk == 1))
-			/* Out of grants: fine as long as some pages are in use and come back. */
+			/* Out of grants: fine as long as some pages are in use and come
+			 * back. */
 			return pool->total_pages > pool->nr_free ? -EAGAIN : err;
 		if (err)
 			chunk /= 2;

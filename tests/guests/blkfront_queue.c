@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue of the block frontend, laid out in the order things happen: set-up, submit (checks,
- * pages, request), kick, the backend's work, reap (checks, data, pages, callback), tear-down, and
- * last the raw access that hostile tests use. Nothing read from the ring is trusted: an index or
- * a response is copied once and compared with our own record of what is in flight.
+ * A queue of the block frontend, laid out in the order things happen: set-up, submit
+ * (checks, pages, request), kick, the backend's work, reap (checks, data, pages,
+ * callback), tear-down, and last the raw access that hostile tests use. Nothing read from
+ * the ring is trusted: an index or a response is copied once and compared with our own
+ * record of what is in flight.
  */
 #include "blkfront_internal.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 
 #define SEGMENTS_PER_PAGE (BLKFRONT_PAGE_SIZE / sizeof(struct blkif_request_segment))
-#define NO_SLOT UINT32_MAX
+#define NO_SLOT		  UINT32_MAX
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
@@ -49,7 +50,8 @@ static int event_channel_open(struct blkfront_queue *queue)
 	queue->evtchn = xenevtchn_open(NULL, 0);
 	if (!queue->evtchn)
 		return -errno;
-	queue->port = xenevtchn_bind_unbound_port(queue->evtchn, queue->front->info.backend_id);
+	queue->port =
+		xenevtchn_bind_unbound_port(queue->evtchn, queue->front->info.backend_id);
 	return queue->port < 0 ? -errno : 0;
 }
 
@@ -59,7 +61,8 @@ static int slots_alloc(struct blkfront_queue *queue)
 	uint32_t pages = segments + indirect_pages(segments);
 
 	queue->slots = calloc(queue->entries, sizeof(*queue->slots));
-	queue->slot_pages = calloc((size_t)queue->entries * pages, sizeof(*queue->slot_pages));
+	queue->slot_pages =
+		calloc((size_t)queue->entries * pages, sizeof(*queue->slot_pages));
 	queue->free_slots = calloc(queue->entries, sizeof(*queue->free_slots));
 	if (!queue->slots || !queue->slot_pages || !queue->free_slots)
 		return -ENOMEM;
@@ -99,7 +102,8 @@ int queue_init(struct blkfront_queue *queue, struct blkfront *front, uint32_t in
 	queue->abi = strcmp(front->protocol, "x86_64-abi") ? BLKFRONT_ABI_X86_32
 							   : BLKFRONT_ABI_X86_64;
 	queue->ring_pages = 1u << front->info.ring_order;
-	queue->entries = abi_ring_entries(queue->abi, queue->ring_pages * BLKFRONT_PAGE_SIZE);
+	queue->entries =
+		abi_ring_entries(queue->abi, queue->ring_pages * BLKFRONT_PAGE_SIZE);
 	err = page_pool_init(&queue->pool, front->info.backend_id, pool_size(queue));
 	if (!err)
 		err = ring_share(queue);
@@ -122,7 +126,8 @@ static int check_shape(const struct blkfront *front, const struct blkfront_io *i
 {
 	uint32_t max = front->info.max_segments;
 
-	if (io->op >= BLKFRONT_NR_OPS || io->op == BLKIF_OP_RESERVED_1 || io->len % BLKFRONT_SECTOR)
+	if (io->op >= BLKFRONT_NR_OPS || io->op == BLKIF_OP_RESERVED_1 ||
+	    io->len % BLKFRONT_SECTOR)
 		return -EINVAL;
 	if (io->op == BLKIF_OP_DISCARD)
 		return 0;
@@ -143,7 +148,8 @@ static int check_range(const struct blkfront *front, const struct blkfront_io *i
 	uint64_t count = io->len / BLKFRONT_SECTOR;
 	uint32_t unit = front->info.sector_size / BLKFRONT_SECTOR;
 
-	if (count % unit || io->sector % unit || io->page_offset % front->info.sector_size)
+	if (count % unit || io->sector % unit ||
+	    io->page_offset % front->info.sector_size)
 		return -EINVAL;
 	if (!count && (io->op == BLKIF_OP_READ || io->op == BLKIF_OP_DISCARD))
 		return -EINVAL;
@@ -176,8 +182,8 @@ static int pages_get(struct blkfront_queue *queue, struct queue_slot *slot)
 		return 0;
 	if (queue->front->config.grants != BLKFRONT_GRANTS_EACH)
 		return page_pool_take(&queue->pool, slot->nr_pages, slot->pages);
-	slot->each_addr = page_share(&queue->pool, slot->nr_pages, slot->op == BLKIF_OP_READ,
-				     slot->pages);
+	slot->each_addr = page_share(&queue->pool, slot->nr_pages,
+				     slot->op == BLKIF_OP_READ, slot->pages);
 	if (slot->each_addr)
 		queue->stats.pages_granted += slot->nr_pages;
 	else if (queue->nr_free_slots < queue->entries)
@@ -195,7 +201,8 @@ static void pages_put(struct blkfront_queue *queue, struct queue_slot *slot)
 	slot->nr_pages = 0;
 }
 
-/* The part of page @i that carries data: *@ret_start within the page, the length returned. */
+/* The part of page @i that carries data: *@ret_start within the page, the length
+ * returned. */
 static uint32_t data_part(const struct queue_slot *slot, uint32_t i, uint32_t *ret_start)
 {
 	uint64_t before = i ? (uint64_t)i * BLKFRONT_PAGE_SIZE - slot->page_offset : 0;
@@ -203,7 +210,8 @@ static uint32_t data_part(const struct queue_slot *slot, uint32_t i, uint32_t *r
 	uint64_t left = slot->len - before;
 
 	*ret_start = start;
-	return left < BLKFRONT_PAGE_SIZE - start ? (uint32_t)left : BLKFRONT_PAGE_SIZE - start;
+	return left < BLKFRONT_PAGE_SIZE - start ? (uint32_t)left
+						 : BLKFRONT_PAGE_SIZE - start;
 }
 
 static void data_to_pages(struct blkfront_queue *queue, struct queue_slot *slot)
@@ -224,7 +232,8 @@ static void data_to_pages(struct blkfront_queue *queue, struct queue_slot *slot)
 
 /* Submit: the request. */
 
-static struct blkif_request_segment make_segment(const struct queue_slot *slot, uint32_t i)
+static struct blkif_request_segment make_segment(const struct queue_slot *slot,
+						 uint32_t i)
 {
 	uint32_t start, n = data_part(slot, i, &start);
 	struct blkif_request_segment segment;
@@ -251,15 +260,18 @@ static void make_indirect(const struct queue_slot *slot, const struct blkfront_i
 		memset(slot->pages[slot->nr_segments + p].addr, 0, BLKFRONT_PAGE_SIZE);
 	}
 	for (uint32_t i = 0; i < slot->nr_segments; i++) {
-		uint8_t *page = slot->pages[slot->nr_segments + i / SEGMENTS_PER_PAGE].addr;
+		uint8_t *page =
+			slot->pages[slot->nr_segments + i / SEGMENTS_PER_PAGE].addr;
 		struct blkif_request_segment segment = make_segment(slot, i);
 
-		memcpy(page + i % SEGMENTS_PER_PAGE * sizeof(segment), &segment, sizeof(segment));
+		memcpy(page + i % SEGMENTS_PER_PAGE * sizeof(segment), &segment,
+		       sizeof(segment));
 	}
 }
 
-static void make_request(const struct blkfront_queue *queue, const struct queue_slot *slot,
-			 const struct blkfront_io *io, union blkfront_request *ret)
+static void make_request(const struct blkfront_queue *queue,
+			 const struct queue_slot *slot, const struct blkfront_io *io,
+			 union blkfront_request *ret)
 {
 	uint16_t handle = (uint16_t)queue->front->config.devid;
 
@@ -294,8 +306,9 @@ static uint8_t *ring_entry(const struct blkfront_queue *queue, uint32_t index)
 }
 
 /*
- * The slot's number stands in bytes 0 and 2 of the id. All other bytes that a response's padding
- * overlays are never zero, so that a backend that leaves the padding as it was is found out.
+ * The slot's number stands in bytes 0 and 2 of the id. All other bytes that a response's
+ * padding overlays are never zero, so that a backend that leaves the padding as it was is
+ * found out.
  */
 static uint64_t make_id(uint32_t slot_nr, uint32_t generation)
 {
@@ -365,7 +378,8 @@ int blkfront_submit(struct blkfront_queue *queue, const struct blkfront_io *io)
 	slot->len = io->len;
 	slot->buf = io->buf;
 	slot->cookie = io->cookie;
-	slot->nr_segments = io->op == BLKIF_OP_DISCARD || !io->len ? 0 : (uint32_t)io_segments(io);
+	slot->nr_segments =
+		io->op == BLKIF_OP_DISCARD || !io->len ? 0 : (uint32_t)io_segments(io);
 	slot->nr_pages = slot->nr_segments + indirect_pages(slot->nr_segments);
 	err = pages_get(queue, slot);
 	if (err)
@@ -394,7 +408,8 @@ void blkfront_kick(struct blkfront_queue *queue)
 	queue->req_pushed = queue->req_prod;
 	/* The requests before their index; pairs with the backend's read of req_prod. */
 	__atomic_store_n(&queue->sring->req_prod, queue->req_prod, __ATOMIC_RELEASE);
-	/* Our index before the backend's wish; pairs with its final check for requests. */
+	/* Our index before the backend's wish; pairs with its final check for requests.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	event = __atomic_load_n(&queue->sring->req_event, __ATOMIC_RELAXED);
 	if (queue->req_prod - event < pushed)
@@ -408,7 +423,8 @@ static void violation(struct blkfront_queue *queue, enum blkfront_violation whic
 	queue->stats.violations[which]++;
 }
 
-static void read_response(const struct blkfront_queue *queue, struct blkfront_response *ret)
+static void read_response(const struct blkfront_queue *queue,
+			  struct blkfront_response *ret)
 {
 	uint8_t bytes[sizeof(struct blkif_response)];
 	uint32_t size = abi_response_size(queue->abi);
@@ -417,7 +433,8 @@ static void read_response(const struct blkfront_queue *queue, struct blkfront_re
 	/* From here on the copy: the compiler may not read the ring again. */
 	__asm__ volatile("" ::: "memory");
 	memcpy(&ret->id, bytes + offsetof(struct blkif_response, id), sizeof(ret->id));
-	memcpy(&ret->status, bytes + offsetof(struct blkif_response, status), sizeof(ret->status));
+	memcpy(&ret->status, bytes + offsetof(struct blkif_response, status),
+	       sizeof(ret->status));
 	ret->operation = bytes[offsetof(struct blkif_response, operation)];
 	ret->dirty = bytes[9] != 0;
 	for (uint32_t i = 12; i < size; i++)
@@ -445,8 +462,9 @@ static void data_from_pages(struct blkfront_queue *queue, const struct queue_slo
 			memcpy(to, page + start, n);
 			to += n;
 		}
-		if (poisoned && !(is_poison(page, start) &&
-				  is_poison(page + start + n, BLKFRONT_PAGE_SIZE - start - n)))
+		if (poisoned &&
+		    !(is_poison(page, start) &&
+		      is_poison(page + start + n, BLKFRONT_PAGE_SIZE - start - n)))
 			violation(queue, BLKFRONT_OVERRUN);
 	}
 }
@@ -464,8 +482,9 @@ static void count_status(struct blkfront_queue *queue, int status)
 		violation(queue, BLKFRONT_BAD_STATUS);
 }
 
-static int complete(struct blkfront_queue *queue, const struct blkfront_response *response,
-		    blkfront_done_fn *done, void *arg)
+static int complete(struct blkfront_queue *queue,
+		    const struct blkfront_response *response, blkfront_done_fn *done,
+		    void *arg)
 {
 	uint32_t slot_nr = slot_of_id(queue, response->id);
 	struct queue_slot *slot;
@@ -496,7 +515,8 @@ static int responses_there(struct blkfront_queue *queue, uint32_t *ret_prod)
 	/* The index before the responses; pairs with the backend's write barrier. */
 	uint32_t prod = __atomic_load_n(&queue->sring->rsp_prod, __ATOMIC_ACQUIRE);
 
-	if (!queue->broken && prod - queue->rsp_cons > queue->req_pushed - queue->rsp_cons) {
+	if (!queue->broken &&
+	    prod - queue->rsp_cons > queue->req_pushed - queue->rsp_cons) {
 		violation(queue, BLKFRONT_BAD_PRODUCER);
 		queue->broken = true;
 	}
@@ -532,7 +552,8 @@ bool blkfront_arm(struct blkfront_queue *queue)
 	__atomic_store_n(&queue->sring->rsp_event, queue->rsp_cons + 1, __ATOMIC_RELAXED);
 	/* Our wish before the second look; pairs with the backend's push and check. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&queue->sring->rsp_prod, __ATOMIC_ACQUIRE) != queue->rsp_cons;
+	return __atomic_load_n(&queue->sring->rsp_prod, __ATOMIC_ACQUIRE) !=
+	       queue->rsp_cons;
 }
 
 /**
@@ -584,7 +605,8 @@ static bool sleep_for_event(struct blkfront_queue *queue, int timeout_ms)
  *
  * Return: number of completions or -EPROTO.
  */
-int blkfront_poll(struct blkfront_queue *queue, int timeout_ms, blkfront_done_fn *done, void *arg)
+int blkfront_poll(struct blkfront_queue *queue, int timeout_ms, blkfront_done_fn *done,
+		  void *arg)
 {
 	uint64_t deadline = timeout_ms > 0 ? store_now_ms() + (uint64_t)timeout_ms : 0;
 
@@ -722,7 +744,8 @@ int blkfront_raw_response(struct blkfront_queue *queue, int timeout_ms,
 		uint64_t now = store_now_ms();
 		int left = now < deadline ? (int)(deadline - now) : 0;
 
-		if (!sleep_for_event(queue, timeout_ms < 0 ? -1 : left) || (!left && timeout_ms >= 0))
+		if (!sleep_for_event(queue, timeout_ms < 0 ? -1 : left) ||
+		    (!left && timeout_ms >= 0))
 			break;
 	}
 	if (!blkfront_arm(queue))

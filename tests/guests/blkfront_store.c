@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frontend's side of xenstore: reading the backend's keys, waiting for its state, publishing
- * our rings in one transaction (blkif.h, "Request Transport Parameters"). Our own directory is
- * named relative to our domain, as a guest has it.
+ * The frontend's side of xenstore: reading the backend's keys, waiting for its state,
+ * publishing our rings in one transaction (blkif.h, "Request Transport Parameters"). Our
+ * own directory is named relative to our domain, as a guest has it.
  */
 #include "blkfront_internal.h"
 
@@ -38,8 +38,8 @@ uint64_t store_now_ms(void)
  *
  * Return: 0, -ENOENT, -E2BIG, or -errno of xenstore.
  */
-int store_read_string(struct blkfront *front, const char *dir, const char *key, size_t size,
-		      char *ret_string)
+int store_read_string(struct blkfront *front, const char *dir, const char *key,
+		      size_t size, char *ret_string)
 {
 	char path[256];
 	unsigned int len;
@@ -68,7 +68,8 @@ int store_read_string(struct blkfront *front, const char *dir, const char *key, 
  *
  * Return: 0, -ENOENT, -EINVAL: not a number, or -errno of xenstore.
  */
-int store_read_u64(struct blkfront *front, const char *dir, const char *key, uint64_t *ret_value)
+int store_read_u64(struct blkfront *front, const char *dir, const char *key,
+		   uint64_t *ret_value)
 {
 	char value[32];
 	char *end;
@@ -114,7 +115,8 @@ int store_watch(struct blkfront *front)
 {
 	if (!front->own_store || front->watching)
 		return 0;
-	snprintf(front->watch_path, sizeof(front->watch_path), "%s/state", front->info.backend);
+	snprintf(front->watch_path, sizeof(front->watch_path), "%s/state",
+		 front->info.backend);
 	if (!xs_watch(front->store, front->watch_path, "blkfront"))
 		return -errno;
 	front->watching = true;
@@ -178,7 +180,8 @@ int store_wait_news(struct blkfront *front, int timeout_ms)
  */
 unsigned int store_backend_state(struct blkfront *front)
 {
-	uint64_t state = store_read_or(front, front->info.backend, "state", XenbusStateUnknown);
+	uint64_t state =
+		store_read_or(front, front->info.backend, "state", XenbusStateUnknown);
 
 	return state < 32 ? (unsigned int)state : XenbusStateUnknown;
 }
@@ -214,8 +217,8 @@ int store_wait_state(struct blkfront *front, unsigned int wanted, unsigned int r
 	}
 }
 
-static bool put(struct blkfront *front, xs_transaction_t t, const char *subdir, const char *key,
-		const char *value)
+static bool put(struct blkfront *front, xs_transaction_t t, const char *subdir,
+		const char *key, const char *value)
 {
 	char path[256];
 
@@ -292,15 +295,18 @@ static bool put_keys(struct blkfront *front, xs_transaction_t t)
 	bool ok = remove_stale_keys(front, t) && put_queues(front, t);
 
 	if (front->info.ring_order) {
-		ok = ok && put_u32(front, t, "", "ring-page-order", front->info.ring_order);
-		ok = ok && put_u32(front, t, "", "num-ring-pages", 1u << front->info.ring_order);
+		ok = ok &&
+		     put_u32(front, t, "", "ring-page-order", front->info.ring_order);
+		ok = ok && put_u32(front, t, "", "num-ring-pages",
+				   1u << front->info.ring_order);
 	}
 	if (front->config.protocol)
 		ok = ok && put(front, t, "", "protocol", front->protocol);
 	if (front->config.grants == BLKFRONT_GRANTS_PERSISTENT)
 		ok = ok && put_u32(front, t, "", "feature-persistent", 1);
 	if (ok && front->config.publish)
-		front->config.publish(front->store, t, front->dir, front->config.publish_arg);
+		front->config.publish(front->store, t, front->dir,
+				      front->config.publish_arg);
 	return ok;
 }
 
@@ -330,8 +336,10 @@ int store_publish(struct blkfront *front)
 	}
 }
 
-/* Our directory may be gone: the toolstack removed the device. Writing would bring it back. */
-static int write_state_once(struct blkfront *front, xs_transaction_t t, unsigned int state)
+/* Our directory may be gone: the toolstack removed the device. Writing would bring it
+ * back. */
+static int write_state_once(struct blkfront *front, xs_transaction_t t,
+			    unsigned int state)
 {
 	char path[96];
 	void *old;

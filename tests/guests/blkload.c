@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkload: a guest's load on a block device, with exact counts of what it sent and checks of
- * everything that came back. The main thread connects, starts a worker for each queue, looks
- * after the backend's state meanwhile, and reports. Runs in a domU as it is, or in a simulated
- * one.
+ * blkload: a guest's load on a block device, with exact counts of what it sent and checks
+ * of everything that came back. The main thread connects, starts a worker for each queue,
+ * looks after the backend's state meanwhile, and reports. Runs in a domU as it is, or in
+ * a simulated one.
  */
 #include "blkload.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define SERVICE_MS 20
-#define HOLD_MS 1000
+#define HOLD_MS	   1000
 
 static bool stop_asked;
 
@@ -38,8 +38,8 @@ static bool stopping(void)
 	return __atomic_load_n(&stop_asked, __ATOMIC_RELAXED);
 }
 
-static struct blkfront *connect_device(const struct blkload_options *options, uint32_t devid,
-				       struct xs_handle *store)
+static struct blkfront *connect_device(const struct blkload_options *options,
+				       uint32_t devid, struct xs_handle *store)
 {
 	struct blkfront_config config = options->front;
 	struct blkfront *front;
@@ -62,7 +62,8 @@ static struct blkfront *connect_device(const struct blkload_options *options, ui
 
 /* A load on one device. */
 
-static uint64_t region_blocks(const struct blkload_options *options, struct blkfront *front)
+static uint64_t region_blocks(const struct blkload_options *options,
+			      struct blkfront *front)
 {
 	uint64_t end = blkfront_sectors(front) * BLKFRONT_SECTOR;
 	uint64_t size = options->size;
@@ -81,7 +82,8 @@ static uint64_t part(uint64_t whole, uint32_t i, uint32_t n)
 	return whole / n + (i < whole % n);
 }
 
-static uint64_t quota(const struct blkload_options *options, uint64_t blocks, uint32_t i, uint32_t n)
+static uint64_t quota(const struct blkload_options *options, uint64_t blocks, uint32_t i,
+		      uint32_t n)
 {
 	if (options->number)
 		return part(options->number, i, n);
@@ -89,8 +91,8 @@ static uint64_t quota(const struct blkload_options *options, uint64_t blocks, ui
 }
 
 static int workers_init(const struct blkload_options *options, struct blkfront *front,
-			struct verify *verify, uint64_t blocks, uint32_t n, uint32_t *running,
-			struct worker *workers)
+			struct verify *verify, uint64_t blocks, uint32_t n,
+			uint32_t *running, struct worker *workers)
 {
 	uint64_t first = 0;
 
@@ -139,8 +141,9 @@ static int workers_run(struct blkfront *front, struct worker *workers, uint32_t 
 	return -err;
 }
 
-static enum blkload_exit verdict(const struct blkload_options *options, struct blkfront *front,
-				 const struct worker *workers, uint32_t n)
+static enum blkload_exit verdict(const struct blkload_options *options,
+				 struct blkfront *front, const struct worker *workers,
+				 uint32_t n)
 {
 	struct blkfront_stats stats;
 	uint64_t bad, done = 0;
@@ -150,7 +153,8 @@ static enum blkload_exit verdict(const struct blkload_options *options, struct b
 	for (uint32_t i = 0; i < n; i++) {
 		const struct worker_counts *counts = &workers[i].counts;
 
-		bad += counts->failed + counts->refused + counts->verify_bad + counts->stuck;
+		bad += counts->failed + counts->refused + counts->verify_bad +
+		       counts->stuck;
 		done += counts->operations;
 	}
 	if (options->number && done != options->number)
@@ -160,8 +164,9 @@ static enum blkload_exit verdict(const struct blkload_options *options, struct b
 	return bad ? BLKLOAD_FAILED : BLKLOAD_OK;
 }
 
-static enum blkload_exit load_run(const struct blkload_options *options, struct blkfront *front,
-				  struct worker *workers, uint32_t n)
+static enum blkload_exit load_run(const struct blkload_options *options,
+				  struct blkfront *front, struct worker *workers,
+				  uint32_t n)
 {
 	uint64_t blocks = region_blocks(options, front);
 	struct verify verify = { 0 };
@@ -169,7 +174,8 @@ static enum blkload_exit load_run(const struct blkload_options *options, struct 
 	uint32_t running;
 
 	if (blocks < n) {
-		fprintf(stderr, "blkload: the region has fewer blocks than there are queues\n");
+		fprintf(stderr,
+			"blkload: the region has fewer blocks than there are queues\n");
 		return BLKLOAD_USAGE;
 	}
 	if (options->verify && verify_init(&verify, options, blocks)) {
@@ -225,7 +231,8 @@ static int idle_connect(struct idle *idle)
 {
 	while (idle->connected < idle->wanted && !stopping()) {
 		uint32_t devid = idle->options->front.devid + idle->connected;
-		struct blkfront *front = connect_device(idle->options, devid, idle->store);
+		struct blkfront *front =
+			connect_device(idle->options, devid, idle->store);
 
 		if (!front)
 			return -ECONNREFUSED;
@@ -279,14 +286,16 @@ static enum blkload_exit idle_report(const struct idle *idle)
 		blkfront_stats(idle->fronts[i], &stats);
 		violations += blkfront_violations(&stats);
 		object = report_info(idle->options, &info);
-		json_object_set_new(object, "devid", json_integer(idle->options->front.devid + i));
-		json_object_set_new(object, "closing", json_boolean(blkfront_closing(idle->fronts[i])));
+		json_object_set_new(object, "devid",
+				    json_integer(idle->options->front.devid + i));
+		json_object_set_new(object, "closing",
+				    json_boolean(blkfront_closing(idle->fronts[i])));
 		json_object_set_new(object, "stats", report_stats(&stats));
 		json_array_append_new(devices, object);
 	}
 	if (idle->wanted > 1)
-		report_print(json_pack("{s:I, s:o}", "connected", (json_int_t)idle->connected,
-				       "devices", devices));
+		report_print(json_pack("{s:I, s:o}", "connected",
+				       (json_int_t)idle->connected, "devices", devices));
 	else if (idle->connected)
 		report_print(json_incref(json_array_get(devices, 0)));
 	if (idle->wanted == 1)
@@ -342,6 +351,7 @@ int main(int argc, char **argv)
 	options_parse(argc, argv, &options);
 	catch_signals();
 	for (uint32_t i = 0; i < options.cycles && !result && !stopping(); i++)
-		result = options.hold || options.connect_only ? idle(&options) : load(&options);
+		result = options.hold || options.connect_only ? idle(&options)
+							      : load(&options);
 	return (int)result;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of blkload share: its options, the latency histogram, the verification of blocks
- * and the workers. A worker owns one queue and its part of the region; the main thread owns the
- * device.
+ * What the files of blkload share: its options, the latency histogram, the verification
+ * of blocks and the workers. A worker owns one queue and its part of the region; the main
+ * thread owns the device.
  */
 #ifndef BLKLOAD_H
 #define BLKLOAD_H
@@ -29,7 +29,8 @@ enum blkload_rw {
 	RW_DISCARD,
 };
 
-/* @number 0: no limit; @seconds 0: no limit; with neither, the region is gone through once. */
+/* @number 0: no limit; @seconds 0: no limit; with neither, the region is gone through
+ * once. */
 struct blkload_options {
 	struct blkfront_config front;
 	uint32_t last_devid;
@@ -59,7 +60,8 @@ struct blkload_options {
 
 int options_parse(int argc, char **argv, struct blkload_options *ret_options);
 
-/* Latencies: exact below 128 ns, then 64 buckets for each doubling (at most 1.6 % off). */
+/* Latencies: exact below 128 ns, then 64 buckets for each doubling (at most 1.6 % off).
+ */
 #define HISTOGRAM_BUCKETS (64u * 59u)
 
 struct histogram {
@@ -73,8 +75,9 @@ void histogram_merge(struct histogram *sum, const struct histogram *histogram);
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 /* What a block must contain: a generation, or one of these. */
-#define GENERATION_UNKNOWN	 0u	     /* never written by us: a valid header is checked */
-#define GENERATION_INDETERMINATE UINT32_MAX /* discarded, or a write failed: anything goes */
+#define GENERATION_UNKNOWN 0u /* never written by us: a valid header is checked */
+#define GENERATION_INDETERMINATE                                                         \
+	UINT32_MAX /* discarded, or a write failed: anything goes */
 
 struct verify {
 	uint32_t bs;
@@ -90,11 +93,14 @@ enum verify_result {
 	VERIFY_BAD,
 };
 
-int verify_init(struct verify *verify, const struct blkload_options *options, uint64_t blocks);
+int verify_init(struct verify *verify, const struct blkload_options *options,
+		uint64_t blocks);
 int verify_save(const struct verify *verify, const char *path);
 void verify_fini(struct verify *verify);
-void verify_fill(const struct verify *verify, uint64_t block, uint32_t generation, void *buf);
-enum verify_result verify_check(const struct verify *verify, uint64_t block, const void *buf);
+void verify_fill(const struct verify *verify, uint64_t block, uint32_t generation,
+		 void *buf);
+enum verify_result verify_check(const struct verify *verify, uint64_t block,
+				const void *buf);
 
 /* Counts of block operations (of --bs bytes each), as against ring requests. */
 struct worker_counts {
@@ -117,8 +123,8 @@ struct worker {
 	struct verify *verify; /* NULL: off */
 	uint64_t first_block;
 	uint64_t blocks;
-	uint64_t quota; /* operations; UINT64_MAX: no limit */
-	double rate; /* operations per second; 0: no limit */
+	uint64_t quota;	 /* operations; UINT64_MAX: no limit */
+	double rate;	 /* operations per second; 0: no limit */
 	uint64_t end_ns; /* 0: no limit */
 	const bool *stop;
 	uint32_t *running;
@@ -144,7 +150,8 @@ void worker_fini(struct worker *worker);
 void *worker_run(void *arg);
 uint64_t worker_now_ns(void);
 
-json_t *report_info(const struct blkload_options *options, const struct blkfront_info *info);
+json_t *report_info(const struct blkload_options *options,
+		    const struct blkfront_info *info);
 json_t *report_stats(const struct blkfront_stats *stats);
 void report_run(const struct blkload_options *options, struct blkfront *front,
 		const struct worker *workers, uint32_t n);

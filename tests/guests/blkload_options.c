@@ -45,42 +45,54 @@ enum option_key {
 
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "The device and how to connect:", 1 },
-	{ "devid", 'd', "N|N-M|xvdX", 0, "virtual device (default 51712, xvda); a range only with "
-	  "--hold or --connect-only", 0 },
+	{ "devid", 'd', "N|N-M|xvdX", 0,
+	  "virtual device (default 51712, xvda); a range only with "
+	  "--hold or --connect-only",
+	  0 },
 	{ "queues", KEY_QUEUES, "N", 0, "queues, one thread each (default 1)", 0 },
 	{ "ring-order", KEY_RING_ORDER, "N", 0, "log2 of a ring's pages (default 0)", 0 },
 	{ "persistent", KEY_PERSISTENT, NULL, 0, "persistent grants (default)", 0 },
 	{ "no-persistent", KEY_NO_PERSISTENT, NULL, 0,
 	  "the same pages again and again, without telling the backend", 0 },
-	{ "grant-each", KEY_GRANT_EACH, NULL, 0, "grant and revoke pages for each request", 0 },
+	{ "grant-each", KEY_GRANT_EACH, NULL, 0,
+	  "grant and revoke pages for each request", 0 },
 	{ "indirect", KEY_INDIRECT, "N", 0, "most segments of an indirect request", 0 },
 	{ "protocol", KEY_PROTOCOL, "ABI", 0,
 	  "x86_64-abi (default), x86_32-abi, or none: no key and the x86_32 layout", 0 },
 	{ "pool", KEY_POOL, "PAGES", 0, "most granted pages of a queue", 0 },
-	{ "timeout", KEY_TIMEOUT, "SECONDS", 0, "of each step of the handshake (default 20)", 0 },
-	{ "force", KEY_FORCE, NULL, 0, "send what the device does not offer or allow", 0 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
+	  "of each step of the handshake (default 20)", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "send what the device does not offer or allow",
+	  0 },
 	{ NULL, 0, NULL, 0, "The load:", 2 },
 	{ "rw", KEY_RW, "PATTERN", 0,
 	  "read (default), write, randread, randwrite, randrw, flush, discard", 0 },
 	{ "mix", KEY_MIX, "READ%", 0, "reads of randrw in percent (default 50)", 0 },
 	{ "flush-every", KEY_FLUSH_EVERY, "N", 0, "every Nth operation is a flush", 0 },
-	{ "discard-every", KEY_DISCARD_EVERY, "N", 0, "every Nth operation is a discard", 0 },
-	{ "barrier-every", KEY_BARRIER_EVERY, "N", 0, "every Nth operation is a write barrier", 0 },
+	{ "discard-every", KEY_DISCARD_EVERY, "N", 0, "every Nth operation is a discard",
+	  0 },
+	{ "barrier-every", KEY_BARRIER_EVERY, "N", 0,
+	  "every Nth operation is a write barrier", 0 },
 	{ "secure", KEY_SECURE, NULL, 0, "discards are secure", 0 },
-	{ "bs", KEY_BS, "BYTES", 0, "of an operation, split into ring requests (default 4k)", 0 },
-	{ "depth", KEY_DEPTH, "N", 0, "operations in flight in each queue (default 1)", 0 },
-	{ "page-offset", KEY_PAGE_OFFSET, "BYTES", 0, "of the data in its first page", 0 },
+	{ "bs", KEY_BS, "BYTES", 0,
+	  "of an operation, split into ring requests (default 4k)", 0 },
+	{ "depth", KEY_DEPTH, "N", 0, "operations in flight in each queue (default 1)",
+	  0 },
+	{ "page-offset", KEY_PAGE_OFFSET, "BYTES", 0, "of the data in its first page",
+	  0 },
 	{ "rate", KEY_RATE, "IOPS", 0, "at most so many operations a second in all", 0 },
 	{ "number", 'n', "N", 0, "exactly so many operations in all", 0 },
 	{ "time", 't', "SECONDS", 0, "for so long", 0 },
 	{ "offset", KEY_OFFSET, "BYTES", 0, "start of the region", 0 },
 	{ "size", KEY_SIZE, "BYTES", 0, "of the region (default: to the end)", 0 },
 	{ "seed", KEY_SEED, "N", 0, "of the random numbers (default 1)", 0 },
-	{ "verify", KEY_VERIFY, NULL, 0, "write checkable blocks, check them when reading", 0 },
+	{ "verify", KEY_VERIFY, NULL, 0,
+	  "write checkable blocks, check them when reading", 0 },
 	{ "verify-state", KEY_VERIFY_STATE, "FILE", 0,
 	  "remember between runs which generation each block has", 0 },
 	{ NULL, 0, NULL, 0, "Instead of a load:", 3 },
-	{ "connect-only", KEY_CONNECT_ONLY, NULL, 0, "connect, print what was negotiated, go", 0 },
+	{ "connect-only", KEY_CONNECT_ONLY, NULL, 0,
+	  "connect, print what was negotiated, go", 0 },
 	{ "hold", KEY_HOLD, "SECONDS", 0, "stay connected and idle", 0 },
 	{ "cycles", KEY_CYCLES, "N", 0, "connect and disconnect N times (default 1)", 0 },
 	{ NULL, 0, NULL, 0, "Output:", 4 },
@@ -144,7 +156,8 @@ static uint32_t devid_of_name(struct argp_state *state, const char *name)
 	return 1u << 28 | disk << 8 | part;
 }
 
-static void parse_devid(struct argp_state *state, char *text, struct blkload_options *options)
+static void parse_devid(struct argp_state *state, char *text,
+			struct blkload_options *options)
 {
 	char *dash = strchr(text, '-');
 
@@ -162,7 +175,8 @@ static void parse_devid(struct argp_state *state, char *text, struct blkload_opt
 		argp_error(state, "the range of devices is empty");
 }
 
-static void parse_rw(struct argp_state *state, const char *text, struct blkload_options *options)
+static void parse_rw(struct argp_state *state, const char *text,
+		     struct blkload_options *options)
 {
 	for (size_t i = 0; i < sizeof(rw_names) / sizeof(rw_names[0]); i++) {
 		if (!strcmp(text, rw_names[i])) {
@@ -209,7 +223,8 @@ static error_t parse_device(int key, char *arg, struct argp_state *state,
 		front->grants = BLKFRONT_GRANTS_EACH;
 		return 0;
 	case KEY_INDIRECT:
-		front->indirect_segments = (uint32_t)number(state, arg, BLKFRONT_MAX_SEGMENTS);
+		front->indirect_segments =
+			(uint32_t)number(state, arg, BLKFRONT_MAX_SEGMENTS);
 		return 0;
 	case KEY_PROTOCOL:
 		parse_protocol(state, arg, options);
@@ -257,7 +272,8 @@ static error_t parse_pattern(int key, char *arg, struct argp_state *state,
 		options->depth = (uint32_t)number(state, arg, 65536);
 		return 0;
 	case KEY_PAGE_OFFSET:
-		options->page_offset = (uint16_t)number(state, arg, BLKFRONT_PAGE_SIZE - 1);
+		options->page_offset =
+			(uint16_t)number(state, arg, BLKFRONT_PAGE_SIZE - 1);
 		return 0;
 	case KEY_SEED:
 		options->seed = number(state, arg, UINT64_MAX);
@@ -320,11 +336,13 @@ static error_t parse_mode(int key, char *arg, struct argp_state *state,
 	}
 }
 
-static void check_together(struct argp_state *state, const struct blkload_options *options)
+static void check_together(struct argp_state *state,
+			   const struct blkload_options *options)
 {
-	if (!options->bs || options->bs % BLKFRONT_SECTOR || options->offset % BLKFRONT_SECTOR ||
-	    options->page_offset % BLKFRONT_SECTOR)
-		argp_error(state, "--bs, --offset and --page-offset are multiples of 512");
+	if (!options->bs || options->bs % BLKFRONT_SECTOR ||
+	    options->offset % BLKFRONT_SECTOR || options->page_offset % BLKFRONT_SECTOR)
+		argp_error(state,
+			   "--bs, --offset and --page-offset are multiples of 512");
 	if (!options->depth)
 		argp_error(state, "--depth is at least 1");
 	if (options->last_devid != options->front.devid && !options->hold &&
@@ -361,11 +379,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
  */
 int options_parse(int argc, char **argv, struct blkload_options *ret_options)
 {
-	static const struct argp argp = {
-		argp_options, parse, NULL,
-		"A guest's block frontend that makes load, checks what comes back and counts.\v"
-		"Exit status: 0 all well, 1 an I/O, verification or protocol error, 2 wrong "
-		"usage, 3 no connection.", NULL, NULL, NULL };
+	static const struct argp argp = { argp_options,
+					  parse,
+					  NULL,
+					  "A guest's block frontend that makes load, "
+					  "checks what comes back and counts.\v"
+					  "Exit status: 0 all well, 1 an I/O, "
+					  "verification or protocol error, 2 wrong "
+					  "usage, 3 no connection.",
+					  NULL,
+					  NULL,
+					  NULL };
 
 	argp_err_exit_status = BLKLOAD_USAGE;
 	*ret_options = (struct blkload_options){

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What blkload says at the end: one line for people or one JSON object for tests, and the
- * histogram the percentiles come from. Called by the main thread when the workers have ended.
+ * histogram the percentiles come from. Called by the main thread when the workers have
+ * ended.
  */
 #include "blkload.h"
 
@@ -18,7 +19,8 @@ static const char *const op_names[BLKFRONT_NR_OPS] = {
 	[BLKIF_OP_DISCARD] = "discard",
 };
 
-/* Bucket 64 * k + j holds (64 + j) << (k - 1) and up; the first 64 hold 0..63 themselves. */
+/* Bucket 64 * k + j holds (64 + j) << (k - 1) and up; the first 64 hold 0..63 themselves.
+ */
 static uint32_t bucket_of(uint64_t ns)
 {
 	uint32_t shift;
@@ -81,7 +83,8 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
 	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		seen += histogram->count[i];
 		if (seen > rank || (seen && seen == histogram->total))
-			return bucket_top(i) < histogram->max ? bucket_top(i) : histogram->max;
+			return bucket_top(i) < histogram->max ? bucket_top(i)
+							      : histogram->max;
 	}
 	return 0;
 }
@@ -118,15 +121,18 @@ static void report_properties(json_t *object, const struct blkfront_info *info)
 {
 	json_object_set_new(object, "sectors", number(info->sectors));
 	json_object_set_new(object, "sector_size", number(info->sector_size));
-	json_object_set_new(object, "physical_sector_size", number(info->physical_sector_size));
+	json_object_set_new(object, "physical_sector_size",
+			    number(info->physical_sector_size));
 	json_object_set_new(object, "info", number(info->flags));
-	json_object_set_new(object, "read_only", json_boolean(info->flags & VDISK_READONLY));
+	json_object_set_new(object, "read_only",
+			    json_boolean(info->flags & VDISK_READONLY));
 	json_object_set_new(object, "feature_barrier", json_boolean(info->barrier));
 	json_object_set_new(object, "feature_flush_cache", json_boolean(info->flush));
 	json_object_set_new(object, "feature_discard", json_boolean(info->discard));
 	json_object_set_new(object, "feature_persistent", json_boolean(info->persistent));
 	json_object_set_new(object, "discard_secure", json_boolean(info->discard_secure));
-	json_object_set_new(object, "discard_granularity", number(info->discard_granularity));
+	json_object_set_new(object, "discard_granularity",
+			    number(info->discard_granularity));
 	json_object_set_new(object, "discard_alignment", number(info->discard_alignment));
 	json_object_set_new(object, "max_indirect_segments", number(info->max_indirect));
 	json_object_set_new(object, "multi_queue_max_queues", number(info->max_queues));
@@ -141,15 +147,18 @@ static void report_properties(json_t *object, const struct blkfront_info *info)
  *
  * Return: a JSON object.
  */
-json_t *report_info(const struct blkload_options *options, const struct blkfront_info *info)
+json_t *report_info(const struct blkload_options *options,
+		    const struct blkfront_info *info)
 {
 	const char *protocol = options->front.protocol;
 	json_t *object = json_object();
 
 	json_object_set_new(object, "backend", json_string(info->backend));
 	json_object_set_new(object, "backend_id", number(info->backend_id));
-	json_object_set_new(object, "protocol", protocol ? json_string(protocol) : json_null());
-	json_object_set_new(object, "grants", json_string(grants_name(options->front.grants)));
+	json_object_set_new(object, "protocol",
+			    protocol ? json_string(protocol) : json_null());
+	json_object_set_new(object, "grants",
+			    json_string(grants_name(options->front.grants)));
 	json_object_set_new(object, "queues", number(info->queues));
 	json_object_set_new(object, "ring_order", number(info->ring_order));
 	json_object_set_new(object, "ring_entries", number(info->ring_entries));
@@ -163,7 +172,8 @@ static json_t *report_violations(const struct blkfront_stats *stats)
 	json_t *object = json_object();
 
 	for (int i = 0; i < BLKFRONT_NR_VIOLATIONS; i++)
-		json_object_set_new(object, blkfront_violation_name((enum blkfront_violation)i),
+		json_object_set_new(object,
+				    blkfront_violation_name((enum blkfront_violation)i),
 				    number(stats->violations[i]));
 	return object;
 }
@@ -185,8 +195,9 @@ json_t *report_stats(const struct blkfront_stats *stats)
 	json_object_set_new(object, "segments", number(stats->segments));
 	json_object_set_new(object, "completed", number(stats->completed));
 	json_object_set_new(object, "errors",
-			    json_pack("{s:I, s:I, s:I}", "error", (json_int_t)stats->error,
-				      "eopnotsupp", (json_int_t)stats->eopnotsupp, "other",
+			    json_pack("{s:I, s:I, s:I}", "error",
+				      (json_int_t)stats->error, "eopnotsupp",
+				      (json_int_t)stats->eopnotsupp, "other",
 				      (json_int_t)other));
 	json_object_set_new(object, "events",
 			    json_pack("{s:I, s:I, s:I}", "received",
@@ -195,7 +206,8 @@ json_t *report_stats(const struct blkfront_stats *stats)
 				      (json_int_t)stats->events_sent));
 	json_object_set_new(object, "pages_granted", number(stats->pages_granted));
 	json_object_set_new(object, "violations", report_violations(stats));
-	json_object_set_new(object, "protocol_violations", number(blkfront_violations(stats)));
+	json_object_set_new(object, "protocol_violations",
+			    number(blkfront_violations(stats)));
 	return object;
 }
 
@@ -231,8 +243,8 @@ static void add_counts(struct worker_counts *sum, const struct worker_counts *co
 	sum->stuck += counts->stuck;
 }
 
-static void sum_up(const struct worker *workers, uint32_t n, const struct blkfront_stats *stats,
-		   struct totals *ret)
+static void sum_up(const struct worker *workers, uint32_t n,
+		   const struct blkfront_stats *stats, struct totals *ret)
 {
 	uint64_t first = UINT64_MAX, last = 0, bytes = 0;
 
@@ -251,7 +263,8 @@ static void sum_up(const struct worker *workers, uint32_t n, const struct blkfro
 	}
 }
 
-static void print_json(const struct blkload_options *options, const struct blkfront_info *info,
+static void print_json(const struct blkload_options *options,
+		       const struct blkfront_info *info,
 		       const struct blkfront_stats *stats, const struct totals *totals)
 {
 	const struct worker_counts *counts = &totals->counts;
@@ -267,34 +280,39 @@ static void print_json(const struct blkload_options *options, const struct blkfr
 	json_object_set_new(object, "seconds", json_real(totals->seconds));
 	json_object_set_new(object, "iops", json_real(totals->iops));
 	json_object_set_new(object, "mb_per_s", json_real(totals->mb_per_s));
-	json_object_set_new(object, "latency_ns",
-			    json_pack("{s:I, s:I, s:I, s:I}", "p50",
-				      (json_int_t)histogram_percentile(histogram, 50), "p95",
-				      (json_int_t)histogram_percentile(histogram, 95), "p99",
-				      (json_int_t)histogram_percentile(histogram, 99), "max",
-				      (json_int_t)histogram->max));
+	json_object_set_new(
+		object, "latency_ns",
+		json_pack("{s:I, s:I, s:I, s:I}", "p50",
+			  (json_int_t)histogram_percentile(histogram, 50), "p95",
+			  (json_int_t)histogram_percentile(histogram, 95), "p99",
+			  (json_int_t)histogram_percentile(histogram, 99), "max",
+			  (json_int_t)histogram->max));
 	json_object_set_new(object, "verify",
-			    json_pack("{s:I, s:I, s:I}", "good", (json_int_t)counts->verify_good,
-				      "unknown", (json_int_t)counts->verify_unknown, "errors",
+			    json_pack("{s:I, s:I, s:I}", "good",
+				      (json_int_t)counts->verify_good, "unknown",
+				      (json_int_t)counts->verify_unknown, "errors",
 				      (json_int_t)counts->verify_bad));
 	json_object_set_new(object, "negotiated", report_info(options, info));
 	report_print(object);
 }
 
-static void print_line(const struct blkload_options *options, const struct blkfront_stats *stats,
-		       const struct totals *totals)
+static void print_line(const struct blkload_options *options,
+		       const struct blkfront_stats *stats, const struct totals *totals)
 {
 	const struct histogram *histogram = &totals->histogram;
 
 	printf("vbd %" PRIu32 ": %" PRIu64 " operations in %.3f s, %.0f IOPS, %.1f MB/s, "
-	       "p50 %.1f us, p99 %.1f us, max %.1f us; errors %" PRIu64 ", verify errors %" PRIu64
-	       ", violations %" PRIu64 "\n",
-	       options->front.devid, totals->counts.operations, totals->seconds, totals->iops,
-	       totals->mb_per_s, (double)histogram_percentile(histogram, 50) / 1e3,
-	       (double)histogram_percentile(histogram, 99) / 1e3, (double)histogram->max / 1e3,
-	       totals->counts.failed, totals->counts.verify_bad, blkfront_violations(stats));
+	       "p50 %.1f us, p99 %.1f us, max %.1f us; errors %" PRIu64
+	       ", verify errors %" PRIu64 ", violations %" PRIu64 "\n",
+	       options->front.devid, totals->counts.operations, totals->seconds,
+	       totals->iops, totals->mb_per_s,
+	       (double)histogram_percentile(histogram, 50) / 1e3,
+	       (double)histogram_percentile(histogram, 99) / 1e3,
+	       (double)histogram->max / 1e3, totals->counts.failed,
+	       totals->counts.verify_bad, blkfront_violations(stats));
 	if (totals->counts.refused)
-		fprintf(stderr, "blkload: an operation cannot be sent to this device: %s\n",
+		fprintf(stderr,
+			"blkload: an operation cannot be sent to this device: %s\n",
 			strerror(totals->counts.refused_errno));
 	if (totals->counts.stuck)
 		fprintf(stderr, "blkload: %" PRIu64 " operations were never answered\n",

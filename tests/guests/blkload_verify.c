@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks that can be checked: a header with the block's number, its generation and a checksum,
- * and bytes that follow from them. The table of generations is shared by the workers, but each
- * block belongs to one of them. With a state file it outlives the process.
+ * Blocks that can be checked: a header with the block's number, its generation and a
+ * checksum, and bytes that follow from them. The table of generations is shared by the
+ * workers, but each block belongs to one of them. With a state file it outlives the
+ * process.
  */
 #include "blkload.h"
 
@@ -65,7 +66,8 @@ static int state_load(struct verify *verify, const char *path)
 	    strncmp(header.magic, STATE_MAGIC, sizeof(header.magic)) ||
 	    header.bs != verify->bs || header.first_block != verify->first_block ||
 	    header.blocks != verify->blocks ||
-	    fread(verify->generation, sizeof(uint32_t), verify->blocks, file) != verify->blocks)
+	    fread(verify->generation, sizeof(uint32_t), verify->blocks, file) !=
+		    verify->blocks)
 		err = -EINVAL;
 	fclose(file);
 	return err;
@@ -79,7 +81,8 @@ static int state_load(struct verify *verify, const char *path)
  *
  * Return: 0, -ENOMEM, -EINVAL: the state file is for another region, or -errno.
  */
-int verify_init(struct verify *verify, const struct blkload_options *options, uint64_t blocks)
+int verify_init(struct verify *verify, const struct blkload_options *options,
+		uint64_t blocks)
 {
 	*verify = (struct verify){
 		.bs = options->bs,
@@ -112,7 +115,8 @@ int verify_save(const struct verify *verify, const char *path)
 		return -errno;
 	memcpy(header.magic, STATE_MAGIC, sizeof(STATE_MAGIC));
 	ok = fwrite(&header, sizeof(header), 1, file) == 1 &&
-	     fwrite(verify->generation, sizeof(uint32_t), verify->blocks, file) == verify->blocks;
+	     fwrite(verify->generation, sizeof(uint32_t), verify->blocks, file) ==
+		     verify->blocks;
 	if (fclose(file))
 		ok = false;
 	return ok ? 0 : -EIO;
@@ -140,7 +144,8 @@ static uint64_t position(const struct verify *verify, uint64_t block)
  * @generation: at least 1
  * @buf: one block
  */
-void verify_fill(const struct verify *verify, uint64_t block, uint32_t generation, void *buf)
+void verify_fill(const struct verify *verify, uint64_t block, uint32_t generation,
+		 void *buf)
 {
 	struct block_header header = { .magic = BLOCK_MAGIC,
 				       .position = position(verify, block),
@@ -167,7 +172,8 @@ void verify_fill(const struct verify *verify, uint64_t block, uint32_t generatio
  *
  * Return: see enum verify_result.
  */
-enum verify_result verify_check(const struct verify *verify, uint64_t block, const void *buf)
+enum verify_result verify_check(const struct verify *verify, uint64_t block,
+				const void *buf)
 {
 	uint32_t expected = verify->generation[block];
 	struct block_header header;
@@ -182,6 +188,7 @@ enum verify_result verify_check(const struct verify *verify, uint64_t block, con
 	if (!ours || header.position != position(verify, block) ||
 	    header.checksum != checksum(buf, verify->bs))
 		return VERIFY_BAD;
-	return expected == GENERATION_UNKNOWN || header.generation == expected ? VERIFY_GOOD
-									       : VERIFY_BAD;
+	return expected == GENERATION_UNKNOWN || header.generation == expected
+		       ? VERIFY_GOOD
+		       : VERIFY_BAD;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker drives one queue: it starts operations of --bs bytes on its own part of the region,
- * keeps --depth of them in flight, splits each into ring requests, and accounts for them when the
- * last of these is answered. No block has two operations in flight, so what a read must return is
- * always known.
+ * A worker drives one queue: it starts operations of --bs bytes on its own part of the
+ * region, keeps --depth of them in flight, splits each into ring requests, and accounts
+ * for them when the last of these is answered. No block has two operations in flight, so
+ * what a read must return is always known.
  */
 #include "blkload.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define STUCK_NS 30000000000ull
+#define STUCK_NS	 30000000000ull
 #define STUCK_CLOSING_NS 2000000000ull /* a backend that closes may have lost them */
 
 struct block_op {
@@ -23,7 +23,7 @@ struct block_op {
 	uint64_t start_ns;
 	uint32_t generation;
 	uint32_t submitted; /* bytes */
-	uint32_t waiting; /* ring requests */
+	uint32_t waiting;   /* ring requests */
 	uint8_t op;
 	bool complete; /* all of it was submitted */
 	bool failed;
@@ -64,7 +64,8 @@ int worker_init(struct worker *worker)
 	uint32_t depth = worker->options->depth;
 	uint32_t bs = worker->options->bs;
 
-	worker->random[0] = worker->options->seed * 0x9e3779b97f4a7c15ull ^ worker->first_block;
+	worker->random[0] =
+		worker->options->seed * 0x9e3779b97f4a7c15ull ^ worker->first_block;
 	worker->random[1] = 0xd1b54a32d192ed03ull;
 	worker->ops = calloc(depth, sizeof(*worker->ops));
 	worker->busy_blocks = calloc(worker->blocks / 8 + 1, 1);
@@ -110,11 +111,13 @@ static bool pattern_is_random(enum blkload_rw rw)
 	return rw == RW_RANDREAD || rw == RW_RANDWRITE || rw == RW_RANDRW;
 }
 
-/* A block without an operation in flight, from a wanted one on; false if there is none. */
+/* A block without an operation in flight, from a wanted one on; false if there is none.
+ */
 static bool block_find(struct worker *worker, uint64_t *ret_block)
 {
 	bool random = pattern_is_random(worker->options->rw);
-	uint64_t block = (random ? random_next(worker) : worker->next_block) % worker->blocks;
+	uint64_t block =
+		(random ? random_next(worker) : worker->next_block) % worker->blocks;
 
 	for (uint32_t tries = 0; tries <= worker->busy_ops; tries++) {
 		if (!block_busy(worker, block)) {
@@ -154,8 +157,9 @@ static uint8_t op_pick(struct worker *worker)
 	case RW_RANDWRITE:
 		return BLKIF_OP_WRITE;
 	case RW_RANDRW:
-		return random_next(worker) % 100 < options->mix_read_percent ? BLKIF_OP_READ
-									     : BLKIF_OP_WRITE;
+		return random_next(worker) % 100 < options->mix_read_percent
+			       ? BLKIF_OP_READ
+			       : BLKIF_OP_WRITE;
 	case RW_FLUSH:
 		return BLKIF_OP_FLUSH_DISKCACHE;
 	case RW_DISCARD:
@@ -321,13 +325,15 @@ static int op_submit(struct block_op *op)
 	return 0;
 }
 
-/* When the next operation may start: 0 now, else milliseconds to wait, -1: never again. */
+/* When the next operation may start: 0 now, else milliseconds to wait, -1: never again.
+ */
 static int next_start_ms(const struct worker *worker)
 {
 	uint64_t now = worker_now_ns();
 	uint64_t due;
 
-	if (worker->issued >= worker->quota || __atomic_load_n(worker->stop, __ATOMIC_RELAXED) ||
+	if (worker->issued >= worker->quota ||
+	    __atomic_load_n(worker->stop, __ATOMIC_RELAXED) ||
 	    (worker->end_ns && now >= worker->end_ns) || worker->counts.refused)
 		return -1;
 	if (!(worker->rate > 0))
@@ -336,7 +342,8 @@ static int next_start_ms(const struct worker *worker)
 	return now >= due ? 0 : (int)((due - now) / 1000000) + 1;
 }
 
-/* Starts what may be started. Returns as next_start_ms(), or 0: something must complete first. */
+/* Starts what may be started. Returns as next_start_ms(), or 0: something must complete
+ * first. */
 static int fill(struct worker *worker)
 {
 	int wait;
@@ -374,8 +381,8 @@ static void worker_loop(struct worker *worker)
 		blkfront_kick(worker->queue);
 		if (wait < 0 && !worker->busy_ops)
 			return;
-		n = blkfront_poll(worker->queue, wait > 0 && wait < 100 ? wait : 100, request_done,
-				  NULL);
+		n = blkfront_poll(worker->queue, wait > 0 && wait < 100 ? wait : 100,
+				  request_done, NULL);
 		if (n > 0 || !worker->busy_ops)
 			progress_ns = worker_now_ns();
 		if (n < 0 || is_stuck(worker, progress_ns)) {
@@ -398,7 +405,8 @@ void *worker_run(void *arg)
 	worker->first_ns = worker_now_ns();
 	worker->last_ns = worker->first_ns;
 	if (worker->options->seconds > 0)
-		worker->end_ns = worker->first_ns + (uint64_t)(worker->options->seconds * 1e9);
+		worker->end_ns =
+			worker->first_ns + (uint64_t)(worker->options->seconds * 1e9);
 	if (worker->blocks)
 		worker_loop(worker);
 	__atomic_fetch_sub(worker->running, 1, __ATOMIC_RELEASE);

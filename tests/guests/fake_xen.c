@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See fake_xen.h. One lock guards everything but the rings' contents. Frontends call in from any
- * thread; the backend is one thread that wakes for doorbells and for writes to the store.
+ * See fake_xen.h. One lock guards everything but the rings' contents. Frontends call in
+ * from any thread; the backend is one thread that wakes for doorbells and for writes to
+ * the store.
  */
 #include "fake_xen.h"
 #include "blkfront_abi.h"
@@ -25,8 +26,12 @@
 #define MAX_PORTS    64
 #define PAGE	     BLKFRONT_PAGE_SIZE
 
-struct fake_disk fake_disk = { .sectors = 65536, .sector_size = 512, .max_queues = 4,
-			       .max_ring_order = 4, .max_indirect = 256, .barrier = true,
+struct fake_disk fake_disk = { .sectors = 65536,
+			       .sector_size = 512,
+			       .max_queues = 4,
+			       .max_ring_order = 4,
+			       .max_indirect = 256,
+			       .barrier = true,
 			       .discard = true };
 
 struct node {
@@ -157,8 +162,8 @@ static void publish(const char *key, uint64_t value)
 
 /* The backend: the data. */
 
-static bool copy_segment(const struct blkif_request_segment *segment, uint8_t op, uint64_t *sector,
-			 bool last)
+static bool copy_segment(const struct blkif_request_segment *segment, uint8_t op,
+			 uint64_t *sector, bool last)
 {
 	struct grant *grant = &grants[segment->gref % MAX_GRANTS];
 	uint64_t n = (uint64_t)segment->last_sect - segment->first_sect + 1;
@@ -174,7 +179,8 @@ static bool copy_segment(const struct blkif_request_segment *segment, uint8_t op
 	} else {
 		memcpy(page, at, n * BLKFRONT_SECTOR);
 		page[0] ^= fake_disk.fault == FAULT_DATA && served == fake_disk.fault_at;
-		if (last && fake_disk.fault == FAULT_OVERRUN && served == fake_disk.fault_at)
+		if (last && fake_disk.fault == FAULT_OVERRUN &&
+		    served == fake_disk.fault_at)
 			grant->addr[PAGE - 1] ^= 1;
 	}
 	*sector += n;
@@ -201,7 +207,8 @@ static bool copy_indirect(const struct blkif_request_indirect *request)
 		return false;
 	for (uint32_t i = 0; i < request->nr_segments; i++) {
 		struct blkif_request_segment segment;
-		uint8_t *page = grants[request->indirect_grefs[i / per_page] % MAX_GRANTS].addr;
+		uint8_t *page =
+			grants[request->indirect_grefs[i / per_page] % MAX_GRANTS].addr;
 
 		if (!page)
 			return false;
@@ -236,13 +243,15 @@ static int16_t serve(const union blkfront_request *request)
 		       request->discard.nr_sectors * BLKFRONT_SECTOR);
 		return BLKIF_RSP_OKAY;
 	case BLKIF_OP_INDIRECT:
-		return copy_indirect(&request->indirect) ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
+		return copy_indirect(&request->indirect) ? BLKIF_RSP_OKAY
+							 : BLKIF_RSP_ERROR;
 	default:
 		return BLKIF_RSP_EOPNOTSUPP;
 	}
 }
 
-/* The backend: the ring. Offsets by number here, as a second opinion on blkfront_abi.h. */
+/* The backend: the ring. Offsets by number here, as a second opinion on blkfront_abi.h.
+ */
 
 static void widen(const uint8_t *entry, union blkfront_request *ret)
 {
@@ -265,10 +274,13 @@ static void widen(const uint8_t *entry, union blkfront_request *ret)
 
 static uint8_t *entry_at(const struct back_queue *queue, uint32_t index)
 {
-	return queue->ring + 64 + (index & (queue->entries - 1)) * (abi == BLKFRONT_ABI_X86_64 ? 112u : 108u);
+	return queue->ring + 64 +
+	       (index & (queue->entries - 1)) *
+		       (abi == BLKFRONT_ABI_X86_64 ? 112u : 108u);
 }
 
-static void respond(struct back_queue *queue, uint64_t id, uint8_t op, int16_t status, bool dirty)
+static void respond(struct back_queue *queue, uint64_t id, uint8_t op, int16_t status,
+		    bool dirty)
 {
 	uint8_t *entry = entry_at(queue, queue->prod++);
 
@@ -281,9 +293,11 @@ static void respond(struct back_queue *queue, uint64_t id, uint8_t op, int16_t s
 
 static void answer(struct back_queue *queue, const union blkfront_request *request)
 {
-	enum fake_fault fault = served == fake_disk.fault_at ? fake_disk.fault : FAULT_NONE;
-	uint8_t op = request->operation == BLKIF_OP_INDIRECT ? request->indirect.indirect_op
-							     : request->operation;
+	enum fake_fault fault =
+		served == fake_disk.fault_at ? fake_disk.fault : FAULT_NONE;
+	uint8_t op = request->operation == BLKIF_OP_INDIRECT
+			     ? request->indirect.indirect_op
+			     : request->operation;
 	int16_t status = serve(request);
 	uint64_t id = request->rw.id; /* at the same place in all three */
 
@@ -303,7 +317,8 @@ static void answer(struct back_queue *queue, const union blkfront_request *reque
 
 static void queue_serve(struct back_queue *queue)
 {
-	uint32_t *index = (uint32_t *)queue->ring; /* req_prod, req_event, rsp_prod, rsp_event */
+	uint32_t *index =
+		(uint32_t *)queue->ring; /* req_prod, req_event, rsp_prod, rsp_event */
 	union blkfront_request request;
 	uint32_t old = queue->prod;
 
@@ -319,7 +334,8 @@ static void queue_serve(struct back_queue *queue)
 	}
 	__atomic_store_n(&index[2], queue->prod, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (queue->prod - __atomic_load_n(&index[3], __ATOMIC_RELAXED) < queue->prod - old)
+	if (queue->prod - __atomic_load_n(&index[3], __ATOMIC_RELAXED) <
+	    queue->prod - old)
 		ring_bell(queue->channel->front_fd);
 }
 
@@ -349,7 +365,8 @@ static bool queue_connect(const char *dir, uint32_t order, struct back_queue *qu
 		if (order)
 			snprintf(key, sizeof(key), "ring-ref%" PRIu32, i);
 		queue->pages[i] = grants[node_number(dir, key, 0) % MAX_GRANTS].addr;
-		if (!queue->pages[i] || queue->pages[i] != queue->pages[0] + i * (size_t)PAGE)
+		if (!queue->pages[i] ||
+		    queue->pages[i] != queue->pages[0] + i * (size_t)PAGE)
 			return false;
 	}
 	queue->ring = queue->pages[0];
@@ -454,7 +471,8 @@ void fake_reset(void)
 	node_write(BACK "/state", "1");
 	if (!backend_running) {
 		store_changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		backend_running = !pthread_create(&backend_thread, NULL, backend_run, NULL);
+		backend_running =
+			!pthread_create(&backend_thread, NULL, backend_run, NULL);
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -529,7 +547,8 @@ void xs_close(struct xs_handle *store)
 	free(store);
 }
 
-void *xs_read(struct xs_handle *store, xs_transaction_t t, const char *path, unsigned int *len)
+void *xs_read(struct xs_handle *store, xs_transaction_t t, const char *path,
+	      unsigned int *len)
 {
 	char full[256], *value;
 
@@ -544,8 +563,8 @@ void *xs_read(struct xs_handle *store, xs_transaction_t t, const char *path, uns
 	return value;
 }
 
-bool xs_write(struct xs_handle *store, xs_transaction_t t, const char *path, const void *data,
-	      unsigned int len)
+bool xs_write(struct xs_handle *store, xs_transaction_t t, const char *path,
+	      const void *data, unsigned int len)
 {
 	char full[256], value[256];
 
@@ -580,7 +599,8 @@ bool xs_rm(struct xs_handle *store, xs_transaction_t t, const char *path)
 	return true;
 }
 
-/* Children as xenstore gives them: one array, names behind the pointers; a name may come twice. */
+/* Children as xenstore gives them: one array, names behind the pointers; a name may come
+ * twice. */
 char **xs_directory(struct xs_handle *store, xs_transaction_t t, const char *path,
 		    unsigned int *num)
 {
@@ -600,7 +620,9 @@ char **xs_directory(struct xs_handle *store, xs_transaction_t t, const char *pat
 		if (!p || strncmp(p, full, len) || p[len] != '/')
 			continue;
 		names[(*num)++] = at;
-		at += snprintf(at, 64, "%.*s", (int)strcspn(p + len + 1, "/"), p + len + 1) + 1;
+		at += snprintf(at, 64, "%.*s", (int)strcspn(p + len + 1, "/"),
+			       p + len + 1) +
+		      1;
 	}
 	pthread_mutex_unlock(&lock);
 	return names;
@@ -691,8 +713,8 @@ static uint32_t grant_new(uint8_t *addr, bool writable)
 	return next_ref;
 }
 
-void *xengntshr_share_pages(xengntshr_handle *handle, uint32_t domid, int count, uint32_t *refs,
-			    int writable)
+void *xengntshr_share_pages(xengntshr_handle *handle, uint32_t domid, int count,
+			    uint32_t *refs, int writable)
 {
 	uint8_t *addr;
 
@@ -718,7 +740,8 @@ int xengntshr_unshare(xengntshr_handle *handle, void *start, uint32_t count)
 	(void)handle;
 	pthread_mutex_lock(&lock);
 	for (uint32_t ref = 8; ref < MAX_GRANTS; ref++) {
-		if (grants[ref].addr < addr || grants[ref].addr >= addr + (size_t)count * PAGE)
+		if (grants[ref].addr < addr ||
+		    grants[ref].addr >= addr + (size_t)count * PAGE)
 			continue;
 		grants[ref].addr = NULL;
 		held.grants--;
@@ -763,7 +786,8 @@ int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t port)
 	return 0;
 }
 
-xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *handle, uint32_t domid)
+xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *handle,
+						      uint32_t domid)
 {
 	int port = -1;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A Xen of one process for the frontend's own tests: just enough of libxenstore, libxengntshr and
- * libxenevtchn, with a backend thread behind it that serves one disk in memory and misbehaves on
- * request. Not the simulated Xen that the daemon is tested on; nothing but the frontend is linked
- * to it.
+ * A Xen of one process for the frontend's own tests: just enough of libxenstore,
+ * libxengntshr and libxenevtchn, with a backend thread behind it that serves one disk in
+ * memory and misbehaves on request. Not the simulated Xen that the daemon is tested on;
+ * nothing but the frontend is linked to it.
  */
 #ifndef FAKE_XEN_H
 #define FAKE_XEN_H
@@ -27,7 +27,8 @@ enum fake_fault {
 	FAULT_STALE,	 /* says it wrote, and did not */
 };
 
-/* Set before blkfront_new(). @fault strikes at request number @fault_at (0: the first). */
+/* Set before blkfront_new(). @fault strikes at request number @fault_at (0: the first).
+ */
 struct fake_disk {
 	uint64_t sectors;
 	uint32_t sector_size;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nbdkit-xenblk-plugin: a guest's disk over NBD, so that nbdcopy, qemu-img and fio use it. Each
- * queue has a mutex and a thread of its own that sleeps on the event channel and takes responses;
- * nbdkit's threads put their requests on a ring themselves and wait for them, so that as many are
- * in flight as nbdkit has threads. One more thread looks after the backend's state.
+ * nbdkit-xenblk-plugin: a guest's disk over NBD, so that nbdcopy, qemu-img and fio use
+ * it. Each queue has a mutex and a thread of its own that sleeps on the event channel and
+ * takes responses; nbdkit's threads put their requests on a ring themselves and wait for
+ * them, so that as many are in flight as nbdkit has threads. One more thread looks after
+ * the backend's state.
  */
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -21,7 +22,7 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-#define SERVICE_MS 100
+#define SERVICE_MS    100
 #define NBD_MAX_BYTES (32u << 20) /* nbdkit's own limit */
 #define FUA_MAX_BYTES (BLKIF_MAX_SEGMENTS_PER_REQUEST * BLKFRONT_PAGE_SIZE)
 /* A discard is cut so that one NBD request never holds the backend up for long. */
@@ -44,7 +45,7 @@ struct command {
 	pthread_cond_t done;
 	struct command *next;
 	struct command **link; /* what points at it */
-	uint32_t waiting; /* ring requests */
+	uint32_t waiting;      /* ring requests */
 	int err;
 };
 
@@ -132,7 +133,8 @@ static void lane_die(struct lane *lane)
 		pthread_cond_signal(&command->done);
 }
 
-/* Takes what is there, and asks for an event at the next. Returns true if not to sleep. */
+/* Takes what is there, and asks for an event at the next. Returns true if not to sleep.
+ */
 static bool lane_turn(struct lane *lane, bool event)
 {
 	bool more = false;
@@ -241,10 +243,12 @@ static void report(void)
 	struct blkfront_stats stats;
 
 	blkfront_stats(front, &stats);
-	nbdkit_debug("requests: %" PRIu64 " read, %" PRIu64 " write, %" PRIu64 " flush, %" PRIu64
-		     " discard, %" PRIu64 " barrier, %" PRIu64 " of them indirect",
+	nbdkit_debug("requests: %" PRIu64 " read, %" PRIu64 " write, %" PRIu64
+		     " flush, %" PRIu64 " discard, %" PRIu64 " barrier, %" PRIu64
+		     " of them indirect",
 		     stats.requests[BLKIF_OP_READ], stats.requests[BLKIF_OP_WRITE],
-		     stats.requests[BLKIF_OP_FLUSH_DISKCACHE], stats.requests[BLKIF_OP_DISCARD],
+		     stats.requests[BLKIF_OP_FLUSH_DISKCACHE],
+		     stats.requests[BLKIF_OP_DISCARD],
 		     stats.requests[BLKIF_OP_WRITE_BARRIER], stats.indirect);
 	for (int i = 0; i < BLKFRONT_NR_VIOLATIONS; i++)
 		if (stats.violations[i])
@@ -305,8 +309,9 @@ static int xenblk_block_size(void *handle, uint32_t *minimum, uint32_t *preferre
 {
 	(void)handle;
 	*minimum = info.sector_size;
-	*preferred = info.physical_sector_size > BLKFRONT_PAGE_SIZE ? info.physical_sector_size
-								    : BLKFRONT_PAGE_SIZE;
+	*preferred = info.physical_sector_size > BLKFRONT_PAGE_SIZE
+			     ? info.physical_sector_size
+			     : BLKFRONT_PAGE_SIZE;
 	*maximum = NBD_MAX_BYTES;
 	return 0;
 }
@@ -350,11 +355,13 @@ static struct lane *lane_pick(void)
 }
 
 /* Puts one ring request on the ring, waiting for room if it must. */
-static void lane_submit(struct lane *lane, struct command *command, const struct blkfront_io *io)
+static void lane_submit(struct lane *lane, struct command *command,
+			const struct blkfront_io *io)
 {
 	int err;
 
-	while ((err = lane->dead ? -EPROTO : blkfront_submit(lane->queue, io)) == -EAGAIN) {
+	while ((err = lane->dead ? -EPROTO : blkfront_submit(lane->queue, io)) ==
+	       -EAGAIN) {
 		blkfront_kick(lane->queue);
 		lane->waiting_for_room++;
 		pthread_cond_wait(&lane->room, &lane->lock);
@@ -395,9 +402,9 @@ static uint32_t io_max(uint8_t op)
 }
 
 /*
- * A whole NBD request: split, all parts in flight at once, waited for. A dead lane never answers
- * what is in flight on it; the buffers then outlive the call only for blkfront_disconnect(), which
- * forgets them.
+ * A whole NBD request: split, all parts in flight at once, waited for. A dead lane never
+ * answers what is in flight on it; the buffers then outlive the call only for
+ * blkfront_disconnect(), which forgets them.
  */
 static int run(uint8_t op, void *buf, uint64_t len, uint64_t offset)
 {
@@ -435,10 +442,12 @@ static bool is_whole(uint64_t len, uint64_t offset)
 }
 
 /* The sectors around a request that does not cover whole ones, read into a new buffer. */
-static uint8_t *read_around(uint64_t len, uint64_t offset, uint64_t *ret_start, uint64_t *ret_len)
+static uint8_t *read_around(uint64_t len, uint64_t offset, uint64_t *ret_start,
+			    uint64_t *ret_len)
 {
 	uint64_t start = offset - offset % info.sector_size;
-	uint64_t end = (offset + len + info.sector_size - 1) / info.sector_size * info.sector_size;
+	uint64_t end = (offset + len + info.sector_size - 1) / info.sector_size *
+		       info.sector_size;
 	uint8_t *buf = malloc(end - start);
 
 	if (!buf) {
@@ -454,7 +463,8 @@ static uint8_t *read_around(uint64_t len, uint64_t offset, uint64_t *ret_start, 
 	return buf;
 }
 
-static int xenblk_pread(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags)
+static int xenblk_pread(void *handle, void *buf, uint32_t count, uint64_t offset,
+			uint32_t flags)
 {
 	uint64_t start, len;
 	uint8_t *around;
@@ -476,7 +486,8 @@ static int xenblk_flush(void *handle, uint32_t flags)
 	(void)handle;
 	(void)flags;
 	/* An empty barrier is a flush to a backend that offers nothing else. */
-	return run(info.flush ? BLKIF_OP_FLUSH_DISKCACHE : BLKIF_OP_WRITE_BARRIER, NULL, 0, 0);
+	return run(info.flush ? BLKIF_OP_FLUSH_DISKCACHE : BLKIF_OP_WRITE_BARRIER, NULL,
+		   0, 0);
 }
 
 static int write_whole(const void *buf, uint64_t len, uint64_t offset, bool fua)
@@ -530,20 +541,22 @@ static int xenblk_trim(void *handle, uint32_t count, uint64_t offset, uint32_t f
 }
 
 /*
- * No zero callback: a discarded sector of a vbd may read as anything, so nbdkit writes zeroes
- * instead.
+ * No zero callback: a discarded sector of a vbd may read as anything, so nbdkit writes
+ * zeroes instead.
  */
 static struct nbdkit_plugin plugin = {
 	.name = "xenblk",
 	.longname = "Xen block frontend",
-	.description = "a Xen guest's virtual disk, through its own frontend in user space",
+	.description =
+		"a Xen guest's virtual disk, through its own frontend in user space",
 	.config = xenblk_config,
-	.config_help = "devid=N          virtual device (default 51712, xvda)\n"
-		       "queues=N         number of queues (default 1)\n"
-		       "ring-order=N     log2 of a ring's pages (default 0)\n"
-		       "persistent=BOOL  persistent grants (default), no, or \"each\"\n"
-		       "indirect=N       most segments of an indirect request (default 0)\n"
-		       "protocol=ABI     x86_64-abi (default), x86_32-abi or none",
+	.config_help =
+		"devid=N          virtual device (default 51712, xvda)\n"
+		"queues=N         number of queues (default 1)\n"
+		"ring-order=N     log2 of a ring's pages (default 0)\n"
+		"persistent=BOOL  persistent grants (default), no, or \"each\"\n"
+		"indirect=N       most segments of an indirect request (default 0)\n"
+		"protocol=ABI     x86_64-abi (default), x86_32-abi or none",
 	.after_fork = xenblk_after_fork,
 	.cleanup = xenblk_cleanup,
 	.open = xenblk_open,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frontend's own tests, on the fake Xen of fake_xen.h: every combination of ABI, grants, rings
- * and indirect requests moves the right bytes; each misbehaviour of a backend is noticed and
- * counted as what it is; the handshake follows the states; nothing is left held. The argument
- * names the test.
+ * The frontend's own tests, on the fake Xen of fake_xen.h: every combination of ABI,
+ * grants, rings and indirect requests moves the right bytes; each misbehaviour of a
+ * backend is noticed and counted as what it is; the handshake follows the states; nothing
+ * is left held. The argument names the test.
  */
 #include "blkfront.h"
 #include "fake_xen.h"
@@ -17,18 +17,17 @@
 #define FRONT "/local/domain/7/device/vbd/51712"
 #define BACK  "/local/domain/0/backend/vbd/7/51712"
 
-#define CHECK(condition)                                                                     \
-	do {                                                                                 \
-		if (!(condition)) {                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);      \
-			exit(1);                                                             \
-		}                                                                            \
+#define CHECK(condition)                                                                 \
+	do {                                                                             \
+		if (!(condition)) {                                                      \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
+			exit(1);                                                         \
+		}                                                                        \
 	} while (0)
 
-static const struct blkfront_config plain = { .devid = FAKE_DEVID,
-					      .protocol = "x86_64-abi",
-					      .timeout_ms = 2000,
-					      .poison = true };
+static const struct blkfront_config plain = {
+	.devid = FAKE_DEVID, .protocol = "x86_64-abi", .timeout_ms = 2000, .poison = true
+};
 
 struct outcome {
 	int calls;
@@ -60,7 +59,8 @@ static void check_nothing_held(void)
 {
 	struct fake_held held = fake_held();
 
-	CHECK(!held.grants && !held.handles && !held.ports && !held.watches && !held.stores);
+	CHECK(!held.grants && !held.handles && !held.ports && !held.watches &&
+	      !held.stores);
 }
 
 /* One request, start to end. Returns the backend's status, or -1000 if it never came. */
@@ -99,8 +99,10 @@ static void exercise(const struct blkfront_config *config)
 	for (uint32_t round = 0; round < 24; round++) {
 		uint16_t offset = (uint16_t)(round % 8 * BLKFRONT_SECTOR);
 		uint32_t len = round % 3 ? (round * 37 + 1) * BLKFRONT_SECTOR : max;
-		struct blkfront_io io = { .op = BLKIF_OP_WRITE, .page_offset = offset,
-					  .sector = round * 512, .buf = out };
+		struct blkfront_io io = { .op = BLKIF_OP_WRITE,
+					  .page_offset = offset,
+					  .sector = round * 512,
+					  .buf = out };
 
 		io.len = len > max - offset ? max - offset : len;
 		fill(out, max, round);
@@ -114,7 +116,8 @@ static void exercise(const struct blkfront_config *config)
 	}
 	CHECK(!blkfront_disconnect(front));
 	blkfront_stats(front, &stats);
-	CHECK(stats.requests[BLKIF_OP_READ] == 24 && stats.requests[BLKIF_OP_WRITE] == 24);
+	CHECK(stats.requests[BLKIF_OP_READ] == 24 &&
+	      stats.requests[BLKIF_OP_WRITE] == 24);
 	CHECK(stats.completed == 48 && stats.okay == 48 && !blkfront_violations(&stats));
 	CHECK((stats.indirect != 0) == (max > 11 * BLKFRONT_PAGE_SIZE));
 	blkfront_free(front);
@@ -209,7 +212,8 @@ static void test_refused(void)
 	struct blkfront_io io = { .op = BLKIF_OP_WRITE, .len = 512, .buf = buf };
 	struct blkfront_queue *queue;
 
-	fake_disk = (struct fake_disk){ .sectors = 1024, .sector_size = 4096,
+	fake_disk = (struct fake_disk){ .sectors = 1024,
+					.sector_size = 4096,
 					.info = VDISK_READONLY };
 	fake_reset();
 	config.queues = 2;
@@ -245,7 +249,9 @@ static void test_full(void)
 	struct blkfront_queue *queue = blkfront_queue(front, 0);
 
 	for (int i = 0; i < 33; i++) {
-		struct blkfront_io io = { .op = BLKIF_OP_WRITE, .len = sizeof(buf), .buf = buf,
+		struct blkfront_io io = { .op = BLKIF_OP_WRITE,
+					  .len = sizeof(buf),
+					  .buf = buf,
 					  .cookie = &outcomes[i] };
 
 		CHECK(blkfront_submit(queue, &io) == (i < 32 ? 0 : -EAGAIN));
@@ -301,7 +307,8 @@ static void test_raw(void)
 
 	for (int p = 0; p < 2; p++) {
 		struct blkfront_config config = plain;
-		union blkfront_request request = { .rw = { .operation = 77, .id = 0x1234567890 } };
+		union blkfront_request request = { .rw = { .operation = 77,
+							   .id = 0x1234567890 } };
 		uint8_t bytes[sizeof(request)];
 		struct blkfront_response response;
 		struct blkfront_queue *queue;
@@ -312,7 +319,8 @@ static void test_raw(void)
 		front = connected(&config);
 		queue = blkfront_queue(front, 0);
 		CHECK(!blkfront_raw_response(queue, 10, &response));
-		blkfront_raw_request(queue, bytes, blkfront_raw_encode(queue, &request, bytes));
+		blkfront_raw_request(queue, bytes,
+				     blkfront_raw_encode(queue, &request, bytes));
 		blkfront_kick(queue);
 		CHECK(blkfront_raw_response(queue, 1000, &response) == 1);
 		CHECK(response.id == 0x1234567890 && response.operation == 77);
