@@ -92,7 +92,8 @@ struct worker_row {
 	uint64_t sequence;  /* odd while being written; atomic */
 	uint32_t tid;	    /* the thread, 0: not running */
 	uint32_t cpu_exact; /* 1: completions run where the worker reaps them */
-	uint8_t reserved[48];
+	uint32_t switches;  /* enum switch_detector */
+	uint8_t reserved[44];
 	uint64_t counter[WORKER_COUNTERS];
 };
 _Static_assert(sizeof(struct worker_row) == 256, "worker layout");

@@ -38,18 +38,24 @@ struct meter {
 	uint64_t last;	       /* clock at the last boundary */
 	uint64_t idle;	       /* asleep */
 	uint64_t overhead;     /* worked, for no guest */
-	uint64_t unattributed; /* cause unknown */
+	uint64_t unattributed; /* cause unknown, or not running */
+	uint64_t not_running;  /* of unattributed: preempted, or blocked in a call */
 	uint64_t settled;      /* gone into rows */
+	uint64_t synced;       /* clock when the thread's CPU clock was last read */
+	uint64_t synced_cpu;   /* what it read, in cycles */
 };
 
 /**
  * meter_start() - open the books
  * @m: the meter
  * @now: clock, cycles
+ * @cpu_now: the thread's CPU clock, cycles
  */
-static inline void meter_start(struct meter *m, uint64_t now)
+static inline void meter_start(struct meter *m, uint64_t now, uint64_t cpu_now)
 {
-	*m = (struct meter){ .start = now, .last = now };
+	*m = (struct meter){
+		.start = now, .last = now, .synced = now, .synced_cpu = cpu_now
+	};
 }
 
 /**
@@ -70,24 +76,72 @@ static inline uint64_t meter_claim(struct meter *m, uint64_t now, uint64_t *to)
 }
 
 /**
- * meter_wait() - end a segment that contained a sleep
+ * meter_sync() - the thread's CPU clock was read at the last boundary
+ * @m: the meter
+ * @cpu_now: the CPU clock, cycles
+ */
+static inline void meter_sync(struct meter *m, uint64_t cpu_now)
+{
+	m->synced = m->last;
+	m->synced_cpu = cpu_now;
+}
+
+/*
+ * End a segment in which the thread was not always running; its CPU part. What ran
+ * between the last reading of the CPU clock and the last boundary was whole, so what the
+ * clock shows beyond that is this segment's.
+ */
+static inline uint64_t meter_end_dirty(struct meter *m, uint64_t now, uint64_t cpu_now,
+				       uint64_t *ret_absent)
+{
+	uint64_t ran = now - m->last;
+	uint64_t whole = m->last - m->synced;
+	uint64_t cpu = cpu_now - m->synced_cpu;
+
+	cpu = cpu > whole ? cpu - whole : 0;
+	if (cpu > ran)
+		cpu = ran;
+	*ret_absent = ran - cpu;
+	m->last = now;
+	meter_sync(m, cpu_now);
+	return cpu;
+}
+
+/**
+ * meter_claim_dirty() - end a segment in which the thread was switched out
  * @m: the meter
  * @now: clock, cycles
- * @cpu: how many cycles of it the thread was on the CPU, by the kernel's thread clock
+ * @cpu_now: the thread's CPU clock, cycles
+ * @to: the payer's counter
+ *
+ * The payer gets the CPU part; the rest is unattributed: not running.
+ */
+static inline void meter_claim_dirty(struct meter *m, uint64_t now, uint64_t cpu_now,
+				     uint64_t *to)
+{
+	uint64_t absent;
+
+	*to += meter_end_dirty(m, now, cpu_now, &absent);
+	m->unattributed += absent;
+	m->not_running += absent;
+}
+
+/**
+ * meter_wait() - end a segment that was a sleep
+ * @m: the meter, synced when it began
+ * @now: clock, cycles
+ * @cpu_now: the thread's CPU clock, cycles
  *
  * The sleep goes to idle. The rest is CPU that somebody caused by waking us, and the
  * caller has to hand all of it out with meter_share().
  *
  * Return: the CPU part, cycles, never more than the segment.
  */
-static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu)
+static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu_now)
 {
-	uint64_t ran = now - m->last;
+	uint64_t absent, cpu = meter_end_dirty(m, now, cpu_now, &absent);
 
-	if (cpu > ran)
-		cpu = ran;
-	m->idle += ran - cpu;
-	m->last = now;
+	m->idle += absent;
 	return cpu;
 }
 

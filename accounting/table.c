@@ -401,6 +401,7 @@ void worker_row_publish(struct worker_row *wr, const struct meter *m,
 	put(&wr->counter[WORKER_unattributed], m->unattributed);
 	put(&wr->counter[WORKER_charged], m->settled);
 	put(&wr->counter[WORKER_open], meter_open(m));
+	put(&wr->counter[WORKER_not_running], m->not_running);
 	put(&wr->counter[WORKER_cpu_ns], f->cpu_ns);
 	put(&wr->counter[WORKER_turns], f->turns);
 	put(&wr->counter[WORKER_waits], f->waits);

@@ -397,7 +397,7 @@ static int read_queue(struct control *c, struct device *d,
 		      const struct request_to_connect *r, unsigned int index,
 		      struct queue_config *q)
 {
-	char dir[XENBUS_PATH_SIZE + 16];
+	char dir[XENBUS_PATH_SIZE + 24];
 	uint64_t port;
 	int err;
 

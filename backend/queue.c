@@ -33,7 +33,7 @@ _Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_HELD, "every step that r
 /* The cycles since the last boundary are this queue's. */
 static void charge(struct queue *q, enum stage stage)
 {
-	meter_claim(&q->worker->meter, clock_now(), &q->account.exact[stage]);
+	worker_claim(q->worker, &q->account.exact[stage]);
 }
 
 static void settle_visit(struct queue *q)
@@ -136,7 +136,7 @@ static void run(struct queue *q, struct request *req)
 		enum stage stage = steps[req->step].stage;
 
 		req->step = steps[req->step].run(q, req);
-		meter_claim(&q->worker->meter, clock_now(), &req->bill.exact[stage]);
+		worker_claim(q->worker, &req->bill.exact[stage]);
 	}
 	if (req->step == STEP_DONE)
 		settle_request(q, req);
@@ -257,7 +257,7 @@ static void submit(struct queue *q)
 		charge(q, STAGE_SUBMIT);
 		return;
 	}
-	meter_claim(&q->worker->meter, clock_now(), &cost);
+	worker_claim(q->worker, &cost);
 	for (; q->submitted; q->submitted = q->submitted->next)
 		q->submitted->bill.exact[STAGE_SUBMIT] +=
 			meter_share(&cost, q->submitted_count--);

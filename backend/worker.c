@@ -228,10 +228,34 @@ static uint64_t coarse_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Publish the books with the CPU clock as it stands at the last boundary. */
-static void publish(struct worker *w, uint64_t cpu_ns)
+/* End the segment that is running, whole or not, with the CPU clock at its end. */
+static uint64_t claim_and_sync(struct worker *w, uint64_t *to)
 {
-	w->figures.cpu_ns = cpu_ns - w->cpu_start_ns;
+	uint64_t cpu_ns, now;
+
+	cpu_ns = clock_thread_ns();
+	now = clock_now();
+	if (switches_happened(&w->switches, now - w->meter.last))
+		return worker_repair(w, to);
+	meter_claim(&w->meter, now, to);
+	meter_sync(&w->meter, clock_ns_to_cycles(cpu_ns, w->khz));
+	return cpu_ns;
+}
+
+uint64_t worker_repair(struct worker *w, uint64_t *to)
+{
+	uint64_t cpu_ns;
+
+	switches_reset(&w->switches);
+	cpu_ns = clock_thread_ns();
+	meter_claim_dirty(&w->meter, clock_now(), clock_ns_to_cycles(cpu_ns, w->khz), to);
+	return cpu_ns;
+}
+
+/* Publish the books, with the CPU clock at their last boundary. */
+static void publish(struct worker *w)
+{
+	w->figures.cpu_ns = claim_and_sync(w, &w->meter.overhead) - w->cpu_start_ns;
 	worker_row_publish(w->row, &w->meter, &w->figures);
 	w->published_ms = w->now_ms;
 }
@@ -239,16 +263,14 @@ static void publish(struct worker *w, uint64_t cpu_ns)
 /* Sleep until something completes; what of it was CPU, in cycles. */
 static uint64_t sleep_for_completions(struct worker *w)
 {
-	uint64_t cpu_before, cpu_after;
+	uint64_t cpu_ns;
 
-	cpu_before = clock_thread_ns();
-	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
-	publish(w, cpu_before);
+	publish(w);
 	io_uring_submit_and_wait(&w->uring, 1);
-	cpu_after = clock_thread_ns();
 	w->figures.waits++;
-	return meter_wait(&w->meter, clock_now(),
-			  clock_ns_to_cycles(cpu_after - cpu_before, w->khz));
+	switches_reset(&w->switches);
+	cpu_ns = clock_thread_ns();
+	return meter_wait(&w->meter, clock_now(), clock_ns_to_cycles(cpu_ns, w->khz));
 }
 
 /* Look for completions while queues are waiting for their turn. */
@@ -256,14 +278,10 @@ static uint64_t glance_for_completions(struct worker *w)
 {
 	uint64_t cost = 0;
 
-	if (w->now_ms - w->published_ms >= PUBLISH_MS) {
-		uint64_t cpu = clock_thread_ns();
-
-		meter_claim(&w->meter, clock_now(), &w->meter.overhead);
-		publish(w, cpu);
-	}
+	if (w->now_ms - w->published_ms >= PUBLISH_MS)
+		publish(w);
 	io_uring_submit_and_get_events(&w->uring);
-	meter_claim(&w->meter, clock_now(), &cost);
+	worker_claim(w, &cost);
 	return cost;
 }
 
@@ -330,8 +348,7 @@ static void take_event(struct worker *w)
 	w->event_queue = q;
 	if (q)
 		queue_event(q);
-	meter_claim(&w->meter, clock_now(),
-		    q ? &q->account.exact[STAGE_PARSE] : &w->meter.overhead);
+	worker_claim(w, q ? &q->account.exact[STAGE_PARSE] : &w->meter.overhead);
 }
 
 static void obey(struct worker *w, const struct message *m)
@@ -365,7 +382,7 @@ static void take_commands(struct worker *w)
 
 	while (read(w->command_pipe[0], &m, sizeof(m)) == sizeof(m))
 		obey(w, &m);
-	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+	worker_claim(w, &w->meter.overhead);
 }
 
 static void tick(struct worker *w)
@@ -377,7 +394,7 @@ static void tick(struct worker *w)
 			queue_tick(w->by_port[port]);
 	buffers_trim(&w->buffers);
 	w->audit_due = true;
-	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+	worker_claim(w, &w->meter.overhead);
 }
 
 static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
@@ -572,21 +589,35 @@ static enum worker_trouble open_all(struct worker *w)
 	return open_devices(w) ? WORKER_NO_XEN : WORKER_WELL;
 }
 
+static void open_books(struct worker *w)
+{
+	w->cpu_start_ns = clock_thread_ns();
+	meter_start(&w->meter, clock_now(), clock_ns_to_cycles(w->cpu_start_ns, w->khz));
+	switches_open(&w->switches, w->khz);
+	w->row->tid = gettid();
+	w->row->switches = w->switches.detector;
+	if (w->switches.detector == SWITCHES_BY_LENGTH)
+		log_warning("worker %u: no perf events (kernel.perf_event_paranoid?): "
+			    "absences "
+			    "from the CPU under 20 us are charged to whoever was being "
+			    "served",
+			    w->index);
+	worker_repair(w, &w->meter.overhead); /* trying it out was a sleep */
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	enum worker_trouble trouble;
 
-	w->cpu_start_ns = clock_thread_ns();
-	meter_start(&w->meter, clock_now());
-	w->row->tid = gettid();
+	open_books(w);
 	trouble = open_all(w);
-	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
+	worker_claim(w, &w->meter.overhead);
 	report(w, MESSAGE_STARTED, NULL, trouble);
 	while (trouble == WORKER_WELL && !w->stopping)
 		turn(w);
-	meter_claim(&w->meter, clock_now(), &w->meter.overhead);
-	publish(w, clock_thread_ns());
+	publish(w);
+	switches_close(&w->switches);
 	close_all(w);
 	return NULL;
 }

@@ -15,6 +15,7 @@
 #include "buffers.h"
 #include "meter.h"
 #include "queue.h"
+#include "switches.h"
 #include "table.h"
 
 /* Requests come in chunks of so many. */
@@ -51,6 +52,7 @@ struct worker {
 	xenevtchn_handle *evtchn;
 	xengnttab_handle *gnttab;
 	struct meter meter;
+	struct switches switches;
 	struct worker_figures figures;
 	struct worker_row *row;
 	uint64_t khz;
@@ -122,6 +124,34 @@ void worker_send(struct worker *w, const struct message *message);
 void worker_stop(struct worker *w);
 
 /* ---- for its queues ---- */
+
+/**
+ * worker_repair() - end a segment in which the thread was switched out, and charge it
+ * @w: the worker
+ * @to: the payer's counter
+ *
+ * Return: the thread's CPU clock at the segment's end, ns.
+ */
+uint64_t worker_repair(struct worker *w, uint64_t *to);
+
+/**
+ * worker_claim() - end the running segment and charge it
+ * @w: the worker
+ * @to: the payer's counter: a field of an account, or of the worker's meter
+ */
+static inline void worker_claim(struct worker *w, uint64_t *to)
+{
+#ifndef XENMETER_NO_ACCOUNTING
+	uint64_t now = clock_now();
+
+	if (__builtin_expect(switches_happened(&w->switches, now - w->meter.last), 0))
+		worker_repair(w, to);
+	else
+		meter_claim(&w->meter, now, to);
+#else
+	(void)w, (void)to;
+#endif
+}
 
 /**
  * worker_set_port() - events of a port go to a queue

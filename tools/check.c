@@ -373,7 +373,7 @@ static void summary(const struct check *c, char *to, size_t size)
 	for (i = 0; i < r->rows_count; i++)
 		exact += counters_exact(r->rows[i].row.counter);
 	text_percent(percent, exact, charged);
-	text_percent(unattributed, c->books[WORKER_unattributed],
+	text_percent(unattributed, books_unattributed(c->books),
 		     c->books[WORKER_elapsed]);
 	snprintf(to, size,
 		 "books balanced: %zu guest%s, %.2f s charged (%s %% exact), "

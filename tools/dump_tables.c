@@ -392,14 +392,23 @@ static const struct {
 	enum worker_counter slot;
 	int width;
 } books_columns[] = {
-	{ "charged", WORKER_charged, 10 },
+	{ "charged", WORKER_charged, 9 },
 	{ "open", WORKER_open, 8 },
-	{ "idle", WORKER_idle, 11 },
+	{ "idle", WORKER_idle, 9 },
 	{ "overhead", WORKER_overhead, 10 },
-	{ "unattributed", WORKER_unattributed, 13 },
-	{ "elapsed", WORKER_elapsed, 11 },
+	{ "unattributed", WORKER_unattributed, 14 },
+	{ "not run", WORKER_not_running, 9 },
+	{ "elapsed", WORKER_elapsed, 10 },
 };
 #define BOOKS_COLUMNS (sizeof(books_columns) / sizeof(books_columns[0]))
+
+/* People see what was not run apart from what could not be told. */
+static uint64_t books_column(const uint64_t *books, size_t column)
+{
+	enum worker_counter slot = books_columns[column].slot;
+
+	return slot == WORKER_unattributed ? books_unattributed(books) : books[slot];
+}
 
 static void print_books_seconds(const struct report *r, const uint64_t *books)
 {
@@ -408,8 +417,7 @@ static void print_books_seconds(const struct report *r, const uint64_t *books)
 
 	printf("%-7s", "seconds");
 	for (i = 0; i < BOOKS_COLUMNS; i++) {
-		text_seconds(text,
-			     xenmeter_seconds(r->table, books[books_columns[i].slot]));
+		text_seconds(text, xenmeter_seconds(r->table, books_column(books, i)));
 		printf("%*s", books_columns[i].width, text);
 	}
 	putchar('\n');
@@ -422,7 +430,7 @@ static void print_books_percent(const uint64_t *books)
 
 	printf("%-7s", "%");
 	for (i = 0; i < BOOKS_COLUMNS; i++) {
-		text_percent(text, books[books_columns[i].slot], books[WORKER_elapsed]);
+		text_percent(text, books_column(books, i), books[WORKER_elapsed]);
 		printf("%*s", books_columns[i].width, text);
 	}
 	putchar('\n');

@@ -247,6 +247,14 @@ static void subtract_rows(struct report *now, const struct report *before)
 	}
 }
 
+/* What is open can also become less, and is then no more than nothing. */
+static void subtract_worker(uint64_t *now, const uint64_t *before)
+{
+	subtract(now, before);
+	if ((int64_t)now[WORKER_open] < 0)
+		now[WORKER_open] = 0;
+}
+
 static void *duplicate(const void *array, size_t count, size_t size)
 {
 	void *copy = calloc(count + 1, size);
@@ -273,7 +281,8 @@ int report_since(const struct report *now, const struct report *before,
 	}
 	subtract_rows(r, before);
 	for (i = 0; i < r->workers_count && i < before->workers_count; i++)
-		subtract(r->workers[i].worker.counter, before->workers[i].worker.counter);
+		subtract_worker(r->workers[i].worker.counter,
+				before->workers[i].worker.counter);
 	*ret_report = r;
 	return 0;
 }
@@ -327,10 +336,15 @@ void report_books(const struct report *r, uint64_t *ret_counter)
 		add(ret_counter, r->workers[i].worker.counter);
 }
 
+uint64_t books_unattributed(const uint64_t *counter)
+{
+	return counter[WORKER_unattributed] - counter[WORKER_not_running];
+}
+
 double books_cpu_ratio(const struct report *r, const uint64_t *counter)
 {
 	uint64_t ran = counter[WORKER_elapsed] - counter[WORKER_idle] -
-		       counter[WORKER_unattributed];
+		       counter[WORKER_not_running];
 
 	if (!counter[WORKER_cpu_ns])
 		return NAN;

@@ -146,6 +146,14 @@ uint64_t counters_exact(const uint64_t *counter);
 uint64_t counters_charged(const uint64_t *counter);
 
 /**
+ * books_unattributed() - CPU cycles whose cause could not be told
+ * @counter: by enum worker_counter
+ *
+ * Unattributed cycles less those when a worker was not running: these are nobody's cost.
+ */
+uint64_t books_unattributed(const uint64_t *counter);
+
+/**
  * books_cpu_ratio() - how well the meter agrees with the kernel's thread clock
  * @report: for its clock
  * @counter: by enum worker_counter

@@ -85,7 +85,7 @@ static void fill(struct table *t)
 	struct meter m;
 	size_t i;
 
-	meter_start(&m, 5000);
+	meter_start(&m, 5000, 0);
 	for (i = 0; i < GUESTS; i++) {
 		struct row_key key = { .domid = guests[i].domid,
 				       .devid = guests[i].devid,
@@ -102,9 +102,11 @@ static void fill(struct table *t)
 	}
 	m.overhead = 10000;
 	m.unattributed = 2500;
+	m.not_running = 500;
 	m.idle = 1000000;
 	m.last = m.start + m.settled + m.overhead + m.unattributed + m.idle;
-	figures.cpu_ns = clock_cycles_to_ns(m.settled + m.overhead, KHZ);
+	figures.cpu_ns = clock_cycles_to_ns(
+		m.settled + m.overhead + m.unattributed - m.not_running, KHZ);
 	table_worker(t, 0)->tid = getpid();
 	table_worker(t, 0)->cpu_exact = 1;
 	worker_row_publish(table_worker(t, 0), &m, &figures);

@@ -18,9 +18,9 @@ static void check_law(const struct meter *m, uint64_t open)
 
 static void test_start(void)
 {
-	struct meter m = { 1, 2, 3, 4, 5, 6 };
+	struct meter m = { .idle = 1, .overhead = 2, .unattributed = 3, .settled = 4 };
 
-	meter_start(&m, 1000);
+	meter_start(&m, 1000, 0);
 	CHECK_EQ(m.start, 1000);
 	CHECK_EQ(m.last, 1000);
 	CHECK_EQ(books(&m), 0);
@@ -33,7 +33,7 @@ static void test_claim(void)
 	struct account bill = { 0 };
 	struct meter m;
 
-	meter_start(&m, 1000);
+	meter_start(&m, 1000, 0);
 	CHECK_EQ(meter_claim(&m, 1100, &bill.exact[STAGE_PARSE]), 100);
 	check_law(&m, 100);
 	CHECK_EQ(meter_claim(&m, 1100, &bill.exact[STAGE_PARSE]), 0);
@@ -57,7 +57,7 @@ static void test_claim_wraps(void)
 {
 	struct meter m;
 
-	meter_start(&m, UINT64_MAX - 9);
+	meter_start(&m, UINT64_MAX - 9, 0);
 	CHECK_EQ(meter_claim(&m, 10, &m.overhead), 20);
 	CHECK_EQ(meter_elapsed(&m), 20);
 	check_law(&m, 0);
@@ -69,7 +69,7 @@ static void test_wait(void)
 	struct meter m;
 	uint64_t left;
 
-	meter_start(&m, 0);
+	meter_start(&m, 0, 0);
 	left = meter_wait(&m, 1000, 300);
 	CHECK_EQ(left, 300);
 	CHECK_EQ(m.idle, 700);
@@ -79,13 +79,58 @@ static void test_wait(void)
 	CHECK_EQ(left, 0);
 	check_law(&m, 300);
 	/* All sleep, and no more CPU than time. */
-	CHECK_EQ(meter_wait(&m, 1500, 0), 0);
+	CHECK_EQ(meter_wait(&m, 1500, 300), 0);
 	CHECK_EQ(m.idle, 1200);
 	CHECK_EQ(meter_wait(&m, 1600, 5000), 100);
 	CHECK_EQ(m.idle, 1200);
-	CHECK_EQ(meter_wait(&m, 1600, 5), 0);
+	CHECK_EQ(meter_wait(&m, 1600, 5005), 0);
 	m.unattributed += 100;
 	check_law(&m, account_total(&a));
+}
+
+/* Switched out in the middle of a segment: its payer pays for what ran, and no more. */
+static void test_claim_dirty(void)
+{
+	struct account a = { 0 }, b = { 0 };
+	struct meter m;
+
+	meter_start(&m, 1000, 70);
+	meter_claim(&m, 1100, &a.exact[STAGE_PARSE]); /* ran all of it: CPU clock 170 */
+	meter_claim_dirty(&m, 9100, 170 + 250, &b.exact[STAGE_SUBMIT]);
+	CHECK_EQ(a.exact[STAGE_PARSE], 100);
+	CHECK_EQ(b.exact[STAGE_SUBMIT], 250);
+	CHECK_EQ(m.not_running, 7750);
+	CHECK_EQ(m.unattributed, 7750);
+	check_law(&m, 350);
+	/* The reading was a synchronisation: the next one starts from it. */
+	meter_claim(&m, 9200, &a.exact[STAGE_PARSE]);
+	meter_claim_dirty(&m, 9500, 420 + 100 + 30, &b.exact[STAGE_GRANT]);
+	CHECK_EQ(b.exact[STAGE_GRANT], 30);
+	CHECK_EQ(m.not_running, 7750 + 270);
+	check_law(&m, 480);
+	/* A CPU clock behind the whole segments, or ahead of time, stays within the
+	 * segment. */
+	meter_claim(&m, 9600, &a.exact[STAGE_PARSE]);
+	meter_claim_dirty(&m, 9700, 550 + 20, &b.exact[STAGE_RESPOND]);
+	CHECK_EQ(b.exact[STAGE_RESPOND], 0);
+	meter_claim_dirty(&m, 9800, 570 + 5000, &b.exact[STAGE_RESPOND]);
+	CHECK_EQ(b.exact[STAGE_RESPOND], 100);
+	check_law(&m, account_total(&a) + account_total(&b));
+}
+
+static void test_sync(void)
+{
+	struct account a = { 0 };
+	struct meter m;
+
+	meter_start(&m, 0, 0);
+	meter_claim(&m, 500, &m.overhead);
+	meter_sync(&m, 480); /* the clocks have drifted: forgotten from here on */
+	CHECK_EQ(meter_wait(&m, 2500, 480 + 60), 60);
+	CHECK_EQ(m.idle, 1940);
+	meter_claim_dirty(&m, 2600, 540 + 40, &a.exact[STAGE_PARSE]);
+	CHECK_EQ(a.exact[STAGE_PARSE], 40);
+	CHECK_EQ(m.not_running, 60);
 }
 
 static void test_share(void)
@@ -120,7 +165,7 @@ static void test_settle(void)
 	struct account bill = { 0 };
 	struct meter m;
 
-	meter_start(&m, 50);
+	meter_start(&m, 50, 0);
 	meter_claim(&m, 90, &bill.exact[STAGE_SUBMIT]);
 	meter_claim(&m, 91, &bill.exact[STAGE_COMPLETE]);
 	m.settled += account_total(&bill);
@@ -148,6 +193,8 @@ int main(void)
 	test_claim();
 	test_claim_wraps();
 	test_wait();
+	test_claim_dirty();
+	test_sync();
 	test_share();
 	test_settle();
 	test_total();

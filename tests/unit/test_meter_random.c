@@ -18,6 +18,7 @@ struct world {
 	struct account open[ACCOUNTS];
 	uint64_t slept; /* kept by the test alone */
 	uint64_t settled;
+	uint64_t cpu; /* the CPU clock */
 };
 
 static uint64_t below(struct world *w, uint64_t limit)
@@ -56,14 +57,30 @@ static void wait_and_share(struct world *w)
 {
 	uint64_t ran = w->now - w->meter.last;
 	uint64_t cpu = below(w, ran + ran / 4 + 2);
-	uint64_t left = meter_wait(&w->meter, w->now, cpu);
+	uint64_t left;
 	unsigned int sharers;
 
+	meter_sync(&w->meter, w->cpu);
+	w->cpu += cpu;
+	left = meter_wait(&w->meter, w->now, w->cpu);
 	CHECK_EQ(left, cpu < ran ? cpu : ran);
 	w->slept += ran - left;
 	for (sharers = 1 + below(w, SHARERS); sharers; sharers--)
 		*any_counter(w) += meter_share(&left, sharers);
 	CHECK_EQ(left, 0);
+}
+
+/* Switched out: whatever the CPU clock says, the payer gets no more than the segment. */
+static void claim_dirty(struct world *w)
+{
+	uint64_t ran = w->now - w->meter.last, *to = any_counter(w), before = *to;
+	uint64_t absent = w->meter.not_running;
+
+	w->cpu += below(w, ran + ran / 4 + 2);
+	meter_claim_dirty(&w->meter, w->now, w->cpu, to);
+	CHECK(*to - before <= ran);
+	CHECK_EQ(*to - before + w->meter.not_running - absent, ran);
+	CHECK(w->meter.not_running <= w->meter.unattributed);
 }
 
 static void settle(struct world *w)
@@ -102,7 +119,8 @@ int main(int argc, char **argv)
 
 	w.random = check_seed(argc, argv);
 	w.now = w.start = check_random(&w.random);
-	meter_start(&w.meter, w.now);
+	w.cpu = check_random(&w.random);
+	meter_start(&w.meter, w.now, w.cpu);
 	for (i = 0; i < STEPS; i++) {
 		tick(&w);
 		switch (below(&w, 8)) {
@@ -112,6 +130,9 @@ int main(int argc, char **argv)
 		case 1:
 		case 2:
 			wait_and_share(&w);
+			break;
+		case 3:
+			claim_dirty(&w);
 			break;
 		default:
 			claim(&w);
