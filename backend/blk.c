@@ -175,10 +175,10 @@ enum step blk_complete(struct queue *q, struct request *req)
 		req->done += req->result;
 		assert(req->done <= req->bytes);
 		if (req->done < req->bytes)
-			return STEP_SUBMIT;
+			return STEP_AGAIN;
 	}
 	req->plan &= ~current(req);
-	return req->plan ? STEP_SUBMIT : after_disk(req);
+	return req->plan ? STEP_AGAIN : after_disk(req);
 }
 
 /* ---- the answer ---- */

@@ -145,6 +145,22 @@ static void run(struct queue *q, struct request *req)
 		q->submitted = req;
 		q->submitted_count++;
 	}
+	if (req->step == STEP_AGAIN) {
+		req->next = q->again;
+		q->again = req;
+	}
+}
+
+/* What completions left to be submitted: now there is one payer for the submission. */
+static void run_again(struct queue *q)
+{
+	struct request *req, *next;
+
+	for (req = q->again, q->again = NULL; req; req = next) {
+		next = req->next;
+		req->step = STEP_SUBMIT;
+		run(q, req);
+	}
 }
 
 static bool may_start(const struct queue *q, const struct request *req)
@@ -227,6 +243,7 @@ static void take_requests(struct queue *q)
 {
 	unsigned int taken;
 
+	run_again(q);
 	release_held(q);
 	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q); taken++) {
 		struct request *req = take_request(q);
@@ -250,7 +267,7 @@ static void submit(struct queue *q)
 {
 	uint64_t cost = 0;
 
-	if (!io_uring_sq_ready(&q->worker->uring))
+	if (!io_uring_sq_ready(&q->worker->uring) && !q->submitted)
 		return;
 	worker_submit(q->worker);
 	if (!q->submitted) {

@@ -33,15 +33,16 @@ enum step {
 	STEP_COMPLETE, /* the disk has answered */
 	STEP_GIVE,     /* data to the guest */
 	STEP_RESPOND,
-	STEP_HELD, /* waits for room, or for the requests before a barrier */
-	STEP_WAIT, /* waits for the disk */
+	STEP_HELD,  /* waits for room, or for the requests before a barrier */
+	STEP_WAIT,  /* waits for the disk */
+	STEP_AGAIN, /* goes to the disk once more, in the queue's next visit */
 	STEP_DONE,
 };
 
 struct request {
 	struct account bill;
 	struct queue *queue;  /* NULL while free */
-	struct request *next; /* free list, or the visit's submissions */
+	struct request *next; /* free list, `again`, or the visit's submissions */
 	uint64_t taken;	      /* clock when it left the ring */
 	enum step step;
 	bool refused;	/* never got to the disk */
@@ -95,6 +96,7 @@ struct queue {
 	bool runnable;	      /* on the worker's list */
 	bool detaching;	      /* the control thread waits for the last request */
 	struct queue *next_runnable;
+	struct request *again;	   /* to be submitted once more */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
 	uint8_t raw_slot[BLK_MAX_SLOT_SIZE];

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Installs what the tests need, builds, runs them: plain, under ASan and UBSan, and what
+# threads share under TSan; then on real Xen, unless --quick. Ends in a line with the sums.
+set -u
+me=tests
+cd "$(dirname "$0")/.." || exit 1
+. tools/setup.sh
+
+usage() {
+	cat <<'TEXT'
+usage: tests/run.sh [--quick]
+  --quick  leave out real Xen (QEMU) and the sanitizers' second run of the slow suites
+TEXT
+}
+
+quick=no
+case "${1:-}" in
+"") ;;
+--quick) quick=yes ;;
+--help | -h)
+	usage
+	exit 0
+	;;
+*)
+	usage >&2
+	exit 2
+	;;
+esac
+
+test_packages="jq qemu-utils man-db groff strace util-linux"
+passed=0 failed=0 skipped=0
+
+# count BUILD: add the last run of meson test to the sums, and show what went wrong
+count() {
+	local result name
+	while IFS=$'\t' read -r result name; do
+		case $result in
+		OK | EXPECTEDFAIL) passed=$((passed + 1)) ;;
+		SKIP)
+			skipped=$((skipped + 1))
+			say "skipped: $name ($1)"
+			;;
+		*)
+			failed=$((failed + 1))
+			say "$result: $name ($1)"
+			;;
+		esac
+	done < <(jq -r '[.result, .name] | @tsv' "$1/meson-logs/testlog.json")
+}
+
+# suites BUILD SUITE...: run them; the log of what failed
+suites() {
+	local dir=$1 began=$SECONDS suite arguments=()
+	shift
+	for suite in "$@"; do arguments+=(--suite "$suite"); done
+	say "$dir: $* ..."
+	rm -f "$dir/meson-logs/testlog.json"
+	meson test -C "$dir" --no-rebuild --print-errorlogs "${arguments[@]}" >"$dir/tests.log" 2>&1 ||
+		sed -n '/^=\{10,\}/,/^=\{10,\} *$/p' "$dir/tests.log" | tail -n 200 >&2
+	if [ ! -f "$dir/meson-logs/testlog.json" ]; then
+		tail -n 20 "$dir/tests.log" >&2
+		failed=$((failed + 1))
+		return
+	fi
+	count "$dir"
+	say "$dir: $* ($((SECONDS - began)) s)"
+}
+
+# The laws of the design that a text search can hold.
+law() { # NAME COMMAND: the command must print nothing
+	local found
+	found=$(eval "$2")
+	if [ -z "$found" ]; then
+		passed=$((passed + 1))
+		return
+	fi
+	failed=$((failed + 1))
+	say "FAIL: law: $1:"
+	printf '%s\n' "$found" >&2
+}
+
+laws() {
+	law "device code does not name the meter" \
+		"grep -nE '\\b(meter|bill|worker_claim)_?[a-z]*\\(' backend/blk.* backend/disk.* backend/grants.*"
+	law "protocols/ and accounting/ include nothing of backend/" \
+		"grep -nE '#include \"(\\.\\./|backend)' -r protocols accounting --include=*.[ch]"
+	law "protocols/ has no I/O, no allocation, no log" \
+		"grep -nE '\\b(malloc|calloc|free|open|read|write|printf|log_[a-z]+|xen(gnttab|evtchn)_[a-z]+|xs_[a-z]+)\\(' -r protocols --include=*.[ch]"
+	law "the product knows nothing of the tests' Xen" \
+		"grep -rniE 'xensim|simulated' backend accounting protocols --include=*.[ch] --include=meson.build"
+	law "every file has its licence" \
+		"git ls-files 2>/dev/null | grep -vE '^LICENSE$' | while read -r f; do head -n 3 \"\$f\" | grep -q 'SPDX-License-Identifier: MIT' || echo \"\$f\"; done"
+}
+
+# shellcheck disable=SC2086
+install_packages $build_packages $demo_packages $test_packages
+step "build" build build --werror || exit 1
+step "build with ASan and UBSan" build build-asan -Db_sanitize=address,undefined \
+	-Db_lundef=false || exit 1
+step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
+
+laws
+suites build unit abi sim guests daemon books hostile
+suites build-asan unit abi sim guests daemon books hostile
+suites build-tsan threads
+if [ "$quick" = yes ]; then
+	say "real Xen is left out (--quick)"
+elif [ -x tests/xen/run ]; then
+	say "real Xen under QEMU ..."
+	tests/xen/run && passed=$((passed + 1)) || failed=$((failed + 1))
+fi
+printf 'tests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
