@@ -220,16 +220,21 @@ static bool decode_segment(const struct blkif_request_segment *raw,
 	return true;
 }
 
-/* Segments of a request whose nr_segments is checked; then the span on the disk. */
-static enum blk_verdict decode_data(const struct blkif_request_segment *raw_seg,
+/* Segments of a request whose nr_segments is checked; then the span on the disk. The
+ * bytes may lie at any address. */
+static enum blk_verdict decode_data(const void *raw_segments,
 				    const struct blk_limits *limits,
 				    struct blk_request *ret)
 {
+	const uint8_t *raw = raw_segments;
 	uint64_t sectors = 0;
 	unsigned int i;
 
 	for (i = 0; i < ret->nr_segments; i++) {
-		if (!decode_segment(&raw_seg[i], limits, &ret->segment[i]))
+		struct blkif_request_segment seg;
+
+		memcpy(&seg, raw + i * sizeof(seg), sizeof(seg));
+		if (!decode_segment(&seg, limits, &ret->segment[i]))
 			return BLK_REFUSED;
 		sectors += ret->segment[i].length / BLK_SECTOR_SIZE;
 	}
@@ -351,14 +356,14 @@ enum blk_verdict blkif_decode_segments(const void *raw_segments,
 	return decode_data(raw_segments, limits, ret);
 }
 
-size_t blkif_encode_response(enum blkif_abi abi, uint64_t id, uint8_t wire_op, int16_t status,
-			     uint8_t ret_bytes[16])
+size_t blkif_encode_response(enum blkif_abi abi, uint64_t id, uint8_t wire_op,
+			     int16_t status, uint8_t ret_bytes[16])
 {
 	/* Operation, padding and status in one word, little-endian in both layouts. */
 	uint64_t rest = wire_op | (uint64_t)(uint16_t)status << 16;
 
 	memcpy(ret_bytes, &id, sizeof(id));
 	memcpy(ret_bytes + sizeof(id), &rest, sizeof(rest));
-	return abi == BLKIF_ABI_X86_32 ? sizeof(struct x86_32_response) :
-					 sizeof(struct x86_64_response);
+	return abi == BLKIF_ABI_X86_32 ? sizeof(struct x86_32_response)
+				       : sizeof(struct x86_64_response);
 }
