@@ -278,14 +278,18 @@ static void guest_is_not_notified_unasked(void)
 
 static void guests_rsp_prod_is_not_believed(void)
 {
+	static const uint32_t lies[] = { 1, 2, 0xdeadbeef, UINT32_MAX };
 	struct ring r;
+	unsigned int i;
 
-	CHECK_EQ(attach(&r, 0, 1), 0);
-	CHECK_EQ(pop(&r), RING_REQUEST);
-	header(&page)->rsp_prod = 0xdeadbeef;
-	respond(&r);
-	CHECK(ring_push(&r));
-	CHECK_EQ(header(&page)->rsp_prod, 1);
+	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		CHECK_EQ(attach(&r, 0, 1), 0);
+		CHECK_EQ(pop(&r), RING_REQUEST);
+		header(&page)->rsp_prod = lies[i];
+		respond(&r);
+		CHECK(ring_push(&r));
+		CHECK_EQ(header(&page)->rsp_prod, 1);
+	}
 }
 
 static void final_check_asks_for_the_next_request(void)
