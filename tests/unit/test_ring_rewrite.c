@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "blkif_wire.h"
@@ -93,7 +94,10 @@ static void check_layout(const struct wire_layout *l)
 	atomic_store(&stop, false);
 	CHECK_EQ(ring_attach(&ring, page, sizeof(page), l->slot_size), 0);
 	CHECK_EQ(pthread_create(&guest, NULL, run_guest, (void *)l), 0);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || !(seen[BLK_VALID] && seen[BLK_REFUSED]); i++) {
+		/* On one CPU the guest gets its turns. */
+		if (i % 4096 == 0)
+			sched_yield();
 		/* Always the first slot: as if the ring had gone round in between. */
 		ring.req_cons = ring.req_seen = ring.rsp_prod = i * ring.size;
 		__atomic_store_n(&h->req_prod, i * ring.size + 1, __ATOMIC_RELEASE);
@@ -102,7 +106,6 @@ static void check_layout(const struct wire_layout *l)
 	atomic_store(&stop, true);
 	CHECK_EQ(pthread_join(guest, NULL), 0);
 	printf("%s: %u valid, %u refused\n", l->name, seen[BLK_VALID], seen[BLK_REFUSED]);
-	CHECK(seen[BLK_VALID] && seen[BLK_REFUSED]);
 	CHECK_EQ(seen[BLK_UNSUPPORTED], 0);
 }
 
