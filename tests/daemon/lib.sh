@@ -61,7 +61,7 @@ trap 'exit 130' INT TERM
 
 # within SECONDS COMMAND...: until it succeeds
 within() {
-	tries=$(($1 * 50)); shift
+	local tries=$(($1 * 50)); shift
 	while ! "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] || return 1
@@ -89,7 +89,7 @@ host() {
 
 daemon_stop() {
 	kill -TERM "$DAEMON" || fail 'the daemon has died'
-	code=0; wait "$DAEMON" || code=$?
+	local code=0; wait "$DAEMON" || code=$?
 	DAEMON=
 	[ $code = 0 ] || fail "the daemon's exit code is $code"
 }
@@ -112,7 +112,7 @@ finish() {
 	[ -z "$DAEMON" ] || { balanced; daemon_stop; }
 	balanced
 	grep '^check:' "$W/check"
-	code=0; "$SIMXL" down >"$W/leaks" || code=$?
+	local code=0; "$SIMXL" down >"$W/leaks" || code=$?
 	if [ -n "$LEAKS_MEANT" ]; then
 		grep -Ev "$LEAKS_MEANT" "$W/leaks" >"$W/leaks.left" || :
 		[ ! -s "$W/leaks.left" ] || { cat "$W/leaks.left"; fail 'leaks'; }
@@ -134,14 +134,14 @@ attach() { "$SIMXL" block-attach "$@"; }
 
 # load DOMID [OPTION...]: blkload as that guest
 load() {
-	d=$1; shift
+	local d=$1; shift
 	"$SIMXL" run "$d" "$BLKLOAD" "$@"
 }
 
 # load_bg FILE DOMID [OPTION...]: the same in the background, its output in a file;
 # sets BG to its pid
 load_bg() {
-	out=$1; d=$2; shift 2
+	local out=$1 d=$2; shift 2
 	"$SIMXL" run "$d" "$BLKLOAD" "$@" >"$out" 2>&1 &
 	BG=$!
 	PIDS="$PIDS $BG"
@@ -149,7 +149,7 @@ load_bg() {
 
 # ended PID [CODE]: wait for the end of a background process
 ended() {
-	code=0; wait "$1" || code=$?
+	local code=0; wait "$1" || code=$?
 	[ $code = "${2:-0}" ] || { cat "$W"/*.out 2>/dev/null; fail "exit code $code of pid $1"; }
 }
 
@@ -163,7 +163,7 @@ end() { kill -TERM "$1" && ended "$@"; }
 plugin() {
 	need nbdkit nbdkit
 	[ -e "$XENBLK" ] || skip 'built without the nbdkit plugin'
-	d=$1; keys=$2; command=$3; preload= options=
+	local d=$1 keys=$2 command=$3 preload='' options=''
 	if [ "${SANITIZE:-none}" != none ]; then
 		# nbdkit itself is not sanitized, and neither is what it runs.
 		preload=$(cc -print-file-name=libasan.so)
@@ -191,7 +191,7 @@ state() { "$SIMXL" wait-state "$1" "${4:-51712}" "$2" "$3" 10; }
 
 # expect_error DOMID PATTERN [DEVID]: the message for the operator
 expect_error() {
-	e=$HOME0/error/backend/${KIND:-vbd}/$1/${3:-51712}/error
+	local e=$HOME0/error/backend/${KIND:-vbd}/$1/${3:-51712}/error
 	within 10 key "$e" || fail "no $e"
 	key "$e" | grep -Eq -- "$2" || fail "$e is '$(key "$e")', not like '$2'"
 }
@@ -208,7 +208,7 @@ row() {
 
 # expect_row DOMID COUNTER VALUE
 expect_row() {
-	r=$(row "$1" "$2")
+	local r; r=$(row "$1" "$2")
 	[ "$r" = "$3" ] || fail "domain $1: $2 is $r, not $3"
 }
 
