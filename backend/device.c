@@ -350,7 +350,9 @@ static int read_ring_size(struct control *c, struct device *d,
 static int read_wishes(struct control *c, struct device *d, struct request_to_connect *r)
 {
 	char *protocol = xenbus_read(c->xs, d->frontend, "protocol");
-	int err = blkif_abi_parse(protocol, &r->abi);
+	/* No key is a protocol, a key that cannot be read is none. */
+	int err = !protocol && errno != ENOENT ? -EINVAL
+					       : blkif_abi_parse(protocol, &r->abi);
 	uint64_t queues;
 
 	if (err)

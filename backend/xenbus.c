@@ -36,6 +36,7 @@ char *xenbus_read(struct xs_handle *xs, const char *dir, const char *name)
 
 	if (value && (length > LIMIT_XENSTORE_VALUE || strlen(value) != length)) {
 		free(value);
+		errno = EINVAL;
 		return NULL;
 	}
 	return value;

@@ -30,7 +30,8 @@ struct xenbus_keys {
  * @dir: a directory
  * @name: the key in it
  *
- * Return: its value, to be freed; NULL if there is none, or it has a NUL in it.
+ * Return: its value, to be freed; NULL and errno ENOENT if there is none, EINVAL if it is
+ * too long or has a NUL in it.
  */
 char *xenbus_read(struct xs_handle *xs, const char *dir, const char *name);
 
