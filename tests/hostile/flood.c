@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Floods: `ops N` unknown operations as fast as the ring takes them; `events N` events
+ * with no request on the ring (XSA-332). Prints N.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "hostile.h"
+
+static void flood_ops(struct blkfront_queue *queue, unsigned long count)
+{
+	union blkfront_request r = { 0 };
+	struct blkfront_response response;
+	unsigned long asked = 0, answered = 0;
+	struct blkfront_raw raw;
+	uint8_t bytes[112];
+
+	blkfront_ring_raw(queue, &raw);
+	r.rw.operation = 123;
+	while (answered < count) {
+		for (; asked < count && asked - answered < raw.entries; asked++) {
+			r.rw.id = asked;
+			blkfront_raw_request(queue, bytes,
+					     blkfront_raw_encode(queue, &r, bytes));
+		}
+		blkfront_kick(queue);
+		CHECK(blkfront_raw_response(queue, ANSWER_MS, &response));
+		CHECK(response.status == BLKIF_RSP_EOPNOTSUPP && !response.dirty);
+		CHECK(response.operation == 123 && response.id == answered);
+		answered++;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long count = strtoul(argc > 2 ? argv[2] : "1000", NULL, 10), i;
+	struct blkfront *front = hostile_connect((struct blkfront_config){ 0 });
+	struct blkfront_queue *queue = blkfront_queue(front, 0);
+
+	if (argc > 1 && !strcmp(argv[1], "events"))
+		for (i = 0; i < count; i++)
+			blkfront_raw_notify(queue);
+	else
+		flood_ops(queue, count);
+	usleep(200000); /* for the last event to be taken */
+	CHECK(hostile_backend_state(front) == 4);
+	printf("%lu\n", count);
+	blkfront_free(front);
+	return 0;
+}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Events with no request on the ring are counted as what they are, and charged to their
+# sender, who is the one that keeps the worker busy (XSA-332).
+. "$(dirname "$0")/lib.sh"
+
+scene "$(disk a 4M)"
+offend flood events 100000
+events=$(row 1 events); spurious=$(row 1 events_spurious)
+say "100000 sent, $events taken, $spurious without work"
+[ "$events" -gt 10 ] || fail 'not counted'
+[ "$spurious" -ge $((events - 2)) ] || fail 'not counted as spurious'
+expect_row 1 requests 0
+dump >"$W/dump"
+get "$W/dump" '.rows[] | select(.domid == 1) | .counters | "charged: \(.exact_parse) exact, \(
+	.apportioned_parse) apportioned cycles"'
+paid exact_parse
+undisturbed
+finish
