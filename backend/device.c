@@ -308,7 +308,6 @@ struct request_to_connect {
 	enum blkif_abi abi;
 	unsigned int queues;
 	unsigned int ring_pages;
-	bool numbered; /* ring-ref0.. instead of ring-ref */
 	bool persistent;
 };
 
@@ -339,7 +338,6 @@ static int read_ring_size(struct control *c, struct device *d,
 		     LIMIT_RING_PAGES);
 		return -EINVAL;
 	}
-	r->numbered = order != 99 || pages;
 	if (order != 99)
 		r->ring_pages = 1u << order;
 	else

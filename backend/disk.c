@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "grant_span.h"
 #include "log.h"
 
 #define NULL_PREFIX "null:"
@@ -195,6 +196,13 @@ static int open_descriptor(const struct disk_options *o, struct disk *d, char *r
 
 static int check_size(const struct disk *d, const char *target, char *reason)
 {
+	if (d->sector_size > GRANT_PAGE_SIZE) {
+		snprintf(reason, DISK_REASON_SIZE,
+			 "%s: its sectors of %u bytes do not fit in a page; "
+			 "cache=writeback may help for a file",
+			 target, d->sector_size);
+		return -EINVAL;
+	}
 	if (d->size && d->size % d->sector_size == 0)
 		return 0;
 	snprintf(reason, DISK_REASON_SIZE,

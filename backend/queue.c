@@ -239,21 +239,6 @@ static struct request *take_request(struct queue *q)
 	return NULL;
 }
 
-static void take_requests(struct queue *q)
-{
-	unsigned int taken;
-
-	run_again(q);
-	release_held(q);
-	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q); taken++) {
-		struct request *req = take_request(q);
-
-		if (!req)
-			return;
-		run(q, req);
-	}
-}
-
 static void push_responses(struct queue *q)
 {
 	if (!q->pages || !ring_push(&q->ring))
@@ -267,17 +252,28 @@ static void submit(struct queue *q)
 {
 	uint64_t cost = 0;
 
-	if (!io_uring_sq_ready(&q->worker->uring) && !q->submitted)
+	if (!q->submitted)
 		return;
 	worker_submit(q->worker);
-	if (!q->submitted) {
-		charge(q, STAGE_SUBMIT);
-		return;
-	}
 	worker_claim(q->worker, &cost);
 	for (; q->submitted; q->submitted = q->submitted->next)
 		q->submitted->bill.exact[STAGE_SUBMIT] +=
 			meter_share(&cost, q->submitted_count--);
+}
+
+static void take_requests(struct queue *q)
+{
+	unsigned int taken;
+
+	run_again(q);
+	release_held(q);
+	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q); taken++) {
+		struct request *req = take_request(q);
+
+		if (!req)
+			break;
+		run(q, req);
+	}
 }
 
 /* Is there more on the ring? If not, the guest will send an event for it. */
@@ -298,8 +294,11 @@ static void end_event(struct queue *q)
 	if (!q->event)
 		return;
 	q->event = false;
-	if (!q->taken_since_event)
+	/* What an event is about may have been taken before it came, in the visit that
+	 * the event before it caused: only the second that brings nothing is spurious. */
+	if (!q->taken_since_event && !q->taken_before_event)
 		q->visit.events_spurious++;
+	q->taken_before_event = q->taken_since_event;
 	q->taken_since_event = 0;
 	xenevtchn_unmask(q->worker->evtchn, q->port);
 }
@@ -309,7 +308,7 @@ bool queue_visit(struct queue *q)
 	bool more;
 
 	take_requests(q);
-	push_responses(q);
+	push_responses(q); /* the guest goes on while we submit */
 	charge(q, STAGE_RESPOND);
 	submit(q);
 	more = look_again(q);

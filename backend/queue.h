@@ -89,12 +89,13 @@ struct queue {
 	uint32_t in_flight;	  /* requests taken and not settled */
 	uint32_t bytes_in_flight; /* of their buffers */
 	uint32_t taken_since_event;
-	struct request *held; /* decoded, cannot start yet */
-	bool barrier;	      /* one is running: nothing may overtake it */
-	bool event;	      /* came, and its port is still masked */
-	bool starved;	      /* there was no memory for a request */
-	bool runnable;	      /* on the worker's list */
-	bool detaching;	      /* the control thread waits for the last request */
+	uint32_t taken_before_event; /* between the last event and the one before */
+	struct request *held;	     /* decoded, cannot start yet */
+	bool barrier;		     /* one is running: nothing may overtake it */
+	bool event;		     /* came, and its port is still masked */
+	bool starved;		     /* there was no memory for a request */
+	bool runnable;		     /* on the worker's list */
+	bool detaching;		     /* the control thread waits for the last request */
 	struct queue *next_runnable;
 	struct request *again;	   /* to be submitted once more */
 	struct request *submitted; /* in this visit */
