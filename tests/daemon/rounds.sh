@@ -6,7 +6,8 @@
 
 host --workers 2
 rss() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
-fds() { find "/proc/$DAEMON/fd" | wc -l; }
+# The simulated Xen has one open for each peer that it now and then has to wake.
+fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
 held() { "$SIMXL" list | awk '$1 == 0 { print "granted", $4, "mapped", $5, "bound", $6, "unbound", $7 }'; }
 round() {
 	d=$(guest guest --domid 7)
@@ -30,7 +31,7 @@ done
 sleep 0.1
 say "after 10 rounds: RSS $rss0 KiB, $fds0 descriptors, $held0"
 say "after 30 rounds: RSS $(rss) KiB, $(fds) descriptors, $(held)"
-[ "$(fds)" -le "$fds0" ] || fail 'descriptors leak'
+[ "$(fds)" = "$fds0" ] || fail 'descriptors leak'
 [ "$(held)" = "$held0" ] || fail 'ports or grants leak'
 if [ "${SANITIZE:-none}" = none ]; then # quarantine grows
 	[ "$(rss)" -le $((rss0 + 200)) ] || fail 'memory leaks'

@@ -6,18 +6,18 @@
 
 scene "$(disk a 4M)"
 rss() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
-fds() { find "/proc/$DAEMON/fd" | wc -l; }
+# The simulated Xen has one open for each peer that it now and then has to wake.
+fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
 n=0
 while [ $n -lt 25 ]; do
 	n=$((n + 1))
 	offend jump $((33 + n * 1000)) busy
 	"$SIMXL" block-detach 1 xvda
-	[ $n -lt 5 ] || find "/proc/$DAEMON/fd" -printf '%f %l\n' >"$W/fd.$n"
 	[ $n != 5 ] || { rss0=$(rss); fds0=$(fds); }
 	[ $n = 25 ] || attach 1 xvda "$W/a"
 done
 say "RSS $rss0 KiB after 5, $(rss) KiB after 25"
-[ "$(fds)" -le "$fds0" ] || diff "$W/fd.5" "$W/fd.25" || fail "descriptors leak: $fds0 after 5, $(fds) after 25"
+[ "$(fds)" = "$fds0" ] || fail "descriptors leak: $fds0 after 5, $(fds) after 25"
 [ "${SANITIZE:-none}" != none ] || [ "$(rss)" -le $((rss0 + 300)) ] || fail 'memory leaks'
 expect_row 1 rings_broken 25
 [ "$(grep -c offender "$LOG")" -le 200 ] || fail 'the log is flooded'
