@@ -41,6 +41,7 @@ HOME0=/local/domain/0
 cleanup() {
 	code=$?
 	trap - EXIT INT TERM
+	trap '' PIPE # whoever reads us may be gone, we still clean up
 	set +e
 	if [ $code != 0 ] && [ $code != 77 ]; then
 		echo "---- the store's backends:"

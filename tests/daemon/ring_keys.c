@@ -92,8 +92,9 @@ int main(int argc, char **argv)
 					  .publish = rewrite,
 					  .publish_arg = argc > 1 ? argv[1] : "one",
 					  .timeout_ms = 5000 };
-	struct blkfront_io io = { .op = BLKIF_OP_READ, .len = sizeof(page), .buf = page,
-				  .cookie = &status };
+	struct blkfront_io io = {
+		.op = BLKIF_OP_READ, .len = sizeof(page), .buf = page, .cookie = &status
+	};
 	struct blkfront *front;
 	int i;
 

@@ -8,7 +8,10 @@ host --workers 2
 rss() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
 # The simulated Xen has one open for each peer that it now and then has to wake.
 fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
-held() { "$SIMXL" list | awk '$1 == 0 { print "granted", $4, "mapped", $5, "bound", $6, "unbound", $7 }'; }
+held() {
+	"$SIMXL" list |
+		awk '$1 == 0 { print "granted", $4, "mapped", $5, "bound", $6, "unbound", $7 }'
+}
 round() {
 	d=$(guest guest --domid 7)
 	key "$(key /local/domain/7/vm)/uuid" >>"$W/uuids"

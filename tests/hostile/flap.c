@@ -20,9 +20,10 @@ static void flap(struct blkfront *front, unsigned int *seed)
 int main(int argc, char **argv)
 {
 	int times = argc > 1 ? atoi(argv[1]) : 1000;
-	unsigned int seed = argc > 2 ? strtoul(argv[2], NULL, 10) : (unsigned int)getpid();
-	struct blkfront *front = hostile_connect((struct blkfront_config){
-		.timeout_ms = 2000 });
+	unsigned int seed =
+		argc > 2 ? strtoul(argv[2], NULL, 10) : (unsigned int)getpid();
+	struct blkfront *front =
+		hostile_connect((struct blkfront_config){ .timeout_ms = 2000 });
 	struct blkfront_queue *queue = blkfront_queue(front, 0);
 
 	printf("seed %u\n", seed);

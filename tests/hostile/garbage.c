@@ -28,7 +28,11 @@ static const struct {
 	{ "negative", { NULL, "-1", 2 } },
 	{ "plus", { NULL, "+1", 2 } },
 	{ "space", { NULL, " 1", 2 } },
-	{ "nul", { NULL, "1\0" "1", 3 } },
+	{ "nul",
+	  { NULL,
+	    "1\0"
+	    "1",
+	    3 } },
 	{ "huge", { NULL, "18446744073709551617", 20 } },
 	{ "zero", { NULL, "0", 1 } },
 	{ "text", { NULL, "x86_64-abi\n", 11 } },

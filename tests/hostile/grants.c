@@ -32,7 +32,8 @@ static int ask(uint8_t op, uint64_t sector, const uint32_t *ref, unsigned int co
 	return hostile_ask(queue, &r, op);
 }
 
-static int ask_indirect(uint8_t op, uint64_t sector, const uint32_t *ref, unsigned int count)
+static int ask_indirect(uint8_t op, uint64_t sector, const uint32_t *ref,
+			unsigned int count)
 {
 	union blkfront_request r = { 0 };
 	unsigned int i;

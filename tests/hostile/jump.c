@@ -26,8 +26,8 @@ static void send_reads(struct blkfront_queue *queue, uint32_t ref, int count)
 int main(int argc, char **argv)
 {
 	uint32_t jump = strtol(argc > 1 ? argv[1] : "33", NULL, 0);
-	struct blkfront *front = hostile_connect((struct blkfront_config){
-		.timeout_ms = 2000 });
+	struct blkfront *front =
+		hostile_connect((struct blkfront_config){ .timeout_ms = 2000 });
 	struct blkfront_queue *queue = blkfront_queue(front, 0);
 	struct blkfront_raw raw;
 	uint32_t ref;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 9 and more: every request that is to be refused gets its answer and is counted as refused, at the
-# expense of who sent it. Arguments: rw, ro or nodiscard; the ABI.
+# Trap 9 and more: every request that is to be refused gets its answer and is counted as
+# refused, at the expense of who sent it. Arguments: rw, ro or nodiscard; the ABI.
 . "$(dirname "$0")/lib.sh"
 
 case $1 in
