@@ -36,9 +36,10 @@ struct device {
 	char path[XENBUS_PATH_SIZE]; /* backend/KIND/DOMID/DEVID, relative to our home */
 	char frontend[XENBUS_PATH_SIZE]; /* the frontend's directory */
 	enum phase phase;
-	bool dirty;  /* something has changed */
-	bool gone;   /* its directory was removed */
-	bool failed; /* not tried again until the toolstack starts over */
+	bool dirty;	 /* something has changed */
+	bool gone;	 /* its directory was removed */
+	bool failed;	 /* not tried again until the frontend has closed */
+	bool complained; /* there is an error node of ours */
 	bool attach_failed;
 	unsigned int pending;	  /* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
@@ -202,9 +203,21 @@ static void fail(struct control *c, struct device *d, int err, const char *forma
 	vsnprintf(text + at, sizeof(text) - at, format, args);
 	va_end(args);
 	xenbus_error(c->xs, d->path, text);
+	d->complained = true;
 	say(d, LOG_LEVEL_ERROR, "%s", text + at);
 	d->failed = true;
 	begin_close(c, d, false);
+}
+
+/* Write keys and state; what fails is said once, and tried no more. */
+static void publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
+		    enum xenbus_state state)
+{
+	int err = xenbus_publish(c->xs, d->path, keys, state);
+
+	if (err && err != -ENOENT) /* gone: a watch event will say so, too */
+		say(d, LOG_LEVEL_ERROR, "cannot write its state to xenstore: %s",
+		    strerror(-err));
 }
 
 /* ---- prepared ---- */
@@ -218,7 +231,7 @@ static void prepare(struct control *c, struct device *d)
 	xenbus_add(&keys, "multi-queue-max-queues", LIMIT_QUEUES_PER_DEVICE);
 	xenbus_add(&keys, "max-ring-page-order", LIMIT_RING_ORDER);
 	xenbus_add(&keys, "max-ring-pages", LIMIT_RING_PAGES);
-	xenbus_publish(c->xs, d->path, &keys, XenbusStateInitWait);
+	publish(c, d, &keys, XenbusStateInitWait);
 }
 
 /* The file or device, once the hotplug script has found it; without a script, `params`.
@@ -547,7 +560,7 @@ static void announce(struct control *c, struct device *d)
 	xenbus_add(&keys, "sector-size", disk->sector_size);
 	xenbus_add(&keys, "physical-sector-size", disk->physical_sector_size);
 	xenbus_add(&keys, "info", info_flags(c, d));
-	xenbus_publish(c->xs, d->path, &keys, XenbusStateConnected);
+	publish(c, d, &keys, XenbusStateConnected);
 	say(d, LOG_LEVEL_INFO, "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s",
 	    d->queue_count, d->queue_count == 1 ? "" : "s",
 	    d->queue[0]->config.ring_pages,
@@ -578,7 +591,7 @@ static void end_close(struct control *c, struct device *d)
 	disk_close(d->disk);
 	d->disk = NULL;
 	if (!d->gone) {
-		xenbus_publish(c->xs, d->path, NULL, XenbusStateClosed);
+		publish(c, d, NULL, XenbusStateClosed);
 		say(d, LOG_LEVEL_INFO, "closed");
 	}
 	d->dirty = true;
@@ -591,7 +604,7 @@ static void begin_close(struct control *c, struct device *d, bool drop)
 	unsigned int i;
 
 	if (!d->gone && xenbus_read_state(c->xs, d->path) != XenbusStateClosing)
-		xenbus_publish(c->xs, d->path, NULL, XenbusStateClosing);
+		publish(c, d, NULL, XenbusStateClosing);
 	d->pending = 0;
 	d->phase = PHASE_DETACHING;
 	for (i = 0; i < d->queue_count; i++) {
@@ -655,9 +668,22 @@ static void forget(struct control *c, struct device *d)
 		at = &(*at)->next;
 	*at = d->next;
 	watch_frontend(c, d, false);
+	if (d->complained && d->gone)
+		xenbus_clear_error(c->xs, d->path);
 	disk_close(d->disk);
 	guest_put(&c->guests, d->guest);
 	free(d);
+}
+
+/* Forget a device; if there is one of that name again, meet it. */
+static void replace(struct control *c, struct device *d)
+{
+	char path[XENBUS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s", d->path);
+	forget(c, d);
+	if (xenbus_read_state(c->xs, path) != XenbusStateUnknown)
+		note(c, path);
 }
 
 /* ---- all of it ---- */
@@ -673,8 +699,6 @@ static void try_connect(struct control *c, struct device *d)
 
 static void try_prepare(struct control *c, struct device *d, enum xenbus_state own)
 {
-	if (own == XenbusStateInitialising)
-		d->failed = false; /* the toolstack starts over */
 	if (own == XenbusStateClosed && (d->failed || !key_is(c, d, "online", "1")))
 		return;
 	prepare(c, d);
@@ -685,11 +709,18 @@ static void step(struct control *c, struct device *d)
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
 
-	d->gone = own == XenbusStateUnknown;
+	/* Where the toolstack starts over under our hands, the device that we know is
+	 * gone, and another has its name; perhaps even the guest is another. */
+	if (own == XenbusStateUnknown ||
+	    (own == XenbusStateInitialising && d->phase != PHASE_IDLE))
+		d->gone = true;
 	if (d->gone && d->phase == PHASE_IDLE) {
-		forget(c, d);
+		replace(c, d);
 		return;
 	}
+	if (own == XenbusStateInitialising || frontend == XenbusStateClosing ||
+	    frontend == XenbusStateClosed)
+		d->failed = false;
 	if (d->phase == PHASE_IDLE &&
 	    (own == XenbusStateConnected || own == XenbusStateInitialised)) {
 		say(d, LOG_LEVEL_WARNING,
@@ -750,7 +781,7 @@ static void check_size(struct control *c, struct device *d)
 					.sectors = size / BLK_SECTOR_SIZE });
 	/* The same state once more is how a frontend learns of it (blkfront.c). */
 	xenbus_add(&keys, "sectors", size / BLK_SECTOR_SIZE);
-	xenbus_publish(c->xs, d->path, &keys, XenbusStateConnected);
+	publish(c, d, &keys, XenbusStateConnected);
 }
 
 void devices_tick(struct control *c)

@@ -28,6 +28,7 @@ static void parse_uuid(const char *vm, uint8_t uuid[16])
 		memset(uuid, 0, 16);
 }
 
+/* Who is this domain now? Domids come again. */
 static void identify(struct guest *g, struct xs_handle *xs)
 {
 	char *home = xs_get_domain_path(xs, g->domid);
@@ -47,17 +48,19 @@ static void identify(struct guest *g, struct xs_handle *xs)
 
 struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid)
 {
+	struct guest met = { .domid = domid,
+			     .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
 	struct guest *g;
 
-	for (g = *list; g && g->domid != domid; g = g->next)
-		;
+	identify(&met, xs);
+	for (g = *list; g; g = g->next)
+		if (g->domid == domid && !memcmp(g->uuid, met.uuid, sizeof(met.uuid)))
+			break;
 	if (!g) {
-		g = calloc(1, sizeof(*g));
+		g = malloc(sizeof(*g));
 		if (!g)
 			return NULL;
-		g->domid = domid;
-		g->persistent_left = LIMIT_PERSISTENT_PER_GUEST;
-		identify(g, xs);
+		*g = met;
 		g->next = *list;
 		*list = g;
 	}

@@ -136,6 +136,14 @@ void xenbus_error(struct xs_handle *xs, const char *dir, const char *message)
 		xs_write(xs, XBT_NULL, path, message, strlen(message));
 }
 
+void xenbus_clear_error(struct xs_handle *xs, const char *dir)
+{
+	char path[XENBUS_PATH_SIZE];
+
+	if (make_path(path, "error", dir))
+		xs_rm(xs, XBT_NULL, path);
+}
+
 bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
 			 uint32_t *ret_devid)
 {

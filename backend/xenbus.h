@@ -85,6 +85,13 @@ int xenbus_publish(struct xs_handle *xs, const char *dir, const struct xenbus_ke
 void xenbus_error(struct xs_handle *xs, const char *dir, const char *message);
 
 /**
+ * xenbus_clear_error() - remove what xenbus_error() left
+ * @xs: the store
+ * @dir: as given to it
+ */
+void xenbus_clear_error(struct xs_handle *xs, const char *dir);
+
+/**
  * xenbus_split_device() - "backend/KIND/DOMID/DEVID[/...]" to its parts
  * @path: from a watch or made of directory names
  * @kind: receives "vbd" or "vbd3"

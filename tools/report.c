@@ -49,10 +49,10 @@ static enum daemon_state find_state(const struct xenmeter_info *info, uint64_t n
 		return DAEMON_STOPPED;
 	if (!same_boot(info->boot_id))
 		return DAEMON_STALE;
-	if (info->heartbeat_ns + HEARTBEAT_STALE_NS >= now)
-		return DAEMON_RUNNING;
 	if (info->pid && kill(info->pid, 0) && errno == ESRCH)
 		return DAEMON_DIED;
+	if (info->heartbeat_ns + HEARTBEAT_STALE_NS >= now)
+		return DAEMON_RUNNING;
 	return DAEMON_SILENT;
 }
 
@@ -399,6 +399,12 @@ static struct group *find_group(struct groups *all, const struct xenmeter_row *r
 	return &all->group[all->count];
 }
 
+/* Nothing was recycled yet: no line for it. */
+static bool empty_sum(const struct xenmeter_row *row)
+{
+	return row->state == XENMETER_RECYCLED && !counters_charged(row->counter);
+}
+
 /* Whether a row is the first of its device among those taken. */
 static bool new_device(const struct report *r, size_t index, enum group_rows which)
 {
@@ -453,6 +459,8 @@ int report_group(const struct report *r, enum group_by by, enum group_rows which
 		struct group *g;
 
 		if (which == GROUP_LIVE && row->row.state != XENMETER_LIVE)
+			continue;
+		if (empty_sum(&row->row))
 			continue;
 		g = find_group(&all, &row->row, by);
 		if (!g->newest)

@@ -26,12 +26,13 @@ for v in xvda xvdb; do "$SIMXL" block-detach "$two" $v; done
 say 'two readers'
 attach "$one" xvda "$img" --mode r
 attach "$two" xvda "$img" --mode r
-load_bg "$W/one.out" "$one" --rw randread --number 200 --rate 200; p=$BG
+load_bg "$W/one.out" "$one" --rw randread --time 3 --rate 200; p=$BG
 load "$two" --rw randread --number 200
-ended $p
-say 'a writer beside readers'
+say 'a writer beside a reader'
+state "$one" back 4
 attach "$two" xvdb "$img"
 expect_error "$two" 'in use by' 51728
+ended $p
 for v in xvda xvdb; do "$SIMXL" block-detach "$two" $v; done
 "$SIMXL" block-detach "$one" xvda
 
