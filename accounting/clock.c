@@ -8,7 +8,8 @@
 #include "clock.h"
 
 #define CALIBRATION_NS 50000000
-#define COST_SAMPLES   1000
+#define COST_RUNS      20
+#define COST_READINGS  100
 #define PAIR_SAMPLES   64
 
 struct pair {
@@ -45,17 +46,21 @@ static struct pair read_pair(void)
 	return best;
 }
 
+/* The mean of some readings in a row, which a pair of two would not show: readings may
+ * overlap, or come in coarse steps. The best of some such runs. */
 static uint32_t read_cost(void)
 {
 	uint64_t cheapest = UINT32_MAX;
-	int i;
+	int i, k;
 
-	for (i = 0; i < COST_SAMPLES; i++) {
-		uint64_t before = __builtin_ia32_rdtsc();
-		uint64_t after = __builtin_ia32_rdtsc();
+	for (i = 0; i < COST_RUNS; i++) {
+		uint64_t before = __builtin_ia32_rdtsc(), after = before;
 
-		if (after - before < cheapest)
-			cheapest = after - before;
+		for (k = 0; k < COST_READINGS; k++)
+			after = __builtin_ia32_rdtsc();
+		after = (after - before + COST_READINGS - 1) / COST_READINGS;
+		if (after < cheapest)
+			cheapest = after;
 	}
 	return cheapest;
 }

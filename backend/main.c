@@ -20,6 +20,7 @@
 #include "device.h"
 #include "guest_limits.h"
 #include "log.h"
+#include "probe.h"
 #include "table.h"
 #include "worker.h"
 
@@ -39,6 +40,7 @@ enum exit_code {
 struct options {
 	unsigned int workers;
 	const char *table;
+	bool probe;
 };
 
 struct daemon {
@@ -62,6 +64,7 @@ static const struct argp_option option_list[] = {
 	{ "workers", 'w', "N", 0, "Serve with N threads (1 to 64; default 1)", 0 },
 	{ "table", 't', "FILE", 0, "Account into FILE (default " TABLE_DEFAULT_PATH ")",
 	  0 },
+	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
 };
@@ -80,6 +83,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		o->table = arg;
+		return 0;
+	case 'p':
+		o->probe = true;
 		return 0;
 	case 'v':
 		log_set_level(LOG_LEVEL_DEBUG);
@@ -357,6 +363,21 @@ static void stop(struct daemon *d)
 	close(d->timer_fd);
 }
 
+static int probe_code(void)
+{
+	switch (probe()) {
+	case PROBE_WELL:
+		return EXIT_CLEAN;
+	case PROBE_NO_XEN:
+		return EXIT_NO_XEN;
+	case PROBE_NO_STORE:
+		return EXIT_NO_STORE;
+	case PROBE_NO_URING:
+		return EXIT_NO_URING;
+	}
+	return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = {
@@ -367,6 +388,8 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
+	if (d.options.probe)
+		return probe_code();
 	code = start(&d);
 	if (code)
 		return code;

@@ -337,8 +337,8 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 
 /* ---- what completed ---- */
 
-/* Which queue's event is it? The reading is that queue's cost. */
-static void take_event(struct worker *w)
+/* Which queue's event is it? The reading is that queue's cost. False: there was none. */
+static bool take_event(struct worker *w)
 {
 	xenevtchn_port_or_error_t port = xenevtchn_pending(w->evtchn);
 	struct queue *q = NULL;
@@ -349,6 +349,13 @@ static void take_event(struct worker *w)
 	if (q)
 		queue_event(q);
 	worker_claim(w, q ? &q->account.exact[STAGE_PARSE] : &w->meter.overhead);
+	return port >= 0;
+}
+
+void worker_drain_events(struct worker *w)
+{
+	while (take_event(w))
+		;
 }
 
 static void obey(struct worker *w, const struct message *m)
@@ -543,6 +550,11 @@ static xengnttab_handle *open_gnttab(void)
 	return gnttab;
 }
 
+struct xentoollog_logger *worker_silent_logger(void)
+{
+	return &silent;
+}
+
 int worker_probe_devices(void)
 {
 	xenevtchn_handle *evtchn = open_evtchn();
@@ -560,7 +572,10 @@ static int open_devices(struct worker *w)
 	w->evtchn = open_evtchn();
 	if (w->evtchn)
 		w->gnttab = open_gnttab();
-	return w->gnttab ? 0 : -ENODEV;
+	if (!w->gnttab)
+		return -ENODEV;
+	/* A poll may be answered by an event that worker_drain_events() took. */
+	return fcntl(xenevtchn_fd(w->evtchn), F_SETFL, O_NONBLOCK) ? -ENODEV : 0;
 }
 
 static void close_all(struct worker *w)

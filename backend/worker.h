@@ -93,6 +93,11 @@ struct worker_config {
 /* ---- for the control thread ---- */
 
 /**
+ * worker_silent_logger() - for libxenevtchn and libxengnttab, which log too much
+ */
+struct xentoollog_logger *worker_silent_logger(void);
+
+/**
  * worker_probe_devices() - can the Xen devices be opened?
  *
  * Return: 0, or -ENODEV: what is missing has been logged.
@@ -162,6 +167,17 @@ static inline void worker_claim(struct worker *w, uint64_t *to)
  * Return: 0 or -ENOMEM.
  */
 int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q);
+
+/**
+ * worker_drain_events() - take all events that the kernel holds
+ * @w: the worker
+ *
+ * To be done before a port is bound. Linux's evtchn device keeps events in a ring with
+ * one place for each bound port, but those of a port that was unbound stay until they are
+ * read; if they were left to gather, the ring could overflow, and then the device fails
+ * for good (drivers/xen/evtchn.c). Between two bindings no port comes twice.
+ */
+void worker_drain_events(struct worker *w);
 
 /**
  * worker_make_runnable() - the queue wants a visit in this turn, or the next

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this domain offers.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <liburing.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+
+#include "clock.h"
+#include "probe.h"
+#include "switches.h"
+#include "worker.h"
+
+/* Xen's CPUID leaves (xen/arch-x86/cpuid.h). */
+#define XEN_LEAVES_FIRST 0x40000000u
+#define XEN_LEAVES_LAST	 0x40010000u
+#define XEN_LEAVES_STEP	 0x100u
+#define XEN_LEAF_TIME	 3
+
+static void line(const char *what, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void line(const char *what, const char *format, ...)
+{
+	va_list args;
+
+	printf("%-16s", what);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+/* ---- clock ---- */
+
+static unsigned int xen_leaves(void)
+{
+	unsigned int base, eax, text[3];
+
+	for (base = XEN_LEAVES_FIRST; base < XEN_LEAVES_LAST; base += XEN_LEAVES_STEP) {
+		__cpuid(base, eax, text[0], text[1], text[2]);
+		if (!memcmp(text, "XenVMMXenVMM", sizeof(text)))
+			return base;
+	}
+	return 0;
+}
+
+/* A PV domain sees Xen's leaves only where CPUID faults; the price of a reading then has
+ * to tell whether the counter is emulated. */
+static void probe_tsc_mode(void)
+{
+	static const char *const modes[] = { "default", "always_emulate", "native",
+					     "native_paravirt" };
+	unsigned int base = xen_leaves(), flags, mode, ecx, edx;
+
+	if (!base) {
+		line("tsc mode", "not told (no Xen CPUID leaves to be seen here)");
+		return;
+	}
+	__cpuid_count(base + XEN_LEAF_TIME, 0, flags, mode, ecx, edx);
+	line("tsc mode", "%s, %s", mode < 4 ? modes[mode] : "unknown",
+	     flags & 1 ? "emulated now: set tsc_mode=\"native\"" : "not emulated");
+}
+
+static void probe_clock(void)
+{
+	struct clock_info clock;
+	struct switches switches;
+
+	clock_calibrate(&clock);
+	line("clock", "TSC, %s, %llu kHz",
+	     clock.kind == CLOCK_TSC_INVARIANT ? "invariant"
+					       : "VARIANT: cycles are not seconds",
+	     (unsigned long long)clock.khz);
+	line("clock's cost", "%u cycles a reading%s", clock.read_cycles,
+	     clock.read_cycles > CLOCK_EMULATED_CYCLES ? ": EMULATED" : "");
+	probe_tsc_mode();
+	switches_open(&switches, clock.khz);
+	line("switches", "%s",
+	     switches.detector == SWITCHES_BY_PERF ? "seen, each one (perf event page)"
+						   : "only by segments above 20 us: no "
+						     "perf events, or they do not tell");
+	switches_close(&switches);
+}
+
+/* ---- Xen ---- */
+
+static bool probe_evtchn(void)
+{
+	xenevtchn_handle *evtchn = xenevtchn_open(worker_silent_logger(), 0);
+
+	line("event channels", "%s", evtchn ? "ok" : strerror(errno));
+	if (!evtchn)
+		return false;
+	xenevtchn_close(evtchn);
+	return true;
+}
+
+static bool probe_grants(void)
+{
+	xengnttab_handle *gnttab = xengnttab_open(worker_silent_logger(), 0);
+	int copies;
+
+	if (!gnttab) {
+		line("grants", "%s", strerror(errno));
+		return false;
+	}
+	copies = xengnttab_grant_copy(gnttab, 0, NULL);
+	line("grants", "ok, %s", copies ? "NO GRANT COPY (Linux 4.8)" : "copies too");
+	xengnttab_close(gnttab);
+	return !copies;
+}
+
+static bool probe_store(void)
+{
+	struct xs_handle *xs = xs_open(0);
+	char *domid;
+
+	if (!xs) {
+		line("xenstore", "%s", strerror(errno));
+		return false;
+	}
+	domid = xs_read(xs, XBT_NULL, "domid", NULL);
+	line("xenstore", "ok, this is domain %s", domid ? domid : "(unknown)");
+	free(domid);
+	xs_close(xs);
+	return true;
+}
+
+static void probe_module(const char *name, const char *path)
+{
+	if (!access(path, F_OK))
+		line(name, "LOADED: it will take devices before we do; see xenmeterd(8)");
+}
+
+/* ---- io_uring ---- */
+
+static bool probe_uring(void)
+{
+	static const struct {
+		unsigned int flags;
+		const char *what;
+	} ways[] = {
+		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		  "ok, completions run where they are reaped (DEFER_TASKRUN)" },
+		{ IORING_SETUP_COOP_TASKRUN,
+		  "without DEFER_TASKRUN (Linux 6.1): less exact" },
+		{ 0, "without COOP_TASKRUN (Linux 5.19): less exact" },
+	};
+	struct io_uring ring;
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		err = io_uring_queue_init(8, &ring, ways[i].flags);
+		if (err)
+			continue;
+		line("io_uring", "%s", ways[i].what);
+		io_uring_queue_exit(&ring);
+		return true;
+	}
+	line("io_uring", "%s; is it disabled (kernel.io_uring_disabled)?",
+	     strerror(-err));
+	return false;
+}
+
+enum probe_verdict probe(void)
+{
+	bool events, grants, store, uring;
+	struct utsname kernel;
+
+	if (!uname(&kernel))
+		line("kernel", "%s %s", kernel.sysname, kernel.release);
+	probe_clock();
+	events = probe_evtchn();
+	grants = probe_grants();
+	store = probe_store();
+	uring = probe_uring();
+	probe_module("xen-blkback", "/sys/module/xen_blkback");
+	if (!events || !grants)
+		return PROBE_NO_XEN;
+	if (!store)
+		return PROBE_NO_STORE;
+	return uring ? PROBE_WELL : PROBE_NO_URING;
+}
