@@ -65,7 +65,6 @@ static int bind_port(struct queue *q)
 	xenevtchn_port_or_error_t port;
 	int err;
 
-	worker_drain_events(q->worker);
 	port = xenevtchn_bind_interdomain(q->worker->evtchn, q->config.domid,
 					  q->config.remote_port);
 	if (port < 0)

@@ -335,6 +335,24 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 	}
 }
 
+/* A look that found nothing was taken because queues wait for their turn: they pay. */
+static void hand_to_waiting(struct worker *w, uint64_t cost)
+{
+	unsigned int count = 0;
+	struct queue *q;
+
+	for (q = w->runnable; q; q = q->next_runnable)
+		count++;
+	if (!count)
+		w->meter.overhead += cost;
+	else if (count == 1)
+		w->runnable->account.exact[STAGE_PARSE] += cost;
+	else
+		for (q = w->runnable; q; q = q->next_runnable)
+			q->account.apportioned[STAGE_PARSE] +=
+				meter_share(&cost, count--);
+}
+
 /* ---- what completed ---- */
 
 /* Which queue's event is it? The reading is that queue's cost. False: there was none. */
@@ -352,8 +370,13 @@ static bool take_event(struct worker *w)
 	return port >= 0;
 }
 
-void worker_drain_events(struct worker *w)
+/* Before a port is bound. Linux's evtchn device keeps events in a ring with one place for
+ * each bound port, but those of a port that was unbound stay until they are read: left to
+ * gather, they would make the ring overflow, and the device fails for good then. Between
+ * two bindings no port comes twice. */
+static void drain_events(struct worker *w)
 {
+	worker_claim(w, &w->meter.overhead);
 	while (take_event(w))
 		;
 }
@@ -363,6 +386,7 @@ static void obey(struct worker *w, const struct message *m)
 	switch (m->kind) {
 	case MESSAGE_ATTACH:
 		m->queue->worker = w;
+		drain_events(w);
 		report(w, MESSAGE_ATTACHED, m->queue, queue_attach(m->queue));
 		break;
 	case MESSAGE_DETACH:
@@ -475,7 +499,7 @@ static void turn(struct worker *w)
 	if (count)
 		hand_out(w, cqes, count, cost);
 	else
-		w->meter.overhead += cost;
+		hand_to_waiting(w, cost);
 	for (i = 0; i < count; i++)
 		dispatch(w, cqes[i]);
 	io_uring_cq_advance(&w->uring, count);
@@ -574,7 +598,7 @@ static int open_devices(struct worker *w)
 		w->gnttab = open_gnttab();
 	if (!w->gnttab)
 		return -ENODEV;
-	/* A poll may be answered by an event that worker_drain_events() took. */
+	/* A poll may be answered by an event that drain_events() took. */
 	return fcntl(xenevtchn_fd(w->evtchn), F_SETFL, O_NONBLOCK) ? -ENODEV : 0;
 }
 

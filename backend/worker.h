@@ -169,17 +169,6 @@ static inline void worker_claim(struct worker *w, uint64_t *to)
 int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q);
 
 /**
- * worker_drain_events() - take all events that the kernel holds
- * @w: the worker
- *
- * To be done before a port is bound. Linux's evtchn device keeps events in a ring with
- * one place for each bound port, but those of a port that was unbound stay until they are
- * read; if they were left to gather, the ring could overflow, and then the device fails
- * for good (drivers/xen/evtchn.c). Between two bindings no port comes twice.
- */
-void worker_drain_events(struct worker *w);
-
-/**
  * worker_make_runnable() - the queue wants a visit in this turn, or the next
  */
 void worker_make_runnable(struct worker *w, struct queue *q);
