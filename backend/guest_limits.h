@@ -42,6 +42,9 @@
 /* Log lines that a guest may cause in a second (XSA-43). */
 #define LIMIT_LOG_LINES 10
 
+/* Xenstore events taken before other things get their turn. */
+#define LIMIT_WATCH_EVENTS 256
+
 /* Longest value of a xenstore key that is read. xenstored refuses longer ones. */
 #define LIMIT_XENSTORE_VALUE 2048
 

@@ -52,6 +52,7 @@ struct daemon {
 	int timer_fd;
 	int lock_fd;
 	unsigned int stopping_for; /* seconds */
+	bool more_events;	   /* watch events are left to be taken */
 	bool stop;
 	bool failed;
 };
@@ -266,16 +267,22 @@ static int start(struct daemon *d)
 
 /* ---- the loop ---- */
 
+/* A guest that rewrites its keys for ever must not keep us here (XSA-349). */
 static void take_watch_events(struct daemon *d)
 {
-	char **event;
+	unsigned int taken;
 
-	while ((event = xs_check_watch(d->control.xs))) {
+	for (taken = 0; taken < LIMIT_WATCH_EVENTS; taken++) {
+		char **event = xs_check_watch(d->control.xs);
+
+		d->more_events = event;
+		if (!event)
+			break;
 		device_watch_event(&d->control, event[XS_WATCH_PATH],
 				   event[XS_WATCH_TOKEN]);
 		free(event);
 	}
-	if (errno == EAGAIN)
+	if (d->more_events || errno == EAGAIN)
 		return;
 	log_error("lost xenstore: %s", strerror(errno));
 	d->failed = true;
@@ -326,11 +333,12 @@ static void loop(struct daemon *d)
 	};
 
 	while (!d->failed && !(d->stop && !devices_busy(&d->control))) {
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+		/* libxenstore may hold events that its descriptor does not show. */
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), d->more_events ? 0 : -1) < 0)
 			continue;
 		if (fds[0].revents)
 			take_signal(d);
-		if (fds[1].revents)
+		if (fds[1].revents || d->more_events)
 			take_watch_events(d);
 		if (fds[2].revents)
 			take_reports(d);
