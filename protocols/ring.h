@@ -140,7 +140,8 @@ static inline enum ring_status ring_pop(struct ring *r, void *copy)
 	/* The compiler may not go back to the shared slot for what it has copied. */
 	__asm__ volatile("" : : "r"(copy) : "memory");
 	r->req_cons++;
-	/* The next slot lies in the guest's cache: let it travel while this one is served. */
+	/* The next slot lies in the guest's cache: let it travel while this one is
+	 * served. */
 	if (r->req_cons != r->req_seen) {
 		__builtin_prefetch(ring_slot(r, r->req_cons));
 		__builtin_prefetch(ring_slot(r, r->req_cons) + 64);
