@@ -495,7 +495,7 @@ static void free_queue(struct device *d, unsigned int index)
 
 	if (!q)
 		return;
-	d->guest->persistent_left += q->config.persistent;
+	guest_return_persistent(d->guest, q->config.persistent);
 	table_retire_row(q->config.row);
 	free(q);
 	d->queue[index] = NULL;

@@ -82,14 +82,26 @@ void guest_put(struct guest **list, struct guest *g)
 	free(g);
 }
 
+/* What is left for all guests. */
+static uint32_t persistent_left = LIMIT_PERSISTENT_ALL;
+
 uint32_t guest_take_persistent(struct guest *g)
 {
 	uint32_t mine = LIMIT_PERSISTENT_PER_QUEUE;
 
 	if (mine > g->persistent_left)
 		mine = g->persistent_left;
+	if (mine > persistent_left)
+		mine = persistent_left;
 	g->persistent_left -= mine;
+	persistent_left -= mine;
 	return mine;
+}
+
+void guest_return_persistent(struct guest *g, uint32_t grants)
+{
+	g->persistent_left += grants;
+	persistent_left += grants;
 }
 
 bool guest_may_log(struct guest *g)

@@ -47,6 +47,13 @@ void guest_put(struct guest **list, struct guest *g);
 uint32_t guest_take_persistent(struct guest *g);
 
 /**
+ * guest_return_persistent() - the queue is gone
+ * @g: the guest
+ * @grants: as guest_take_persistent() gave it
+ */
+void guest_return_persistent(struct guest *g, uint32_t grants);
+
+/**
  * guest_may_log() - may this guest cause another log line? (XSA-43)
  *
  * At most LIMIT_LOG_LINES a second.

@@ -20,6 +20,9 @@
  * Linux's xen-blkback (xen_blkif_max_pgrants); and for all queues of a guest together. */
 #define LIMIT_PERSISTENT_PER_QUEUE 1056
 #define LIMIT_PERSISTENT_PER_GUEST 8448
+/* And for all guests: each is a mapping of its own, of which Linux allows a process 65530
+ * (vm.max_map_count). Without one left there would be no memory for anybody's data. */
+#define LIMIT_PERSISTENT_ALL 32768
 
 /* A persistent grant that was not used for so long is unmapped (as xen-blkback does). */
 #define LIMIT_PERSISTENT_UNUSED_MS 60000
