@@ -41,6 +41,8 @@ struct device {
 	bool failed;	 /* not tried again until the frontend has closed */
 	bool complained; /* there is an error node of ours */
 	bool attach_failed;
+	bool ring_broken; /* of queue broken_queue */
+	unsigned int broken_queue;
 	unsigned int pending;	  /* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
@@ -524,6 +526,7 @@ static void begin_connect(struct control *c, struct device *d)
 	d->queue_count = r.queues;
 	d->pending = r.queues;
 	d->attach_failed = false;
+	d->ring_broken = false;
 	d->phase = PHASE_ATTACHING;
 	for (i = 0; i < r.queues; i++)
 		tell(c, d, i,
@@ -568,6 +571,14 @@ static void announce(struct control *c, struct device *d)
 	    disk->read_only ? ", read-only" : "");
 }
 
+static void fail_broken(struct control *c, struct device *d)
+{
+	fail(c, d, -EPROTO,
+	     "the frontend's ring indices are impossible (queue %u); "
+	     "not served any more",
+	     d->broken_queue);
+}
+
 static void all_attached(struct control *c, struct device *d)
 {
 	d->phase = PHASE_CONNECTED;
@@ -575,6 +586,8 @@ static void all_attached(struct control *c, struct device *d)
 		fail(c, d, -EINVAL,
 		     "cannot map the frontend's rings or bind its event "
 		     "channels");
+	else if (d->ring_broken)
+		fail_broken(c, d);
 	else if (c->stopping)
 		begin_close(c, d, false);
 	else
@@ -639,18 +652,20 @@ void device_report(struct control *c, const struct message *m)
 
 	if (!d)
 		return;
-	if (m->kind == MESSAGE_BROKEN && d->phase == PHASE_CONNECTED)
-		fail(c, d, -EPROTO,
-		     "the frontend's ring indices are impossible (queue %u); "
-		     "not served any more",
-		     index);
+	if (m->kind == MESSAGE_BROKEN) {
+		d->ring_broken = true;
+		d->broken_queue = index;
+		if (d->phase == PHASE_CONNECTED)
+			fail_broken(c, d);
+		return; /* while others attach, it waits for them */
+	}
 	if (m->kind == MESSAGE_ATTACHED && m->result) {
 		d->attach_failed = true;
 		free_queue(d, index);
 	}
 	if (m->kind == MESSAGE_DETACHED)
 		free_queue(d, index);
-	if (m->kind == MESSAGE_BROKEN || --d->pending)
+	if (--d->pending)
 		return;
 	if (d->phase == PHASE_ATTACHING)
 		all_attached(c, d);
@@ -690,7 +705,7 @@ static void replace(struct control *c, struct device *d)
 
 static void try_connect(struct control *c, struct device *d)
 {
-	if (d->failed)
+	if (d->failed || d->phase != PHASE_IDLE)
 		return;
 	if (!d->disk && open_disk(c, d))
 		return;
