@@ -41,6 +41,7 @@ struct device {
 	bool failed;	 /* not tried again until the frontend has closed */
 	bool complained; /* there is an error node of ours */
 	bool attach_failed;
+	bool dropped;	  /* queues that let go were told that the guest is dead */
 	bool ring_broken; /* of queue broken_queue */
 	unsigned int broken_queue;
 	unsigned int pending;	  /* reports that workers owe */
@@ -599,6 +600,10 @@ static void all_attached(struct control *c, struct device *d)
 
 static void end_close(struct control *c, struct device *d)
 {
+	unsigned int i;
+
+	for (i = 0; i < d->queue_count; i++)
+		free_queue(d, i);
 	d->phase = PHASE_IDLE;
 	d->queue_count = 0;
 	disk_close(d->disk);
@@ -610,24 +615,39 @@ static void end_close(struct control *c, struct device *d)
 	d->dirty = true;
 }
 
-/* Drain and let go; with @drop, the guest is dead: let go first. */
-static void begin_close(struct control *c, struct device *d, bool drop)
+static void let_queues_go(struct control *c, struct device *d, enum message_kind kind)
 {
-	enum message_kind kind = drop ? MESSAGE_DROP : MESSAGE_DETACH;
 	unsigned int i;
 
-	if (!d->gone && xenbus_read_state(c->xs, d->path) != XenbusStateClosing)
-		publish(c, d, NULL, XenbusStateClosing);
-	d->pending = 0;
-	d->phase = PHASE_DETACHING;
 	for (i = 0; i < d->queue_count; i++) {
 		if (!d->queue[i])
 			continue;
 		d->pending++;
 		tell(c, d, i, &(struct message){ .kind = kind, .queue = d->queue[i] });
 	}
+}
+
+/* Drain and let go; with @drop, the guest is dead: let go first. */
+static void begin_close(struct control *c, struct device *d, bool drop)
+{
+	if (!d->gone && xenbus_read_state(c->xs, d->path) != XenbusStateClosing)
+		publish(c, d, NULL, XenbusStateClosing);
+	d->pending = 0;
+	d->dropped = drop;
+	d->phase = PHASE_DETACHING;
+	let_queues_go(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);
 	if (!d->pending)
 		end_close(c, d);
+}
+
+/* The guest died while its last requests are awaited: its pages must not wait for them.
+ */
+static void drop_if_dead(struct control *c, struct device *d)
+{
+	if (d->dropped || xenbus_read_state(c->xs, d->frontend) != XenbusStateUnknown)
+		return;
+	d->dropped = true;
+	let_queues_go(c, d, MESSAGE_DROP);
 }
 
 static struct device *owner_of(struct control *c, const struct queue *q,
@@ -663,9 +683,8 @@ void device_report(struct control *c, const struct message *m)
 		d->attach_failed = true;
 		free_queue(d, index);
 	}
-	if (m->kind == MESSAGE_DETACHED)
-		free_queue(d, index);
-	if (--d->pending)
+	d->pending -= m->kind == MESSAGE_DETACHED ? m->result : 1;
+	if (d->pending)
 		return;
 	if (d->phase == PHASE_ATTACHING)
 		all_attached(c, d);
@@ -766,15 +785,17 @@ void devices_step(struct control *c)
 {
 	struct device *d, *next;
 
-	if (c->stopping)
-		return;
 	for (d = c->devices; d; d = next) {
 		next = d->next;
-		if (!d->dirty || d->phase == PHASE_ATTACHING ||
-		    d->phase == PHASE_DETACHING)
+		if (!d->dirty || d->phase == PHASE_ATTACHING)
+			continue;
+		if (c->stopping && d->phase != PHASE_DETACHING)
 			continue;
 		d->dirty = false;
-		step(c, d);
+		if (d->phase == PHASE_DETACHING)
+			drop_if_dead(c, d);
+		else
+			step(c, d);
 	}
 }
 

@@ -363,7 +363,6 @@ static void end_held(struct queue *q)
 
 void queue_detach(struct queue *q, bool drop)
 {
-	q->detaching = true;
 	if (q->state == QUEUE_SERVING)
 		q->state = QUEUE_DRAINING;
 	if (drop) {

@@ -95,7 +95,7 @@ struct queue {
 	bool event;		     /* came, and its port is still masked */
 	bool starved;		     /* there was no memory for a request */
 	bool runnable;		     /* on the worker's list */
-	bool detaching;		     /* the control thread waits for the last request */
+	unsigned int detaching;	     /* messages to let go that are to be answered */
 	struct queue *next_runnable;
 	struct request *again;	   /* to be submitted once more */
 	struct request *submitted; /* in this visit */

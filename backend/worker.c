@@ -147,6 +147,15 @@ void worker_report_broken(struct worker *w, struct queue *q)
 	report(w, MESSAGE_BROKEN, q, 0);
 }
 
+/* The control thread frees it when all that it asked for is answered. */
+static void report_detached(struct worker *w, struct queue *q)
+{
+	int answered = q->detaching;
+
+	q->detaching = 0;
+	report(w, MESSAGE_DETACHED, q, answered);
+}
+
 static void visit_queues(struct worker *w)
 {
 	struct queue *q, *next;
@@ -161,7 +170,7 @@ static void visit_queues(struct worker *w)
 				queue_detach(q, true); /* drained: now let go */
 				continue;
 			}
-			report(w, MESSAGE_DETACHED, q, 0);
+			report_detached(w, q);
 		}
 	}
 }
@@ -391,6 +400,7 @@ static void obey(struct worker *w, const struct message *m)
 		break;
 	case MESSAGE_DETACH:
 	case MESSAGE_DROP:
+		m->queue->detaching++;
 		queue_detach(m->queue, m->kind == MESSAGE_DROP);
 		break;
 	case MESSAGE_RESIZE:

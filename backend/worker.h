@@ -39,7 +39,7 @@ struct message {
 		MESSAGE_DETACHED,
 		MESSAGE_BROKEN,
 	} kind;
-	int result; /* 0 or -errno; enum worker_trouble */
+	int result; /* 0 or -errno; enum worker_trouble; how many are answered at once */
 	struct queue *queue;
 	uint64_t sectors; /* MESSAGE_RESIZE: 512-byte units */
 };
