@@ -134,8 +134,8 @@ int table_make_directory(const char *path)
 /* Map @size bytes of a new file at @aside. */
 static int make_file(const char *aside, size_t size, void **ret_map)
 {
-	void *map = MAP_FAILED;
-	int fd, err = 0;
+	void *map;
+	int fd, err;
 
 	if (unlink(aside) && errno != ENOENT)
 		return -errno;
@@ -143,11 +143,17 @@ static int make_file(const char *aside, size_t size, void **ret_map)
 	if (fd < 0)
 		return -errno;
 	/* Said again, since the umask may have taken the group's right to read. */
-	if (!fchmod(fd, 0640) && !ftruncate(fd, size))
-		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
+	err = fchmod(fd, 0640) ? -errno : 0;
+	/* All of it now: a full filesystem is an error here, and would be SIGBUS later.
+	 */
+	if (!err)
+		err = -posix_fallocate(fd, 0, size);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED && !err)
 		err = -errno;
 	close(fd);
+	if (err && map != MAP_FAILED)
+		munmap(map, size);
 	if (!err)
 		*ret_map = map;
 	return err;
@@ -295,6 +301,17 @@ struct row *table_claim_row(struct table *t, const struct row_key *key,
 	sequence_end(&row->sequence);
 	__atomic_store_n(&t->header->generation, mine.generation, __ATOMIC_RELEASE);
 	return row;
+}
+
+bool table_revive_row(struct row *row, uint32_t generation, unsigned int worker)
+{
+	if (!row || row->state != ROW_RETIRED || row->key.generation != generation)
+		return false;
+	sequence_begin(&row->sequence);
+	__atomic_store_n(&row->worker, worker, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->state, ROW_LIVE, __ATOMIC_RELEASE);
+	sequence_end(&row->sequence);
+	return true;
 }
 
 void table_retire_row(struct row *row)

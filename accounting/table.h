@@ -91,6 +91,20 @@ struct row *table_claim_row(struct table *table, const struct row_key *key,
 			    unsigned int worker);
 
 /**
+ * table_revive_row() - take up the row of a queue that comes again
+ * @row: what table_claim_row() gave for it before; NULL is fine
+ * @generation: the generation that it had then
+ * @worker: index of the worker that will write it now
+ *
+ * A guest that reconnects goes on in its own row: it cannot fill the table with rows and
+ * so push its past, or its neighbours', into the nameless sum of row 0.
+ *
+ * Return: true if the row was still that queue's, retired, and is live again with all
+ * that stands in it; else it has to be claimed anew.
+ */
+bool table_revive_row(struct row *row, uint32_t generation, unsigned int worker);
+
+/**
  * table_retire_row() - the queue is gone: no more writes, the charges stand
  * @row: a live row, with nothing left to settle; NULL does nothing
  */

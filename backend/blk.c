@@ -80,6 +80,7 @@ enum step blk_segments(struct queue *q, struct request *req)
 {
 	struct grant_span page[BLK_MAX_INDIRECT_PAGES];
 	unsigned int left = req->blk.nr_segments, i;
+	int err;
 
 	for (i = 0; i < req->blk.nr_indirect_pages; i++) {
 		unsigned int here =
@@ -90,9 +91,10 @@ enum step blk_segments(struct queue *q, struct request *req)
 		page[i].length = here * sizeof(struct blkif_request_segment);
 		left -= here;
 	}
-	if (grants_read(q->grants, page, i, q->worker->raw_segments, q->worker->now_ms,
-			&req->pages))
-		return refuse(req, BLKIF_RSP_ERROR);
+	err = grants_read(q->grants, page, i, q->worker->raw_segments, q->worker->now_ms,
+			  &req->pages);
+	if (err)
+		return err > 0 ? refuse(req, BLKIF_RSP_ERROR) : fail(req);
 	if (blkif_decode_segments(q->worker->raw_segments, &q->config.limits, &req->blk))
 		return refuse(req, BLKIF_RSP_ERROR);
 	return begin(q, req);
@@ -163,6 +165,9 @@ enum step blk_submit(struct queue *q, struct request *req)
 enum step blk_complete(struct queue *q, struct request *req)
 {
 	(void)q;
+	if ((req->result == -EINTR || req->result == -EAGAIN) &&
+	    req->retries++ < LIMIT_DISK_RETRIES)
+		return STEP_AGAIN;
 	if (req->result < 0) {
 		req->status = req->result == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP
 							 : BLKIF_RSP_ERROR;

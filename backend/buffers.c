@@ -32,6 +32,11 @@ static size_t class_size(unsigned int class)
 	return (size_t)BUFFERS_MIN_SIZE << class;
 }
 
+size_t buffers_size(size_t size)
+{
+	return size ? class_size(class_of(size)) : 0;
+}
+
 static void add_slab(struct buffers *b, unsigned int class)
 {
 	struct slab *slab = malloc(sizeof(*slab));

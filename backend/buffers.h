@@ -23,6 +23,14 @@ struct buffers {
 };
 
 /**
+ * buffers_size() - what a buffer really takes
+ * @size: bytes, 0 to BUFFERS_MAX_SIZE
+ *
+ * Return: bytes: the next power of two from BUFFERS_MIN_SIZE on, 0 for 0.
+ */
+size_t buffers_size(size_t size);
+
+/**
  * buffers_get() - take memory
  * @b: the pool, zeroed at first
  * @size: bytes, 1 to BUFFERS_MAX_SIZE

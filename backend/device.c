@@ -47,6 +47,8 @@ struct device {
 	unsigned int pending;	  /* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
+	struct row *row[LIMIT_QUEUES_PER_DEVICE];     /* of the last connection, too */
+	uint32_t generation[LIMIT_QUEUES_PER_DEVICE]; /* of these rows */
 	unsigned int worker[LIMIT_QUEUES_PER_DEVICE];
 	struct disk *disk;
 };
@@ -444,6 +446,7 @@ static struct blk_limits limits_of(const struct disk *disk)
 	};
 }
 
+/* The row of this queue's last connection if it is still there, else a new one. */
 static struct row *claim_row(struct control *c, struct device *d, unsigned int index,
 			     unsigned int worker)
 {
@@ -454,9 +457,14 @@ static struct row *claim_row(struct control *c, struct device *d, unsigned int i
 		.device = "vbd",
 	};
 
+	if (table_revive_row(d->row[index], d->generation[index], worker))
+		return d->row[index];
 	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
 	memcpy(key.name, d->guest->name, sizeof(key.name));
-	return table_claim_row(c->table, &key, worker);
+	d->row[index] = table_claim_row(c->table, &key, worker);
+	if (d->row[index])
+		d->generation[index] = d->row[index]->key.generation;
+	return d->row[index];
 }
 
 /* Queues go to the workers in turn. */
@@ -467,8 +475,10 @@ static int make_queue(struct control *c, struct device *d,
 	struct queue *q = calloc(1, sizeof(*q));
 	int err;
 
-	if (!q)
+	if (!q) {
+		fail(c, d, -ENOMEM, "out of memory");
 		return -ENOMEM;
+	}
 	err = read_queue(c, d, r, index, &q->config);
 	if (!err) {
 		q->config.row = claim_row(c, d, index, worker);
@@ -485,6 +495,7 @@ static int make_queue(struct control *c, struct device *d,
 	q->config.abi = r->abi;
 	q->config.limits = limits_of(d->disk);
 	q->config.disk = d->disk;
+	q->config.bytes = guest_take_bytes(d->guest);
 	q->config.persistent = r->persistent ? guest_take_persistent(d->guest) : 0;
 	d->queue[index] = q;
 	d->worker[index] = worker;
@@ -499,6 +510,7 @@ static void free_queue(struct device *d, unsigned int index)
 	if (!q)
 		return;
 	guest_return_persistent(d->guest, q->config.persistent);
+	d->guest->bytes_left += q->config.bytes;
 	table_retire_row(q->config.row);
 	free(q);
 	d->queue[index] = NULL;

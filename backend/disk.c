@@ -22,6 +22,7 @@
 #include "disk.h"
 #include "grant_span.h"
 #include "log.h"
+#include "uring.h"
 
 #define NULL_PREFIX "null:"
 #define MIN_SECTOR  512
@@ -117,8 +118,10 @@ static int measure_block(struct disk *d, char *reason)
 	d->sector_size = logical;
 	d->physical_sector_size = physical;
 	d->discard_granularity = queue_number(d->device, "discard_granularity");
-	d->discard =
-		d->discard_granularity && queue_number(d->device, "discard_max_bytes");
+	/* fallocate() makes a hole in a device by writing zeroes that unmap. */
+	d->discard = d->discard_granularity &&
+		     queue_number(d->device, "discard_max_bytes") &&
+		     queue_number(d->device, "write_zeroes_max_bytes");
 	d->discard_alignment = sysfs_number(d->device, "discard_alignment");
 	return 0;
 }
@@ -300,17 +303,6 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size)
 
 /* ---- I/O ---- */
 
-static struct io_uring_sqe *next_sqe(struct io_uring *ring)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-
-	while (!sqe) {
-		io_uring_submit(ring);
-		sqe = io_uring_get_sqe(ring);
-	}
-	return sqe;
-}
-
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
 			   void *memory, size_t bytes, uint64_t offset, void *cookie)
 {
@@ -321,7 +313,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum dis
 			memset(memory, 0, bytes); /* it held another guest's data */
 		return DISK_FINISHED;
 	}
-	sqe = next_sqe(ring);
+	sqe = uring_next_sqe(ring);
 	switch (io) {
 	case DISK_READ:
 		io_uring_prep_read(sqe, d->fd, memory, bytes, offset);

@@ -158,13 +158,15 @@ static void *mapped_page(struct grants *g, uint32_t gref, uint64_t now_ms,
 	return m->page;
 }
 
-bool grants_trim(struct grants *g, uint64_t now_ms)
+uint32_t grants_held(const struct grants *g)
 {
-	bool any = g->count;
+	return g->count;
+}
 
+void grants_trim(struct grants *g, uint64_t now_ms)
+{
 	while (g->oldest && now_ms - g->oldest->used_ms > LIMIT_PERSISTENT_UNUSED_MS)
 		mapping_drop(g, g->oldest);
-	return any;
 }
 
 void grants_free(struct grants *g)

@@ -9,7 +9,6 @@
 #ifndef XENMETER_GRANTS_H
 #define XENMETER_GRANTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <xengnttab.h>
 
@@ -68,12 +67,16 @@ int grants_write(struct grants *g, const struct grant_span *span, unsigned int c
 		 const void *from, uint64_t now_ms, struct grant_pages *pages);
 
 /**
+ * grants_held() - how many pages are mapped persistently
+ * @g: the queue's grants
+ */
+uint32_t grants_held(const struct grants *g);
+
+/**
  * grants_trim() - unmap what was not used for LIMIT_PERSISTENT_UNUSED_MS
  * @g: the queue's grants
  * @now_ms: the time
- *
- * Return: true if it had mappings to look after.
  */
-bool grants_trim(struct grants *g, uint64_t now_ms);
+void grants_trim(struct grants *g, uint64_t now_ms);
 
 #endif

@@ -49,6 +49,7 @@ static void identify(struct guest *g, struct xs_handle *xs)
 struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid)
 {
 	struct guest met = { .domid = domid,
+			     .bytes_left = LIMIT_BYTES_PER_GUEST,
 			     .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
 	struct guest *g;
 
@@ -102,6 +103,16 @@ void guest_return_persistent(struct guest *g, uint32_t grants)
 {
 	g->persistent_left += grants;
 	persistent_left += grants;
+}
+
+uint32_t guest_take_bytes(struct guest *g)
+{
+	uint32_t mine = LIMIT_BYTES_PER_QUEUE;
+
+	if (mine > g->bytes_left)
+		mine = g->bytes_left;
+	g->bytes_left -= mine;
+	return mine;
 }
 
 bool guest_may_log(struct guest *g)

@@ -16,6 +16,7 @@ struct guest {
 	uint32_t domid;
 	uint8_t uuid[16];
 	char name[48];
+	uint32_t bytes_left; /* of data in flight that its queues may still reserve */
 	uint32_t persistent_left; /* grants that its queues may still map persistently */
 	uint64_t log_second;
 	unsigned int log_lines;
@@ -52,6 +53,13 @@ uint32_t guest_take_persistent(struct guest *g);
  * @grants: as guest_take_persistent() gave it
  */
 void guest_return_persistent(struct guest *g, uint32_t grants);
+
+/**
+ * guest_take_bytes() - reserve memory for data in flight for a queue
+ *
+ * Return: how much it may have, bytes; given back by adding it to `bytes_left`.
+ */
+uint32_t guest_take_bytes(struct guest *g);
 
 /**
  * guest_may_log() - may this guest cause another log line? (XSA-43)

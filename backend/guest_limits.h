@@ -30,8 +30,21 @@
  * new page is copied. A guest that never repeats a grant thus gets no mappings for it. */
 #define LIMIT_PERSISTENT_CHURN_MS 1000
 
-/* Data of one queue that may be on its way to or from the disk. */
-#define LIMIT_BYTES_IN_FLIGHT (32u << 20)
+/* Memory for data on its way to or from the disk: what a queue gets of it when it
+ * connects, and what all queues of a guest get together. A queue that got none has one
+ * request at a time on its way. */
+#define LIMIT_BYTES_PER_QUEUE (32u << 20)
+#define LIMIT_BYTES_PER_GUEST (128u << 20)
+
+/* Data moved in one visit to a queue, before others get their turn: a visit of 64
+ * requests may be 64 MiB, and take longer than its neighbours would like. */
+#define LIMIT_BYTES_PER_VISIT (2u << 20)
+
+/* Events taken in a turn that has queues to visit anyway. */
+#define LIMIT_EVENTS_PER_TURN 16
+
+/* Disk I/O that is tried again after EINTR or EAGAIN. */
+#define LIMIT_DISK_RETRIES 8
 
 /* Requests taken in one visit to a queue, before others get their turn. */
 #define LIMIT_REQUESTS_PER_VISIT 64

@@ -14,6 +14,7 @@
 #include "blk.h"
 #include "log.h"
 #include "queue.h"
+#include "uring.h"
 #include "worker.h"
 
 static const struct {
@@ -124,7 +125,7 @@ static void settle_request(struct queue *q, struct request *req)
 	s.latency_ns = clock_scaled_ns(m->last - req->taken, q->worker->ns_scale);
 	m->settled += row_settle_request(q->config.row, &s, &req->bill);
 	q->in_flight--;
-	q->bytes_in_flight -= req->bytes;
+	q->bytes_in_flight -= buffers_size(req->bytes);
 	if (req->blk.op == BLK_BARRIER && !req->refused)
 		q->barrier = false;
 	worker_put_request(q->worker, req);
@@ -169,14 +170,15 @@ static bool may_start(const struct queue *q, const struct request *req)
 		return false;
 	/* A request alone may always go, or the limit could stop it for ever. */
 	return q->bytes_in_flight == 0 ||
-	       q->bytes_in_flight + req->bytes <= LIMIT_BYTES_IN_FLIGHT;
+	       q->bytes_in_flight + buffers_size(req->bytes) <= q->config.bytes;
 }
 
 static enum step start(struct queue *q, struct request *req)
 {
 	bool takes_data = req->bytes && req->blk.op != BLK_READ;
 
-	q->bytes_in_flight += req->bytes;
+	q->bytes_in_flight += buffers_size(req->bytes);
+	q->bytes_this_visit += req->bytes;
 	if (req->blk.op == BLK_BARRIER)
 		q->barrier = true;
 	return takes_data ? STEP_TAKE : STEP_SUBMIT;
@@ -254,7 +256,7 @@ static void submit(struct queue *q)
 
 	if (!q->submitted)
 		return;
-	worker_submit(q->worker);
+	uring_submit(&q->worker->uring);
 	worker_claim(q->worker, &cost);
 	for (; q->submitted; q->submitted = q->submitted->next)
 		q->submitted->bill.exact[STAGE_SUBMIT] +=
@@ -265,9 +267,12 @@ static void take_requests(struct queue *q)
 {
 	unsigned int taken;
 
+	q->bytes_this_visit = 0;
 	run_again(q);
 	release_held(q);
-	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q); taken++) {
+	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q) &&
+			q->bytes_this_visit < LIMIT_BYTES_PER_VISIT;
+	     taken++) {
 		struct request *req = take_request(q);
 
 		if (!req)
@@ -339,9 +344,14 @@ void queue_completion(struct request *req, int32_t result)
 
 void queue_tick(struct queue *q)
 {
-	if (grants_trim(q->grants, q->worker->now_ms))
+	if (grants_held(q->grants)) {
+		/* What ran until here was looking for queues like this one. */
+		worker_claim(q->worker, &q->worker->meter.overhead);
+		grants_trim(q->grants, q->worker->now_ms);
 		charge(q, STAGE_GRANT);
-	else if (!q->starved)
+		worker_make_runnable(q->worker, q);
+	}
+	if (!q->starved)
 		return;
 	q->starved = false;
 	worker_make_runnable(q->worker, q);

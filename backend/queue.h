@@ -45,12 +45,13 @@ struct request {
 	struct request *next; /* free list, `again`, or the visit's submissions */
 	uint64_t taken;	      /* clock when it left the ring */
 	enum step step;
-	bool refused;	/* never got to the disk */
-	int16_t status; /* BLKIF_RSP_* */
-	uint8_t plan;	/* disk I/O still to do, see blk.c */
-	int32_t result; /* of the disk I/O that has ended */
-	uint32_t bytes; /* of data, and size of the buffer */
-	uint32_t done;	/* bytes that the disk has moved so far */
+	bool refused;	 /* never got to the disk */
+	int16_t status;	 /* BLKIF_RSP_* */
+	uint8_t retries; /* of disk I/O */
+	uint8_t plan;	 /* disk I/O still to do, see blk.c */
+	int32_t result;	 /* of the disk I/O that has ended */
+	uint32_t bytes;	 /* of data, and size of the buffer */
+	uint32_t done;	 /* bytes that the disk has moved so far */
 	void *buffer;
 	struct grant_pages pages;
 	struct blk_request blk;
@@ -71,6 +72,7 @@ struct queue_config {
 	evtchn_port_t remote_port;
 	enum blkif_abi abi;
 	uint32_t persistent; /* grants that may stay mapped */
+	uint32_t bytes;	     /* of buffers that may be in flight */
 	struct blk_limits limits;
 	const struct disk *disk;
 	struct row *row;
@@ -86,8 +88,9 @@ struct queue {
 	struct grants *grants;
 	struct account account; /* what it costs beyond its requests */
 	struct visit visit;
-	uint32_t in_flight;	  /* requests taken and not settled */
-	uint32_t bytes_in_flight; /* of their buffers */
+	uint32_t in_flight;	   /* requests taken and not settled */
+	uint32_t bytes_in_flight;  /* of their buffers */
+	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
 	uint32_t taken_since_event;
 	uint32_t taken_before_event; /* between the last event and the one before */
 	struct request *held;	     /* decoded, cannot start yet */

@@ -21,6 +21,7 @@
 #include <xentoollog.h>
 
 #include "log.h"
+#include "uring.h"
 #include "worker.h"
 
 #define SQ_ENTRIES 256
@@ -177,32 +178,11 @@ static void visit_queues(struct worker *w)
 
 /* ---- the one place where it waits ---- */
 
-static struct io_uring_sqe *next_sqe(struct worker *w)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->uring);
-
-	while (!sqe) {
-		worker_submit(w);
-		sqe = io_uring_get_sqe(&w->uring);
-	}
-	return sqe;
-}
-
-void worker_submit(struct worker *w)
-{
-	int done = io_uring_submit(&w->uring);
-
-	/* The completion queue is full: make room, what is left goes with the next wait.
-	 */
-	if (done == -EBUSY || done == -EAGAIN)
-		io_uring_get_events(&w->uring);
-}
-
 /* Polls are one-shot and armed anew before each wait, in the same system call. Arming
  * looks at the descriptor first, so nothing is missed. */
 static void arm(struct worker *w, enum cookie cookie, int fd)
 {
-	struct io_uring_sqe *sqe = next_sqe(w);
+	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
 
 	io_uring_prep_poll_add(sqe, fd, POLLIN);
 	io_uring_sqe_set_data64(sqe, cookie);
@@ -212,7 +192,7 @@ static void arm(struct worker *w, enum cookie cookie, int fd)
 static void arm_tick(struct worker *w)
 {
 	static struct __kernel_timespec period = { .tv_sec = TICK_MS / 1000 };
-	struct io_uring_sqe *sqe = next_sqe(w);
+	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
 
 	io_uring_prep_timeout(sqe, &period, 0, 0);
 	io_uring_sqe_set_data64(sqe, COOKIE_TICK);
@@ -379,6 +359,20 @@ static bool take_event(struct worker *w)
 	return port >= 0;
 }
 
+/* One a turn, so that what woke us has one payer. A turn that has queues to visit anyway
+ * takes more: a guest's event shall not wait for its neighbours' visits one by one. */
+static void take_events(struct worker *w)
+{
+	unsigned int left = w->runnable ? LIMIT_EVENTS_PER_TURN : 1;
+	struct queue *first;
+
+	take_event(w);
+	first = w->event_queue;
+	while (--left && take_event(w))
+		;
+	w->event_queue = first;
+}
+
 /* Before a port is bound. Linux's evtchn device keeps events in a ring with one place for
  * each bound port, but those of a port that was unbound stay until they are read: left to
  * gather, they would make the ring overflow, and the device fails for good then. Between
@@ -504,7 +498,7 @@ static void turn(struct worker *w)
 		if (cqes[i]->user_data <= COOKIE_LAST)
 			w->armed &= ~(1u << cqes[i]->user_data);
 		if (cqes[i]->user_data == COOKIE_EVENTS)
-			take_event(w);
+			take_events(w);
 	}
 	if (count)
 		hand_out(w, cqes, count, cost);

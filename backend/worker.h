@@ -186,11 +186,6 @@ struct request *worker_get_request(struct worker *w);
 void worker_put_request(struct worker *w, struct request *req);
 
 /**
- * worker_submit() - hand the kernel all prepared I/O
- */
-void worker_submit(struct worker *w);
-
-/**
  * worker_report_broken() - tell the control thread that a ring was given up
  */
 void worker_report_broken(struct worker *w, struct queue *q);

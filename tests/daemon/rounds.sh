@@ -25,19 +25,21 @@ round() {
 	fi
 }
 disk a 16M >/dev/null
-n=0
+n=0 most=0
 while [ $n -lt 30 ]; do
 	n=$((n + 1))
 	round $n
-	[ $n != 10 ] || { sleep 0.1; rss0=$(rss); fds0=$(fds); held0=$(held); }
+	# Memory for data goes back to the kernel at a tick of the clock: look at the most.
+	r=$(rss); [ "$r" -le $most ] || most=$r
+	[ $n != 10 ] || { sleep 0.1; rss0=$most; fds0=$(fds); held0=$(held); most=0; }
 done
 sleep 0.1
-say "after 10 rounds: RSS $rss0 KiB, $fds0 descriptors, $held0"
-say "after 30 rounds: RSS $(rss) KiB, $(fds) descriptors, $(held)"
+say "up to round 10: RSS $rss0 KiB at the most, $fds0 descriptors, $held0"
+say "up to round 30: RSS $most KiB at the most, $(fds) descriptors, $(held)"
 [ "$(fds)" = "$fds0" ] || fail 'descriptors leak'
 [ "$(held)" = "$held0" ] || fail 'ports or grants leak'
 if [ "${SANITIZE:-none}" = none ]; then # quarantine grows
-	[ "$(rss)" -le $((rss0 + 200)) ] || fail 'memory leaks'
+	[ "$most" -le $((rss0 + 200)) ] || fail 'memory leaks'
 fi
 dump | jq -r '.rows[] | select(.domid == 7 and .queue == 0) | .uuid' | sort >"$W/charged"
 sort "$W/uuids" | cmp - "$W/charged" || fail 'a row has the uuid of another guest'

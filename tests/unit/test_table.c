@@ -308,6 +308,34 @@ static void test_recycle(void)
 	table_destroy(t);
 }
 
+/* A queue that comes again goes on in its row, unless that was given to another. */
+static void test_revive(void)
+{
+	struct table *t = create();
+	struct xenmeter *x = open_table();
+	struct row *a = claim(t, 1);
+	uint32_t generation = a->key.generation;
+
+	settle(a, 100);
+	CHECK(!table_revive_row(NULL, generation, 0));
+	CHECK(!table_revive_row(a, generation, 0)); /* it is live */
+	table_retire_row(a);
+	CHECK(!table_revive_row(a, generation + 1, 0));
+	CHECK(table_revive_row(a, generation, 0));
+	CHECK_EQ(read_row(x, 1).state, XENMETER_LIVE);
+	settle(a, 1);
+	CHECK_EQ(read_row(x, 1).counter[ROW_requests], 101);
+	CHECK_EQ(read_row(x, 1).generation, generation);
+	table_retire_row(a);
+	CHECK(claim(t, 2) && claim(t, 3));
+	CHECK(claim(t, 4) == a); /* place was needed */
+	table_retire_row(a);
+	CHECK(!table_revive_row(a, generation, 0));
+	CHECK_EQ(sum_requests(x), 101);
+	xenmeter_close(x);
+	table_destroy(t);
+}
+
 static void test_replaced(void)
 {
 	struct table *old = create();
@@ -378,6 +406,7 @@ int main(void)
 	test_settle_visit();
 	test_publish();
 	test_recycle();
+	test_revive();
 	test_replaced();
 	test_errors(dir);
 	CHECK_EQ(check_descriptors(), descriptors);

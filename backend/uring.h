@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Submission entries of a worker's io_uring, there for the asking. Used by the worker and
+ * by disks, on the worker's thread.
+ */
+#ifndef XENMETER_URING_H
+#define XENMETER_URING_H
+
+#include <errno.h>
+#include <liburing.h>
+
+/**
+ * uring_submit() - hand the kernel all that is prepared
+ * @ring: the ring
+ *
+ * What the kernel cannot take now stays prepared and goes with the next call.
+ */
+static inline void uring_submit(struct io_uring *ring)
+{
+	int done = io_uring_submit(ring);
+
+	/* The completion queue is full: move what overflowed into it. */
+	if (done == -EBUSY || done == -EAGAIN)
+		io_uring_get_events(ring);
+}
+
+/**
+ * uring_next_sqe() - an entry to prepare
+ * @ring: the ring; if its submission queue is full it is submitted first
+ */
+static inline struct io_uring_sqe *uring_next_sqe(struct io_uring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	while (!sqe) {
+		uring_submit(ring);
+		sqe = io_uring_get_sqe(ring);
+	}
+	return sqe;
+}
+
+#endif
