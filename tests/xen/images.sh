@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+# Sourced by run: makes what is booted, under $cache, from Debian's packages.
+#
+#   vmlinuz, xen    the kernel of all domains, and the hypervisor
+#   domain.cpio     dom0's ramdisk, and a driver domain's: Xen's tools, bash, busybox
+#   guest.cpio      a guest's ramdisk: busybox
+#   fio.cpio        the same with fio and e2fsprogs
+#   disk.img        what dom0 has as its disk: vmlinuz and both ramdisks for its guests,
+#                   and room for the guests' disks
+#   own.cpio        our programs and the scenarios; made anew for each boot, seconds
+#
+# The large ones are made again when a package or this file changes.
+
+xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
+	busybox-static cpio kmod e2fsprogs fio iproute2 bridge-utils jq"
+
+# Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
+disk_size=3G
+
+domain_modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs nvme ext4 crc32c_generic
+	loop null_blk bridge tun xen-netback"
+guest_modules="xen-blkfront"
+fio_modules="xen-blkfront ext4 crc32c_generic"
+# Loaded by a scenario that wants them.
+module_files="xen-blkback"
+
+domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup blockdev e2fsck
+	mkfs.ext4 xenstore-read xenstore-write xenstore-ls xenstore-list xenstore-rm
+	xenstore-exists xenstore-chmod"
+guest_programs="dd xenstore-read xenstore-write xenstore-ls blkdiscard"
+fio_programs="$guest_programs fio mkfs.ext4 e2fsck fstrim"
+xen_programs="xl xenstored xen-init-dom0 xenconsoled libxl-save-helper"
+
+# put_libraries FILE: what it needs, to /usr/lib, where they are found as in /lib
+put_libraries() {
+	local file
+	ldd "$1" 2>/dev/null | sed -nE 's/^(.* => |\s+)(\/[^ ]+) \(.*/\2/p' |
+		while read -r file; do
+			case $file in /lib*) file=/usr$file ;; esac
+			[ -e "$stage$file" ] && continue
+			mkdir -p "$stage${file%/*}"
+			cp -L "$file" "$stage$file"
+		done
+}
+
+# put PATH: a program where it is, and its libraries
+put() {
+	mkdir -p "$stage/$(dirname "$1")"
+	cp -L "$1" "$stage/$1"
+	put_libraries "$1"
+}
+
+# new_stage NAME: an empty root directory
+new_stage() {
+	stage=$cache/$1
+	rm -rf "$stage"
+	mkdir -p "$stage"/{usr/{bin,sbin,lib,lib64},etc,dev,proc,sys,run,tmp,var,root,modules}
+	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$stage"
+	ln -s /run "$stage/var/run"
+	put "$(command -v busybox)"
+}
+
+# busybox for all names that are not taken
+fill_with_busybox() {
+	local name
+	busybox --list | while read -r name; do
+		[ -e "$stage/usr/bin/$name" ] || [ -e "$stage/usr/sbin/$name" ] ||
+			ln -s busybox "$stage/usr/bin/$name"
+	done
+}
+
+# put_modules LIST NAME...: modules flat, LIST names them in the order to load them
+put_modules() {
+	local list=$stage/modules/$1 name file
+	shift
+	for name in "$@"; do
+		modprobe -d "$kernel" -S "$version" --show-depends "$name" || return
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' |
+		while read -r file; do
+			cp "$file" "$stage/modules/"
+			basename "$file"
+		done >"$list"
+	[ -s "$list" ]
+}
+
+pack() { # STAGE CPIO
+	(cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$2.part" &&
+		mv "$2.part" "$2"
+}
+
+fetch_kernel() {
+	local package
+	package=$(kernel_package) || return
+	kernel=$cache/kernel
+	version=${package#linux-image-}
+	rm -rf "$kernel" "$cache/deb"
+	mkdir -p "$kernel" "$cache/deb"
+	chmod 777 "$cache/deb"
+	(cd "$cache/deb" && apt-get -q download "$package") || return
+	dpkg-deb -x "$cache"/deb/*.deb "$kernel" || return
+	rm -rf "$cache/deb"
+	depmod -b "$kernel" "$version" || return
+	cp "$kernel/boot/vmlinuz-$version" "$cache/vmlinuz"
+}
+
+kernel_package() {
+	apt-cache depends linux-image-amd64 |
+		sed -nE 's/.*Depends: (linux-image-[0-9].*)/\1/p' | head -n 1 | grep .
+}
+
+make_domain() {
+	local name
+	new_stage domain
+	# shellcheck disable=SC2086
+	put_modules load $domain_modules || return
+	# shellcheck disable=SC2086
+	put_modules more $module_files || return
+	for name in $domain_programs; do put "$(command -v "$name")" || return; done
+	for name in $xen_programs; do
+		put "/usr/lib/xen-4.17/bin/$name" || return
+		ln -sf "../lib/xen-4.17/bin/$name" "$stage/usr/sbin/$name"
+	done
+	# pthread_cancel() loads it by name.
+	cp "$(gcc -print-file-name=libgcc_s.so.1)" "$stage/usr/lib/x86_64-linux-gnu/" || return
+	ln -sf busybox "$stage/usr/bin/sh"
+	fill_with_busybox
+	cp -r /etc/xen "$stage/etc/"
+	printf 'autoballoon="off"\n' >"$stage/etc/xen/xl.conf"
+	pack "$stage" "$cache/domain.cpio"
+}
+
+make_guest() { # NAME MODULES PROGRAMS
+	local name
+	new_stage "$1"
+	# shellcheck disable=SC2086
+	put_modules load $2 || return
+	for name in $3; do put "$(command -v "$name")" || return; done
+	fill_with_busybox
+	pack "$stage" "$cache/$1.cpio"
+}
+
+make_disk() {
+	local stage=$cache/disk
+	rm -rf "$stage" "$cache/disk.img"
+	mkdir "$stage"
+	cp "$cache"/{vmlinuz,domain.cpio,guest.cpio,fio.cpio} "$stage/"
+	truncate -s "$disk_size" "$cache/disk.img.part"
+	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
+		"$cache/disk.img.part" || return
+	mv "$cache/disk.img.part" "$cache/disk.img"
+}
+
+make_images() {
+	zcat /boot/xen-4.17-amd64.gz >"$cache/xen" &&
+		fetch_kernel && make_domain &&
+		make_guest guest "$guest_modules" "$guest_programs" &&
+		make_guest fio "$fio_modules" "$fio_programs" && make_disk &&
+		rm -rf "$cache"/{kernel,domain,guest,fio,disk}
+}
+
+# What the large images are made from.
+stamp() {
+	kernel_package
+	apt-cache policy "$(kernel_package)" | grep Candidate
+	# shellcheck disable=SC2086
+	dpkg-query -W $xen_packages libc6
+	sha256sum "$here/images.sh" | cut -d ' ' -f 1
+}
+
+need_room() { # MEBIBYTES
+	local free
+	free=$(df --output=avail -m "$cache" | tail -n 1)
+	[ "$free" -ge "$1" ] || die "needs $1 MiB of free space for $cache, there are $free"
+}
+
+images() {
+	mkdir -p "$cache"
+	if [ -f "$cache/stamp" ] && [ "$(stamp)" = "$(cat "$cache/stamp")" ]; then return; fi
+	need_room 1500
+	rm -f "$cache/stamp"
+	step "images" make_images || die "cannot make the images"
+	stamp >"$cache/stamp"
+}
+
+# Our own programs as they are installed, and the scenarios; appended to dom0's ramdisk.
+own_image() { # DIRECTORY SCENARIO...
+	local out=$1
+	shift
+	stage=$out/own
+	rm -rf "$stage"
+	mkdir -p "$stage/xm"
+	DESTDIR=$stage meson install -C "$binaries" --no-rebuild --quiet || return
+	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/*/{pkgconfig,*.a}
+	put_libraries "$stage/usr/sbin/xenmeterd" || return
+	put_libraries "$stage/usr/bin/xenmeter" || return
+	install -m 755 "$here/domain-init" "$stage/init" || return
+	cp -r "$here"/{lib.sh,talk.sh,driver.sh,guest-init,scenarios} "$stage/xm/" || return
+	printf '%s\n' "$@" >"$stage/xm/wanted"
+	(cd "$stage" && find . >xm/files) # a driver domain needs the same
+	pack "$stage" "$out/own.cpio" && cat "$cache/domain.cpio" "$out/own.cpio" >"$out/ramdisk"
+}

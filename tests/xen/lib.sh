@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+# What scenarios are given; sourced in dom0.
+#
+# A scenario is a bash script that runs with `set -eu` in its own process. It starts
+# xenmeterd, creates guests that each run a script of their own, waits for what they tell,
+# and compares it with the table. When it ends, all guests are destroyed and the daemon is
+# stopped; after a failure their logs are printed.
+
+GUESTS=/disk
+D=/disk/work # the guests' disks
+LOGS=/var/log/xen
+LOG=$LOGS/xenmeterd.log
+BACKEND=/local/domain/0/backend/vbd
+
+say() { echo "-- $*"; }
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+# within SECONDS COMMAND...: until it succeeds
+within() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+# ---- xenmeterd ----
+
+serving() { grep -q 'serving with' "$LOG"; }
+
+daemon_start() {
+	: >"$LOG"
+	xenmeterd "$@" >>"$LOG" 2>&1 &
+	DAEMON=$!
+	within 10 serving || fail 'xenmeterd does not start'
+}
+
+# daemon_stop [CODE]: SIGTERM; it has to end with this code
+daemon_stop() {
+	local code=0
+	kill -TERM "$DAEMON"
+	wait "$DAEMON" || code=$?
+	[ $code = "${1:-0}" ] || fail "xenmeterd's exit code is $code"
+	DAEMON=
+}
+
+daemon_said() { grep -qE -- "$1" "$LOG"; }
+
+balanced() {
+	xenmeter check >/tmp/check || {
+		cat /tmp/check
+		fail 'xenmeter check'
+	}
+	tail -n 1 /tmp/check
+}
+
+# counter NAME-OF-GUEST COUNTER [VDEV]: summed over its rows, also retired ones
+counter() {
+	xenmeter dump --json --all | jq --arg n "$1" --arg c "$2" --argjson d "$(devid "${3:-}")" '
+		[.rows[] | select(.name == $n and ($d == null or .devid == $d)) | .counters[$c]]
+		| add // 0'
+}
+
+# expect_counter GUEST COUNTER VALUE [VDEV]
+expect_counter() {
+	local have
+	have=$(counter "$1" "$2" "${4:-}")
+	[ "$have" = "$3" ] || fail "$1: $2 is $have, not $3"
+}
+
+# expect_json FILTER: of the whole table, also its retired rows
+expect_json() {
+	xenmeter dump --json --all >/tmp/dump
+	jq -e "$1" /tmp/dump >/dev/null || fail "not so: $1"
+}
+
+# devid VDEV: xvda to 51712; null if none is named
+devid() {
+	case $1 in
+	"") echo null ;;
+	xvd[a-p]) printf '%d\n' $((51712 + 16 * ($(printf '%d' "'${1#xvd}") - 97))) ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# ---- guests ----
+
+# image NAME SIZE: makes an empty file; prints its path
+image() {
+	mkdir -p "$D"
+	rm -f "$D/$1"
+	truncate -s "$2" "$D/$1"
+	echo "$D/$1"
+}
+
+# disk VDEV TARGET [OPTION...]: a disk for xl, for a config or xl block-attach
+disk() {
+	local vdev=$1 target=$2
+	shift 2
+	printf 'format=raw,vdev=%s,backendtype=phy,script=block-xenmeter,%starget=%s' \
+		"$vdev" "$(printf '%s,' "${@:-access=rw}")" "$target"
+}
+
+# disks DISK...: a line of a guest's config
+disks() {
+	local text
+	text=$(printf '"%s",' "$@")
+	echo "disk=[${text%,}]"
+}
+
+# guest NAME [LINE-OF-CONFIG...] <SCRIPT: a guest that runs it. TYPE, VCPUS and BLKFRONT
+# (options for its module xen-blkfront) may be set; with RAMDISK=fio it has fio, mkfs.ext4
+# and a lot to load.
+guest() {
+	local name=$1 memory=128
+	shift
+	[ "${RAMDISK:-guest}" = guest ] || memory=420
+	guest_ramdisk "$name"
+	config "$name" "ramdisk=\"$D/$name.cpio\"" "type=\"${TYPE:-pv}\"" "memory=$memory" \
+		"vcpus=${VCPUS:-1}" 'extra="console=hvc0 quiet panic=1 rdinit=/guest-init"' "$@"
+	xl create -q "/tmp/guest-$name/config" || fail "xl create $name"
+}
+
+# config NAME LINE...
+config() {
+	local name=$1
+	shift
+	printf '%s\n' "name=\"$name\"" "kernel=\"$GUESTS/vmlinuz\"" \
+		'on_poweroff="destroy"' 'on_reboot="destroy"' 'on_crash="destroy"' "$@" \
+		>"/tmp/guest-$name/config"
+}
+
+# guest_ramdisk NAME <SCRIPT
+guest_ramdisk() {
+	local dir=/tmp/guest-$1
+	rm -rf "$dir" "$LOGS/guest-$1.log"
+	mkdir -p "$dir/root" "$D"
+	cp /xm/guest-init /xm/talk.sh "$dir/root/"
+	chmod 755 "$dir/root/guest-init"
+	printf 'BLKFRONT="%s"\n' "${BLKFRONT:-}" >"$dir/root/job.env"
+	cat >"$dir/root/job"
+	(cd "$dir/root" && find . | cpio -o -H newc 2>/dev/null) >"$dir/cpio"
+	cat "$GUESTS/${RAMDISK:-guest}.cpio" "$dir/cpio" >"$D/$1.cpio"
+}
+
+# driver_domain NAME: creates one; returns when xenmeterd serves there
+driver_domain() {
+	rm -rf "/tmp/guest-$1"
+	mkdir -p "/tmp/guest-$1" "$D"
+	(cd / && cpio -o -H newc </xm/files 2>/dev/null) >"$D/own.cpio"
+	cat "$GUESTS/domain.cpio" "$D/own.cpio" >"$D/$1.cpio"
+	config "$1" "ramdisk=\"$D/$1.cpio\"" 'type="pv"' 'memory=300' 'driver_domain=1' \
+		'extra="console=hvc0 quiet panic=1 driver=1"' ${TSC:+"tsc_mode=\"$TSC\""}
+	xl create -q "/tmp/guest-$1/config" || fail "xl create $1"
+	told "$1" up >/dev/null
+	ASKED=0
+}
+
+# ask DRIVER-DOMAIN COMMAND: run there; sets ANSWER
+ask() {
+	ASKED=$((ASKED + 1))
+	let_hear "$1" "ask-$ASKED" "$2"
+	ANSWER=$(told "$1" "answer-$ASKED") || exit
+}
+
+domid() { xl domid "$1"; }
+alive() { xl domid "$1" >/dev/null 2>&1; }
+gone() { ! alive "$1"; }
+
+# let_hear GUEST KEY VALUE: the guest hears it
+let_hear() { xenstore-write "/local/domain/$(domid "$1")/control/xm-$2" "$3"; }
+
+told_or_gone() { xenstore-exists "$1" || gone "$2"; }
+
+# told GUEST KEY [SECONDS]: what the guest told; waits for it
+told() {
+	local path
+	path=/local/domain/$(domid "$1")/data/$2 || fail "$1 is gone"
+	within "${3:-60}" told_or_gone "$path" "$1" || fail "$1 does not tell $2"
+	xenstore-read "$path" || fail "$1 died before it told $2"
+}
+
+# worked GUEST [SECONDS]: wait until its script has ended, well
+worked() {
+	local code
+	code=$(told "$1" result "${2:-90}")
+	[ "$code" = 0 ] || fail "$1's script ended with $code"
+}
+
+destroy() {
+	local name
+	for name in "$@"; do
+		xl destroy "$name" || fail "xl destroy $name"
+		within 15 gone "$name" || fail "$name does not go away"
+	done
+	no_zombies
+}
+
+no_zombies() {
+	! xl list | grep -q '(null)' || {
+		xl list
+		fail 'a zombie domain'
+	}
+}
+
+# ---- running scenarios ----
+
+show_logs() {
+	local log
+	echo '---- domains:'
+	xl list
+	for log in "$LOG" "$LOGS"/guest-*.log "$LOGS"/xen-hotplug.log; do
+		[ -s "$log" ] || continue
+		echo "---- ${log##*/}:"
+		tail -n 40 "$log" | tr -d '\r'
+	done
+	echo '---- store:'
+	xenstore-ls "$BACKEND" 2>/dev/null | head -n 80
+	xenstore-ls /local/domain/0/error 2>/dev/null
+	echo '---- kernel:'
+	dmesg | tail -n 20
+	[ -e /tmp/dump ] && jq -c '.rows[] | [.state, .name, .devid, .queue, .counters]' /tmp/dump
+}
+
+clean_up() {
+	code=$?
+	trap - EXIT
+	set +eu
+	[ $code = 0 ] || show_logs >&2
+	for name in $(xl list | awk 'NR > 1 && $2 != 0 { print $1 }'); do xl destroy "$name"; done
+	if [ -n "${DAEMON:-}" ]; then
+		kill -TERM "$DAEMON" 2>/dev/null
+		for _ in $(seq 50); do kill -0 "$DAEMON" 2>/dev/null || break; sleep 0.2; done
+		kill -KILL "$DAEMON" 2>/dev/null
+	fi
+	rm -rf "$D" /tmp/guest-* /tmp/dump /run/xenmeter "$LOGS"/guest-*.log "$LOGS"/xen-hotplug.log
+	exit $code
+}
+
+# In a process of its own, with the scenario's name as $1.
+scenario_script='. /xm/lib.sh
+	set -eu
+	DAEMON=
+	trap clean_up EXIT
+	trap "exit 124" TERM
+	. "/xm/scenarios/$1"'
+
+limit_of() { sed -n 's/^# limit: //p' "/xm/scenarios/$1" | grep . || echo 120; }
+
+scenarios_run() {
+	local name began verdict code
+	for name in "$@"; do
+		began=$SECONDS
+		echo "==== $name"
+		timeout -k 20 "$(limit_of "$name")" \
+			bash -c "$scenario_script" scenario "$name" &
+		code=0
+		wait $! || code=$?
+		case $code in
+		0) verdict=passed ;;
+		124 | 137) verdict="FAILED: not done in $(limit_of "$name") s" ;;
+		*) verdict=FAILED ;;
+		esac
+		echo "@@ $name: $verdict ($((SECONDS - began)) s)"
+	done
+}

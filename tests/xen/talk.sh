@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# How guests and driver domains speak with dom0: through their directories in the store.
+
+# tell KEY VALUE: dom0 reads it with `told`
+tell() { xenstore-write "data/$1" "$2"; }
+
+# hear KEY: wait for what dom0 says with `let`; prints it
+hear() {
+	until xenstore-read "control/xm-$1" 2>/dev/null; do sleep 0.1; done
+}
