@@ -301,11 +301,19 @@ static void end_event(struct queue *q)
 	q->event = false;
 	/* What an event is about may have been taken before it came, in the visit that
 	 * the event before it caused: only the second that brings nothing is spurious. */
-	if (!q->taken_since_event && !q->taken_before_event)
+	if (!q->taken_since_event && !q->taken_before_event) {
 		q->visit.events_spurious++;
+		q->spurious_run++;
+	} else {
+		q->spurious_run = 0;
+	}
 	q->taken_before_event = q->taken_since_event;
 	q->taken_since_event = 0;
-	xenevtchn_unmask(q->worker->evtchn, q->port);
+	/* Linux's evtchn device gives no back-off, as its own backends have (XSA-332):
+	 * after a run of them the port stays masked until the next tick. */
+	q->muted = q->spurious_run >= LIMIT_SPURIOUS_RUN;
+	if (!q->muted)
+		xenevtchn_unmask(q->worker->evtchn, q->port);
 }
 
 bool queue_visit(struct queue *q)
@@ -344,6 +352,13 @@ void queue_completion(struct request *req, int32_t result)
 
 void queue_tick(struct queue *q)
 {
+	if (q->muted) {
+		worker_claim(q->worker, &q->worker->meter.overhead);
+		q->muted = false;
+		xenevtchn_unmask(q->worker->evtchn, q->port);
+		charge(q, STAGE_PARSE);
+		worker_make_runnable(q->worker, q);
+	}
 	if (grants_held(q->grants)) {
 		/* What ran until here was looking for queues like this one. */
 		worker_claim(q->worker, &q->worker->meter.overhead);

@@ -92,10 +92,12 @@ struct queue {
 	uint32_t bytes_in_flight;  /* of their buffers */
 	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
 	uint32_t taken_since_event;
+	uint32_t spurious_run;	     /* events in a row that brought nothing */
 	uint32_t taken_before_event; /* between the last event and the one before */
 	struct request *held;	     /* decoded, cannot start yet */
 	bool barrier;		     /* one is running: nothing may overtake it */
 	bool event;		     /* came, and its port is still masked */
+	bool muted;		     /* its port stays masked until the tick */
 	bool starved;		     /* there was no memory for a request */
 	bool runnable;		     /* on the worker's list */
 	unsigned int detaching;	     /* messages to let go that are to be answered */

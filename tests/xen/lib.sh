@@ -223,7 +223,8 @@ show_logs() {
 	xenstore-ls /local/domain/0/error 2>/dev/null
 	echo '---- kernel:'
 	dmesg | tail -n 20
-	[ -e /tmp/dump ] && jq -c '.rows[] | [.state, .name, .devid, .queue, .counters]' /tmp/dump
+	xenmeter dump --json --all | jq -Mc '.rows[] |
+		[.state, .name, .devid, .queue, (.counters | with_entries(select(.value != 0)))]'
 }
 
 clean_up() {
