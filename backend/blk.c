@@ -8,6 +8,8 @@
 #include "blk.h"
 #include "worker.h"
 
+_Static_assert(BLK_MAX_BYTES <= BUFFERS_MAX_SIZE, "a buffer holds any request's data");
+
 /* Disk I/O of a request, done from the lowest bit up. */
 enum plan {
 	PLAN_FLUSH_BEFORE = 1 << 0,
