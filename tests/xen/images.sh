@@ -196,6 +196,7 @@ own_image() { # DIRECTORY SCENARIO...
 	install -m 755 "$here/domain-init" "$stage/init" || return
 	cp -r "$here"/{lib.sh,talk.sh,driver.sh,guest-init,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
+	echo "${XEN_ROUNDS:-4}" >"$stage/xm/rounds"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same
 	pack "$stage" "$out/own.cpio" && cat "$cache/domain.cpio" "$out/own.cpio" >"$out/ramdisk"
 }

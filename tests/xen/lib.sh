@@ -24,7 +24,7 @@ within() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
+		sleep 0.5
 	done
 }
 
@@ -176,20 +176,20 @@ gone() { ! alive "$1"; }
 # let_hear GUEST KEY VALUE: the guest hears it
 let_hear() { xenstore-write "/local/domain/$(domid "$1")/control/xm-$2" "$3"; }
 
-told_or_gone() { xenstore-exists "$1" || gone "$2"; }
+told_or_gone() { xenstore-exists "$1" || ! xenstore-exists "${1%/data/*}"; }
 
 # told GUEST KEY [SECONDS]: what the guest told; waits for it
 told() {
 	local path
 	path=/local/domain/$(domid "$1")/data/$2 || fail "$1 is gone"
-	within "${3:-60}" told_or_gone "$path" "$1" || fail "$1 does not tell $2"
+	within "${3:-150}" told_or_gone "$path" || fail "$1 does not tell $2"
 	xenstore-read "$path" || fail "$1 died before it told $2"
 }
 
 # worked GUEST [SECONDS]: wait until its script has ended, well
 worked() {
 	local code
-	code=$(told "$1" result "${2:-90}")
+	code=$(told "$1" result "${2:-150}")
 	[ "$code" = 0 ] || fail "$1's script ended with $code"
 }
 
