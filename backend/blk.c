@@ -54,18 +54,18 @@ static uint8_t make_plan(const struct blk_request *b)
 	return 0;
 }
 
-static enum step begin(struct queue *q, struct request *req)
+static enum step begin(struct blk_queue *q, struct request *req)
 {
 	req->plan = make_plan(&req->blk);
 	if (req->blk.op != BLK_DISCARD)
 		req->bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE;
-	return queue_first_step(q, req);
+	return blk_queue_first_step(q, req);
 }
 
-enum step blk_decode(struct queue *q, struct request *req)
+enum step blk_decode(struct blk_queue *q, struct request *req)
 {
 	switch (blkif_decode(q->config.abi, q->raw_slot, &q->config.limits,
-			     q->worker->raw_indirect, &req->blk)) {
+			     q->base.worker->raw_indirect, &req->blk)) {
 	case BLK_VALID:
 		return begin(q, req);
 	case BLK_FETCH_SEGMENTS:
@@ -78,7 +78,7 @@ enum step blk_decode(struct queue *q, struct request *req)
 	return refuse(req, BLKIF_RSP_ERROR);
 }
 
-enum step blk_segments(struct queue *q, struct request *req)
+enum step blk_segments(struct blk_queue *q, struct request *req)
 {
 	struct grant_span page[BLK_MAX_INDIRECT_PAGES];
 	unsigned int left = req->blk.nr_segments, i;
@@ -88,32 +88,32 @@ enum step blk_segments(struct queue *q, struct request *req)
 		unsigned int here =
 			left < BLK_SEGMENTS_PER_PAGE ? left : BLK_SEGMENTS_PER_PAGE;
 
-		page[i].gref = q->worker->raw_indirect[i];
+		page[i].gref = q->base.worker->raw_indirect[i];
 		page[i].offset = 0;
 		page[i].length = here * sizeof(struct blkif_request_segment);
 		left -= here;
 	}
-	err = grants_read(q->grants, page, i, q->worker->raw_segments, q->worker->now_ms,
+	err = grants_read(q->grants, page, i, q->base.worker->raw_segments, q->base.worker->now_ms,
 			  &req->pages);
 	if (err)
 		return err > 0 ? refuse(req, BLKIF_RSP_ERROR) : fail(req);
-	if (blkif_decode_segments(q->worker->raw_segments, &q->config.limits, &req->blk))
+	if (blkif_decode_segments(q->base.worker->raw_segments, &q->config.limits, &req->blk))
 		return refuse(req, BLKIF_RSP_ERROR);
 	return begin(q, req);
 }
 
-static bool get_buffer(struct queue *q, struct request *req)
+static bool get_buffer(struct blk_queue *q, struct request *req)
 {
-	req->buffer = buffers_get(&q->worker->buffers, req->bytes);
+	req->buffer = buffers_get(&q->base.worker->buffers, req->bytes);
 	return req->buffer;
 }
 
-enum step blk_take(struct queue *q, struct request *req)
+enum step blk_take(struct blk_queue *q, struct request *req)
 {
 	if (!get_buffer(q, req))
 		return fail(req);
 	if (grants_read(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
-			q->worker->now_ms, &req->pages))
+			q->base.worker->now_ms, &req->pages))
 		return fail(req);
 	return STEP_SUBMIT;
 }
@@ -132,20 +132,20 @@ static enum step after_disk(const struct request *req)
 	return STEP_RESPOND;
 }
 
-static enum disk_start start_data(struct queue *q, struct request *req)
+static enum disk_start start_data(struct blk_queue *q, struct request *req)
 {
 	uint64_t offset = req->blk.sector * BLK_SECTOR_SIZE;
 	enum disk_io io = writes(req) ? DISK_WRITE : DISK_READ;
 
 	if (req->blk.op == BLK_DISCARD)
-		return disk_start(q->config.disk, &q->worker->uring, DISK_DISCARD, NULL,
+		return disk_start(q->config.disk, &q->base.worker->uring, DISK_DISCARD, NULL,
 				  req->blk.nr_sectors * BLK_SECTOR_SIZE, offset, req);
-	return disk_start(q->config.disk, &q->worker->uring, io,
+	return disk_start(q->config.disk, &q->base.worker->uring, io,
 			  (uint8_t *)req->buffer + req->done, req->bytes - req->done,
 			  offset + req->done, req);
 }
 
-enum step blk_submit(struct queue *q, struct request *req)
+enum step blk_submit(struct blk_queue *q, struct request *req)
 {
 	if (req->bytes && !req->buffer && !get_buffer(q, req))
 		return fail(req);
@@ -155,7 +155,7 @@ enum step blk_submit(struct queue *q, struct request *req)
 		if (current(req) == PLAN_DATA)
 			started = start_data(q, req);
 		else
-			started = disk_start(q->config.disk, &q->worker->uring,
+			started = disk_start(q->config.disk, &q->base.worker->uring,
 					     DISK_FLUSH, NULL, 0, 0, req);
 		if (started == DISK_STARTED)
 			return STEP_WAIT;
@@ -164,7 +164,7 @@ enum step blk_submit(struct queue *q, struct request *req)
 	return after_disk(req);
 }
 
-enum step blk_complete(struct queue *q, struct request *req)
+enum step blk_complete(struct blk_queue *q, struct request *req)
 {
 	(void)q;
 	if ((req->result == -EINTR || req->result == -EAGAIN) &&
@@ -190,24 +190,24 @@ enum step blk_complete(struct queue *q, struct request *req)
 
 /* ---- the answer ---- */
 
-enum step blk_give(struct queue *q, struct request *req)
+enum step blk_give(struct blk_queue *q, struct request *req)
 {
-	if (q->state == QUEUE_DROPPED)
+	if (q->base.state == QUEUE_DROPPED)
 		return STEP_RESPOND;
 	if (grants_write(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
-			 q->worker->now_ms, &req->pages))
+			 q->base.worker->now_ms, &req->pages))
 		return fail(req);
 	return STEP_RESPOND;
 }
 
-enum step blk_respond(struct queue *q, struct request *req)
+enum step blk_respond(struct blk_queue *q, struct request *req)
 {
 	uint8_t bytes[16];
 	size_t size;
 
-	buffers_put(&q->worker->buffers, req->buffer, req->bytes);
+	buffers_put(&q->base.worker->buffers, req->buffer, req->bytes);
 	req->buffer = NULL;
-	if (q->state == QUEUE_DROPPED)
+	if (q->base.state == QUEUE_DROPPED)
 		return STEP_DONE;
 	size = blkif_encode_response(q->config.abi, req->blk.id, req->blk.wire_op,
 				     req->status, bytes);

@@ -6,44 +6,44 @@
 #ifndef XENMETER_BLK_H
 #define XENMETER_BLK_H
 
-#include "queue.h"
+#include "blk_queue.h"
 
 /**
  * blk_decode() - STEP_DECODE: the slot in q->raw_slot to a request
  * @q: the queue
  * @req: fresh
  */
-enum step blk_decode(struct queue *q, struct request *req);
+enum step blk_decode(struct blk_queue *q, struct request *req);
 
 /**
  * blk_segments() - STEP_SEGMENTS: fetch and check an indirect request's segments
  */
-enum step blk_segments(struct queue *q, struct request *req);
+enum step blk_segments(struct blk_queue *q, struct request *req);
 
 /**
  * blk_take() - STEP_TAKE: copy what is to be written from the guest
  */
-enum step blk_take(struct queue *q, struct request *req);
+enum step blk_take(struct blk_queue *q, struct request *req);
 
 /**
  * blk_submit() - STEP_SUBMIT: start the next disk I/O of the request's plan
  */
-enum step blk_submit(struct queue *q, struct request *req);
+enum step blk_submit(struct blk_queue *q, struct request *req);
 
 /**
  * blk_complete() - STEP_COMPLETE: look at req->result
  */
-enum step blk_complete(struct queue *q, struct request *req);
+enum step blk_complete(struct blk_queue *q, struct request *req);
 
 /**
  * blk_give() - STEP_GIVE: copy what was read to the guest
  */
-enum step blk_give(struct queue *q, struct request *req);
+enum step blk_give(struct blk_queue *q, struct request *req);
 
 /**
  * blk_respond() - STEP_RESPOND: write the response, give the buffer back
  */
-enum step blk_respond(struct queue *q, struct request *req);
+enum step blk_respond(struct blk_queue *q, struct request *req);
 
 /**
  * blk_settlement() - what a finished request was, for its row

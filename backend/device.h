@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block devices of all guests and their handshake with the frontends. Everything here
- * runs on the control thread; a connected device's queues belong to workers, which are
- * spoken to by messages only.
+ * The devices of all guests and their handshake with the frontends. Everything here runs
+ * on the control thread; a connected device's queues belong to workers, which are spoken
+ * to by messages only. What is peculiar to a kind of device is in vbd and vif.
  */
 #ifndef XENMETER_DEVICE_H
 #define XENMETER_DEVICE_H
@@ -11,9 +11,10 @@
 #include <xenstore.h>
 
 #include "guest.h"
+#include "guest_limits.h"
+#include "log.h"
 #include "worker.h"
-
-struct device;
+#include "xenbus.h"
 
 struct control {
 	struct xs_handle *xs;
@@ -25,6 +26,76 @@ struct control {
 	struct device *devices;
 	bool stopping;
 };
+
+enum device_phase {
+	PHASE_IDLE,	 /* no queues */
+	PHASE_ATTACHING, /* workers are attaching queues */
+	PHASE_CONNECTED,
+	PHASE_DETACHING, /* workers are letting queues go */
+};
+
+struct device {
+	const struct device_class *class;
+	struct device *next;
+	struct guest *guest;
+	uint32_t devid;
+	char kind[8];
+	char path[XENBUS_PATH_SIZE]; /* backend/KIND/DOMID/DEVID, relative to our home */
+	char frontend[XENBUS_PATH_SIZE]; /* the frontend's directory */
+	enum device_phase phase;
+	bool dirty;	 /* something has changed */
+	bool gone;	 /* its directory was removed */
+	bool failed;	 /* not tried again until the frontend has closed */
+	bool complained; /* there is an error node of ours */
+	bool attach_failed;
+	bool dropped;		/* queues that let go were told that the guest is dead */
+	struct queue *broken;	/* one that the guest broke */
+	unsigned int pending;	/* reports that workers owe */
+	unsigned int queue_count; /* as the frontend asked */
+	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
+	struct row *row[LIMIT_QUEUES_PER_DEVICE];     /* of the last connection, too */
+	uint32_t generation[LIMIT_QUEUES_PER_DEVICE]; /* of these rows */
+	unsigned int worker[LIMIT_QUEUES_PER_DEVICE];
+};
+
+/*
+ * A kind of device. What returns an int returns 0 or -errno, and has called device_fail()
+ * for every error but -EAGAIN. Those not marked otherwise must be there.
+ */
+struct device_class {
+	const char *name; /* the key of its rows */
+	size_t size;	  /* of the struct that begins with a struct device */
+	bool one_worker;  /* its queues share data: one worker serves them all */
+	/* To be offered with InitWait: put the keys on the list. */
+	int (*prepare)(struct control *c, struct device *d, struct xenbus_keys *keys);
+	/* Is what is behind it there? At InitWait, early, and before connecting. -EAGAIN:
+	 * not yet; a change in its directory has it asked again. */
+	int (*open)(struct control *c, struct device *d);
+	/* Read what the frontend wishes of the device as a whole. */
+	int (*read_wishes)(struct control *c, struct device *d);
+	/* Read and configure a queue; @dir has its keys. */
+	int (*make_queue)(struct control *c, struct device *d, unsigned int index,
+			  const char *dir, struct queue **ret_queue);
+	void (*free_queue)(struct device *d, struct queue *q);
+	/* To be published with Connected. */
+	void (*announce)(struct control *c, struct device *d, struct xenbus_keys *keys);
+	/* It is connected, and something in the store has changed; may be NULL. */
+	void (*changed)(struct control *c, struct device *d);
+	/* A worker has something to say of a queue of this kind; may be NULL. */
+	void (*report)(struct control *c, struct device *d, const struct message *m);
+	/* Connected, once a second. */
+	void (*tick)(struct control *c, struct device *d);
+	/* Queues are about to be let go; may be NULL. */
+	void (*closing)(struct device *d);
+	/* All queues have been let go. */
+	void (*closed)(struct device *d);
+	/* Let go of all that is behind it; the device is freed. */
+	void (*forget)(struct device *d);
+};
+
+extern const struct device_class vbd_class;
+
+/* ---- for the control thread's loop ---- */
 
 /**
  * device_watch_event() - a key has changed
@@ -46,12 +117,12 @@ void devices_step(struct control *c);
 /**
  * device_report() - a worker has reported on a queue
  * @c: the control thread's state
- * @m: MESSAGE_ATTACHED, _DETACHED or _BROKEN
+ * @m: MESSAGE_ATTACHED, _DETACHED, _BROKEN, or one for the device's class
  */
 void device_report(struct control *c, const struct message *m);
 
 /**
- * devices_tick() - once a second: has a disk been resized?
+ * devices_tick() - once a second: look after connected devices
  * @c: the control thread's state
  */
 void devices_tick(struct control *c);
@@ -73,5 +144,49 @@ unsigned int devices_busy(const struct control *c);
  * @c: the control thread's state
  */
 void devices_free(struct control *c);
+
+/* ---- for the kinds of devices ---- */
+
+/**
+ * device_say() - log a line about a device, within its guest's limit (XSA-43)
+ */
+void device_say(struct device *d, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * device_fail() - a message for the operator, and Closing
+ * @c: the control thread's state
+ * @d: not tried again until its frontend has closed, or the toolstack starts over
+ * @err: -errno
+ * @format: one sentence
+ *
+ * Like xenbus_dev_fatal() of Linux.
+ */
+void device_fail(struct control *c, struct device *d, int err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/**
+ * device_key_is() - has its directory this key, with this value?
+ */
+bool device_key_is(struct control *c, struct device *d, const char *name,
+		   const char *value);
+
+/**
+ * device_tell() - send a message to all of a device's queues
+ * @c: the control thread's state
+ * @d: the device
+ * @m: its `queue` is filled in for each
+ */
+void device_tell(struct control *c, struct device *d, const struct message *m);
+
+/**
+ * device_publish() - write keys and state; what fails is logged, and tried no more
+ * @c: the control thread's state
+ * @d: the device
+ * @keys: may be NULL
+ * @state: the new state
+ */
+void device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
+		    enum xenbus_state state);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One ring of one device, with its event channel, grants and row. The control thread
- * makes it and hands it to a worker, which alone touches it until it is detached. This is
- * the dispatcher: it decides whose cycles run, and device code (blk.c) only does the work
- * of one step and names the next.
+ * What every queue of a device is to its worker, whatever flows through it: events, visits,
+ * an account, a life. Everything here runs on the worker that the queue belongs to.
+ *
+ * The dispatchers are blk_queue and net_queue. They own the clock for their queue: they
+ * alone tell the meter whose cycles ran (design law 3).
  */
 #ifndef XENMETER_QUEUE_H
 #define XENMETER_QUEUE_H
@@ -12,107 +13,77 @@
 #include <stdint.h>
 #include <xenevtchn.h>
 
-#include "blkif.h"
-#include "disk.h"
-#include "grants.h"
-#include "guest_limits.h"
 #include "meter.h"
-#include "ring.h"
 #include "table.h"
 
 struct worker;
 struct queue;
 
-/* Where a request stands. Steps before STEP_HELD run at once, in this order or by leaps.
- */
-enum step {
-	STEP_DECODE,
-	STEP_SEGMENTS, /* indirect: fetch the list of segments */
-	STEP_TAKE,     /* data from the guest */
-	STEP_SUBMIT,   /* to the disk */
-	STEP_COMPLETE, /* the disk has answered */
-	STEP_GIVE,     /* data to the guest */
-	STEP_RESPOND,
-	STEP_HELD,  /* waits for room, or for the requests before a barrier */
-	STEP_WAIT,  /* waits for the disk */
-	STEP_AGAIN, /* goes to the disk once more, in the queue's next visit */
-	STEP_DONE,
+/* An event channel of a queue. */
+struct channel {
+	struct queue *queue;
+	evtchn_port_t port;	   /* 0: not bound */
+	uint32_t taken;		   /* work found since its last event */
+	uint32_t taken_before;	   /* between that event and the one before it */
+	uint32_t spurious_run;	   /* events in a row that brought nothing */
+	bool event;		   /* came, and its port is still masked */
+	bool muted;		   /* its port stays masked until the tick */
 };
 
-struct request {
-	struct account bill;
-	struct queue *queue;  /* NULL while free */
-	struct request *next; /* free list, `again`, or the visit's submissions */
-	uint64_t taken;	      /* clock when it left the ring */
-	enum step step;
-	bool refused;	 /* never got to the disk */
-	int16_t status;	 /* BLKIF_RSP_* */
-	uint8_t retries; /* of disk I/O */
-	uint8_t plan;	 /* disk I/O still to do, see blk.c */
-	int32_t result;	 /* of the disk I/O that has ended */
-	uint32_t bytes;	 /* of data, and size of the buffer */
-	uint32_t done;	 /* bytes that the disk has moved so far */
-	void *buffer;
-	struct grant_pages pages;
-	struct blk_request blk;
+/* What an I/O's completion leads back to: the first member of whatever waits for one. */
+struct waiter {
+	struct queue *queue;	 /* whose I/O it is; NULL while there is none */
+	struct account *account; /* pays for the completion */
 };
 
 enum queue_state {
 	QUEUE_SERVING,
 	QUEUE_DRAINING, /* takes no more requests, answers those it has */
-	QUEUE_BROKEN,	/* the guest's indices are impossible: likewise, and for good */
+	QUEUE_BROKEN,	/* the guest broke the protocol: likewise, and for good */
 	QUEUE_DROPPED,	/* ring and grants are let go; requests end without an answer */
 };
 
-/* All that a queue is made of; filled in by the control thread. */
-struct queue_config {
-	uint32_t domid;
-	uint32_t ring_ref[LIMIT_RING_PAGES];
-	uint32_t ring_pages;
-	evtchn_port_t remote_port;
-	enum blkif_abi abi;
-	uint32_t persistent; /* grants that may stay mapped */
-	uint32_t bytes;	     /* of buffers that may be in flight */
-	struct blk_limits limits;
-	const struct disk *disk;
-	struct row *row;
+/* A kind of queue. */
+struct queue_class {
+	/* Map rings, bind ports. 0 or -errno; what it holds then is let go by let_go(). */
+	int (*attach)(struct queue *q);
+	/* Give up all that is the guest's, also what a failed attach() left. */
+	void (*let_go)(struct queue *q);
+	/* Take requests, push responses, submit, settle. True: wants another turn. */
+	bool (*visit)(struct queue *q);
+	void (*complete)(struct waiter *waiter, int32_t result);
+	void (*tick)(struct queue *q);
+	/* It takes no more requests from now on. */
+	void (*drain)(struct queue *q);
+	/* Cycles that it owes beside its requests' bills and q->account. */
+	uint64_t (*owes)(const struct queue *q);
 };
 
 struct queue {
-	struct queue_config config;
+	const struct queue_class *class;
+	uint32_t domid;
+	struct row *row;
 	struct worker *worker;
 	enum queue_state state;
-	evtchn_port_t port;
-	void *pages; /* of the ring; NULL when let go */
-	struct ring ring;
-	struct grants *grants;
+	const char *broken_why; /* for the operator, once QUEUE_BROKEN */
+	bool attached;		/* rings are mapped */
 	struct account account; /* what it costs beyond its requests */
 	struct visit visit;
-	uint32_t in_flight;	   /* requests taken and not settled */
-	uint32_t bytes_in_flight;  /* of their buffers */
-	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
-	uint32_t taken_since_event;
-	uint32_t spurious_run;	     /* events in a row that brought nothing */
-	uint32_t taken_before_event; /* between the last event and the one before */
-	struct request *held;	     /* decoded, cannot start yet */
-	bool barrier;		     /* one is running: nothing may overtake it */
-	bool event;		     /* came, and its port is still masked */
-	bool muted;		     /* its port stays masked until the tick */
-	bool starved;		     /* there was no memory for a request */
-	bool runnable;		     /* on the worker's list */
-	unsigned int detaching;	     /* messages to let go that are to be answered */
+	uint32_t in_flight; /* requests taken and not settled, I/O not completed */
+	bool starved;	    /* there was no memory for a request */
+	bool runnable;	    /* on the worker's list */
+	unsigned int detaching; /* messages to let go that are to be answered */
 	struct queue *next_runnable;
-	struct request *again;	   /* to be submitted once more */
-	struct request *submitted; /* in this visit */
-	uint32_t submitted_count;
-	uint8_t raw_slot[BLK_MAX_SLOT_SIZE];
+	struct queue *next; /* of the worker's queues */
 };
 
+/* ---- for the worker ---- */
+
 /**
- * queue_attach() - map the ring, bind the event channel, be ready to serve
- * @q: config and worker filled in, the rest zero
+ * queue_attach() - map the rings, bind the event channels, be ready to serve
+ * @q: configured; the rest of it zero
  *
- * On the worker. The cost is the guest's.
+ * The cost is the guest's.
  *
  * Return: 0, or -errno: nothing is held then.
  */
@@ -123,50 +94,101 @@ int queue_attach(struct queue *q);
  * @q: an attached queue
  * @drop: let the guest's pages go at once, even with requests in flight: it is dead
  *
- * On the worker. The queue is free when queue_detached() says so.
+ * The queue is free when queue_detached() says so.
  */
 void queue_detach(struct queue *q, bool drop);
 
 /**
  * queue_detached() - has a detaching queue let go of everything?
- * @q: the queue
  */
 bool queue_detached(const struct queue *q);
 
 /**
  * queue_event() - the guest has sent an event
- * @q: the queue
+ * @ch: into which of its channels
  */
-void queue_event(struct queue *q);
-
-/**
- * queue_completion() - the disk has ended an I/O
- * @req: the request
- * @result: bytes moved, or -errno
- */
-void queue_completion(struct request *req, int32_t result);
-
-/**
- * queue_visit() - take requests, push responses, submit; then settle what it cost
- * @q: the queue
- *
- * Return: true if it has more to do and wants another turn.
- */
-bool queue_visit(struct queue *q);
+void queue_event(struct channel *ch);
 
 /**
  * queue_tick() - upkeep, once a second
- * @q: an attached queue
  */
 void queue_tick(struct queue *q);
 
 /**
- * queue_first_step() - where a decoded request goes on
- * @q: its queue
- * @req: the request, decoded and valid, `bytes` filled in
- *
- * Return: STEP_TAKE or STEP_SUBMIT, or STEP_HELD if it has to wait.
+ * queue_owes() - cycles charged to it, beside its requests' bills, and not yet settled
  */
-enum step queue_first_step(struct queue *q, struct request *req);
+uint64_t queue_owes(const struct queue *q);
+
+/* ---- for its dispatcher ---- */
+
+/**
+ * queue_charge() - the cycles since the last boundary are this queue's
+ * @q: the queue
+ * @stage: of what
+ */
+void queue_charge(struct queue *q, enum stage stage);
+
+/**
+ * queue_settle() - what it cost beside its requests goes into its row
+ */
+void queue_settle(struct queue *q);
+
+/**
+ * queue_map_ring() - map granted pages, one after the other
+ * @q: the queue
+ * @ref: their grant references
+ * @pages: how many
+ * @ret_pages: written on success
+ *
+ * Return: 0 or -errno.
+ */
+int queue_map_ring(struct queue *q, uint32_t *ref, uint32_t pages, void **ret_pages);
+
+/**
+ * queue_unmap_ring() - the other way; @pages of memory at @ring, which may be NULL
+ */
+void queue_unmap_ring(struct queue *q, void **ring, uint32_t pages);
+
+/**
+ * queue_bind() - bind a channel to the guest's port
+ * @q: the queue
+ * @ch: a channel, zeroed
+ * @remote_port: the guest's
+ *
+ * Return: 0 or -errno.
+ */
+int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port);
+
+/**
+ * queue_unbind() - let a channel go; does nothing if it is not bound
+ */
+void queue_unbind(struct queue *q, struct channel *ch);
+
+/**
+ * queue_notify() - send the guest an event
+ */
+void queue_notify(struct queue *q, struct channel *ch);
+
+/**
+ * queue_end_event() - a channel's event has been dealt with: hear the next
+ * @q: the queue
+ * @ch: one of its channels, `taken` counted up by the work found
+ *
+ * Linux's evtchn device gives no back-off, as its own backends have (XSA-332): after
+ * LIMIT_SPURIOUS_RUN events without work the port stays masked until the next tick.
+ */
+void queue_end_event(struct queue *q, struct channel *ch);
+
+/**
+ * queue_hear_again() - at the tick: a muted channel is heard once
+ */
+void queue_hear_again(struct queue *q, struct channel *ch);
+
+/**
+ * queue_break() - the guest broke the protocol: serve this queue no more
+ * @q: the queue
+ * @why: a constant text for the operator
+ */
+void queue_break(struct queue *q, const char *why);
 
 #endif

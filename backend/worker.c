@@ -85,18 +85,18 @@ struct request *worker_get_request(struct worker *w)
 
 void worker_put_request(struct worker *w, struct request *req)
 {
-	req->queue = NULL;
+	req->waiter.queue = NULL;
 	req->next = w->free_requests;
 	w->free_requests = req;
 }
 
 /* ---- queues ---- */
 
-int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q)
+int worker_set_port(struct worker *w, evtchn_port_t port, struct channel *ch)
 {
 	if (port >= w->ports) {
 		size_t ports = port + 64;
-		struct queue **grown;
+		struct channel **grown;
 
 		if (port >= MAX_PORTS)
 			return -ENOMEM;
@@ -107,8 +107,24 @@ int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q)
 		w->by_port = grown;
 		w->ports = ports;
 	}
-	w->by_port[port] = q;
+	w->by_port[port] = ch;
 	return 0;
+}
+
+void worker_add_queue(struct worker *w, struct queue *q)
+{
+	q->next = w->queues;
+	w->queues = q;
+}
+
+static void remove_queue(struct worker *w, struct queue *q)
+{
+	struct queue **at = &w->queues;
+
+	while (*at && *at != q)
+		at = &(*at)->next;
+	if (*at)
+		*at = q->next;
 }
 
 void worker_make_runnable(struct worker *w, struct queue *q)
@@ -153,6 +169,7 @@ static void report_detached(struct worker *w, struct queue *q)
 {
 	int answered = q->detaching;
 
+	remove_queue(w, q);
 	q->detaching = 0;
 	report(w, MESSAGE_DETACHED, q, answered);
 }
@@ -164,10 +181,10 @@ static void visit_queues(struct worker *w)
 	for (q = take_runnable(w); q; q = next) {
 		next = q->next_runnable;
 		q->runnable = false;
-		if (queue_visit(q))
+		if (q->class->visit(q))
 			worker_make_runnable(w, q);
 		if (queue_detached(q) && !q->runnable) {
-			if (q->pages) {
+			if (q->attached) {
 				queue_detach(q, true); /* drained: now let go */
 				continue;
 			}
@@ -276,17 +293,17 @@ static uint64_t glance_for_completions(struct worker *w)
 
 /* ---- who pays for the wait ---- */
 
-static struct request *request_of(const struct io_uring_cqe *cqe)
+static struct waiter *waiter_of(const struct io_uring_cqe *cqe)
 {
 	return cqe->user_data > COOKIE_LAST ? io_uring_cqe_get_data(cqe) : NULL;
 }
 
 static struct queue *owner_of(const struct worker *w, const struct io_uring_cqe *cqe)
 {
-	struct request *req = request_of(cqe);
+	struct waiter *waiter = waiter_of(cqe);
 
-	if (req)
-		return req->queue;
+	if (waiter)
+		return waiter->queue;
 	return cqe->user_data == COOKIE_EVENTS ? w->event_queue : NULL;
 }
 
@@ -310,10 +327,10 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 
 	for (i = 0; i < count; i++) {
 		uint64_t share = meter_share(&cost, count - i);
-		struct request *req = request_of(cqes[i]);
+		struct waiter *waiter = waiter_of(cqes[i]);
 		struct queue *q = owner_of(w, cqes[i]);
-		struct account *a = req ? &req->bill : q ? &q->account : NULL;
-		enum stage stage = req ? STAGE_COMPLETE : STAGE_PARSE;
+		struct account *a = waiter ? waiter->account : q ? &q->account : NULL;
+		enum stage stage = waiter ? STAGE_COMPLETE : STAGE_PARSE;
 
 		if (!a)
 			w->meter.overhead += share;
@@ -348,13 +365,15 @@ static void hand_to_waiting(struct worker *w, uint64_t cost)
 static bool take_event(struct worker *w)
 {
 	xenevtchn_port_or_error_t port = xenevtchn_pending(w->evtchn);
-	struct queue *q = NULL;
+	struct channel *ch = NULL;
+	struct queue *q;
 
 	if (port >= 0 && (size_t)port < w->ports)
-		q = w->by_port[port];
+		ch = w->by_port[port];
+	q = ch ? ch->queue : NULL;
 	w->event_queue = q;
-	if (q)
-		queue_event(q);
+	if (ch)
+		queue_event(ch);
 	worker_claim(w, q ? &q->account.exact[STAGE_PARSE] : &w->meter.overhead);
 	return port >= 0;
 }
@@ -398,7 +417,7 @@ static void obey(struct worker *w, const struct message *m)
 		queue_detach(m->queue, m->kind == MESSAGE_DROP);
 		break;
 	case MESSAGE_RESIZE:
-		m->queue->config.limits.sectors = m->sectors;
+		blk_queue_of(m->queue)->config.limits.sectors = m->value;
 		break;
 	case MESSAGE_STOP:
 		w->stopping = true;
@@ -422,11 +441,10 @@ static void take_commands(struct worker *w)
 
 static void tick(struct worker *w)
 {
-	size_t port;
+	struct queue *q;
 
-	for (port = 0; port < w->ports; port++)
-		if (w->by_port[port])
-			queue_tick(w->by_port[port]);
+	for (q = w->queues; q; q = q->next)
+		queue_tick(q);
 	buffers_trim(&w->buffers);
 	w->audit_due = true;
 	worker_claim(w, &w->meter.overhead);
@@ -434,10 +452,10 @@ static void tick(struct worker *w)
 
 static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
 {
-	struct request *req = request_of(cqe);
+	struct waiter *waiter = waiter_of(cqe);
 
-	if (req)
-		queue_completion(req, cqe->res);
+	if (waiter)
+		waiter->queue->class->complete(waiter, cqe->res);
 	else if (cqe->user_data == COOKIE_COMMANDS)
 		take_commands(w);
 	else if (cqe->user_data == COOKIE_TICK)
@@ -455,11 +473,11 @@ static uint64_t open_bills(const struct worker *w)
 
 	for (chunk = w->chunks; chunk; chunk = chunk->next)
 		for (i = 0; i < REQUEST_CHUNK; i++)
-			if (chunk->request[i].queue)
+			if (chunk->request[i].waiter.queue)
 				sum += account_total(&chunk->request[i].bill);
 	/* At the end of a turn only queues that wait for the next may owe something. */
 	for (q = w->runnable; q; q = q->next_runnable)
-		sum += account_total(&q->account);
+		sum += queue_owes(q);
 	return sum;
 }
 

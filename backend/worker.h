@@ -14,6 +14,7 @@
 
 #include "buffers.h"
 #include "meter.h"
+#include "blk_queue.h"
 #include "queue.h"
 #include "switches.h"
 #include "table.h"
@@ -41,7 +42,7 @@ struct message {
 	} kind;
 	int result; /* 0 or -errno; enum worker_trouble; how many are answered at once */
 	struct queue *queue;
-	uint64_t sectors; /* MESSAGE_RESIZE: 512-byte units */
+	uint64_t value; /* MESSAGE_RESIZE: 512-byte units */
 };
 
 /* The result of MESSAGE_STARTED. */
@@ -63,8 +64,9 @@ struct worker {
 	struct buffers buffers;
 	struct request *free_requests;
 	struct request_chunk *chunks;
-	struct queue **by_port; /* index: event-channel port */
+	struct channel **by_port; /* index: event-channel port */
 	size_t ports;		/* its length */
+	struct queue *queues;	/* that are attached */
 	struct queue *runnable, **runnable_end;
 	struct queue *event_queue; /* whose event this turn brought, if any */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
@@ -159,14 +161,19 @@ static inline void worker_claim(struct worker *w, uint64_t *to)
 }
 
 /**
- * worker_set_port() - events of a port go to a queue
+ * worker_set_port() - events of a port go to a channel
  * @w: the worker
  * @port: the local port
- * @q: the queue, NULL for nobody
+ * @ch: the channel, NULL for nobody
  *
  * Return: 0 or -ENOMEM.
  */
-int worker_set_port(struct worker *w, evtchn_port_t port, struct queue *q);
+int worker_set_port(struct worker *w, evtchn_port_t port, struct channel *ch);
+
+/**
+ * worker_add_queue() - it is attached: it gets ticks, until it has been detached
+ */
+void worker_add_queue(struct worker *w, struct queue *q);
 
 /**
  * worker_make_runnable() - the queue wants a visit in this turn, or the next

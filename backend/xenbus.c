@@ -56,6 +56,17 @@ int xenbus_read_number(struct xs_handle *xs, const char *dir, const char *name,
 	return err;
 }
 
+uint64_t xenbus_number_or(struct xs_handle *xs, const char *dir, const char *name,
+			  uint64_t max, uint64_t fallback)
+{
+	uint64_t number;
+	int err = xenbus_read_number(xs, dir, name, max, &number);
+
+	if (err == -ENOENT)
+		return fallback;
+	return err ? UINT64_MAX : number;
+}
+
 enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir)
 {
 	char *value = xenbus_read(xs, dir, "state");

@@ -50,6 +50,15 @@ int xenbus_read_number(struct xs_handle *xs, const char *dir, const char *name,
 		       uint64_t max, uint64_t *ret_number);
 
 /**
+ * xenbus_number_or() - read a key that may be missing
+ * @fallback: what it means if it is
+ *
+ * Return: its value, @fallback if absent, or UINT64_MAX if it is no number up to @max.
+ */
+uint64_t xenbus_number_or(struct xs_handle *xs, const char *dir, const char *name,
+			  uint64_t max, uint64_t fallback);
+
+/**
  * xenbus_read_state() - read a directory's `state`
  *
  * Return: XenbusStateUnknown if there is none, or nonsense.

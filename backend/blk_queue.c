@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher of one block queue, in the order in which things happen to it.
+ *
+ * The meter is told at the end of each step who caused it: a request's own step is its
+ * bill's; what a visit costs beside that is the queue's account. Submitting is one system
+ * call for all requests of a visit: exact for the row, divided evenly among the requests.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blk.h"
+#include "blk_queue.h"
+#include "uring.h"
+#include "worker.h"
+
+static const struct {
+	enum step (*run)(struct blk_queue *q, struct request *req);
+	enum stage stage;
+} steps[] = {
+	[STEP_DECODE] = { blk_decode, STAGE_PARSE },
+	[STEP_SEGMENTS] = { blk_segments, STAGE_GRANT },
+	[STEP_TAKE] = { blk_take, STAGE_GRANT },
+	[STEP_SUBMIT] = { blk_submit, STAGE_SUBMIT },
+	[STEP_COMPLETE] = { blk_complete, STAGE_COMPLETE },
+	[STEP_GIVE] = { blk_give, STAGE_GRANT },
+	[STEP_RESPOND] = { blk_respond, STAGE_RESPOND },
+};
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_HELD, "every step that runs");
+
+/* ---- attach ---- */
+
+static int map_ring(struct blk_queue *q)
+{
+	struct blk_queue_config *c = &q->config;
+	int err = queue_map_ring(&q->base, c->ring_ref, c->ring_pages, &q->pages);
+
+	if (err)
+		return err;
+	return ring_attach(&q->ring, q->pages, (size_t)c->ring_pages * RING_PAGE_SIZE,
+			   blkif_slot_size(c->abi));
+}
+
+static int attach(struct queue *base)
+{
+	struct blk_queue *q = blk_queue_of(base);
+	int err = map_ring(q);
+
+	if (err)
+		return err;
+	q->grants = grants_new(base->worker->gnttab, base->domid, q->config.persistent);
+	if (!q->grants)
+		return -ENOMEM;
+	return queue_bind(base, &q->channel, q->config.remote_port);
+}
+
+static void let_go(struct queue *base)
+{
+	struct blk_queue *q = blk_queue_of(base);
+
+	grants_free(q->grants);
+	q->grants = NULL;
+	queue_unmap_ring(base, &q->pages, q->config.ring_pages);
+	queue_unbind(base, &q->channel);
+}
+
+/* ---- one request ---- */
+
+static void settle_request(struct blk_queue *q, struct request *req)
+{
+	struct meter *m = &q->base.worker->meter;
+	struct settlement s;
+
+	blk_settlement(req, &s);
+	s.latency_ns = clock_scaled_ns(m->last - req->taken, q->base.worker->ns_scale);
+	m->settled += row_settle_request(q->base.row, &s, &req->bill);
+	q->base.in_flight--;
+	q->bytes_in_flight -= buffers_size(req->bytes);
+	if (req->blk.op == BLK_BARRIER && !req->refused)
+		q->barrier = false;
+	worker_put_request(q->base.worker, req);
+}
+
+static void run(struct blk_queue *q, struct request *req)
+{
+	while (req->step < STEP_HELD) {
+		enum stage stage = steps[req->step].stage;
+
+		req->step = steps[req->step].run(q, req);
+		worker_claim(q->base.worker, &req->bill.exact[stage]);
+	}
+	if (req->step == STEP_DONE)
+		settle_request(q, req);
+	if (req->step == STEP_WAIT) {
+		req->next = q->submitted;
+		q->submitted = req;
+		q->submitted_count++;
+	}
+	if (req->step == STEP_AGAIN) {
+		req->next = q->again;
+		q->again = req;
+	}
+}
+
+/* What completions left to be submitted: now there is one payer for the submission. */
+static void run_again(struct blk_queue *q)
+{
+	struct request *req, *next;
+
+	for (req = q->again, q->again = NULL; req; req = next) {
+		next = req->next;
+		req->step = STEP_SUBMIT;
+		run(q, req);
+	}
+}
+
+static bool may_start(const struct blk_queue *q, const struct request *req)
+{
+	if (req->blk.op == BLK_BARRIER && q->base.in_flight > 1)
+		return false;
+	/* A request alone may always go, or the limit could stop it for ever. */
+	return q->bytes_in_flight == 0 ||
+	       q->bytes_in_flight + buffers_size(req->bytes) <= q->config.bytes;
+}
+
+static enum step start(struct blk_queue *q, struct request *req)
+{
+	bool takes_data = req->bytes && req->blk.op != BLK_READ;
+
+	q->bytes_in_flight += buffers_size(req->bytes);
+	q->bytes_this_visit += req->bytes;
+	if (req->blk.op == BLK_BARRIER)
+		q->barrier = true;
+	return takes_data ? STEP_TAKE : STEP_SUBMIT;
+}
+
+enum step blk_queue_first_step(struct blk_queue *q, struct request *req)
+{
+	if (may_start(q, req))
+		return start(q, req);
+	q->held = req;
+	return STEP_HELD;
+}
+
+static void release_held(struct blk_queue *q)
+{
+	struct request *req = q->held;
+
+	if (!req || !may_start(q, req))
+		return;
+	q->held = NULL;
+	req->step = start(q, req);
+	run(q, req);
+}
+
+/* ---- a visit ---- */
+
+static bool takes_requests(const struct blk_queue *q)
+{
+	return q->base.state == QUEUE_SERVING && !q->held && !q->barrier;
+}
+
+/* Take the next request off the ring, if there is one and there is memory for it. */
+static struct request *take_request(struct blk_queue *q)
+{
+	struct request *req = worker_get_request(q->base.worker);
+	enum ring_status status = RING_EMPTY;
+
+	if (req)
+		status = ring_pop(&q->ring, q->raw_slot);
+	if (status == RING_REQUEST) {
+		req->waiter = (struct waiter){ &q->base, &req->bill };
+		req->taken = q->base.worker->meter.last;
+		q->base.in_flight++;
+		q->channel.taken++;
+		return req;
+	}
+	if (status == RING_BROKEN)
+		queue_break(&q->base, "its indices are impossible");
+	if (req)
+		worker_put_request(q->base.worker, req);
+	else
+		q->base.starved = true; /* tried again at the next tick */
+	return NULL;
+}
+
+static void push_responses(struct blk_queue *q)
+{
+	if (!q->pages || !ring_push(&q->ring))
+		return;
+	queue_notify(&q->base, &q->channel);
+}
+
+/* One system call for all that this visit prepared. */
+static void submit(struct blk_queue *q)
+{
+	uint64_t cost = 0;
+
+	if (!q->submitted)
+		return;
+	uring_submit(&q->base.worker->uring);
+	worker_claim(q->base.worker, &cost);
+	for (; q->submitted; q->submitted = q->submitted->next)
+		q->submitted->bill.exact[STAGE_SUBMIT] +=
+			meter_share(&cost, q->submitted_count--);
+}
+
+static void take_requests(struct blk_queue *q)
+{
+	unsigned int taken;
+
+	q->bytes_this_visit = 0;
+	run_again(q);
+	release_held(q);
+	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q) &&
+			q->bytes_this_visit < LIMIT_BYTES_PER_VISIT;
+	     taken++) {
+		struct request *req = take_request(q);
+
+		if (!req)
+			break;
+		run(q, req);
+	}
+}
+
+/* Is there more on the ring? If not, the guest will send an event for it. */
+static bool look_again(struct blk_queue *q)
+{
+	enum ring_status status;
+
+	if (!takes_requests(q) || q->base.starved)
+		return false;
+	status = ring_final_check(&q->ring);
+	if (status == RING_BROKEN)
+		queue_break(&q->base, "its indices are impossible");
+	return status == RING_REQUEST;
+}
+
+static bool visit(struct queue *base)
+{
+	struct blk_queue *q = blk_queue_of(base);
+	bool more;
+
+	take_requests(q);
+	push_responses(q); /* the guest goes on while we submit */
+	queue_charge(&q->base, STAGE_RESPOND);
+	submit(q);
+	more = look_again(q);
+	queue_end_event(base, &q->channel);
+	queue_charge(&q->base, STAGE_PARSE);
+	queue_settle(&q->base);
+	return more;
+}
+
+/* ---- what wakes it ---- */
+
+static void complete(struct waiter *waiter, int32_t result)
+{
+	struct request *req = (struct request *)waiter;
+	struct blk_queue *q = blk_queue_of(waiter->queue);
+
+	req->result = result;
+	req->step = STEP_COMPLETE;
+	run(q, req);
+	worker_make_runnable(q->base.worker, &q->base);
+}
+
+static void tick(struct queue *base)
+{
+	struct blk_queue *q = blk_queue_of(base);
+
+	queue_hear_again(base, &q->channel);
+	if (!q->grants || !grants_held(q->grants))
+		return;
+	/* What ran until here was looking for queues like this one. */
+	worker_claim(base->worker, &base->worker->meter.overhead);
+	grants_trim(q->grants, base->worker->now_ms);
+	queue_charge(base, STAGE_GRANT);
+	worker_make_runnable(base->worker, base);
+}
+
+/* ---- detach ---- */
+
+/* A request that waits for others is not waited for when the guest is dead. */
+static void drain(struct queue *base)
+{
+	struct blk_queue *q = blk_queue_of(base);
+	struct request *req = q->held;
+
+	if (!req || base->state != QUEUE_DROPPED)
+		return;
+	q->held = NULL;
+	req->bytes = 0; /* it never got a buffer */
+	req->status = BLKIF_RSP_ERROR;
+	settle_request(q, req);
+}
+
+static const struct queue_class blk_queue_class = {
+	.attach = attach,
+	.let_go = let_go,
+	.visit = visit,
+	.complete = complete,
+	.tick = tick,
+	.drain = drain,
+};
+
+struct blk_queue *blk_queue_new(void)
+{
+	struct blk_queue *q = calloc(1, sizeof(*q));
+
+	if (q)
+		q->base.class = &blk_queue_class;
+	return q;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A blkif ring and the requests that came from it: the dispatcher of its requests. The
+ * control thread makes a queue and hands it to a worker; from then until it is detached
+ * everything here runs on that worker.
+ *
+ * A request goes through steps; blk.h does the work of one step and names the next.
+ */
+#ifndef XENMETER_BLK_QUEUE_H
+#define XENMETER_BLK_QUEUE_H
+
+#include "blkif.h"
+#include "disk.h"
+#include "grants.h"
+#include "guest_limits.h"
+#include "queue.h"
+#include "ring.h"
+
+struct blk_queue;
+
+/* Where a request stands. Steps before STEP_HELD run at once, in this order or by leaps.
+ */
+enum step {
+	STEP_DECODE,
+	STEP_SEGMENTS, /* indirect: fetch the list of segments */
+	STEP_TAKE,     /* data from the guest */
+	STEP_SUBMIT,   /* to the disk */
+	STEP_COMPLETE, /* the disk has answered */
+	STEP_GIVE,     /* data to the guest */
+	STEP_RESPOND,
+	STEP_HELD,  /* waits for room, or for the requests before a barrier */
+	STEP_WAIT,  /* waits for the disk */
+	STEP_AGAIN, /* goes to the disk once more, in the queue's next visit */
+	STEP_DONE,
+};
+
+struct request {
+	struct waiter waiter; /* pays with `bill` */
+	struct account bill;
+	struct request *next; /* free list, `again`, or the visit's submissions */
+	uint64_t taken;	      /* clock when it left the ring */
+	enum step step;
+	bool refused;	 /* never got to the disk */
+	int16_t status;	 /* BLKIF_RSP_* */
+	uint8_t retries; /* of disk I/O */
+	uint8_t plan;	 /* disk I/O still to do, see blk.c */
+	int32_t result;	 /* of the disk I/O that has ended */
+	uint32_t bytes;	 /* of data, and size of the buffer */
+	uint32_t done;	 /* bytes that the disk has moved so far */
+	void *buffer;
+	struct grant_pages pages;
+	struct blk_request blk;
+};
+
+/* All that a queue is made of; filled in by the control thread. */
+struct blk_queue_config {
+	uint32_t ring_ref[LIMIT_RING_PAGES];
+	uint32_t ring_pages;
+	evtchn_port_t remote_port;
+	enum blkif_abi abi;
+	uint32_t persistent; /* grants that may stay mapped */
+	uint32_t bytes;	     /* of buffers that may be in flight */
+	struct blk_limits limits;
+	const struct disk *disk;
+};
+
+struct blk_queue {
+	struct queue base;
+	struct blk_queue_config config;
+	struct channel channel;
+	void *pages; /* of the ring; NULL when let go */
+	struct ring ring;
+	struct grants *grants;
+	uint32_t bytes_in_flight;  /* of requests' buffers */
+	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
+	struct request *held;	   /* decoded, cannot start yet */
+	bool barrier;		   /* one is running: nothing may overtake it */
+	struct request *again;	   /* to be submitted once more */
+	struct request *submitted; /* in this visit */
+	uint32_t submitted_count;
+	uint8_t raw_slot[BLK_MAX_SLOT_SIZE];
+};
+
+/**
+ * blk_queue_new() - a queue, with its config to be filled in
+ *
+ * Return: to be freed with free() when it is detached or was never attached; NULL without
+ * memory.
+ */
+struct blk_queue *blk_queue_new(void);
+
+/**
+ * blk_queue_of() - the block queue that a queue of class vbd is
+ */
+static inline struct blk_queue *blk_queue_of(const struct queue *q)
+{
+	return (struct blk_queue *)q;
+}
+
+/**
+ * blk_queue_first_step() - where a decoded request goes on
+ * @q: its queue
+ * @req: the request, decoded and valid, `bytes` filled in
+ *
+ * Return: STEP_TAKE or STEP_SUBMIT, or STEP_HELD if it has to wait.
+ */
+enum step blk_queue_first_step(struct blk_queue *q, struct request *req);
+
+#endif

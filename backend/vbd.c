@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Block devices: the disk behind one, and the keys of xen/io/blkif.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blk_queue.h"
+#include "device.h"
+#include "guest_limits.h"
+#include "xenbus.h"
+
+struct vbd {
+	struct device base;
+	struct disk *disk;
+	/* What the frontend wishes, of the present connection. */
+	enum blkif_abi abi;
+	unsigned int ring_pages;
+	bool persistent;
+};
+
+static struct vbd *vbd_of(const struct device *d)
+{
+	return (struct vbd *)d;
+}
+
+/* ---- prepared ---- */
+
+static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
+{
+	(void)c, (void)d;
+	xenbus_add(keys, "feature-persistent", 1);
+	xenbus_add(keys, "feature-max-indirect-segments", BLK_MAX_INDIRECT_SEGMENTS);
+	xenbus_add(keys, "multi-queue-max-queues", LIMIT_QUEUES_PER_DEVICE);
+	xenbus_add(keys, "max-ring-page-order", LIMIT_RING_ORDER);
+	xenbus_add(keys, "max-ring-pages", LIMIT_RING_PAGES);
+	return 0;
+}
+
+/* The file or device, once the hotplug script has found it; without a script, `params`.
+ * NULL: not yet known. To be freed. */
+static char *read_target(struct control *c, struct device *d)
+{
+	char *target = xenbus_read(c->xs, d->path, "physical-device-path");
+	char *script;
+
+	if (target)
+		return target;
+	script = xenbus_read(c->xs, d->path, "script");
+	free(script);
+	return script ? NULL : xenbus_read(c->xs, d->path, "params");
+}
+
+static const struct device *other_writer(const struct control *c, const struct vbd *v)
+{
+	const struct device *o;
+
+	for (o = c->devices; o; o = o->next) {
+		const struct disk *disk = o->class == v->base.class ? vbd_of(o)->disk : NULL;
+
+		if (disk && disk != v->disk && disk_same(disk, v->disk) &&
+		    !(disk->read_only && v->disk->read_only))
+			return o;
+	}
+	return NULL;
+}
+
+static int check_cache_mode(struct control *c, struct device *d)
+{
+	char *cache = xenbus_read(c->xs, d->path, "cache");
+	bool known = !cache || !strcmp(cache, "none") || !strcmp(cache, "writeback");
+
+	if (!known)
+		device_fail(c, d, -EINVAL,
+			    "cache=%s is not known; write none or writeback", cache);
+	free(cache);
+	return known ? 0 : -EINVAL;
+}
+
+static int check_sharing(struct control *c, struct vbd *v, const char *target)
+{
+	const struct device *other = other_writer(c, v);
+
+	if (!other)
+		return 0;
+	device_fail(c, &v->base, -EBUSY, "%s: in use by %s (%s)", target, other->path,
+		    other->guest->name);
+	return -EBUSY;
+}
+
+static int open_target(struct control *c, struct vbd *v, const char *target)
+{
+	char reason[DISK_REASON_SIZE] = "out of memory";
+	struct disk_options o = { .target = target };
+	struct device *d = &v->base;
+	int err;
+
+	o.shared = device_key_is(c, d, "mode", "w!");
+	o.read_only = !o.shared && !device_key_is(c, d, "mode", "w");
+	o.buffered = device_key_is(c, d, "cache", "writeback");
+	err = check_cache_mode(c, d);
+	if (err)
+		return err;
+	err = disk_open(&o, &v->disk, reason);
+	if (err) {
+		device_fail(c, d, err, "%s", reason);
+		return err;
+	}
+	/* libxl always writes it; absent means yes (blkif.h). */
+	if (device_key_is(c, d, "discard-enable", "0"))
+		v->disk->discard = false;
+	return o.shared ? 0 : check_sharing(c, v, target);
+}
+
+static int open_disk(struct control *c, struct device *d)
+{
+	struct vbd *v = vbd_of(d);
+	char *target;
+	int err;
+
+	if (v->disk)
+		return 0;
+	target = read_target(c, d);
+	if (!target)
+		return -EAGAIN;
+	err = open_target(c, v, target);
+	free(target);
+	return err;
+}
+
+/* ---- connected ---- */
+
+static int read_ring_size(struct control *c, struct vbd *v)
+{
+	struct device *d = &v->base;
+	uint64_t order, pages;
+
+	order = xenbus_number_or(c->xs, d->frontend, "ring-page-order", LIMIT_RING_ORDER, 99);
+	pages = xenbus_number_or(c->xs, d->frontend, "num-ring-pages", LIMIT_RING_PAGES, 0);
+	if (order == UINT64_MAX || pages == UINT64_MAX || (pages & (pages - 1))) {
+		device_fail(c, d, -EINVAL,
+			    "the frontend's ring-page-order or num-ring-pages is "
+			    "not one we offered (at most %d pages)",
+			    LIMIT_RING_PAGES);
+		return -EINVAL;
+	}
+	if (order != 99)
+		v->ring_pages = 1u << order;
+	else
+		v->ring_pages = pages ? pages : 1;
+	return 0;
+}
+
+static int read_wishes(struct control *c, struct device *d)
+{
+	char *protocol = xenbus_read(c->xs, d->frontend, "protocol");
+	struct vbd *v = vbd_of(d);
+	/* No key is a protocol, a key that cannot be read is none. */
+	int err = !protocol && errno != ENOENT ? -EINVAL
+					       : blkif_abi_parse(protocol, &v->abi);
+
+	free(protocol);
+	if (err) {
+		device_fail(c, d, err, "the frontend's protocol is not known");
+		return err;
+	}
+	v->persistent =
+		xenbus_number_or(c->xs, d->frontend, "feature-persistent", 1, 0) == 1;
+	return read_ring_size(c, v);
+}
+
+static int read_ring_refs(struct control *c, const char *dir, struct blk_queue_config *q)
+{
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < q->ring_pages; i++) {
+		uint64_t ref;
+
+		snprintf(name, sizeof(name), "ring-ref%u", i);
+		ref = xenbus_number_or(c->xs, dir, name, UINT32_MAX, UINT64_MAX);
+		/* One page goes by either name, whatever the order key says. */
+		if (ref == UINT64_MAX && q->ring_pages == 1)
+			ref = xenbus_number_or(c->xs, dir, "ring-ref", UINT32_MAX,
+					       UINT64_MAX);
+		if (ref == UINT64_MAX)
+			return -EINVAL;
+		q->ring_ref[i] = ref;
+	}
+	return 0;
+}
+
+static int read_queue(struct control *c, struct device *d, unsigned int index,
+		      const char *dir, struct blk_queue_config *q)
+{
+	uint64_t port;
+	int err;
+
+	err = read_ring_refs(c, dir, q);
+	port = xenbus_number_or(c->xs, dir, "event-channel", UINT32_MAX, UINT64_MAX);
+	if (err || port == UINT64_MAX) {
+		device_fail(c, d, -EINVAL,
+			    "the frontend's ring-ref or event-channel of queue %u is "
+			    "missing or no number",
+			    index);
+		return -EINVAL;
+	}
+	q->remote_port = port;
+	return 0;
+}
+
+static struct blk_limits limits_of(const struct disk *disk)
+{
+	return (struct blk_limits){
+		.sectors = disk->size / BLK_SECTOR_SIZE,
+		.sector_size = disk->sector_size,
+		.read_only = disk->read_only,
+		.discard = disk->discard,
+	};
+}
+
+static int make_queue(struct control *c, struct device *d, unsigned int index,
+		      const char *dir, struct queue **ret_queue)
+{
+	struct blk_queue *q = blk_queue_new();
+	struct vbd *v = vbd_of(d);
+	int err;
+
+	if (!q) {
+		device_fail(c, d, -ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
+	q->config.ring_pages = v->ring_pages;
+	err = read_queue(c, d, index, dir, &q->config);
+	if (err) {
+		free(q);
+		return err;
+	}
+	q->config.abi = v->abi;
+	q->config.limits = limits_of(v->disk);
+	q->config.disk = v->disk;
+	q->config.bytes = guest_take_bytes(d->guest);
+	q->config.persistent = v->persistent ? guest_take_persistent(d->guest) : 0;
+	*ret_queue = &q->base;
+	return 0;
+}
+
+static void free_queue(struct device *d, struct queue *base)
+{
+	struct blk_queue *q = blk_queue_of(base);
+
+	guest_return_persistent(d->guest, q->config.persistent);
+	d->guest->bytes_left += q->config.bytes;
+	free(q);
+}
+
+static uint32_t info_flags(struct control *c, struct vbd *v)
+{
+	uint32_t info = 0;
+
+	if (v->disk->read_only)
+		info |= VDISK_READONLY;
+	if (device_key_is(c, &v->base, "device-type", "cdrom"))
+		info |= VDISK_CDROM;
+	if (device_key_is(c, &v->base, "removable", "1"))
+		info |= VDISK_REMOVABLE;
+	return info;
+}
+
+static void announce(struct control *c, struct device *d, struct xenbus_keys *keys)
+{
+	struct vbd *v = vbd_of(d);
+	const struct disk *disk = v->disk;
+
+	xenbus_add(keys, "feature-flush-cache", 1);
+	xenbus_add(keys, "feature-barrier", 1);
+	xenbus_add(keys, "feature-discard", disk->discard);
+	if (disk->discard) {
+		xenbus_add(keys, "discard-granularity", disk->discard_granularity);
+		xenbus_add(keys, "discard-alignment", disk->discard_alignment);
+		xenbus_add(keys, "discard-secure", 0);
+	}
+	xenbus_add(keys, "sectors", disk->size / BLK_SECTOR_SIZE);
+	xenbus_add(keys, "sector-size", disk->sector_size);
+	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
+	xenbus_add(keys, "info", info_flags(c, v));
+	device_say(d, LOG_LEVEL_INFO,
+		   "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s", d->queue_count,
+		   d->queue_count == 1 ? "" : "s", v->ring_pages,
+		   v->ring_pages == 1 ? "" : "s", disk->size >> 20,
+		   disk->read_only ? ", read-only" : "");
+}
+
+/* Has the disk been resized? */
+static void tick(struct control *c, struct device *d)
+{
+	struct xenbus_keys keys = { 0 };
+	struct vbd *v = vbd_of(d);
+	uint64_t size;
+
+	if (disk_size_now(v->disk, &size) || size == v->disk->size)
+		return;
+	device_say(d, LOG_LEVEL_INFO, "resized from %" PRIu64 " to %" PRIu64 " bytes",
+		   v->disk->size, size);
+	v->disk->size = size;
+	device_tell(c, d, &(struct message){ .kind = MESSAGE_RESIZE,
+					     .value = size / BLK_SECTOR_SIZE });
+	/* The same state once more is how a frontend learns of it (blkfront.c). */
+	xenbus_add(&keys, "sectors", size / BLK_SECTOR_SIZE);
+	device_publish(c, d, &keys, XenbusStateConnected);
+}
+
+/* ---- closed ---- */
+
+static void close_disk(struct device *d)
+{
+	struct vbd *v = vbd_of(d);
+
+	disk_close(v->disk);
+	v->disk = NULL;
+}
+
+const struct device_class vbd_class = {
+	.name = "vbd",
+	.size = sizeof(struct vbd),
+	.prepare = prepare,
+	.open = open_disk,
+	.read_wishes = read_wishes,
+	.make_queue = make_queue,
+	.free_queue = free_queue,
+	.announce = announce,
+	.tick = tick,
+	.closed = close_disk,
+	.forget = close_disk,
+};
