@@ -33,6 +33,9 @@ _Static_assert(ROW_requests == 0 && ROW_rings_broken == 10, "slots are for ever"
 _Static_assert(ROW_exact_parse == 16 && ROW_apportioned_respond == 25,
 	       "slots are for ever");
 _Static_assert(ROW_read_requests == 32 && ROW_refused_cycles == 44, "slots are for ever");
+_Static_assert(ROW_tx_parse_cycles == 11 && ROW_rx_respond_cycles == 30,
+	       "slots are for ever");
+_Static_assert(ROW_tx_frames == 45 && ROW_rx_filtered == 61, "slots are for ever");
 _Static_assert(ROW_request_cycles == 64 && ROW_request_latency == 192,
 	       "slots are for ever");
 _Static_assert(WORKER_elapsed == 0 && WORKER_audits_failed == 10, "slots are for ever");

@@ -387,6 +387,85 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 #endif
 }
 
+/* Each frame costs the same: one batch went through each stage together. */
+static void add_each_frame(struct row *row, const struct frames *f, uint64_t cycles)
+{
+	uint32_t count = f->count + f->refused, i;
+	uint64_t each = cycles / count;
+
+	add(row, ROW_requests, count);
+	add(row, ROW_request_cycles + histogram_bucket(each), count);
+	for (i = 0; i < count; i++)
+		add(row, ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
+	if (!f->refused)
+		return;
+	add(row, ROW_refused, f->refused);
+	add(row, ROW_refused_cycles, each * f->refused);
+}
+
+static void add_direction(struct row *row, enum frame_direction direction,
+			  const struct frames *f, const struct account *a, uint64_t cycles)
+{
+	bool to = direction == FRAMES_TO_GUEST;
+	unsigned int slot = to ? ROW_rx_frames : ROW_tx_frames;
+	unsigned int stage = to ? ROW_rx_parse_cycles : ROW_tx_parse_cycles;
+	uint32_t count = f->count + f->refused;
+	int i;
+
+	add(row, slot, f->count);
+	if (f->bytes) {
+		add(row, ROW_bytes, f->bytes);
+		add(row, slot + 1, f->bytes);
+	}
+	if (count)
+		add(row, slot + 2, cycles - cycles / count * f->refused);
+	if (f->gso)
+		add(row, to ? ROW_rx_gso_frames : ROW_tx_gso_frames, f->gso);
+	for (i = 0; i < STAGE_COUNT; i++)
+		if (a->exact[i] + a->apportioned[i])
+			add(row, stage + i, a->exact[i] + a->apportioned[i]);
+}
+
+static void add_drops(struct row *row, const struct frames *f)
+{
+	int i;
+
+	_Static_assert(ROW_tx_dropped_grant + RX_FILTERED == ROW_rx_filtered,
+		       "a counter to each reason, in this order");
+	if (f->failed + f->refused)
+		add(row, ROW_errors, f->failed + f->refused);
+	for (i = 0; i < FRAME_DROPS; i++)
+		if (f->dropped[i])
+			add(row, ROW_tx_dropped_grant + i, f->dropped[i]);
+}
+
+uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
+			   const struct frames *f, const struct account *account)
+{
+#ifdef XENMETER_NO_ACCOUNTING
+	(void)row, (void)direction, (void)f, (void)account, (void)add_direction;
+	(void)add_each_frame, (void)add_drops;
+	return 0;
+#else
+	uint64_t cycles = account_total(account);
+
+	sequence_begin(&row->sequence);
+	if (f->count + f->refused)
+		add_each_frame(row, f, cycles);
+	add_direction(row, direction, f, account, cycles);
+	add_drops(row, f);
+	if (f->control)
+		add(row, ROW_control_requests, f->control);
+	if (f->pages) {
+		add(row, ROW_pages, f->pages);
+		add(row, ROW_pages_copied, f->pages);
+	}
+	add_account(row, account);
+	sequence_end(&row->sequence);
+	return cycles;
+#endif
+}
+
 uint64_t row_settle_visit(struct row *row, const struct visit *v,
 			  const struct account *account)
 {

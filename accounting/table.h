@@ -46,6 +46,40 @@ struct visit {
 	uint32_t pages_mapped; /* the ring's own */
 };
 
+/* Frames that may be settled at once. */
+#define FRAMES_MAX 64
+
+enum frame_direction {
+	FRAMES_FROM_GUEST, /* its tx */
+	FRAMES_TO_GUEST,   /* its rx */
+};
+
+enum frame_drop {
+	TX_DROP_GRANT,
+	TX_DROP_HEADER,
+	TX_DROP_TAP,
+	RX_DROP_GRANT,
+	RX_DROP_SIZE,
+	RX_DROP_FULL,
+	RX_DROP_TAP,   /* never read, so no request */
+	RX_FILTERED,   /* likewise not an error */
+	FRAME_DROPS,
+};
+
+/* What frames of one direction add to their row together. */
+struct frames {
+	uint32_t count;	  /* valid ones, those dropped for an error too */
+	uint32_t refused; /* not valid */
+	uint32_t failed;  /* of count: not delivered, and why: */
+	uint32_t dropped[FRAME_DROPS];
+	uint32_t gso;
+	uint32_t control; /* messages that are no frames */
+	uint32_t pages;	  /* copied by the hypervisor */
+	uint64_t bytes;	  /* of those delivered */
+	/* Of each of them, count + refused in all, at most FRAMES_MAX. */
+	uint64_t latency_ns[FRAMES_MAX];
+};
+
 /**
  * table_make_directory() - make the directory that a table shall stand in
  * @path: the table's; one level is made
@@ -144,6 +178,20 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
  */
 uint64_t row_settle_visit(struct row *row, const struct visit *v,
 			  const struct account *account);
+
+/**
+ * row_settle_frames() - add finished frames to their row, in one update
+ * @row: the queue's row
+ * @direction: of all of them
+ * @f: what they were
+ * @account: what they cost together; divided evenly among them
+ *
+ * Without a frame, the cost stands in the row as one beyond its requests.
+ *
+ * Return: the account's total, cycles, to be added to the meter's `settled`.
+ */
+uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
+			   const struct frames *f, const struct account *account);
 
 /* A worker's own figures that do not stand in its meter. */
 struct worker_figures {

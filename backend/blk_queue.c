@@ -177,7 +177,7 @@ static struct request *take_request(struct blk_queue *q)
 		return req;
 	}
 	if (status == RING_BROKEN)
-		queue_break(&q->base, "its indices are impossible");
+		queue_break(&q->base, "ring indices are impossible");
 	if (req)
 		worker_put_request(q->base.worker, req);
 	else
@@ -233,7 +233,7 @@ static bool look_again(struct blk_queue *q)
 		return false;
 	status = ring_final_check(&q->ring);
 	if (status == RING_BROKEN)
-		queue_break(&q->base, "its indices are impossible");
+		queue_break(&q->base, "ring indices are impossible");
 	return status == RING_REQUEST;
 }
 

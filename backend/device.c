@@ -360,7 +360,7 @@ static void fail_broken(struct control *c, struct device *d)
 	while (d->queue[i] != d->broken)
 		i++;
 	device_fail(c, d, -EPROTO,
-		    "the frontend broke the protocol of queue %u: %s; not served any more",
+		    "the frontend broke queue %u: %s; not served any more",
 		    i, d->broken->broken_why);
 }
 

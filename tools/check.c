@@ -199,9 +199,11 @@ static void check_row(struct check *c, const struct report_row *at)
 {
 	const uint64_t *n = at->row.counter;
 	uint64_t kinds = n[ROW_read_requests] + n[ROW_write_requests] +
-			 n[ROW_flush_requests] + n[ROW_discard_requests] + n[ROW_refused];
+			 n[ROW_flush_requests] + n[ROW_discard_requests] +
+			 n[ROW_tx_frames] + n[ROW_rx_frames] + n[ROW_refused];
 	uint64_t bills = n[ROW_read_cycles] + n[ROW_write_cycles] + n[ROW_flush_cycles] +
-			 n[ROW_discard_cycles] + n[ROW_refused_cycles];
+			 n[ROW_discard_cycles] + n[ROW_tx_cycles] + n[ROW_rx_cycles] +
+			 n[ROW_refused_cycles];
 
 	if (at->torn) {
 		fault(c, "row %zu (domid %u) is torn: its writer stopped in the middle",
