@@ -16,7 +16,7 @@
 #include "guest_limits.h"
 
 #define BUCKETS	 1024
-#define MAX_SPAN 256
+#define MAX_SPAN GRANT_MOVES
 
 struct mapping {
 	uint32_t gref;
@@ -281,4 +281,52 @@ int grants_write(struct grants *g, const struct grant_span *span, unsigned int c
 	pages->all += count;
 	pages->copied += batched;
 	return copy_batch(g, batched);
+}
+
+static void batch_move(struct grants *g, unsigned int at, enum grant_way way,
+		       const struct grant_move *move)
+{
+	switch (way) {
+	case GRANT_FROM_GUEST:
+		batch_read(g, at, &move->span, move->local);
+		break;
+	case GRANT_TO_GUEST:
+		batch_write(g, at, &move->span, move->local);
+		break;
+	}
+}
+
+/* Note what became of a batch; @which gets those that were put off, how many. */
+static unsigned int note_outcomes(struct grants *g, struct grant_move *move,
+				  uint16_t *which, unsigned int count)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < count; i++) {
+		int16_t status = g->batch[i].status;
+
+		move[which[i]].failed = status != GNTST_okay;
+		if (status == GNTST_eagain)
+			which[kept++] = which[i];
+	}
+	return kept;
+}
+
+int grants_move(struct grants *g, enum grant_way way, struct grant_move *move,
+		unsigned int count)
+{
+	uint16_t which[GRANT_MOVES];
+	unsigned int i;
+	int tries;
+
+	for (i = 0; i < count; i++)
+		which[i] = i;
+	for (tries = 0; count && tries <= LIMIT_GRANT_RETRIES; tries++) {
+		for (i = 0; i < count; i++)
+			batch_move(g, i, way, &move[which[i]]);
+		if (xengnttab_grant_copy(g->handle, count, g->batch))
+			return -errno;
+		count = note_outcomes(g, move, which, count);
+	}
+	return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef XENMETER_GRANTS_H
 #define XENMETER_GRANTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <xengnttab.h>
 
@@ -65,6 +66,30 @@ int grants_read(struct grants *g, const struct grant_span *span, unsigned int co
  */
 int grants_write(struct grants *g, const struct grant_span *span, unsigned int count,
 		 const void *from, uint64_t now_ms, struct grant_pages *pages);
+
+/* A copy between a granted page and our memory, one of a batch. */
+struct grant_move {
+	struct grant_span span;
+	void *local;
+	bool failed; /* the guest did not grant it so */
+};
+
+/* As many fit in a batch: the slots of a netif ring. */
+#define GRANT_MOVES 256
+
+enum grant_way { GRANT_FROM_GUEST, GRANT_TO_GUEST };
+
+/**
+ * grants_move() - copy pieces here and there, each with its own outcome
+ * @g: the queue's grants
+ * @way: of all of them
+ * @move: what to copy; `failed` is written
+ * @count: how many, up to GRANT_MOVES
+ *
+ * Return: 0, or -errno if the device itself failed: nothing was copied.
+ */
+int grants_move(struct grants *g, enum grant_way way, struct grant_move *move,
+		unsigned int count);
 
 /**
  * grants_held() - how many pages are mapped persistently
