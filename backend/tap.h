@@ -51,9 +51,18 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	     char ret_reason[TAP_REASON_SIZE]);
 
 /**
- * tap_close() - take the interface away
- * @tap: may be NULL. I/O that a worker's ring has under way on a queue keeps the
- *	interface alive until it ends.
+ * tap_remove() - take the interface away while workers still read and write
+ * @tap: still to be closed
+ *
+ * Reads and writes on all its queues end with -EBADFD from now on, also those that wait
+ * in a ring, and a whole chain of them at once.
+ */
+void tap_remove(struct tap *tap);
+
+/**
+ * tap_close() - let go of the interface, which goes with its last descriptor
+ * @tap: may be NULL; no worker uses its descriptors any more. A read that a ring still
+ *	has under way would keep the interface alive.
  */
 void tap_close(struct tap *tap);
 
@@ -100,7 +109,8 @@ int tap_enable_queue(struct tap *tap, unsigned int queue);
  *
  * Frames that wait in it are dropped, and not counted. With no queue enabled the kernel
  * drops every frame and counts it. Reads that wait on the descriptor go on waiting:
- * cancel them. Writes still work.
+ * cancel them; of a chain of hard-linked reads a cancellation ends one, and the next
+ * waits. Writes still work.
  *
  * Return: 0, or -errno.
  */
