@@ -61,7 +61,8 @@ void rate_change(struct rate *r, const struct rate_limit *limit, uint64_t now_ns
  * @r: the vif's
  * @bytes: the frame's
  * @now_ns: now
- * @ret_when_ns: written if it may not: when to ask again
+ * @ret_when_ns: written if it may not: when to ask again; UINT64_MAX: when the limit
+ *	has changed
  *
  * Return: whether it may; then its bytes are taken from the credit.
  */
