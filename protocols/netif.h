@@ -62,7 +62,7 @@
 /* Data slots of one frame for the guest: netif.h, XEN_NETIF_NR_SLOTS_MIN; Linux's
  * xen-netfront drops a frame in more. */
 #define NET_RX_MAX_DATA_SLOTS XEN_NETIF_NR_SLOTS_MIN
-/* GSO, XDP and hash, at most once each. */
+/* GSO, hash and XDP, at most once each. */
 #define NET_RX_MAX_EXTRAS 3
 #define NET_RX_MAX_SLOTS  (NET_RX_MAX_DATA_SLOTS + NET_RX_MAX_EXTRAS)
 
@@ -226,7 +226,7 @@ struct net_rx_slot {
 
 /*
  * One frame for the guest. It fills ring slots in this order: data, one slot for each
- * extra (GSO, XDP, hash), data.
+ * extra (GSO, hash, XDP), data.
  */
 struct net_rx_frame {
 	uint32_t size; /* bytes */
