@@ -11,8 +11,7 @@
 
 #include "blkif.h"
 #include "blkif_offsets.h"
-
-#define WIRE_POISON 0xee
+#include "wire.h"
 
 struct wire_layout {
 	const char *name; /* as in the `protocol` key */
@@ -29,24 +28,6 @@ static const struct wire_layout wire_layouts[] = {
 };
 
 #define WIRE_LAYOUTS (sizeof(wire_layouts) / sizeof(wire_layouts[0]))
-
-/* Little-endian, as all x86 layouts are. */
-static inline void wire_put(uint8_t *bytes, size_t at, size_t size, uint64_t value)
-{
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		bytes[at + i] = value >> (8 * i);
-}
-
-static inline uint64_t wire_get(const uint8_t *bytes, size_t at, size_t size)
-{
-	uint64_t value = 0;
-
-	while (size--)
-		value = value << 8 | bytes[at + size];
-	return value;
-}
 
 /* What all requests have at the same place; the rest is poison. */
 static inline void wire_head(const struct wire_layout *l, uint8_t *slot,
