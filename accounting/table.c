@@ -395,8 +395,10 @@ static void add_each_frame(struct row *row, const struct frames *f, uint64_t cyc
 
 	add(row, ROW_requests, count);
 	add(row, ROW_request_cycles + histogram_bucket(each), count);
-	for (i = 0; i < count; i++)
+	for (i = 0; i < f->timed; i++)
 		add(row, ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
+	if (f->timed < count)
+		add(row, ROW_request_latency, count - f->timed);
 	if (!f->refused)
 		return;
 	add(row, ROW_refused, f->refused);

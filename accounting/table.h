@@ -8,6 +8,7 @@
 #define XENMETER_TABLE_H
 
 #include <stdbool.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "clock.h"
@@ -76,9 +77,17 @@ struct frames {
 	uint32_t control; /* messages that are no frames */
 	uint32_t pages;	  /* copied by the hypervisor */
 	uint64_t bytes;	  /* of those delivered */
-	/* Of each of them, count + refused in all, at most FRAMES_MAX. */
+	uint32_t timed;	  /* how many have a latency; those dropped early count as 0 ns */
 	uint64_t latency_ns[FRAMES_MAX];
 };
+
+/**
+ * frames_clear() - begin with none
+ */
+static inline void frames_clear(struct frames *f)
+{
+	memset(f, 0, offsetof(struct frames, latency_ns));
+}
 
 /**
  * table_make_directory() - make the directory that a table shall stand in

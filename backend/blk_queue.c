@@ -27,6 +27,7 @@ static const struct {
 	[STEP_GIVE] = { blk_give, STAGE_GRANT },
 	[STEP_RESPOND] = { blk_respond, STAGE_RESPOND },
 };
+_Static_assert(offsetof(struct request, waiter) == 0, "a completion leads back to it");
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_HELD, "every step that runs");
 
 /* ---- attach ---- */
@@ -280,6 +281,12 @@ static void tick(struct queue *base)
 	worker_make_runnable(base->worker, base);
 }
 
+static void message(struct queue *base, const struct message *m)
+{
+	if (m->kind == MESSAGE_RESIZE)
+		blk_queue_of(base)->config.limits.sectors = m->value;
+}
+
 /* ---- detach ---- */
 
 /* A request that waits for others is not waited for when the guest is dead. */
@@ -302,6 +309,7 @@ static const struct queue_class blk_queue_class = {
 	.visit = visit,
 	.complete = complete,
 	.tick = tick,
+	.message = message,
 	.drain = drain,
 };
 

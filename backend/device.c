@@ -47,18 +47,45 @@ static struct device *find(struct control *c, const char *kind, uint32_t domid,
 	return NULL;
 }
 
-static void watch_frontend(struct control *c, struct device *d, bool on)
-{
-	char path[XENBUS_PATH_SIZE + 8], token[XENBUS_PATH_SIZE + 16];
+/* What a watch on a key of the frontend is made of. */
+struct frontend_watch {
+	char path[XENBUS_PATH_SIZE + 32];
+	char token[XENBUS_PATH_SIZE + 16];
+};
 
-	if (!d->frontend[0])
+static void make_watch(const struct device *d, const char *name,
+		       struct frontend_watch *ret)
+{
+	snprintf(ret->path, sizeof(ret->path), "%s/%s", d->frontend, name);
+	snprintf(ret->token, sizeof(ret->token), TOKEN_PREFIX "%s", d->path);
+}
+
+void device_watch(struct control *c, struct device *d, const char *name)
+{
+	struct frontend_watch watch;
+	unsigned int i = 0;
+
+	while (i < DEVICE_WATCHES && d->watched[i])
+		i++;
+	if (i == DEVICE_WATCHES || !d->frontend[0])
 		return;
-	snprintf(path, sizeof(path), "%s/state", d->frontend);
-	snprintf(token, sizeof(token), TOKEN_PREFIX "%s", d->path);
-	if (!on)
-		xs_unwatch(c->xs, path, token);
-	else if (!xs_watch(c->xs, path, token))
-		device_say(d, LOG_LEVEL_ERROR, "cannot watch %s: %s", path, strerror(errno));
+	make_watch(d, name, &watch);
+	if (xs_watch(c->xs, watch.path, watch.token))
+		d->watched[i] = name;
+	else
+		device_say(d, LOG_LEVEL_ERROR, "cannot watch %s: %s", watch.path,
+			   strerror(errno));
+}
+
+static void unwatch_all(struct control *c, struct device *d)
+{
+	struct frontend_watch watch;
+	unsigned int i;
+
+	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++) {
+		make_watch(d, d->watched[i], &watch);
+		xs_unwatch(c->xs, watch.path, watch.token);
+	}
 }
 
 /* backend/vbd3 is what Xen 4.19's toolstack makes of backendtype=tap. */
@@ -67,7 +94,11 @@ static const struct device_class *class_of(const char *kind)
 	static const struct {
 		const char *kind;
 		const struct device_class *class;
-	} kinds[] = { { "vbd", &vbd_class }, { "vbd3", &vbd_class } };
+	} kinds[] = {
+		{ "vbd", &vbd_class },
+		{ "vbd3", &vbd_class },
+		{ "vif", &vif_class },
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -102,7 +133,7 @@ static struct device *meet(struct control *c, const char *kind, uint32_t domid,
 	free(frontend);
 	d->next = c->devices;
 	c->devices = d;
-	watch_frontend(c, d, true);
+	device_watch(c, d, "state");
 	return d;
 }
 
@@ -297,6 +328,16 @@ void device_tell(struct control *c, struct device *d, const struct message *m)
 	}
 }
 
+void device_tell_one(struct control *c, struct device *d, unsigned int index,
+		     const struct message *m)
+{
+	struct message mine = *m;
+
+	mine.queue = d->queue[index];
+	if (mine.queue)
+		tell(c, d, index, &mine);
+}
+
 static int read_queue_count(struct control *c, struct device *d, unsigned int *ret_count)
 {
 	uint64_t queues = xenbus_number_or(c->xs, d->frontend, "multi-queue-num-queues",
@@ -435,25 +476,21 @@ static void drop_if_dead(struct control *c, struct device *d)
 	let_queues_go(c, d, MESSAGE_DROP);
 }
 
-static struct device *owner_of(struct control *c, const struct queue *q,
-			       unsigned int *ret_index)
+static struct device *owner_of(struct control *c, const struct queue *q)
 {
 	struct device *d;
 	unsigned int i;
 
 	for (d = c->devices; d; d = d->next)
 		for (i = 0; i < d->queue_count; i++)
-			if (d->queue[i] == q) {
-				*ret_index = i;
+			if (d->queue[i] == q)
 				return d;
-			}
 	return NULL;
 }
 
 void device_report(struct control *c, const struct message *m)
 {
-	unsigned int index;
-	struct device *d = owner_of(c, m->queue, &index);
+	struct device *d = owner_of(c, m->queue);
 
 	if (!d)
 		return;
@@ -463,10 +500,12 @@ void device_report(struct control *c, const struct message *m)
 			fail_broken(c, d);
 		return; /* while others attach, it waits for them */
 	}
-	if (m->kind == MESSAGE_ATTACHED && m->result) {
-		d->attach_failed = true;
-		free_queue(d, index);
+	if (m->kind == MESSAGE_CARRIER) {
+		d->class->report(c, d, m);
+		return;
 	}
+	if (m->kind == MESSAGE_ATTACHED && m->result)
+		d->attach_failed = true;
 	d->pending -= m->kind == MESSAGE_DETACHED ? m->result : 1;
 	if (d->pending)
 		return;
@@ -485,7 +524,7 @@ static void forget(struct control *c, struct device *d)
 	while (*at != d)
 		at = &(*at)->next;
 	*at = d->next;
-	watch_frontend(c, d, false);
+	unwatch_all(c, d);
 	if (d->complained && d->gone)
 		xenbus_clear_error(c->xs, d->path);
 	d->class->forget(d);
@@ -551,13 +590,17 @@ static void step(struct control *c, struct device *d)
 	    frontend == XenbusStateClosed)
 		d->failed = false;
 	if (d->phase == PHASE_IDLE &&
-	    (own == XenbusStateConnected || own == XenbusStateInitialised)) {
+	    (own == XenbusStateConnected || own == XenbusStateInitialised ||
+	     own == XenbusStateReconfigured)) {
 		device_say(d, LOG_LEVEL_WARNING,
 		    "was served by a daemon that is gone; the guest has "
 		    "to reconnect");
 		begin_close(c, d, false);
 		return;
 	}
+	/* A vif that was reconfigured is connected. */
+	if (own == XenbusStateReconfigured)
+		own = XenbusStateConnected;
 	switch (d->gone ? XENBUS_CLOSE : xenbus_next(own, frontend)) {
 	case XENBUS_STAY:
 		stay(c, d, own);

@@ -34,6 +34,9 @@ enum device_phase {
 	PHASE_DETACHING, /* workers are letting queues go */
 };
 
+/* Keys of a frontend that are watched. An unprivileged domain has 128 watches in all. */
+#define DEVICE_WATCHES 3
+
 struct device {
 	const struct device_class *class;
 	struct device *next;
@@ -48,6 +51,7 @@ struct device {
 	bool failed;	 /* not tried again until the frontend has closed */
 	bool complained; /* there is an error node of ours */
 	bool attach_failed;
+	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
 	bool dropped;		/* queues that let go were told that the guest is dead */
 	struct queue *broken;	/* one that the guest broke */
 	unsigned int pending;	/* reports that workers owe */
@@ -94,6 +98,7 @@ struct device_class {
 };
 
 extern const struct device_class vbd_class;
+extern const struct device_class vif_class;
 
 /* ---- for the control thread's loop ---- */
 
@@ -178,6 +183,20 @@ bool device_key_is(struct control *c, struct device *d, const char *name,
  * @m: its `queue` is filled in for each
  */
 void device_tell(struct control *c, struct device *d, const struct message *m);
+
+/**
+ * device_tell_one() - send a message to one of them, if it is there
+ */
+void device_tell_one(struct control *c, struct device *d, unsigned int index,
+		     const struct message *m);
+
+/**
+ * device_watch() - have a key of the frontend watched, as long as the device is there
+ * @c: the control thread's state
+ * @d: the device; has DEVICE_WATCHES of them at most, `state` included
+ * @name: of the key, a constant
+ */
+void device_watch(struct control *c, struct device *d, const char *name);
 
 /**
  * device_publish() - write keys and state; what fails is logged, and tried no more

@@ -56,6 +56,26 @@
 /* A grant copy that the hypervisor puts off (GNTST_eagain: the page is paged out). */
 #define LIMIT_GRANT_RETRIES 8
 
+/* Frames of a netif queue that may be on their way to the tap at a time. */
+#define LIMIT_TX_FRAMES 128
+
+/* Frames for the guest that a queue may hold, read from the tap or being read. The kernel
+ * keeps what comes beyond that, as many as the tap's txqueuelen, and drops the rest. */
+#define LIMIT_RX_FRAMES 32
+
+/* How long a frame waits for the guest to give it room; and after how long without room
+ * the vif has no carrier. As Linux's xen-netback (rx_drain_timeout_msecs,
+ * rx_stall_timeout_msecs). */
+#define LIMIT_RX_AGE_MS	  10000
+#define LIMIT_RX_STALL_MS 60000
+
+/* A frontend without feature-rx-notify is looked at so often while a frame waits, as by
+ * Linux's xen-netback. */
+#define LIMIT_RX_POLL_NS 30000000
+
+/* Messages of a control ring answered in a visit. */
+#define LIMIT_CONTROL_PER_VISIT 16
+
 /* Devices of one guest, as many as vbd numbers a toolstack would give away. */
 #define LIMIT_DEVICES_PER_GUEST 256
 

@@ -146,7 +146,8 @@ static enum offload_verdict mark_gso(const struct offload_marks *marks,
 }
 
 enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t *frame,
-				      size_t length, struct virtio_net_hdr *ret)
+				      size_t have, size_t length,
+				      struct virtio_net_hdr *ret)
 {
 	bool gso = marks->gso_type != XEN_NETIF_GSO_TYPE_NONE;
 	struct virtio_net_hdr h = {
@@ -157,11 +158,11 @@ enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t
 	struct packet p;
 
 	if (marks->csum_blank || gso) {
-		packet_parse(frame, length, &p);
+		packet_parse(frame, have, &p);
 		if (gso)
-			verdict = mark_gso(marks, &p, frame, length, &h);
+			verdict = mark_gso(marks, &p, frame, have, &h);
 		if (verdict == OFFLOAD_VALID)
-			verdict = mark_checksum(&p, length, &h);
+			verdict = mark_checksum(&p, have, &h);
 	}
 	if (verdict != OFFLOAD_VALID)
 		return verdict;

@@ -30,6 +30,9 @@ struct offload_marks {
 	uint16_t gso_size; /* payload bytes of a segment; only with a type */
 };
 
+/* As many bytes as all headers have together in any frame that is not made to annoy. */
+#define OFFLOAD_HEADERS 512
+
 /* Why a frame is dropped. */
 enum offload_verdict {
 	OFFLOAD_VALID = 0,
@@ -42,15 +45,17 @@ enum offload_verdict {
 /**
  * offload_transmit() - a frame from the guest, on its way to a TAP
  * @marks: as the guest marked it
- * @frame: the whole frame. A GSO frame without csum_blank gets the sum of its pseudo
+ * @frame: as much of it as has its headers: OFFLOAD_HEADERS bytes, or all. A GSO frame without csum_blank gets the sum of its pseudo
  *	header, as xen-netback does for frontends that forget the flag.
- * @length: bytes
+ * @have: bytes of that
+ * @length: bytes of the whole frame
  * @ret: written if valid
  *
  * A frame without marks is valid whatever is in it.
  */
 enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t *frame,
-				      size_t length, struct virtio_net_hdr *ret);
+				      size_t have, size_t length,
+				      struct virtio_net_hdr *ret);
 
 /**
  * offload_receive() - a frame from a TAP, on its way to the guest

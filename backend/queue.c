@@ -157,7 +157,7 @@ void queue_break(struct queue *q, const char *why)
 	q->state = QUEUE_BROKEN;
 	q->broken_why = why;
 	q->visit.rings_broken++;
-	worker_report_broken(q->worker, q);
+	worker_report(q->worker, MESSAGE_BROKEN, q, 0);
 }
 
 void queue_detach(struct queue *q, bool drop)

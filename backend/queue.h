@@ -18,6 +18,7 @@
 
 struct worker;
 struct queue;
+struct message;
 
 /* An event channel of a queue. */
 struct channel {
@@ -53,6 +54,8 @@ struct queue_class {
 	bool (*visit)(struct queue *q);
 	void (*complete)(struct waiter *waiter, int32_t result);
 	void (*tick)(struct queue *q);
+	/* What the control thread has to say to queues of this kind. */
+	void (*message)(struct queue *q, const struct message *m);
 	/* It takes no more requests from now on. */
 	void (*drain)(struct queue *q);
 	/* Cycles that it owes beside its requests' bills and q->account. */

@@ -146,7 +146,7 @@ static struct queue *take_runnable(struct worker *w)
 	return all;
 }
 
-static void report(struct worker *w, enum message_kind kind, struct queue *q, int result)
+void worker_report(struct worker *w, enum message_kind kind, struct queue *q, int result)
 {
 	struct message m = { .kind = kind, .result = result, .queue = q };
 	ssize_t put;
@@ -159,11 +159,6 @@ static void report(struct worker *w, enum message_kind kind, struct queue *q, in
 			  strerror(errno));
 }
 
-void worker_report_broken(struct worker *w, struct queue *q)
-{
-	report(w, MESSAGE_BROKEN, q, 0);
-}
-
 /* The control thread frees it when all that it asked for is answered. */
 static void report_detached(struct worker *w, struct queue *q)
 {
@@ -171,7 +166,7 @@ static void report_detached(struct worker *w, struct queue *q)
 
 	remove_queue(w, q);
 	q->detaching = 0;
-	report(w, MESSAGE_DETACHED, q, answered);
+	worker_report(w, MESSAGE_DETACHED, q, answered);
 }
 
 static void visit_queues(struct worker *w)
@@ -409,23 +404,28 @@ static void obey(struct worker *w, const struct message *m)
 	case MESSAGE_ATTACH:
 		m->queue->worker = w;
 		drain_events(w);
-		report(w, MESSAGE_ATTACHED, m->queue, queue_attach(m->queue));
+		worker_report(w, MESSAGE_ATTACHED, m->queue, queue_attach(m->queue));
 		break;
 	case MESSAGE_DETACH:
 	case MESSAGE_DROP:
 		m->queue->detaching++;
 		queue_detach(m->queue, m->kind == MESSAGE_DROP);
 		break;
-	case MESSAGE_RESIZE:
-		blk_queue_of(m->queue)->config.limits.sectors = m->value;
-		break;
 	case MESSAGE_STOP:
 		w->stopping = true;
+		break;
+	case MESSAGE_RESIZE:
+	case MESSAGE_RATE:
+	case MESSAGE_MULTICAST:
+	case MESSAGE_HEADROOM:
+	case MESSAGE_TAP_DROPPED:
+		m->queue->class->message(m->queue, m);
 		break;
 	case MESSAGE_STARTED:
 	case MESSAGE_ATTACHED:
 	case MESSAGE_DETACHED:
 	case MESSAGE_BROKEN:
+	case MESSAGE_CARRIER:
 		break; /* ours to send */
 	}
 }
@@ -674,7 +674,7 @@ static void *work(void *arg)
 	open_books(w);
 	trouble = open_all(w);
 	worker_claim(w, &w->meter.overhead);
-	report(w, MESSAGE_STARTED, NULL, trouble);
+	worker_report(w, MESSAGE_STARTED, NULL, trouble);
 	while (trouble == WORKER_WELL && !w->stopping)
 		turn(w);
 	publish(w);

@@ -13,6 +13,7 @@
 #include <xengnttab.h>
 
 #include "buffers.h"
+#include "grants.h"
 #include "meter.h"
 #include "blk_queue.h"
 #include "queue.h"
@@ -33,16 +34,22 @@ struct message {
 		MESSAGE_ATTACH, /* to the worker */
 		MESSAGE_DETACH,
 		MESSAGE_DROP,
-		MESSAGE_RESIZE,
 		MESSAGE_STOP,
+		MESSAGE_RESIZE,	     /* and these, to a queue */
+		MESSAGE_RATE,
+		MESSAGE_MULTICAST,
+		MESSAGE_HEADROOM,
+		MESSAGE_TAP_DROPPED,
 		MESSAGE_STARTED, /* from the worker */
 		MESSAGE_ATTACHED,
 		MESSAGE_DETACHED,
 		MESSAGE_BROKEN,
+		MESSAGE_CARRIER, /* result: on or off */
 	} kind;
 	int result; /* 0 or -errno; enum worker_trouble; how many are answered at once */
 	struct queue *queue;
-	uint64_t value; /* MESSAGE_RESIZE: 512-byte units */
+	uint64_t value; /* 512-byte sectors; bytes; yes or no; frames */
+	uint64_t other; /* MESSAGE_RATE: microseconds */
 };
 
 /* The result of MESSAGE_STARTED. */
@@ -70,6 +77,7 @@ struct worker {
 	struct queue *runnable, **runnable_end;
 	struct queue *event_queue; /* whose event this turn brought, if any */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
+	struct grant_move moves[GRANT_MOVES]; /* of the batch of frames at work */
 	bool ring_open;
 	bool audit_due;
 	bool stopping;
@@ -161,6 +169,14 @@ static inline void worker_claim(struct worker *w, uint64_t *to)
 }
 
 /**
+ * worker_now_ns() - the time of this turn, monotonic, ns, as coarse as the kernel's tick
+ */
+static inline uint64_t worker_now_ns(const struct worker *w)
+{
+	return w->now_ms * 1000000;
+}
+
+/**
  * worker_set_port() - events of a port go to a channel
  * @w: the worker
  * @port: the local port
@@ -193,8 +209,12 @@ struct request *worker_get_request(struct worker *w);
 void worker_put_request(struct worker *w, struct request *req);
 
 /**
- * worker_report_broken() - tell the control thread that a ring was given up
+ * worker_report() - tell the control thread something of a queue
+ * @w: the worker
+ * @kind: what
+ * @q: of which queue
+ * @result: as @kind has it
  */
-void worker_report_broken(struct worker *w, struct queue *q);
+void worker_report(struct worker *w, enum message_kind kind, struct queue *q, int result);
 
 #endif

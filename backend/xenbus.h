@@ -103,11 +103,11 @@ void xenbus_clear_error(struct xs_handle *xs, const char *dir);
 /**
  * xenbus_split_device() - "backend/KIND/DOMID/DEVID[/...]" to its parts
  * @path: from a watch or made of directory names
- * @kind: receives "vbd" or "vbd3"
+ * @kind: receives "vbd", "vbd3" or "vif"
  * @ret_domid: the frontend's domain
  * @ret_devid: the device
  *
- * Return: true if the path is that of a block device, or within one.
+ * Return: true if the path is that of a device of these kinds, or within one.
  */
 bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
 			 uint32_t *ret_devid);

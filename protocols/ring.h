@@ -187,6 +187,43 @@ static inline bool ring_push(struct ring *r)
 }
 
 /**
+ * ring_available() - requests that are known to be published and not yet taken
+ * @r: the ring
+ */
+static inline uint32_t ring_available(const struct ring *r)
+{
+	return r->req_seen - r->req_cons;
+}
+
+/* Look at the guest's index: are there @count requests? */
+static inline enum ring_status ring_look_for(struct ring *r, uint32_t count)
+{
+	if (ring_look(r) == RING_BROKEN)
+		return RING_BROKEN;
+	return ring_available(r) >= count ? RING_REQUEST : RING_EMPTY;
+}
+
+/**
+ * ring_final_check_for() - ask for an event when there are so many requests
+ * @r: the ring
+ * @count: how many, from 1 to the ring's size
+ *
+ * Return: RING_EMPTY: there are not yet, the guest will send an event; RING_REQUEST: there
+ * are by now; or RING_BROKEN.
+ */
+static inline enum ring_status ring_final_check_for(struct ring *r, uint32_t count)
+{
+	enum ring_status status = ring_look_for(r, count);
+
+	if (status != RING_EMPTY)
+		return status;
+	__atomic_store_n(&r->shared->req_event, r->req_cons + count, __ATOMIC_RELAXED);
+	/* req_event is out before we look; partner: the guest's push and check. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return ring_look_for(r, count);
+}
+
+/**
  * ring_final_check() - ask for an event with the next request, then look once more
  * @r: the ring
  *
@@ -194,14 +231,7 @@ static inline bool ring_push(struct ring *r)
  */
 static inline enum ring_status ring_final_check(struct ring *r)
 {
-	enum ring_status status = ring_look(r);
-
-	if (status != RING_EMPTY)
-		return status;
-	__atomic_store_n(&r->shared->req_event, r->req_cons + 1, __ATOMIC_RELAXED);
-	/* req_event is out before we look; partner: the guest's push and check. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return ring_look(r);
+	return ring_final_check_for(r, 1);
 }
 
 /**

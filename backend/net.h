@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps of frames, a batch at a time. Each does one step's work on the worker's
+ * thread; whose cycles that costs is not known here (design law 3).
+ */
+#ifndef XENMETER_NET_H
+#define XENMETER_NET_H
+
+#include "net_queue.h"
+
+/* ---- from the guest ---- */
+
+/**
+ * net_tx_take() - take frames off the ring, and decode them
+ * @q: the queue; its tx batch is filled
+ *
+ * Return: when to look again for want of credit, monotonic ns; 0 if there was enough.
+ */
+uint64_t net_tx_take(struct net_queue *q);
+
+/**
+ * net_tx_copy() - copy the batch's data from the guest's pages
+ */
+void net_tx_copy(struct net_queue *q);
+
+/**
+ * net_tx_respond() - write the batch's responses
+ *
+ * The data is ours by now, so the guest need not wait for the tap.
+ */
+void net_tx_respond(struct net_queue *q);
+
+/**
+ * net_tx_write() - prepare the writes of the batch to the tap
+ *
+ * Return: how many have to be submitted.
+ */
+unsigned int net_tx_write(struct net_queue *q);
+
+/**
+ * net_tx_written() - a write has ended
+ * @q: the frame's queue
+ * @f: the frame; free then
+ * @result: bytes, or -errno
+ */
+void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result);
+
+/* ---- to the guest ---- */
+
+/**
+ * net_rx_read() - prepare reads of the tap, if the last ones have ended
+ *
+ * Return: how many have to be submitted.
+ */
+unsigned int net_rx_read(struct net_queue *q);
+
+/**
+ * net_rx_done() - a read has ended: the frame waits for its place with the guest
+ * @q: the queue that read it
+ * @f: the frame
+ * @result: bytes, or -errno
+ *
+ * Return: the queue that it goes to, which may be another (netif.h, hashing); NULL if the
+ * frame is free.
+ */
+struct net_queue *net_rx_done(struct net_queue *q, struct rx_frame *f, int32_t result);
+
+/**
+ * net_rx_place() - find room on the ring for frames that wait
+ * @q: the queue; its rx batch is filled
+ */
+void net_rx_place(struct net_queue *q);
+
+/**
+ * net_rx_copy() - copy the batch's data to the guest's pages
+ */
+void net_rx_copy(struct net_queue *q);
+
+/**
+ * net_rx_respond() - write the batch's responses; its frames are free then
+ */
+void net_rx_respond(struct net_queue *q);
+
+/**
+ * net_rx_drop_old() - drop frames that the guest gave no room for in LIMIT_RX_AGE_MS
+ */
+void net_rx_drop_old(struct net_queue *q);
+
+/**
+ * net_rx_drop_all() - drop all frames that wait
+ */
+void net_rx_drop_all(struct net_queue *q);
+
+/* ---- control ---- */
+
+/**
+ * net_control() - answer the messages on the vif's control ring
+ * @q: queue 0 of a vif with one
+ *
+ * Return: true if it has more to do.
+ */
+bool net_control(struct net_queue *q);
+
+#endif

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher of one network queue, in the order in which things happen to it.
+ *
+ * A visit takes a batch of frames each way through the stages. A stage's cycles go to the
+ * account of its direction, which is divided evenly among the batch's frames when they
+ * are settled; all of it is exact for the row. What a visit costs beside that (events,
+ * control messages) is the queue's account.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "net.h"
+#include "uring.h"
+#include "worker.h"
+
+_Static_assert(offsetof(struct tx_frame, waiter) == 0, "a completion leads back to it");
+_Static_assert(offsetof(struct rx_frame, waiter) == 0, "a completion leads back to it");
+
+static void charge_tx(struct net_queue *q, enum stage stage)
+{
+	worker_claim(q->base.worker, &q->tx_account.exact[stage]);
+}
+
+static void charge_rx(struct net_queue *q, enum stage stage)
+{
+	worker_claim(q->base.worker, &q->rx_account.exact[stage]);
+}
+
+static void settle(struct net_queue *q, enum frame_direction direction, struct frames *f,
+		   struct account *a)
+{
+	q->base.worker->meter.settled += row_settle_frames(q->base.row, direction, f, a);
+	frames_clear(f);
+	*a = (struct account){ 0 };
+}
+
+static uint64_t owes(const struct queue *base)
+{
+	const struct net_queue *q = net_queue_of(base);
+
+	return account_total(&q->tx_account) + account_total(&q->rx_account);
+}
+
+/* ---- attach ---- */
+
+static int map_one(struct net_queue *q, uint32_t ref, void **page, struct ring *ring,
+		   uint32_t slot_size)
+{
+	int err = queue_map_ring(&q->base, &ref, 1, page);
+
+	return err ? err : ring_attach(ring, *page, RING_PAGE_SIZE, slot_size);
+}
+
+static int map_rings(struct net_queue *q)
+{
+	int err = map_one(q, q->config.tx_ref, &q->tx_page, &q->tx, NET_TX_SLOT_SIZE);
+
+	if (!err)
+		err = map_one(q, q->config.rx_ref, &q->rx_page, &q->rx, NET_RX_SLOT_SIZE);
+	q->rx_seen = q->rx.req_cons;
+	return err;
+}
+
+static int bind_ports(struct net_queue *q)
+{
+	int err = queue_bind(&q->base, &q->tx_channel, q->config.tx_port);
+
+	q->rx_events = &q->tx_channel;
+	if (err || q->config.rx_port == q->config.tx_port)
+		return err;
+	q->rx_events = &q->rx_channel;
+	return queue_bind(&q->base, &q->rx_channel, q->config.rx_port);
+}
+
+static int attach_control(struct net_queue *q)
+{
+	struct net_vif *vif = q->config.vif;
+	int err;
+
+	if (q->config.index || !vif->has_control)
+		return 0;
+	err = map_one(q, vif->control_ref, &q->control_page, &q->control, NET_CTRL_SLOT_SIZE);
+	return err ? err : queue_bind(&q->base, &q->control_channel, vif->control_port);
+}
+
+static int make_tx_frames(struct net_queue *q)
+{
+	unsigned int i;
+
+	q->tx_pool = calloc(LIMIT_TX_FRAMES, sizeof(q->tx_pool[0]));
+	if (!q->tx_pool)
+		return -ENOMEM;
+	for (i = 0; i < LIMIT_TX_FRAMES; i++) {
+		q->tx_pool[i].waiter.account = &q->tx_account;
+		q->tx_pool[i].next = q->tx_free;
+		q->tx_free = &q->tx_pool[i];
+	}
+	return 0;
+}
+
+static int make_rx_frames(struct net_queue *q)
+{
+	unsigned int i;
+
+	q->rx_pool = calloc(LIMIT_RX_FRAMES, sizeof(q->rx_pool[0]));
+	q->rx_memory = mmap(NULL, LIMIT_RX_FRAMES * NET_RX_BUFFER, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!q->rx_pool || q->rx_memory == MAP_FAILED)
+		return -ENOMEM;
+	for (i = 0; i < LIMIT_RX_FRAMES; i++) {
+		struct rx_frame *f = &q->rx_pool[i];
+
+		f->waiter.account = &q->rx_account;
+		f->home = q;
+		f->header = (void *)((uint8_t *)q->rx_memory + i * NET_RX_BUFFER +
+				     NET_RX_HEADER_AT);
+		f->next = q->rx_free;
+		q->rx_free = f;
+	}
+	return 0;
+}
+
+static int attach(struct queue *base)
+{
+	struct net_queue *q = net_queue_of(base);
+	int err = map_rings(q);
+
+	if (!err)
+		err = make_tx_frames(q);
+	if (!err)
+		err = make_rx_frames(q);
+	if (err)
+		return err;
+	q->grants = grants_new(base->worker->gnttab, base->domid, 0);
+	if (!q->grants)
+		return -ENOMEM;
+	err = bind_ports(q);
+	if (!err)
+		err = attach_control(q);
+	if (!err)
+		worker_make_runnable(base->worker, base); /* begin to read the tap */
+	return err;
+}
+
+static void let_go(struct queue *base)
+{
+	struct net_queue *q = net_queue_of(base);
+
+	grants_free(q->grants);
+	q->grants = NULL;
+	queue_unmap_ring(base, &q->tx_page, 1);
+	queue_unmap_ring(base, &q->rx_page, 1);
+	queue_unmap_ring(base, &q->control_page, 1);
+	queue_unbind(base, &q->tx_channel);
+	queue_unbind(base, &q->rx_channel);
+	queue_unbind(base, &q->control_channel);
+}
+
+/* ---- from the guest ---- */
+
+static bool serves(const struct net_queue *q)
+{
+	return q->base.state == QUEUE_SERVING;
+}
+
+/* Look again at a time: for credit, or for room that no event will tell of. */
+static void wake_at(struct net_queue *q, uint64_t when_ns)
+{
+	struct worker *w = q->base.worker;
+	struct io_uring_sqe *sqe;
+
+	if (q->timer.queue)
+		return;
+	q->timer_at.tv_sec = when_ns / 1000000000;
+	q->timer_at.tv_nsec = when_ns % 1000000000;
+	sqe = uring_next_sqe(&w->uring);
+	io_uring_prep_timeout(sqe, &q->timer_at, 0, IORING_TIMEOUT_ABS);
+	io_uring_sqe_set_data(sqe, &q->timer);
+	q->timer = (struct waiter){ &q->base, &q->base.account };
+	q->base.in_flight++;
+}
+
+static void push_tx(struct net_queue *q)
+{
+	if (ring_push(&q->tx))
+		queue_notify(&q->base, &q->tx_channel);
+}
+
+static uint64_t ns_since(const struct net_queue *q, uint64_t then)
+{
+	const struct worker *w = q->base.worker;
+
+	return clock_scaled_ns(w->meter.last - then, w->ns_scale);
+}
+
+/* The frames of a batch were all taken at once and answered at once. */
+static void time_tx(struct net_queue *q, uint64_t taken)
+{
+	uint64_t ns = ns_since(q, taken);
+	unsigned int i;
+
+	for (i = 0; i < q->tx_count; i++)
+		q->tx_figures.latency_ns[i] = ns;
+	q->tx_figures.timed = q->tx_count;
+}
+
+/* Take a batch of frames to the tap. */
+static void transmit(struct net_queue *q)
+{
+	uint64_t taken = q->base.worker->meter.last, when;
+
+	if (!serves(q))
+		return;
+	when = net_tx_take(q);
+	if (when && when != UINT64_MAX)
+		wake_at(q, when);
+	charge_tx(q, STAGE_PARSE);
+	if (!q->tx_count)
+		return;
+	if (q->moves) {
+		net_tx_copy(q);
+		charge_tx(q, STAGE_GRANT);
+	}
+	net_tx_respond(q);
+	push_tx(q);
+	charge_tx(q, STAGE_RESPOND);
+	time_tx(q, taken);
+	if (net_tx_write(q))
+		uring_submit(&q->base.worker->uring);
+	charge_tx(q, STAGE_SUBMIT);
+}
+
+/* ---- to the guest ---- */
+
+static void push_rx(struct net_queue *q)
+{
+	if (ring_push(&q->rx))
+		queue_notify(&q->base, q->rx_events);
+}
+
+static void time_rx(struct net_queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->rx_count; i++)
+		q->rx_figures.latency_ns[i] = ns_since(q, q->rx_batch[i]->read);
+	q->rx_figures.timed = q->rx_count;
+}
+
+static void give(struct net_queue *q)
+{
+	net_rx_place(q);
+	charge_rx(q, STAGE_PARSE);
+	if (!q->rx_count)
+		return;
+	net_rx_copy(q);
+	charge_rx(q, STAGE_GRANT);
+	net_rx_respond(q);
+	push_rx(q);
+	charge_rx(q, STAGE_RESPOND);
+	time_rx(q);
+}
+
+/* Is there room for the frame that waits? If not, the guest will tell. */
+static bool look_for_room(struct net_queue *q)
+{
+	enum ring_status status;
+
+	if (!q->rx_ready || !serves(q))
+		return false;
+	status = ring_final_check_for(&q->rx, q->rx_needs);
+	if (status == RING_BROKEN)
+		queue_break(&q->base, "ring indices are impossible");
+	if (status == RING_EMPTY && !q->config.vif->rx_notify)
+		wake_at(q, worker_now_ns(q->base.worker) + LIMIT_RX_POLL_NS);
+	return status == RING_REQUEST;
+}
+
+static bool receive(struct net_queue *q)
+{
+	bool more;
+
+	if (!serves(q))
+		return false;
+	if (q->rx_ready)
+		give(q);
+	more = look_for_room(q);
+	if (net_rx_read(q))
+		uring_submit(&q->base.worker->uring);
+	charge_rx(q, STAGE_SUBMIT);
+	return more || (q->config.vif->null && q->rx_count);
+}
+
+/* ---- a visit ---- */
+
+/* Room that the guest gave is work, too, though it is used when a frame comes. */
+static void count_room(struct net_queue *q)
+{
+	if (!q->rx_page)
+		return;
+	if (q->rx_events->event && serves(q) && ring_look_for(&q->rx, 1) == RING_BROKEN)
+		queue_break(&q->base, "ring indices are impossible");
+	q->rx_events->taken += q->rx.req_seen - q->rx_seen;
+	q->rx_seen = q->rx.req_seen;
+}
+
+/* Is there more on the ring? If not, the guest will send an event for it. */
+static bool look_again(struct net_queue *q)
+{
+	enum ring_status status;
+
+	if (!serves(q) || q->tx_held || !q->tx_free)
+		return false; /* credit, or the tap, has to come first */
+	status = ring_final_check(&q->tx);
+	if (status == RING_BROKEN)
+		queue_break(&q->base, "ring indices are impossible");
+	return status == RING_REQUEST;
+}
+
+static void look_at_stall(struct net_queue *q)
+{
+	struct worker *w = q->base.worker;
+	bool waits = q->rx_waits_ms && w->now_ms - q->rx_waits_ms > LIMIT_RX_STALL_MS;
+
+	if (q->rx_stalled == waits || !q->config.vif->rx_notify)
+		return;
+	q->rx_stalled = waits;
+	worker_report(w, MESSAGE_CARRIER, &q->base, !waits);
+}
+
+static bool visit(struct queue *base)
+{
+	struct net_queue *q = net_queue_of(base);
+	bool more = false;
+
+	if (q->control_page && serves(q)) {
+		more = net_control(q);
+		queue_charge(base, STAGE_PARSE);
+	}
+	transmit(q);
+	more |= look_again(q);
+	charge_tx(q, STAGE_PARSE);
+	more |= receive(q);
+	count_room(q);
+	if (q->rx_stalled)
+		look_at_stall(q);
+	queue_end_event(base, &q->tx_channel);
+	queue_end_event(base, &q->rx_channel);
+	queue_end_event(base, &q->control_channel);
+	queue_charge(base, STAGE_PARSE);
+	settle(q, FRAMES_FROM_GUEST, &q->tx_figures, &q->tx_account);
+	settle(q, FRAMES_TO_GUEST, &q->rx_figures, &q->rx_account);
+	queue_settle(base);
+	return more;
+}
+
+/* ---- what wakes it ---- */
+
+static bool is_tx(const struct net_queue *q, const struct waiter *waiter)
+{
+	return (void *)waiter >= (void *)q->tx_pool &&
+	       (void *)waiter < (void *)(q->tx_pool + LIMIT_TX_FRAMES);
+}
+
+static void complete_rx(struct net_queue *q, struct rx_frame *f, int32_t result)
+{
+	struct net_queue *to;
+
+	q->rx_reading--;
+	f->read = q->base.worker->meter.last;
+	to = net_rx_done(q, f, result);
+	charge_rx(q, STAGE_COMPLETE);
+	if (to && to != q)
+		worker_make_runnable(to->base.worker, &to->base);
+}
+
+static void complete(struct waiter *waiter, int32_t result)
+{
+	struct net_queue *q = net_queue_of(waiter->queue);
+
+	q->base.in_flight--;
+	waiter->queue = NULL;
+	if (waiter == &q->timer || waiter == &q->cancel || waiter == &q->cancel_timer) {
+		queue_charge(&q->base, STAGE_COMPLETE);
+	} else if (is_tx(q, waiter)) {
+		net_tx_written(q, (struct tx_frame *)waiter, result);
+		charge_tx(q, STAGE_COMPLETE);
+	} else {
+		complete_rx(q, (struct rx_frame *)waiter, result);
+	}
+	worker_make_runnable(q->base.worker, &q->base);
+}
+
+static void tick(struct queue *base)
+{
+	struct net_queue *q = net_queue_of(base);
+
+	queue_hear_again(base, &q->tx_channel);
+	queue_hear_again(base, &q->rx_channel);
+	queue_hear_again(base, &q->control_channel);
+	if (q->rx_failed)
+		worker_make_runnable(base->worker, base);
+	q->rx_failed = false;
+	if (!q->rx_ready)
+		return;
+	worker_claim(base->worker, &base->worker->meter.overhead);
+	net_rx_drop_old(q);
+	look_at_stall(q);
+	charge_rx(q, STAGE_PARSE);
+	worker_make_runnable(base->worker, base);
+}
+
+static void message(struct queue *base, const struct message *m)
+{
+	struct net_queue *q = net_queue_of(base);
+	struct net_vif *vif = q->config.vif;
+	struct rate_limit limit = { .bytes = m->value, .usec = m->other };
+
+	if (m->kind == MESSAGE_RATE)
+		rate_change(&vif->rate, &limit, worker_now_ns(base->worker));
+	if (m->kind == MESSAGE_MULTICAST)
+		multicast_set(&vif->multicast, m->value);
+	if (m->kind == MESSAGE_HEADROOM)
+		vif->headroom = m->value;
+	if (m->kind == MESSAGE_TAP_DROPPED)
+		q->rx_figures.dropped[RX_DROP_TAP] += m->value;
+	worker_make_runnable(base->worker, base);
+}
+
+/* ---- detach ---- */
+
+static void cancel_reads(struct net_queue *q)
+{
+	struct io_uring_sqe *sqe;
+
+	if (q->cancel.queue || q->config.tap < 0)
+		return;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_cancel_fd(sqe, q->config.tap, IORING_ASYNC_CANCEL_ALL);
+	io_uring_sqe_set_data(sqe, &q->cancel);
+	q->cancel = (struct waiter){ &q->base, &q->base.account };
+	q->base.in_flight++;
+}
+
+static void cancel_timer(struct net_queue *q)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!q->timer.queue || q->cancel_timer.queue)
+		return;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_timeout_remove(sqe, (uint64_t)(uintptr_t)&q->timer, 0);
+	io_uring_sqe_set_data(sqe, &q->cancel_timer);
+	q->cancel_timer = (struct waiter){ &q->base, &q->base.account };
+	q->base.in_flight++;
+}
+
+static void drain(struct queue *base)
+{
+	struct net_queue *q = net_queue_of(base);
+
+	net_rx_drop_all(q);
+	cancel_reads(q);
+	cancel_timer(q);
+}
+
+static const struct queue_class net_queue_class = {
+	.attach = attach,
+	.let_go = let_go,
+	.visit = visit,
+	.complete = complete,
+	.tick = tick,
+	.message = message,
+	.drain = drain,
+	.owes = owes,
+};
+
+struct net_queue *net_queue_new(void)
+{
+	struct net_queue *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->base.class = &net_queue_class;
+	q->rx_ready_end = &q->rx_ready;
+	q->rx_memory = MAP_FAILED;
+	return q;
+}
+
+void net_queue_free(struct net_queue *q)
+{
+	if (!q)
+		return;
+	free(q->tx_pool);
+	free(q->rx_pool);
+	if (q->rx_memory != MAP_FAILED)
+		munmap(q->rx_memory, LIMIT_RX_FRAMES * NET_RX_BUFFER);
+	free(q);
+}

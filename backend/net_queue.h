@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A netif queue: the rings for one guest's transmission and reception, and the frames on
+ * their way between them and one queue of the vif's tap: the dispatcher of frames. All
+ * queues of a vif belong to one worker, since they share what net_vif has.
+ *
+ * Directions are the guest's: tx is what it sends, rx what it is given. Frames go through
+ * each stage in batches, so that a stage costs one reading of the clock, one grant copy
+ * and one system call for all of them.
+ */
+#ifndef XENMETER_NET_QUEUE_H
+#define XENMETER_NET_QUEUE_H
+
+#include <liburing.h>
+#include <sys/uio.h>
+
+#include "grants.h"
+#include "guest_limits.h"
+#include "multicast.h"
+#include "netif.h"
+#include "queue.h"
+#include "rate.h"
+#include "ring.h"
+#include "steer.h"
+#include "tap.h"
+
+/* Slots of a tx or rx ring: both have one page. */
+#define NET_RING_SLOTS 256
+
+/* A frame for the guest in memory: the virtio_net_hdr ends where the second page begins;
+ * then the longest frame, segments to be cut with an Ethernet and two VLAN headers. */
+#define NET_RX_HEADER_AT (4096 - TAP_HEADER_SIZE)
+#define NET_RX_READ	 (TAP_HEADER_SIZE + 65536 + 22)
+#define NET_RX_BUFFER	 (18 * 4096)
+_Static_assert(NET_RX_HEADER_AT + NET_RX_READ <= NET_RX_BUFFER, "frames fit");
+
+/* What a frame from the guest takes at most: a page for each piece, one for a header
+ * before a whole page. */
+#define NET_TX_BUFFER_MAX ((NET_MAX_DATA_SLOTS + 1) * 4096)
+
+/* The length of frames that are made where there is no tap. */
+#define NET_NULL_FRAME 64
+
+struct net_queue;
+
+/* A frame from the guest, from its ring to the end of the write to the tap. */
+struct tx_frame {
+	struct waiter waiter;
+	struct tx_frame *next; /* free */
+	struct net_tx_frame wire;
+	int16_t status; /* NETIF_RSP_*, for its slots */
+	bool writes;	/* it goes to the tap */
+	uint16_t first_move;
+	size_t bytes; /* of the buffer */
+	void *buffer; /* pages for the header and the pieces of data */
+	struct virtio_net_hdr *header; /* the first piece is behind it */
+	struct iovec iov[NET_MAX_DATA_SLOTS];
+};
+
+/* A frame for the guest, from reading the tap to the response. */
+struct rx_frame {
+	struct waiter waiter;
+	struct rx_frame *next; /* free, or ready */
+	struct net_queue *home; /* where it is when it is free */
+	struct virtio_net_hdr *header; /* the frame is behind it, at a page's start */
+	uint64_t read_ms;	       /* when it was read */
+	uint64_t read;		       /* the same by the worker's clock, cycles */
+	uint16_t first_slot;	       /* of those it takes on the ring, in q->rx_slot */
+	uint16_t slots;
+	uint16_t first_move;
+	struct net_rx_frame wire;
+};
+
+/* What the queues of a vif share. The control thread fills it in and has it back when all
+ * of them are detached; meanwhile it is the worker's. */
+struct net_vif {
+	unsigned int queues;
+	struct net_queue *queue[LIMIT_QUEUES_PER_DEVICE];
+	struct steer steer;
+	struct multicast multicast;
+	struct rate rate;
+	struct offload_can can; /* what the guest takes */
+	uint16_t headroom;	/* that it wants before its data, bytes */
+	bool rx_notify;		/* it sends an event when it has given room */
+	bool null;	   /* no tap: frames are made and dropped here, for measuring */
+	/* The control ring is served with queue 0. */
+	bool has_control;
+	uint32_t control_ref;
+	evtchn_port_t control_port; /* the guest's */
+};
+
+/* All that a queue is made of; filled in by the control thread. */
+struct net_queue_config {
+	unsigned int index;
+	uint32_t tx_ref, rx_ref;
+	evtchn_port_t tx_port; /* the guest's */
+	evtchn_port_t rx_port; /* the same, or one of its own */
+	int tap; /* the queue of it, non-blocking; -1 if null */
+	struct net_vif *vif;
+};
+
+struct net_queue {
+	struct queue base;
+	struct net_queue_config config;
+	struct channel tx_channel, rx_channel, control_channel;
+	struct channel *rx_events; /* of the two, the one for rx */
+	void *tx_page, *rx_page, *control_page;
+	struct ring tx, rx, control;
+	struct grants *grants;
+	struct waiter timer; /* armed while its queue is set */
+	struct waiter cancel, cancel_timer;
+	struct __kernel_timespec timer_at;
+	uint32_t moves; /* in the worker's list, of this batch */
+
+	/* From the guest. */
+	struct account tx_account;
+	struct frames tx_figures;
+	struct tx_frame *tx_pool, *tx_free;
+	struct tx_frame *tx_held; /* decoded; it has to wait for credit */
+	struct tx_frame *tx_batch[FRAMES_MAX];
+	unsigned int tx_count;
+	unsigned int tx_writes; /* of the batch */
+
+	/* To the guest. */
+	struct account rx_account;
+	struct frames rx_figures;
+	struct rx_frame *rx_pool, *rx_free;
+	void *rx_memory;
+	unsigned int rx_reading; /* reads that have not ended */
+	struct rx_frame *rx_ready, **rx_ready_end;
+	struct rx_frame *rx_batch[FRAMES_MAX];
+	unsigned int rx_count;
+	struct net_rx_slot rx_slot[NET_RING_SLOTS];
+	unsigned int rx_slots; /* of the batch */
+	uint32_t rx_seen;      /* the guest's producer index when it was looked at last */
+	uint32_t rx_needs;     /* slots, for the frame that waits */
+	uint64_t rx_waits_ms;  /* since when no frame could be placed; 0: it does not wait */
+	bool rx_stalled;
+	bool rx_failed; /* the tap cannot be read: tried again at the tick */
+};
+
+/**
+ * net_queue_new() - a queue, with its config to be filled in
+ *
+ * Return: to be freed with net_queue_free() when it is detached or was never attached;
+ * NULL without memory.
+ */
+struct net_queue *net_queue_new(void);
+
+/**
+ * net_queue_free() - free it; may be NULL
+ */
+void net_queue_free(struct net_queue *q);
+
+/**
+ * net_queue_of() - the network queue that a queue of class vif is
+ */
+static inline struct net_queue *net_queue_of(const struct queue *q)
+{
+	return (struct net_queue *)q;
+}
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Network devices: the tap behind one, and the keys of xen/io/netif.h.
+ *
+ * The tap is made before InitWait, so that the hotplug script, which runs then, finds it;
+ * the device connects only after the script has said `hotplug-status=connected`. The tap
+ * stays while the frontend comes and goes, and goes with the device.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "net_queue.h"
+#include "tap.h"
+
+struct vif {
+	struct device base;
+	struct tap *tap;     /* NULL if none is wanted */
+	struct net_vif *net; /* of the present connection */
+	struct rate_limit rate;
+	uint64_t dropped; /* as the tap said last */
+	bool watching;	  /* keys of the frontend, beside its state */
+	bool multicast;	  /* request-multicast-control, as it was last */
+};
+
+/* Keys of the frontend that may change while it is connected. */
+static const char *const live_keys[] = { "request-multicast-control", "xdp-headroom" };
+
+static struct vif *vif_of(const struct device *d)
+{
+	return (struct vif *)d;
+}
+
+/* ---- prepared ---- */
+
+static int open_tap(struct control *c, struct vif *v)
+{
+	char name[32], reason[TAP_REASON_SIZE] = "cannot set its tap up";
+	struct device *d = &v->base;
+	uint64_t handle;
+	int err;
+
+	if (v->tap || device_key_is(c, d, "type", "null"))
+		return 0;
+	handle = xenbus_number_or(c->xs, d->path, "handle", UINT32_MAX, d->devid);
+	if (handle == UINT64_MAX)
+		handle = d->devid;
+	snprintf(name, sizeof(name), "vif%u.%u", d->guest->domid, (unsigned int)handle);
+	err = tap_open(name, 1, &v->tap, reason);
+	if (!err)
+		err = tap_disable_queue(v->tap, 0); /* until somebody reads it */
+	if (err)
+		device_fail(c, d, err, "%s", reason);
+	return err;
+}
+
+static void set_mtu(struct control *c, struct vif *v)
+{
+	uint64_t mtu = xenbus_number_or(c->xs, v->base.path, "mtu", UINT16_MAX, 0);
+	int err;
+
+	if (!v->tap || !mtu)
+		return;
+	err = mtu == UINT64_MAX ? -EINVAL : tap_set_mtu(v->tap, mtu);
+	if (err)
+		device_say(&v->base, LOG_LEVEL_WARNING, "cannot set the mtu: %s",
+			   strerror(-err));
+}
+
+static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
+{
+	static const char *const offers[] = {
+		"feature-sg", "feature-gso-tcpv4", "feature-gso-tcpv6",
+		"feature-ipv6-csum-offload", "feature-rx-copy", "feature-multicast-control",
+		"feature-dynamic-multicast-control", "feature-xdp-headroom",
+		"feature-split-event-channels", "feature-ctrl-ring",
+	};
+	int err = open_tap(c, vif_of(d));
+	size_t i;
+
+	if (err)
+		return err;
+	set_mtu(c, vif_of(d));
+	for (i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
+		xenbus_add(keys, offers[i], 1);
+	xenbus_add(keys, "feature-rx-flip", 0);
+	xenbus_add(keys, "multi-queue-max-queues", LIMIT_QUEUES_PER_DEVICE);
+	return 0;
+}
+
+/* Has the hotplug script put the tap where it belongs? */
+static int is_plugged(struct control *c, struct device *d)
+{
+	char *script;
+
+	if (device_key_is(c, d, "hotplug-status", "connected"))
+		return 0;
+	script = xenbus_read(c->xs, d->path, "script");
+	free(script);
+	return script ? -EAGAIN : 0;
+}
+
+/* ---- connected ---- */
+
+static bool flag(struct control *c, struct device *d, const char *name)
+{
+	return xenbus_number_or(c->xs, d->frontend, name, 1, 0) == 1;
+}
+
+static struct offload_can read_offload(struct control *c, struct device *d)
+{
+	return (struct offload_can){
+		.checksum_v4 = !flag(c, d, "feature-no-csum-offload"),
+		.checksum_v6 = flag(c, d, "feature-ipv6-csum-offload"),
+		.scatter = flag(c, d, "feature-sg"),
+		.gso_v4 = flag(c, d, "feature-gso-tcpv4"),
+		.gso_v6 = flag(c, d, "feature-gso-tcpv6"),
+	};
+}
+
+static uint32_t read_headroom(struct control *c, struct device *d)
+{
+	uint64_t headroom = xenbus_number_or(c->xs, d->frontend, "xdp-headroom",
+					     NET_MAX_HEADROOM, 0);
+
+	return headroom == UINT64_MAX ? 0 : headroom;
+}
+
+static void read_rate(struct control *c, struct device *d, struct rate_limit *ret)
+{
+	char *text = xenbus_read(c->xs, d->path, "rate");
+
+	*ret = (struct rate_limit){ .bytes = RATE_UNLIMITED };
+	if (text && rate_parse(text, strlen(text), ret))
+		device_say(d, LOG_LEVEL_WARNING,
+			   "rate=%s is not BYTES,MICROSECONDS: not limited", text);
+	free(text);
+}
+
+static int read_control(struct control *c, struct device *d, struct net_vif *net)
+{
+	uint64_t ref, port;
+
+	ref = xenbus_number_or(c->xs, d->frontend, "ctrl-ring-ref", UINT32_MAX, UINT64_MAX - 1);
+	if (ref == UINT64_MAX - 1)
+		return 0;
+	port = xenbus_number_or(c->xs, d->frontend, "event-channel-ctrl", UINT32_MAX,
+				UINT64_MAX);
+	if (ref == UINT64_MAX || port == UINT64_MAX) {
+		device_fail(c, d, -EINVAL,
+			    "the frontend's ctrl-ring-ref or event-channel-ctrl is "
+			    "missing or no number");
+		return -EINVAL;
+	}
+	net->has_control = true;
+	net->control_ref = ref;
+	net->control_port = port;
+	return 0;
+}
+
+static int read_wishes(struct control *c, struct device *d)
+{
+	struct vif *v = vif_of(d);
+
+	if (!flag(c, d, "request-rx-copy")) {
+		device_fail(c, d, -EOPNOTSUPP,
+			    "the frontend does not set request-rx-copy: it is too old");
+		return -EOPNOTSUPP;
+	}
+	free(v->net);
+	v->net = calloc(1, sizeof(*v->net));
+	if (!v->net) {
+		device_fail(c, d, -ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
+	v->net->null = !v->tap;
+	v->net->can = read_offload(c, d);
+	v->net->rx_notify = flag(c, d, "feature-rx-notify");
+	v->net->headroom = read_headroom(c, d);
+	v->multicast = flag(c, d, "request-multicast-control");
+	multicast_init(&v->net->multicast);
+	multicast_set(&v->net->multicast, v->multicast);
+	read_rate(c, d, &v->rate);
+	rate_init(&v->net->rate, &v->rate, 0);
+	return read_control(c, d, v->net);
+}
+
+static int read_ports(struct control *c, const char *dir, struct net_queue_config *q)
+{
+	uint64_t tx, rx;
+
+	tx = xenbus_number_or(c->xs, dir, "event-channel-tx", UINT32_MAX, UINT64_MAX);
+	rx = xenbus_number_or(c->xs, dir, "event-channel-rx", UINT32_MAX, UINT64_MAX);
+	if (tx == UINT64_MAX || rx == UINT64_MAX)
+		tx = rx = xenbus_number_or(c->xs, dir, "event-channel", UINT32_MAX,
+					   UINT64_MAX);
+	q->tx_port = tx;
+	q->rx_port = rx;
+	return tx == UINT64_MAX ? -EINVAL : 0;
+}
+
+static int read_queue(struct control *c, struct device *d, unsigned int index,
+		      const char *dir, struct net_queue_config *q)
+{
+	uint64_t tx, rx;
+
+	tx = xenbus_number_or(c->xs, dir, "tx-ring-ref", UINT32_MAX, UINT64_MAX);
+	rx = xenbus_number_or(c->xs, dir, "rx-ring-ref", UINT32_MAX, UINT64_MAX);
+	if (tx == UINT64_MAX || rx == UINT64_MAX || read_ports(c, dir, q)) {
+		device_fail(c, d, -EINVAL,
+			    "the frontend's tx-ring-ref, rx-ring-ref or event-channel of "
+			    "queue %u is missing or no number",
+			    index);
+		return -EINVAL;
+	}
+	q->tx_ref = tx;
+	q->rx_ref = rx;
+	return 0;
+}
+
+static int open_tap_queue(struct control *c, struct vif *v, unsigned int index, int *ret_fd)
+{
+	int err;
+
+	*ret_fd = -1;
+	if (!v->tap)
+		return 0;
+	err = tap_add_queues(v->tap, index + 1);
+	if (!err)
+		err = tap_enable_queue(v->tap, index);
+	if (err)
+		device_fail(c, &v->base, err, "cannot enable queue %u of its tap: %s", index,
+			    strerror(-err));
+	*ret_fd = tap_queue_fd(v->tap, index);
+	return err;
+}
+
+static int make_queue(struct control *c, struct device *d, unsigned int index,
+		      const char *dir, struct queue **ret_queue)
+{
+	struct net_queue *q = net_queue_new();
+	struct vif *v = vif_of(d);
+	int err = q ? 0 : -ENOMEM;
+
+	if (err)
+		device_fail(c, d, err, "out of memory");
+	if (!err)
+		err = read_queue(c, d, index, dir, &q->config);
+	if (!err)
+		err = open_tap_queue(c, v, index, &q->config.tap);
+	if (err) {
+		net_queue_free(q);
+		return err;
+	}
+	q->config.index = index;
+	q->config.vif = v->net;
+	v->net->queue[index] = q;
+	v->net->queues = index + 1;
+	steer_init(&v->net->steer, index + 1);
+	*ret_queue = &q->base;
+	return 0;
+}
+
+static void free_queue(struct device *d, struct queue *q)
+{
+	(void)d;
+	net_queue_free(net_queue_of(q));
+}
+
+static void watch_live_keys(struct control *c, struct device *d)
+{
+	struct vif *v = vif_of(d);
+	size_t i;
+
+	if (v->watching)
+		return;
+	for (i = 0; i < sizeof(live_keys) / sizeof(live_keys[0]); i++)
+		device_watch(c, d, live_keys[i]);
+	v->watching = true;
+}
+
+static void announce(struct control *c, struct device *d, struct xenbus_keys *keys)
+{
+	struct vif *v = vif_of(d);
+
+	(void)keys;
+	watch_live_keys(c, d);
+	if (v->tap) {
+		tap_set_offload(v->tap, &v->net->can);
+		tap_set_carrier(v->tap, TAP_CARRIER_ON);
+	}
+	device_say(d, LOG_LEVEL_INFO, "connected: %u queue%s%s", d->queue_count,
+		   d->queue_count == 1 ? "" : "s", v->tap ? "" : ", no tap");
+}
+
+/* ---- while it is connected ---- */
+
+static void follow_rate(struct control *c, struct device *d)
+{
+	struct vif *v = vif_of(d);
+	struct rate_limit now;
+
+	read_rate(c, d, &now);
+	if (!memcmp(&now, &v->rate, sizeof(now)))
+		return;
+	v->rate = now;
+	device_tell_one(c, d, 0,
+			&(struct message){ .kind = MESSAGE_RATE,
+					   .value = now.bytes,
+					   .other = now.usec });
+}
+
+static void follow_multicast(struct control *c, struct device *d)
+{
+	struct vif *v = vif_of(d);
+	bool now = flag(c, d, "request-multicast-control");
+
+	if (now == v->multicast)
+		return;
+	v->multicast = now;
+	device_tell_one(c, d, 0,
+			&(struct message){ .kind = MESSAGE_MULTICAST, .value = now });
+}
+
+/* A frontend that loads an XDP program asks for headroom by Reconfiguring (netif.h). */
+static void follow_headroom(struct control *c, struct device *d)
+{
+	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
+	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
+
+	if (frontend == XenbusStateReconfiguring && own == XenbusStateConnected) {
+		device_tell_one(c, d, 0,
+				&(struct message){ .kind = MESSAGE_HEADROOM,
+						   .value = read_headroom(c, d) });
+		device_publish(c, d, NULL, XenbusStateReconfigured);
+	}
+	if (frontend == XenbusStateConnected && own == XenbusStateReconfigured)
+		device_publish(c, d, NULL, XenbusStateConnected);
+}
+
+static void changed(struct control *c, struct device *d)
+{
+	follow_rate(c, d);
+	follow_multicast(c, d);
+	follow_headroom(c, d);
+}
+
+/* What the kernel dropped because we did not read: the guest gave no room. */
+static void tick(struct control *c, struct device *d)
+{
+	struct vif *v = vif_of(d);
+	struct tap_state now;
+
+	if (!v->tap || tap_look(v->tap, &now) || now.dropped <= v->dropped)
+		return;
+	device_tell_one(c, d, 0,
+			&(struct message){ .kind = MESSAGE_TAP_DROPPED,
+					   .value = now.dropped - v->dropped });
+	v->dropped = now.dropped;
+}
+
+/* Like netback, a guest that takes nothing for a minute has no carrier. */
+static void report(struct control *c, struct device *d, const struct message *m)
+{
+	struct vif *v = vif_of(d);
+
+	(void)c;
+	if (d->phase != PHASE_CONNECTED || !v->tap)
+		return;
+	tap_set_carrier(v->tap, m->result ? TAP_CARRIER_ON : TAP_CARRIER_OFF);
+	device_say(d, LOG_LEVEL_INFO, "%s",
+		   m->result ? "the guest receives again"
+			     : "the guest does not receive: carrier off");
+}
+
+/* ---- closed ---- */
+
+static void closing(struct device *d)
+{
+	struct vif *v = vif_of(d);
+	unsigned int i;
+
+	if (!v->tap)
+		return;
+	tap_set_carrier(v->tap, TAP_CARRIER_OFF);
+	for (i = 0; i < tap_queues(v->tap); i++)
+		tap_disable_queue(v->tap, i);
+}
+
+static void closed(struct device *d)
+{
+	struct vif *v = vif_of(d);
+
+	free(v->net);
+	v->net = NULL;
+}
+
+static void forget(struct device *d)
+{
+	struct vif *v = vif_of(d);
+
+	closed(d);
+	tap_close(v->tap);
+	v->tap = NULL;
+}
+
+const struct device_class vif_class = {
+	.name = "vif",
+	.size = sizeof(struct vif),
+	.one_worker = true,
+	.prepare = prepare,
+	.open = is_plugged,
+	.read_wishes = read_wishes,
+	.make_queue = make_queue,
+	.free_queue = free_queue,
+	.announce = announce,
+	.changed = changed,
+	.report = report,
+	.tick = tick,
+	.closing = closing,
+	.closed = closed,
+	.forget = forget,
+};
