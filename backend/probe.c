@@ -186,7 +186,11 @@ enum probe_verdict probe(void)
 	grants = probe_grants();
 	store = probe_store();
 	uring = probe_uring();
+	line("taps", "%s", access("/dev/net/tun", R_OK | W_OK)
+				   ? "no /dev/net/tun (modprobe tun): no network devices"
+				   : "ok");
 	probe_module("xen-blkback", "/sys/module/xen_blkback");
+	probe_module("xen-netback", "/sys/module/xen_netback");
 	if (!events || !grants)
 		return PROBE_NO_XEN;
 	if (!store)

@@ -120,6 +120,27 @@ static void print_discards(char *cell, const struct line *l)
 	print_count(cell, l, ROW_discard_requests);
 }
 
+static void print_tx(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_tx_frames);
+}
+
+static void print_rx(char *cell, const struct line *l)
+{
+	print_count(cell, l, ROW_rx_frames);
+}
+
+/* Frames that did not arrive, for whatever reason but that they were not valid. */
+static void print_drops(char *cell, const struct line *l)
+{
+	uint64_t drops = 0;
+	int slot;
+
+	for (slot = ROW_tx_dropped_grant; slot <= ROW_rx_dropped_tap; slot++)
+		drops += l->group->counter[slot];
+	text_compact(cell, per_time(l, drops));
+}
+
 static void print_mib(char *cell, const struct line *l)
 {
 	text_compact(cell, per_time(l, l->group->counter[ROW_bytes] / MIB));
@@ -174,10 +195,8 @@ static void print_exact(char *cell, const struct line *l)
 		     counters_charged(l->group->counter));
 }
 
-static void print_each(char *cell, const struct line *l, uint64_t cycles)
+static void print_each(char *cell, uint64_t cycles, uint64_t requests)
 {
-	uint64_t requests = l->group->counter[ROW_requests];
-
 	if (requests)
 		text_compact(cell, (double)cycles / requests);
 	else
@@ -186,7 +205,8 @@ static void print_each(char *cell, const struct line *l, uint64_t cycles)
 
 static void print_cycles(char *cell, const struct line *l)
 {
-	print_each(cell, l, counters_charged(l->group->counter));
+	print_each(cell, counters_charged(l->group->counter),
+		   l->group->counter[ROW_requests]);
 }
 
 static const struct column guest_columns[] = {
@@ -217,6 +237,9 @@ static const struct column queue_columns[] = {
 	{ "WRITE", "WR/s", print_writes, SCOLS_FL_RIGHT },
 	{ "FLUSH", "FLU/s", print_flushes, SCOLS_FL_RIGHT },
 	{ "DISC", "DIS/s", print_discards, SCOLS_FL_RIGHT },
+	{ "TX", "TX/s", print_tx, SCOLS_FL_RIGHT },
+	{ "RX", "RX/s", print_rx, SCOLS_FL_RIGHT },
+	{ "DROP", "DRO/s", print_drops, SCOLS_FL_RIGHT },
 	{ "MiB", "MiB/s", print_mib, SCOLS_FL_RIGHT },
 	{ "ERR", "ERR/s", print_errors, SCOLS_FL_RIGHT },
 	{ "REFUS", "REF/s", print_refused, SCOLS_FL_RIGHT },
@@ -321,21 +344,36 @@ static const char *const stage_titles[] = { "DOMID",  "NAME",	"DEV",	  "DEVID",
 #define STAGE_FIRST  5
 #define STAGES	     (ROW_exact_respond - ROW_exact_parse + 1)
 
-static void stage_cell(char *cell, const struct line *l, enum row_counter first,
+/* The lines of a device: five counters of cycles by stage, and what they are divided by. */
+static const struct stage_line {
+	const char *kind;
+	enum row_counter first;
+	enum row_counter requests;
+	const char *device; /* only of this kind; NULL: of all */
+} stage_lines[] = {
+	{ "exact", ROW_exact_parse, ROW_requests, NULL },
+	{ "apportioned", ROW_apportioned_parse, ROW_requests, NULL },
+	{ "tx", ROW_tx_parse_cycles, ROW_tx_frames, "vif" },
+	{ "rx", ROW_rx_parse_cycles, ROW_rx_frames, "vif" },
+};
+#define STAGE_LINES (sizeof(stage_lines) / sizeof(stage_lines[0]))
+
+static void stage_cell(char *cell, const struct line *l, const struct stage_line *s,
 		       unsigned int stage)
 {
+	const uint64_t *counter = l->group->counter;
 	uint64_t cycles = 0;
 	unsigned int i;
 
 	if (stage < STAGES)
-		cycles = l->group->counter[first + stage];
+		cycles = counter[s->first + stage];
 	for (i = 0; stage == STAGES && i < STAGES; i++)
-		cycles += l->group->counter[first + i];
-	print_each(cell, l, cycles);
+		cycles += counter[s->first + i];
+	print_each(cell, cycles, counter[s->requests]);
 }
 
 static int add_stage_line(struct libscols_table *t, const struct line *l,
-			  enum row_counter first, const char *kind)
+			  const struct stage_line *s)
 {
 	static cell_print *const who[] = { print_domid, print_name, print_device,
 					   print_devid };
@@ -346,16 +384,30 @@ static int add_stage_line(struct libscols_table *t, const struct line *l,
 
 	if (!out)
 		return -ENOMEM;
-	err = scols_line_set_data(out, STAGE_FIRST - 1, kind);
+	err = scols_line_set_data(out, STAGE_FIRST - 1, s->kind);
 	for (i = 0; !err && i < STAGE_FIRST - 1; i++) {
 		who[i](cell, l);
 		err = scols_line_set_data(out, i, cell);
 	}
 	for (i = 0; !err && i <= STAGES; i++) {
-		stage_cell(cell, l, first, i);
+		stage_cell(cell, l, s, i);
 		err = scols_line_set_data(out, STAGE_FIRST + i, cell);
 	}
 	return err ? -ENOMEM : 0;
+}
+
+static int add_stage_lines(struct libscols_table *t, const struct line *l)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < STAGE_LINES; i++) {
+		const char *device = stage_lines[i].device;
+
+		if (!device || !strcmp(row_of(l)->device, device))
+			err = add_stage_line(t, l, &stage_lines[i]);
+	}
+	return err;
 }
 
 static int print_stages(const struct dump *d, const struct report *r,
@@ -376,10 +428,7 @@ static int print_stages(const struct dump *d, const struct report *r,
 	}
 	for (i = 0; !err && i < groups->count; i++) {
 		line.group = &groups->group[i];
-		err = add_stage_line(t, &line, ROW_exact_parse, "exact");
-		if (!err)
-			err = add_stage_line(t, &line, ROW_apportioned_parse,
-					     "apportioned");
+		err = add_stage_lines(t, &line);
 	}
 	return finish(t, err);
 }

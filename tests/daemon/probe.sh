@@ -19,6 +19,7 @@ found 'event channels' ok
 found grants 'ok, copies too'
 found xenstore 'ok, this is domain 0'
 found io_uring ok
+found taps .
 say 'without Xen'
 probe 3 env LD_LIBRARY_PATH= XENSTORED_PATH="$W/none"
 found 'event channels' 'No such'
