@@ -38,6 +38,9 @@
 /* Larger than any description of an interface. */
 #define ANSWER_SIZE 16384
 
+/* For another's TAP interface to go; 5 ms were seen. */
+#define PATIENCE_MS 200
+
 struct tap {
 	unsigned int ifindex;
 	unsigned int queues;
@@ -166,12 +169,23 @@ static bool is_name(const char *name)
 	return length && length < IFNAMSIZ && !strpbrk(name, "%/: \t\n");
 }
 
-/* The first queue; with it comes the interface. */
+/* The first queue; with it comes the interface. A process that was killed takes its
+ * interfaces away a moment after it is gone, if a ring of it had reads under way. */
+static int open_first_queue(const char *name, int *ret_fd)
+{
+	int err, tries = PATIENCE_MS;
+
+	do {
+		err = open_queue(name, IFF_TUN_EXCL | IFF_NO_CARRIER, ret_fd);
+	} while (err == -EBUSY && is_tun(name) && tries-- && !usleep(1000));
+	return err;
+}
+
 static int make(struct tap *tap, const char *name, char *reason)
 {
 	int err;
 
-	err = open_queue(name, IFF_TUN_EXCL | IFF_NO_CARRIER, &tap->fd[0]);
+	err = open_first_queue(name, &tap->fd[0]);
 	if (err) {
 		explain(name, err, reason);
 		return err;

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -856,6 +857,34 @@ static void removing_ends_a_chain_at_once(void)
 	tap_close(tap);
 }
 
+/* A daemon that is killed and started again at once. */
+static void a_killed_process_is_waited_for(void)
+{
+	struct tap *tap;
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	CHECK_EQ(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		struct io_uring ring;
+
+		tap = open_running_tap(1, &nothing);
+		open_ring(&ring);
+		start_chain(&ring, tap_queue_fd(tap, 0));
+		CHECK_EQ(write(ready[1], "", 1), 1);
+		pause();
+	}
+	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	tap = open_tap(1);
+	tap_close(tap);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void what_someone_removed_is_missed(void)
 {
 	struct tap *tap = open_tap(1);
@@ -922,6 +951,7 @@ int main(void)
 	what_nobody_reads_is_counted();
 	a_chain_is_cancelled_read_by_read();
 	removing_ends_a_chain_at_once();
+	a_killed_process_is_waited_for();
 	what_someone_removed_is_missed();
 	CHECK_EQ(check_descriptors(), before);
 	return 0;
