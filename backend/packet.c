@@ -116,3 +116,17 @@ void packet_parse(const uint8_t *frame, size_t length, struct packet *ret)
 		parse_ipv6(frame, length, &p);
 	*ret = p;
 }
+
+size_t packet_tcp_payload(const uint8_t *frame, size_t length, const struct packet *p)
+{
+	size_t left = length - p->transport;
+	size_t size;
+
+	if (!p->version || p->fragment || p->protocol != IPPROTO_TCP ||
+	    left < PACKET_TCP_SIZE)
+		return 0;
+	size = (frame[p->transport + 12] >> 4) * 4;
+	if (size < PACKET_TCP_SIZE || size > left)
+		return 0;
+	return p->transport + size;
+}

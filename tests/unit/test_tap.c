@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <xen/io/netif.h>
 
+#include "segment.h"
 #include "tap.h"
 
 #define NAME	 "vif7.0"
@@ -570,6 +571,52 @@ static void who_takes_one_version_gets_the_other_finished(void)
 	tap_close(tap);
 }
 
+/* The kernel cuts it; and what it does not cut, we cut: the bytes are the same. */
+static void pieces_are_as_the_kernel_cuts_them(const struct frame *whole, size_t start,
+					       uint8_t type)
+{
+	struct virtio_net_hdr h = needs(start, 16, type, 1400);
+	struct tap *tap = open_running_tap(1, &everything);
+	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	struct segments s;
+	struct frame f, kernels, ours;
+
+	put(host, &h, whole);
+	get(queue, &h, &f);
+	same_bytes(&f, whole);
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	CHECK_EQ(tap_set_offload(tap, &nothing), 0);
+	h = needs(start, 16, type, 1400);
+	put(host, &h, whole);
+	while ((ours.length = segments_next(&s, ours.bytes, start + 20 + 1400))) {
+		get(queue, &h, &kernels);
+		CHECK_EQ(h.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+		same_bytes(&ours, &kernels);
+	}
+	CHECK(!get_within(queue, &h, &kernels, QUIET_MS));
+	close(host);
+	tap_close(tap);
+}
+
+static void our_pieces_are_the_kernels(void)
+{
+	struct frame f;
+
+	make_tcp4(&f, 14000);
+	frame_put16(f.bytes + 18, 0xfffc); /* the number of the packet wraps */
+	f.bytes[34 + 13] = 0xff;	   /* all flags */
+	memset(f.bytes + 34 + 4, 0xff, 4); /* the number of the byte, too */
+	put_ipv4_length(&f);
+	pieces_are_as_the_kernel_cuts_them(&f, 34, VIRTIO_NET_HDR_GSO_TCPV4);
+	make_tcp4(&f, 65535 - 54);
+	pieces_are_as_the_kernel_cuts_them(&f, 34, VIRTIO_NET_HDR_GSO_TCPV4);
+	make_tcp6(&f, 65535 - 74);
+	f.bytes[54 + 13] = 0x39;
+	pieces_are_as_the_kernel_cuts_them(&f, 54, VIRTIO_NET_HDR_GSO_TCPV6);
+	make_tcp6(&f, 14001);
+	pieces_are_as_the_kernel_cuts_them(&f, 54, VIRTIO_NET_HDR_GSO_TCPV6);
+}
+
 static void offload_changes_while_it_runs(void)
 {
 	struct tap *tap = open_running_tap(1, &nothing);
@@ -945,6 +992,7 @@ int main(void)
 	long_segments_reach_the_guest_whole();
 	who_takes_nothing_gets_finished_segments();
 	who_takes_one_version_gets_the_other_finished();
+	our_pieces_are_the_kernels();
 	offload_changes_while_it_runs();
 	flows_are_spread_over_enabled_queues();
 	a_disabled_queue_still_sends();
