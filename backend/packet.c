@@ -73,8 +73,6 @@ static bool skip_extensions(const uint8_t *frame, size_t length, struct packet *
 			p->fragment |= packet_read16(header + 2) & FRAGMENT_BITS;
 		p->protocol = header[0];
 		p->transport += size;
-		if (p->fragment)
-			return true; /* what follows may be the middle of anything */
 	}
 	return true;
 }

@@ -212,6 +212,9 @@ static void what_has_no_place_is_refused(void)
 	make_tcp4(&f, 0);
 	f.bytes[14] = 0x65; /* Ethernet says IPv4, the header 6 */
 	refused(&blank, &f, OFFLOAD_NO_CHECKSUM);
+	make_tcp6(&f, 0);
+	f.bytes[14] = 0x45; /* and the other way round */
+	refused(&blank, &f, OFFLOAD_NO_CHECKSUM);
 	frame_ethernet(&f, ETH_P_8021Q);
 	frame_tag(&f, ETH_P_8021Q);
 	frame_tag(&f, ETH_P_8021Q); /* one tag too many */
@@ -244,6 +247,27 @@ static void extensions_are_bounded(void)
 	frame_extension(&f, IPPROTO_UDP, 8)[1] = 255; /* longer than the frame */
 	frame_udp(&f, 1, 2);
 	refused(&blank, &f, OFFLOAD_NO_CHECKSUM);
+}
+
+static void make_extended(struct frame *f)
+{
+	start_v6(f, IPPROTO_DSTOPTS);
+	frame_extension(f, IPPROTO_ROUTING, 16);
+	frame_extension(f, IPPROTO_UDP, 8);
+	frame_udp(f, 1, 2);
+}
+
+static void extensions_cut_at_each_byte_are_refused(void)
+{
+	struct frame f;
+	size_t length;
+
+	make_extended(&f);
+	expect_blank(&f, 54 + 24, 6);
+	for (length = f.length; length-- > 0;) {
+		f.length = length;
+		refused(&blank, &f, OFFLOAD_NO_CHECKSUM);
+	}
 }
 
 /* XSA-423, XSA-432: a frame shorter than its headers, cut at each byte. */
@@ -599,7 +623,27 @@ static void other_gso_does_not_go_to_the_guest(void)
 	frame_payload(&f, 5000);
 	CHECK_EQ(receive_gso(&everything, &f, VIRTIO_NET_HDR_GSO_TCPV4, 38, &m),
 		 OFFLOAD_CANNOT_SEGMENT);
+	struct virtio_net_hdr h = { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 9 };
+
+	CHECK_EQ(receive(&h, &everything, &f, &m), OFFLOAD_CANNOT_SEGMENT);
+	make_tcp4(&f, 5000);
+	h.gso_size = 0;
+	CHECK_EQ(receive(&h, &everything, &f, &m), OFFLOAD_CANNOT_SEGMENT);
 	CHECK_EQ(m.gso_size, 7);
+}
+
+/* A frontend puts the pseudo header in place itself, as we do for a guest. */
+static void gso_with_a_checksum_is_passed_on(void)
+{
+	struct virtio_net_hdr h = { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 9 };
+	struct offload_marks m;
+	struct frame f;
+
+	make_tcp4(&f, 5000);
+	CHECK_EQ(receive(&h, &everything, &f, &m), OFFLOAD_VALID);
+	CHECK(!m.csum_blank && !m.data_validated);
+	CHECK_EQ(m.gso_type, XEN_NETIF_GSO_TYPE_TCPV4);
+	CHECK_EQ(m.gso_size, 9);
 }
 
 static void the_kernel_is_told_what_goes(void)
@@ -673,6 +717,7 @@ int main(int argc, char **argv)
 	tags_options_and_extensions_move_it();
 	what_has_no_place_is_refused();
 	extensions_are_bounded();
+	extensions_cut_at_each_byte_are_refused();
 	headers_cut_at_each_byte_are_refused();
 	tcp_is_cut_by_the_kernel();
 	gso_on_anything_else_is_refused();
@@ -685,6 +730,7 @@ int main(int argc, char **argv)
 	a_place_outside_the_frame_is_refused();
 	gso_goes_to_who_takes_it();
 	other_gso_does_not_go_to_the_guest();
+	gso_with_a_checksum_is_passed_on();
 	the_kernel_is_told_what_goes();
 	random_frames_stay_within_themselves(&seed);
 	return 0;

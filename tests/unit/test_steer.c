@@ -184,6 +184,10 @@ static void fragments_are_hashed_without_ports(void)
 	frame_extension(&f, IPPROTO_TCP, 8)[3] = 1; /* more fragments */
 	frame_tcp(&f, 2794, 1766);
 	expect(&all, &f, _XEN_NETIF_CTRL_HASH_TYPE_IPV6, suite[5].ip);
+	f.bytes[54 + 3] = 8; /* not the first */
+	expect(&all, &f, _XEN_NETIF_CTRL_HASH_TYPE_IPV6, suite[5].ip);
+	f.bytes[54 + 3] = 0; /* an atomic one: all of the packet */
+	expect(&all, &f, _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP, suite[5].tcp);
 }
 
 static void tags_options_and_extensions_are_looked_through(void)

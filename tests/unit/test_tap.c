@@ -319,6 +319,7 @@ static void it_is_known_by_its_number(void)
 	CHECK_STR(state.name, "guest0");
 	CHECK_EQ(tap_add_queues(tap, 3), 0);
 	CHECK_EQ(tap_queues(tap), 3);
+	CHECK_EQ(if_nametoindex(NAME), 0);
 	CHECK_EQ(tap_set_mtu(tap, 9000), 0);
 	CHECK_EQ(tap_look(tap, &state), 0);
 	CHECK_EQ(state.mtu, 9000);
