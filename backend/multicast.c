@@ -78,7 +78,7 @@ void multicast_remove(struct multicast *m, const uint8_t raw_address[6])
 	uint64_t word = pack(raw_address);
 	int i;
 
-	for (i = 0; word && i < MULTICAST_MAX; i++)
+	for (i = 0; i < MULTICAST_MAX; i++)
 		replace(m, i, word, 0);
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <xen/io/netif.h>
 
+#include "checksum.h"
 #include "offload.h"
 #include "packet.h"
 
@@ -21,57 +22,9 @@
  * as much as Linux's xen-netback copies. */
 #define LINEAR_SIZE 128
 
-#define TCP_MIN_SIZE 20
 #define UDP_SIZE     8
 #define TCP_CHECKSUM 16 /* where it is in the header */
 #define UDP_CHECKSUM 6
-
-#define IPV4_ADDRESSES 12 /* where they are in the header */
-#define IPV6_ADDRESSES 8
-
-/* ---- checksums (RFC 1071), in the order of bytes that the machine has ---- */
-
-static uint64_t add_up(uint64_t sum, const uint8_t *bytes, size_t length)
-{
-	uint32_t word;
-
-	for (; length >= sizeof(word); bytes += sizeof(word), length -= sizeof(word)) {
-		memcpy(&word, bytes, sizeof(word));
-		sum += word;
-	}
-	word = 0;
-	memcpy(&word, bytes, length);
-	return sum + word;
-}
-
-static uint16_t fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-/* Of the addresses, the protocol and the length: what a blank checksum begins with. */
-static uint16_t pseudo_header(const uint8_t *frame, size_t length, const struct packet *p)
-{
-	const uint8_t *ip = frame + p->network;
-	uint64_t sum = (uint64_t)htobe32(length - p->transport) + htobe32(p->protocol);
-
-	if (p->version == 4)
-		return fold(add_up(sum, ip + IPV4_ADDRESSES, 2 * 4));
-	return fold(add_up(sum, ip + IPV6_ADDRESSES, 2 * 16));
-}
-
-/* Fill in what covers everything from @start to the end. 0 would mean that there is no
- * checksum, and 0xffff is as right. */
-static void complete(uint8_t *frame, size_t length, size_t start, size_t offset)
-{
-	uint16_t sum = ~fold(add_up(0, frame + start, length - start));
-
-	if (!sum)
-		sum = 0xffff;
-	memcpy(frame + start + offset, &sum, sizeof(sum));
-}
 
 /* ---- places ---- */
 
@@ -82,24 +35,11 @@ static size_t checksum_offset(const struct packet *p, size_t length)
 
 	if (!p->version || p->fragment)
 		return 0;
-	if (p->protocol == IPPROTO_TCP && left >= TCP_MIN_SIZE)
+	if (p->protocol == IPPROTO_TCP && left >= PACKET_TCP_SIZE)
 		return TCP_CHECKSUM;
 	if (p->protocol == IPPROTO_UDP && left >= UDP_SIZE)
 		return UDP_CHECKSUM;
 	return 0;
-}
-
-/* Where the payload of TCP begins, 0 if it is not TCP with a whole header. */
-static size_t tcp_payload(const uint8_t *frame, size_t length, const struct packet *p)
-{
-	size_t size;
-
-	if (checksum_offset(p, length) != TCP_CHECKSUM)
-		return 0;
-	size = (frame[p->transport + 12] >> 4) * 4;
-	if (size < TCP_MIN_SIZE || size > length - p->transport)
-		return 0;
-	return p->transport + size;
 }
 
 /* ---- guest to TAP ---- */
@@ -121,7 +61,7 @@ static enum offload_verdict mark_gso(const struct offload_marks *marks,
 				     const struct packet *p, const uint8_t *frame,
 				     size_t length, struct virtio_net_hdr *h)
 {
-	size_t payload = tcp_payload(frame, length, p);
+	size_t payload = packet_tcp_payload(frame, length, p);
 	uint8_t version;
 
 	if (!marks->gso_size)
@@ -167,7 +107,7 @@ enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t
 	if (verdict != OFFLOAD_VALID)
 		return verdict;
 	if (gso && !marks->csum_blank) {
-		uint16_t sum = pseudo_header(frame, length, &p);
+		uint16_t sum = checksum_pseudo(frame, length, &p);
 
 		memcpy(frame + p.transport + TCP_CHECKSUM, &sum, sizeof(sum));
 	}
@@ -202,7 +142,7 @@ static enum offload_verdict receive_checksum(const struct virtio_net_hdr *h,
 	}
 	if (start > length || length - start < offset + sizeof(uint16_t))
 		return OFFLOAD_NO_CHECKSUM;
-	complete(frame, length, start, offset);
+	checksum_complete(frame, length, start, offset);
 	return OFFLOAD_VALID;
 }
 
@@ -236,7 +176,7 @@ static enum offload_verdict receive_gso(const struct virtio_net_hdr *h,
 	marks->gso_type = receive_gso_type(h, can, p);
 	marks->gso_size = le16toh(h->gso_size);
 	if (marks->gso_type == XEN_NETIF_GSO_TYPE_NONE || !marks->gso_size || p->tagged ||
-	    !tcp_payload(frame, length, p) ||
+	    !packet_tcp_payload(frame, length, p) ||
 	    (blank && !takes_checksum(h, can, p, length)))
 		return OFFLOAD_CANNOT_SEGMENT;
 	return OFFLOAD_VALID;

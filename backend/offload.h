@@ -39,7 +39,8 @@ enum offload_verdict {
 	OFFLOAD_UNKNOWN_GSO,	/* no type that netif.h knows, or size 0 */
 	OFFLOAD_NO_CHECKSUM,	/* csum_blank, but no whole TCP or UDP header found */
 	OFFLOAD_GSO_MISMATCH,	/* GSO on what is not that IP version's TCP */
-	OFFLOAD_CANNOT_SEGMENT, /* for the guest: GSO that its frontend would not take */
+	OFFLOAD_CANNOT_SEGMENT, /* for the guest: GSO its frontend does not take:
+				   segment.h */
 };
 
 /**

@@ -73,8 +73,6 @@ static bool skip_extensions(const uint8_t *frame, size_t length, struct packet *
 			p->fragment |= packet_read16(header + 2) & FRAGMENT_BITS;
 		p->protocol = header[0];
 		p->transport += size;
-		if (p->fragment)
-			return true; /* what follows may be the middle of anything */
 	}
 	return true;
 }
@@ -115,4 +113,18 @@ void packet_parse(const uint8_t *frame, size_t length, struct packet *ret)
 	else if (type == ETH_P_IPV6)
 		parse_ipv6(frame, length, &p);
 	*ret = p;
+}
+
+size_t packet_tcp_payload(const uint8_t *frame, size_t length, const struct packet *p)
+{
+	size_t left = length - p->transport;
+	size_t size;
+
+	if (!p->version || p->fragment || p->protocol != IPPROTO_TCP ||
+	    left < PACKET_TCP_SIZE)
+		return 0;
+	size = (frame[p->transport + 12] >> 4) * 4;
+	if (size < PACKET_TCP_SIZE || size > left)
+		return 0;
+	return p->transport + size;
 }

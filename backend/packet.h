@@ -16,6 +16,12 @@
 #define PACKET_MAX_TAGS	      2
 #define PACKET_MAX_EXTENSIONS 8
 
+/* Where both addresses are in the header. */
+#define PACKET_IPV4_ADDRESSES 12
+#define PACKET_IPV6_ADDRESSES 8
+
+#define PACKET_TCP_SIZE 20 /* without options */
+
 struct packet {
 	uint8_t version;    /* of IP: 4 or 6; 0 if it is neither or cut short */
 	bool tagged;	    /* there is a VLAN tag */
@@ -37,12 +43,33 @@ struct packet {
 void packet_parse(const uint8_t *frame, size_t length, struct packet *ret);
 
 /**
+ * packet_tcp_payload() - where the payload of TCP begins
+ * @frame: as it was parsed
+ * @length: bytes
+ * @p: its headers
+ *
+ * Return: 0 if it is no TCP segment whose header is there whole.
+ */
+size_t packet_tcp_payload(const uint8_t *frame, size_t length, const struct packet *p);
+
+/**
  * packet_read16() - a number in network order
  * @bytes: two of them, anywhere
  */
 static inline uint16_t packet_read16(const uint8_t *bytes)
 {
 	return bytes[0] << 8 | bytes[1];
+}
+
+/**
+ * packet_write16() - a number in network order
+ * @bytes: two of them, anywhere
+ * @number: what
+ */
+static inline void packet_write16(uint8_t *bytes, uint16_t number)
+{
+	bytes[0] = number >> 8;
+	bytes[1] = number;
 }
 
 #endif

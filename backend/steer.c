@@ -18,10 +18,8 @@
 	(XEN_NETIF_CTRL_HASH_TYPE_IPV4 | XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP |             \
 	 XEN_NETIF_CTRL_HASH_TYPE_IPV6 | XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP)
 
-#define IPV4_ADDRESSES 12 /* where they are in the header */
-#define IPV6_ADDRESSES 8
-#define PORTS_SIZE     4
-#define MAX_INPUT      (2 * 16 + PORTS_SIZE)
+#define PORTS_SIZE 4
+#define MAX_INPUT  (2 * 16 + PORTS_SIZE)
 
 /* ---- what the control ring sets ---- */
 
@@ -170,7 +168,9 @@ static size_t gather_input(const struct packet *p, const uint8_t *frame, uint8_t
 	const uint8_t *ip = frame + p->network;
 	size_t length = p->version == 4 ? 2 * 4 : 2 * 16;
 
-	memcpy(input, ip + (p->version == 4 ? IPV4_ADDRESSES : IPV6_ADDRESSES), length);
+	memcpy(input,
+	       ip + (p->version == 4 ? PACKET_IPV4_ADDRESSES : PACKET_IPV6_ADDRESSES),
+	       length);
 	if (type == _XEN_NETIF_CTRL_HASH_TYPE_IPV4 ||
 	    type == _XEN_NETIF_CTRL_HASH_TYPE_IPV6)
 		return length;

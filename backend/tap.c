@@ -28,7 +28,7 @@
 
 #define TUN_PATH "/dev/net/tun"
 
-/* Linux 6.3; before it, a new queue turns the carrier on for a moment. */
+/* Linux 6.3; before it, there is a carrier for a moment. */
 #ifndef IFF_NO_CARRIER
 #define IFF_NO_CARRIER 0x0040
 #endif
@@ -38,10 +38,12 @@
 /* Larger than any description of an interface. */
 #define ANSWER_SIZE 16384
 
+/* For another's TAP interface to go; 5 ms were seen. */
+#define PATIENCE_MS 200
+
 struct tap {
 	unsigned int ifindex;
 	unsigned int queues;
-	enum tap_carrier carrier;
 	int netlink;
 	int fd[TAP_MAX_QUEUES];
 	bool enabled[TAP_MAX_QUEUES];
@@ -166,12 +168,23 @@ static bool is_name(const char *name)
 	return length && length < IFNAMSIZ && !strpbrk(name, "%/: \t\n");
 }
 
-/* The first queue; with it comes the interface. */
+/* The first queue; with it comes the interface. A process that was killed takes its
+ * interfaces away a moment after it is gone, if a ring of it had reads under way. */
+static int open_first_queue(const char *name, int *ret_fd)
+{
+	int err, tries = PATIENCE_MS;
+
+	do {
+		err = open_queue(name, IFF_TUN_EXCL | IFF_NO_CARRIER, ret_fd);
+	} while (err == -EBUSY && is_tun(name) && tries-- && !usleep(1000));
+	return err;
+}
+
 static int make(struct tap *tap, const char *name, char *reason)
 {
 	int err;
 
-	err = open_queue(name, IFF_TUN_EXCL | IFF_NO_CARRIER, &tap->fd[0]);
+	err = open_first_queue(name, &tap->fd[0]);
 	if (err) {
 		explain(name, err, reason);
 		return err;
@@ -265,24 +278,34 @@ unsigned int tap_queues(const struct tap *tap)
 	return tap->queues;
 }
 
-int tap_add_queues(struct tap *tap, unsigned int queues)
+/* Under a name that the interface has no more, the kernel would make another one. */
+static int add_queue(struct tap *tap)
 {
-	int err = 0, carrier_err;
 	struct ifreq now;
+	int fd, err;
 
-	assert(queues && queues <= TAP_MAX_QUEUES);
-	if (tap->queues >= queues)
-		return 0;
 	if (ioctl(tap->fd[0], TUNGETIFF, &now))
 		return -errno;
-	while (tap->queues < queues && !err) {
-		err = open_queue(now.ifr_name, IFF_NO_CARRIER, &tap->fd[tap->queues]);
-		if (!err)
-			tap->enabled[tap->queues++] = true;
+	err = open_queue(now.ifr_name, 0, &fd);
+	if (err)
+		return err;
+	if (if_nametoindex(now.ifr_name) != tap->ifindex) {
+		close(fd);
+		return -EAGAIN;
 	}
-	/* A new queue sets the carrier as it likes. */
-	carrier_err = tap_set_carrier(tap, tap->carrier);
-	return err ? err : carrier_err;
+	tap->fd[tap->queues] = fd;
+	tap->enabled[tap->queues++] = true;
+	return 0;
+}
+
+int tap_add_queues(struct tap *tap, unsigned int queues)
+{
+	int err = 0;
+
+	assert(queues && queues <= TAP_MAX_QUEUES);
+	while (tap->queues < queues && !err)
+		err = add_queue(tap);
+	return err;
 }
 
 static int set_queue(struct tap *tap, unsigned int queue, bool enabled)
@@ -321,10 +344,7 @@ int tap_set_carrier(struct tap *tap, enum tap_carrier carrier)
 {
 	int on = carrier == TAP_CARRIER_ON;
 
-	if (ioctl(tap->fd[0], TUNSETCARRIER, &on))
-		return -errno;
-	tap->carrier = carrier;
-	return 0;
+	return ioctl(tap->fd[0], TUNSETCARRIER, &on) ? -errno : 0;
 }
 
 int tap_set_mtu(struct tap *tap, uint32_t mtu)

@@ -89,7 +89,7 @@ unsigned int tap_queues(const struct tap *tap);
  * New ones are enabled; those that there are stay as they are. The first ones that could
  * be made are kept on failure.
  *
- * Return: 0, or -errno.
+ * Return: 0, or -errno: -EAGAIN if the interface was renamed meanwhile.
  */
 int tap_add_queues(struct tap *tap, unsigned int queues);
 

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cutting TCP: headers of each piece, what is refused, bounds. That pieces are those that
+ * the kernel would make is test_tap.c's.
+ */
+#include "check.h"
+#include "frame.h"
+
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+#include "segment.h"
+
+static struct virtio_net_hdr marked(uint8_t type, uint16_t size)
+{
+	struct virtio_net_hdr h = { .gso_type = type, .gso_size = size };
+
+	return h;
+}
+
+/* Tagged, with options in both headers. */
+static size_t make_tagged(struct frame *f, size_t payload)
+{
+	uint8_t *tcp;
+
+	frame_ethernet(f, ETH_P_8021Q);
+	frame_tag(f, ETH_P_IP);
+	frame_ipv4(f, IPPROTO_TCP, "192.0.2.1", "192.0.2.2");
+	f->bytes[18] = 0x46;
+	frame_add(f, 4);
+	frame_tcp(f, 1, 2);
+	tcp = f->bytes + 42;
+	tcp[12] = 8 << 4;
+	tcp[13] = 0xff;
+	frame_add(f, 12);
+	frame_payload(f, payload);
+	return 42 + 32;
+}
+
+static void piece_is(struct segments *s, const struct frame *whole, size_t header,
+		     size_t done, size_t payload, unsigned int number, uint8_t flags)
+{
+	size_t length = header + payload;
+	uint8_t *to = malloc(length);
+
+	CHECK_EQ(segments_next(s, to, length), length);
+	CHECK_EQ(memcmp(to, whole->bytes, 18), 0);
+	CHECK_EQ(to[20] << 8 | to[21], length - 18);
+	CHECK_EQ(to[22] << 8 | to[23], number);
+	CHECK_EQ(frame_sum(to + 18, 24, 0), 0xffff);
+	CHECK_EQ(memcmp(to + 42, whole->bytes + 42, 4), 0);
+	CHECK_EQ(to[46] << 24 | to[47] << 16 | to[48] << 8 | to[49], done);
+	CHECK_EQ(to[42 + 13], flags);
+	CHECK_EQ(memcmp(to + header, whole->bytes + header + done, payload), 0);
+	CHECK_EQ(frame_sum(to + 42, length - 42,
+			   frame_pseudo(to + 18, IPPROTO_TCP, length - 42)),
+		 0xffff);
+	free(to);
+}
+
+static void pieces_repeat_the_headers(void)
+{
+	struct virtio_net_hdr h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+	struct frame f;
+	struct segments s;
+	size_t header = make_tagged(&f, 2500);
+	uint8_t none;
+
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	CHECK_EQ(s.header, header);
+	CHECK_EQ(s.size, 1000);
+	piece_is(&s, &f, header, 0, 1000, 0, 0xf6);
+	piece_is(&s, &f, header, 1000, 1000, 1, 0x76);
+	piece_is(&s, &f, header, 2000, 500, 2, 0x7f);
+	CHECK_EQ(segments_next(&s, &none, 0), 0);
+	CHECK_EQ(segments_next(&s, &none, 0), 0);
+}
+
+static void a_whole_number_of_pieces_has_no_empty_one(void)
+{
+	struct virtio_net_hdr h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+	struct frame f;
+	struct segments s;
+	size_t header = make_tagged(&f, 2000);
+	uint8_t none;
+
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	piece_is(&s, &f, header, 0, 1000, 0, 0xf6);
+	piece_is(&s, &f, header, 1000, 1000, 1, 0x7f);
+	CHECK_EQ(segments_next(&s, &none, 0), 0);
+}
+
+static void without_payload_there_is_one(void)
+{
+	struct virtio_net_hdr h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+	struct frame f;
+	struct segments s;
+	size_t header = make_tagged(&f, 0);
+	uint8_t none;
+
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	piece_is(&s, &f, header, 0, 0, 0, 0xff);
+	CHECK_EQ(segments_next(&s, &none, 0), 0);
+}
+
+static void only_marked_tcp_is_cut(void)
+{
+	struct virtio_net_hdr v4 = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+	struct virtio_net_hdr v6 = marked(VIRTIO_NET_HDR_GSO_TCPV6, 1000);
+	struct virtio_net_hdr udp = marked(VIRTIO_NET_HDR_GSO_UDP, 1000);
+	struct virtio_net_hdr none = marked(VIRTIO_NET_HDR_GSO_NONE, 1000);
+	struct virtio_net_hdr zero = marked(VIRTIO_NET_HDR_GSO_TCPV4, 0);
+	struct virtio_net_hdr inner = v4;
+	struct segments s;
+	struct frame f;
+
+	make_tagged(&f, 2500);
+	CHECK(segments_begin(&v4, f.bytes, f.length, &s));
+	CHECK(!segments_begin(&v6, f.bytes, f.length, &s));
+	CHECK(!segments_begin(&udp, f.bytes, f.length, &s));
+	CHECK(!segments_begin(&none, f.bytes, f.length, &s));
+	CHECK(!segments_begin(&zero, f.bytes, f.length, &s));
+	inner.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	inner.csum_start = 42;
+	inner.csum_offset = 16;
+	CHECK(segments_begin(&inner, f.bytes, f.length, &s));
+	inner.csum_start = 92;
+	CHECK(!segments_begin(&inner, f.bytes, f.length, &s));
+	frame_ethernet(&f, ETH_P_IP);
+	frame_ipv4(&f, IPPROTO_UDP, "192.0.2.1", "192.0.2.2");
+	frame_udp(&f, 1, 2);
+	frame_payload(&f, 2500);
+	CHECK(!segments_begin(&v4, f.bytes, f.length, &s));
+}
+
+/* A neighbour's frame shall not become 65,000. */
+static void pieces_are_bounded(void)
+{
+	struct virtio_net_hdr h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 536);
+	struct segments s;
+	struct frame f;
+	size_t header = make_tagged(&f, 0);
+
+	make_tagged(&f, 65535 - header);
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 500);
+	CHECK(!segments_begin(&h, f.bytes, f.length, &s));
+	h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1);
+	CHECK(!segments_begin(&h, f.bytes, f.length, &s));
+}
+
+static void headers_cut_at_each_byte_are_refused(void)
+{
+	struct virtio_net_hdr h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+	struct frame f;
+	size_t length, header = make_tagged(&f, 0);
+
+	for (length = 0; length < header; length++) {
+		uint8_t *exact = frame_exact(&f, length);
+		struct segments s;
+
+		CHECK(!segments_begin(&h, exact, length, &s));
+		free(exact);
+	}
+}
+
+int main(void)
+{
+	pieces_repeat_the_headers();
+	a_whole_number_of_pieces_has_no_empty_one();
+	without_payload_there_is_one();
+	only_marked_tcp_is_cut();
+	pieces_are_bounded();
+	headers_cut_at_each_byte_are_refused();
+	return 0;
+}
