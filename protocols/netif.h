@@ -144,7 +144,7 @@ enum net_verdict {
  * the verdict; the others hold whatever they held before, so that a frame costs no more
  * than its slots.
  *
- * NET_FRAME:	all but `mcast`, `mac` and `reason`.
+ * NET_FRAME:	all but `mcast` and `mac`; `reason` is NET_FINE.
  * NET_MCAST:	`mcast`, `mac`, and what answers it.
  * NET_DROPPED:	`reason`, `size`, and what answers it.
  * NET_FATAL:	`reason`.
