@@ -80,7 +80,7 @@ static enum offload_verdict transmit(const struct offload_marks *marks, struct f
 				     struct virtio_net_hdr *h)
 {
 	uint8_t *exact = frame_exact(f, f->length);
-	enum offload_verdict verdict = offload_transmit(marks, exact, f->length, h);
+	enum offload_verdict verdict = offload_transmit(marks, exact, f->length, f->length, h);
 
 	memcpy(f->bytes, exact, f->length);
 	free(exact);
