@@ -43,7 +43,7 @@ static bool same_boot(const char *boot_id)
 	return !strcmp(now, boot_id);
 }
 
-static enum daemon_state find_state(const struct xenmeter_info *info, uint64_t now)
+enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t now)
 {
 	if (info->stopped)
 		return DAEMON_STOPPED;
@@ -186,7 +186,7 @@ int report_take(const char *path, struct report **ret_report)
 	if (!err) {
 		r->time_ns = realtime_ns();
 		xenmeter_read_info(r->table, &r->info);
-		r->state = find_state(&r->info, r->time_ns);
+		r->state = report_find_state(&r->info, r->time_ns);
 		err = take_workers(r);
 	}
 	if (!err)

@@ -163,6 +163,13 @@ uint64_t books_unattributed(const uint64_t *counter);
 double books_cpu_ratio(const struct report *report, const uint64_t *counter);
 
 /**
+ * report_find_state() - how the daemon of a table does
+ * @info: the table's header
+ * @now: CLOCK_REALTIME, ns
+ */
+enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t now);
+
+/**
  * report_state_name() - the word for a state, for programs
  * @state: the state
  */

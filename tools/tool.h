@@ -39,4 +39,11 @@ enum tool_exit dump_main(int argc, char **argv);
  */
 enum tool_exit check_main(int argc, char **argv);
 
+/**
+ * trace_main() - xenmeter trace: show requests as they end
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter trace"
+ */
+enum tool_exit trace_main(int argc, char **argv);
+
 #endif
