@@ -192,9 +192,45 @@ void trace_request(struct trace_ring *ring, const struct row *row,
 		.pages = s->pages,
 		.sector = sector,
 		.bytes = s->bytes,
+		.failed = s->failed,
 	};
 
 	set_times(&r, times);
 	set_bill(&r, bill);
+	put_record(ring, &r);
+}
+
+/* A batch has failed if none of it was moved. */
+static uint8_t status_of_frames(const struct frames *f)
+{
+	if (!f->count)
+		return XENMETER_STATUS_REFUSED;
+	return f->failed < f->count ? XENMETER_STATUS_OK : XENMETER_STATUS_FAILED;
+}
+
+void trace_frames(struct trace_ring *ring, const struct row *row,
+		  enum frame_direction direction, const struct frames *f,
+		  const struct account *account, const struct trace_times *times)
+{
+	bool to_guest = direction == FRAMES_TO_GUEST;
+	struct xenmeter_record r = {
+		.kind = XENMETER_RECORD_REQUEST,
+		.operation = to_guest ? XENMETER_OP_RX : XENMETER_OP_TX,
+		.status = status_of_frames(f),
+		.worker = ring->worker,
+		.domid = row->key.domid,
+		.devid = row->key.devid,
+		.queue = row->key.queue,
+		.count = f->count + f->refused,
+		.generation = row->key.generation,
+		.pages = f->pages,
+		.bytes = f->bytes,
+		.failed = f->failed + f->refused,
+	};
+
+	if (!r.count)
+		return;
+	set_times(&r, times);
+	set_bill(&r, account);
 	put_record(ring, &r);
 }

@@ -90,4 +90,17 @@ void trace_request(struct trace_ring *ring, const struct row *row,
 		   const struct settlement *s, const struct account *bill,
 		   const struct trace_times *times, uint64_t sector);
 
+/**
+ * trace_frames() - write a record of frames that were settled together
+ * @ring: the worker's
+ * @row: what they were settled into
+ * @direction: of all of them
+ * @f: what they were; without a frame there is no record
+ * @account: what they cost together
+ * @times: when things happened to the batch, the tap being the disk
+ */
+void trace_frames(struct trace_ring *ring, const struct row *row,
+		  enum frame_direction direction, const struct frames *f,
+		  const struct account *account, const struct trace_times *times);
+
 #endif

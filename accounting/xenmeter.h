@@ -108,7 +108,7 @@ enum xenmeter_status {
 #define XENMETER_STAGES 5
 
 /*
- * A finished request, as it stands in the daemon's rings and in the files that xenmeter
+ * A finished request, or a batch of frames, as it stands in the daemon's rings and in the files that xenmeter
  * trace saves. All times are in cycles of the table's clock.
  */
 struct xenmeter_record {
@@ -120,7 +120,7 @@ struct xenmeter_record {
 	uint16_t domid;	     /* of the guest */
 	uint32_t devid;	     /* of the device */
 	uint16_t queue;
-	uint16_t count;	     /* requests that it stands for, 1 or more */
+	uint16_t count;	     /* requests that it stands for: frames go in batches */
 	uint32_t generation; /* of the row that it was settled into */
 	uint32_t pages;	     /* exchanged */
 	uint64_t sector;     /* where it begins, 512-byte units */
@@ -131,7 +131,8 @@ struct xenmeter_record {
 	uint64_t response;   /* until it was answered and settled */
 	uint32_t exact[XENMETER_STAGES];
 	uint32_t apportioned[XENMETER_STAGES];
-	uint8_t reserved[8];
+	uint16_t failed;     /* of count: failed or refused */
+	uint8_t reserved[6];
 };
 
 struct xenmeter_trace;

@@ -152,6 +152,7 @@ static json_t *request_json(const struct trace_known *k, const struct xenmeter_r
 	json_object_set_new(o, "op", json_string(trace_op_name(r->operation)));
 	json_object_set_new(o, "status", json_string(status_name(r)));
 	set(o, "requests", r->count);
+	set(o, "failed", r->failed);
 	set(o, "sector", r->sector);
 	set(o, "bytes", r->bytes);
 	set(o, "pages", r->pages);

@@ -100,6 +100,7 @@ static void test_fields(void)
 	CHECK_EQ(r.devid, 51712);
 	CHECK_EQ(r.queue, 3);
 	CHECK_EQ(r.count, 1);
+	CHECK_EQ(r.failed, 0);
 	CHECK_EQ(r.generation, 1);
 	CHECK_EQ(r.pages, 77);
 	CHECK_EQ(r.sector, UINT64_MAX);
@@ -129,6 +130,7 @@ static void expect_kind(struct xenmeter_trace *t, enum request_kind kind, bool f
 	CHECK_EQ(xenmeter_trace_next(t, &r), 1);
 	CHECK_EQ(r.operation, operation);
 	CHECK_EQ(r.status, status);
+	CHECK_EQ(r.failed, failed);
 	/* It never got to the disk: all of its time is that of its answer. */
 	CHECK_EQ(r.queueing, 0);
 	CHECK_EQ(r.device, 0);
@@ -148,6 +150,53 @@ static void test_kinds(void)
 		    XENMETER_STATUS_FAILED);
 	expect_kind(t, REQUEST_REFUSED, true, XENMETER_OP_UNKNOWN,
 		    XENMETER_STATUS_REFUSED);
+	xenmeter_trace_close(t);
+	destroy();
+}
+
+/* Frames that were settled together are one record. */
+static void expect_frames(struct xenmeter_trace *t, enum frame_direction direction,
+			  const struct frames *f, enum xenmeter_operation operation,
+			  enum xenmeter_status status)
+{
+	const struct account account = { .exact = { 640 } };
+	const struct trace_times times = { 100, 110, 130, 190 };
+	struct xenmeter_record r;
+
+	trace_frames(&ring[0], row, direction, f, &account, &times);
+	CHECK_EQ(xenmeter_trace_next(t, &r), 1);
+	CHECK_EQ(r.operation, operation);
+	CHECK_EQ(r.status, status);
+	CHECK_EQ(r.count, f->count + f->refused);
+	CHECK_EQ(r.failed, f->failed + f->refused);
+	CHECK_EQ(r.bytes, f->bytes);
+	CHECK_EQ(r.pages, f->pages);
+	CHECK_EQ(r.exact[0], 640);
+	CHECK_EQ(r.queueing, 10);
+	CHECK_EQ(r.device, 20);
+	CHECK_EQ(r.response, 60);
+}
+
+static void test_frames(void)
+{
+	struct frames all = {
+		.count = 60, .refused = 4, .failed = 59, .bytes = 1514, .pages = 61
+	};
+	struct frames failed = { .count = 2, .failed = 2 };
+	struct frames refused = { .refused = 3 };
+	struct frames none = { .control = 1 };
+	struct xenmeter_trace *t;
+
+	create(1);
+	t = open_trace();
+	expect_frames(t, FRAMES_FROM_GUEST, &all, XENMETER_OP_TX, XENMETER_STATUS_OK);
+	expect_frames(t, FRAMES_TO_GUEST, &failed, XENMETER_OP_RX,
+		      XENMETER_STATUS_FAILED);
+	expect_frames(t, FRAMES_FROM_GUEST, &refused, XENMETER_OP_TX,
+		      XENMETER_STATUS_REFUSED);
+	trace_frames(&ring[0], row, FRAMES_TO_GUEST, &none, &(struct account){ 0 },
+		     &(struct trace_times){ 0 });
+	expect_some(t, 0, 0);
 	xenmeter_trace_close(t);
 	destroy();
 }
@@ -393,6 +442,7 @@ int main(int argc, char **argv)
 	snprintf(trace_path, sizeof(trace_path), "%s%s", path, TRACE_SUFFIX);
 	test_fields();
 	test_kinds();
+	test_frames();
 	test_readers();
 	test_rings();
 	test_lost();
