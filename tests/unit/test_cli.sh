@@ -10,44 +10,7 @@ maker=$2
 json_value=$3
 example=$4
 
-dir=$(mktemp -d)
-table=$dir/table
-out=$dir/out
-err=$dir/err
-failed=0
-trap 'rm -rf "$dir"' EXIT
-
-fail() {
-	echo "FAILED: $*"
-	sed 's/^/	out: /' "$out"
-	sed 's/^/	err: /' "$err"
-	failed=1
-}
-
-# run STATUS COMMAND... : the command's output is left in $out and $err
-run() {
-	want=$1
-	shift
-	"$@" >"$out" 2>"$err"
-	got=$?
-	[ "$got" -eq "$want" ] || fail "status $got, not $want: $*"
-}
-
-# said TEXT : it stands in the output; complained TEXT : in the errors, which is one line
-said() {
-	grep -qF -e "$1" "$out" || fail "not said: $1"
-}
-
-complained() {
-	grep -qF -e "$1" "$err" || fail "not complained: $1"
-	[ "$(wc -l <"$err")" -le "${2:-1}" ] || fail "too many lines of complaint"
-}
-
-# value PATH TEXT : what the JSON in $out has there
-value() {
-	got=$("$json_value" "$1" <"$out") || fail "no JSON with $1"
-	[ "$got" = "$2" ] || fail "$1 is $got, not $2"
-}
+. "$(dirname "$0")/cli_lib.sh"
 
 make() {
 	"$maker" "$table" "$@" || exit 1
@@ -60,7 +23,7 @@ usage() {
 	complained 'no subcommand "frobnicate"'
 	run 2 "$xenmeter" --frobnicate
 	complained "unrecognized option" 2
-	for sub in dump check; do
+	for sub in dump check trace; do
 		run 2 "$xenmeter" $sub --frobnicate
 		complained "xenmeter $sub: unrecognized option" 2
 		run 2 "$xenmeter" $sub extra
