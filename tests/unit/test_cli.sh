@@ -117,9 +117,18 @@ EOF
 	said "exact        1100  2000   1500   1500   2000    8100"
 	said "apportioned   500     0      0   1500      0    2000"
 	run 0 "$xenmeter" dump --table "$table" --histogram
-	said "cycles per request: p50 9216  p95 10.1k  p99 10.2k"
+	said "cycles per request: p50 9216  p90 10.0k  p99 10.2k  p99.9 10.2k"
 	said "latency in ns: p50"
 	said "65.5k |"
+	run 0 "$xenmeter" dump --table "$table" --percentile
+	cat >"$dir/expected" <<'EOF'
+DOMID NAME             DEV   DEVID OF            P50    P90    P99  P99.9    MAX
+    7 mail             vbd   51712 cycles       9216  10.0k  10.2k  10.2k  10.2k
+    7 mail             vbd   51712 latency/ns  69.6k  90.1k  97.5k  98.2k  98.3k
+    3 web, the "first" vbd   51712 cycles       9216  10.0k  10.2k  10.2k  10.2k
+    3 web, the "first" vbd   51712 latency/ns  56.8k  69.6k  80.7k  81.8k  81.9k
+EOF
+	head -n 5 "$out" | diff "$dir/expected" - || fail "percentiles"
 }
 
 # The default view fits in 80 columns, whatever the numbers and names.
@@ -134,7 +143,7 @@ dump_width() {
 	make empty
 	run 0 "$xenmeter" dump --table "$table"
 	said "No guests are being served."
-	for view in --device --stage --histogram --json --csv; do
+	for view in --device --stage --histogram --percentile --json --csv; do
 		run 0 "$xenmeter" dump $view --table "$table"
 	done
 }
@@ -166,6 +175,13 @@ dump_json() {
 	value rows.2.histograms.request_cycles.0.0 8192
 	value rows.2.histograms.request_cycles.0.1 40
 	value rows.2.torn false
+	value devices 2
+	value devices.0.name mail
+	value devices.0.devid 51712
+	value devices.0.live true
+	value devices.0.percentiles.request_cycles.count 40
+	value devices.0.percentiles.request_cycles.p50 9215.5
+	value devices.0.percentiles.request_latency.max 98303
 	run 0 "$xenmeter" dump --json --all --table "$table"
 	value rows 5
 	value rows.0.state recycled
