@@ -115,6 +115,15 @@ int report_group(const struct report *report, enum group_by by, enum group_rows 
 		 struct groups *ret_groups);
 
 /**
+ * report_same_guest() - are two rows of one guest?
+ * @a: a row
+ * @b: another
+ *
+ * By UUID if there is one, else by domid and name.
+ */
+bool report_same_guest(const struct xenmeter_row *a, const struct xenmeter_row *b);
+
+/**
  * groups_free() - let go of groups
  * @groups: their array may be NULL
  */

@@ -24,6 +24,7 @@ static const struct subcommand subcommands[] = {
 	{ "dump", dump_main },
 	{ "check", check_main },
 	{ "trace", trace_main },
+	{ "study", study_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -33,6 +34,7 @@ static const char doc[] =
 	"  dump    print guests, devices, cost by stage, histograms, JSON or CSV\n"
 	"  check   verify the table and that its books balance\n"
 	"  trace   show requests one by one, as they end\n"
+	"  study   compare charges with what estimates would charge\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
 	"tells "
 	"the rest.";
@@ -73,8 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		fprintf(stderr, "xenmeter: which subcommand, dump, check or trace? "
-				"See xenmeter --help\n");
+		fprintf(stderr,
+			"xenmeter: which subcommand, dump, check, trace or study? "
+			"See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
 	return ARGP_ERR_UNKNOWN;
