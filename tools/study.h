@@ -48,7 +48,6 @@ struct study {
 	struct study_guest *guest; /* as they came */
 	size_t intervals;
 	struct study_interval *interval;
-	double process_cpu; /* of the daemon, between its first and last heartbeat here */
 };
 
 /* How far a method is from what a guest was charged. */
@@ -112,7 +111,7 @@ void study_error_of(const struct study *s, size_t guest, enum study_method metho
  * @s: the study
  * @method: the method
  *
- * Return: the sum over guests of |error|, seconds.
+ * Return: the sum over guests of |error|, % of all that was charged.
  */
 double study_misplaced(const struct study *s, enum study_method method);
 

@@ -152,7 +152,6 @@ int study_add(struct study *s, const struct report *before, const struct report 
 		return -ENOMEM;
 	}
 	s->interval[s->intervals++] = in;
-	s->process_cpu += (now->info.process_cpu_ns - before->info.process_cpu_ns) / 1e9;
 	return 0;
 }
 
@@ -215,9 +214,12 @@ double study_cpu(const struct study *s)
 
 double study_length(const struct study *s)
 {
-	const struct study_interval *last = &s->interval[s->intervals - 1];
+	const struct study_interval *last;
 
-	return s->intervals ? last->begin + last->length : 0;
+	if (!s->intervals)
+		return 0;
+	last = &s->interval[s->intervals - 1];
+	return last->begin + last->length;
 }
 
 /* ---- errors ---- */
@@ -261,6 +263,7 @@ void study_error_of(const struct study *s, size_t guest, enum study_method metho
 double study_misplaced(const struct study *s, enum study_method method)
 {
 	struct study_error error;
+	struct study_cell all;
 	double sum = 0;
 	size_t i;
 
@@ -268,7 +271,8 @@ double study_misplaced(const struct study *s, enum study_method method)
 		study_error_of(s, i, method, &error);
 		sum += fabs(error.seconds);
 	}
-	return sum;
+	study_sum_all(s, &all);
+	return all.charged > 0 ? 100 * sum / all.charged : 0;
 }
 
 /* ---- order ---- */

@@ -16,7 +16,8 @@
 #define GUESTS_SHOWN 12
 #define POINTS	     240 /* of a line; intervals are put together beyond that */
 #define LINES	     (METHODS + 1)
-#define ERROR_LIMIT  200 /* % at which an error's plot is cut off */
+#define RATIO_LIMIT                                                                      \
+	5 /* an estimate's ratio to the charge is shown up to 2 to the power of this */
 
 /* The charge, then the methods. Distinguishable by people who see few colours. */
 static const char *const colours[LINES] = { "#222222", "#d55e00", "#0072b2", "#009e73" };
@@ -50,7 +51,7 @@ static void put_name(FILE *f, const struct study *s, size_t guest)
 static void put_percent(FILE *f, double percent)
 {
 	if (isfinite(percent))
-		fprintf(f, "%s%.1f&#8239;%%", percent < 0 ? "&#8722;" : "+",
+		fprintf(f, "%s%.1f&#8239;%%", percent <= -0.05 ? "&#8722;" : "+",
 			fabs(percent));
 	else
 		fputs("&#8211;", f);
@@ -72,8 +73,9 @@ static const char style[] =
 	"svg{display:block;margin:8px 0}svg text{font:12px system-ui,'DejaVu "
 	"Sans',sans-serif;"
 	"fill:#444}svg .name{font-size:14px;font-weight:600;fill:#222}"
-	"table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-	"th,td{padding:4px 12px;text-align:right;border-bottom:1px solid #e4e4e4}"
+	"table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}"
+	"th,td{padding:4px 10px;white-space:nowrap;text-align:right;border-bottom:1px "
+	"solid #e4e4e4}"
 	"th{font-weight:600;border-bottom:2px solid #bbb}"
 	"th:first-child,td:first-child{text-align:left;padding-left:0}";
 
@@ -130,7 +132,7 @@ static void put_finding(FILE *f, const struct study *s)
 		fprintf(f,
 			"</b>); over all guests, errors add up to %.0f&#8239;%% of what "
 			"was charged.",
-			100 * study_misplaced(s, METHOD_PAGES) / all.charged);
+			study_misplaced(s, METHOD_PAGES));
 	}
 	fputs("</p>\n", f);
 }
@@ -224,6 +226,7 @@ struct plot {
 	double low;
 	double high;
 	const char *unit;
+	bool ratios; /* values are powers of two, of ratios: labels say % above 1 */
 };
 
 /* The values of one plot's lines. */
@@ -259,21 +262,25 @@ static double nice_step(double span, int few)
 static void put_grid_line(FILE *f, const struct plot *p, double value)
 {
 	double y = y_of(p, value);
+	double number = p->ratios ? 100 * (exp2(value) - 1) : value;
 
 	fprintf(f,
 		"<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>"
-		"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-		p->left, p->left + PLOT_WIDTH, y, y, value == 0 ? "#999" : "#e8e8e8",
-		p->left - 7, y + 4, fabs(value) < 1e-9 ? 0 : value);
+		"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s%.3g</text>\n",
+		p->left, p->left + PLOT_WIDTH, y, y,
+		fabs(value) < 1e-9 ? "#999" : "#e8e8e8", p->left - 7, y + 4,
+		p->ratios && number > 0 ? "+" : "", fabs(value) < 1e-9 ? 0 : number);
 }
 
 static void put_axes(FILE *f, const struct plot *p)
 {
-	double step = nice_step(p->high - p->low, 4), value;
+	double step =
+		p->ratios ? ceil((p->high - p->low) / 6) : nice_step(p->high - p->low, 4);
+	double value;
 
 	for (value = ceil(p->low / step) * step; value <= p->high * 1.0001; value += step)
 		put_grid_line(f, p, value);
-	fprintf(f, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", p->left - 34, p->top - 10,
+	fprintf(f, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", p->left - 40, p->top - 10,
 		p->unit);
 	step = nice_step(p->seconds, 6);
 	for (value = 0; value <= p->seconds; value += step)
@@ -305,16 +312,14 @@ static void put_line(FILE *f, const struct plot *p, const struct lines *l, int l
 		colours[line], line ? "1.4" : "2.4");
 }
 
+/* Where a line ends: the mean of its last points, since it may jump. */
 static double last_value(const struct lines *l, int line)
 {
+	int count = 0, wanted = l->points / 10 + 1;
+	double sum = 0;
 	size_t i;
 
-	/* The mean of the last tenth: a line's end may jump. */
-	size_t from = l->points - (l->points + 9) / 10;
-	double sum = 0;
-	int count = 0;
-
-	for (i = from; i < l->points; i++) {
+	for (i = l->points; i-- && count < wanted;) {
 		if (!isfinite(l->value[line][i]))
 			continue;
 		sum += l->value[line][i];
@@ -354,7 +359,14 @@ static double length_of(const struct study *s, size_t first, size_t count)
 	return length;
 }
 
-/* Both plots of a guest: % of a CPU, and errors in % of the charge. */
+static double ratio_of(double value, double charged)
+{
+	double ratio = value > 0 ? log2(value / charged) : -RATIO_LIMIT;
+
+	return fmin(fmax(ratio, -RATIO_LIMIT), RATIO_LIMIT);
+}
+
+/* Both plots of a guest: % of a CPU, and the estimates' ratios to the charge. */
 static void fill_lines(const struct study *s, size_t guest, struct lines *cpu,
 		       struct lines *error)
 {
@@ -367,15 +379,16 @@ static void fill_lines(const struct study *s, size_t guest, struct lines *cpu,
 		size_t count = (i + 1) * s->intervals / points - first;
 		double length = length_of(s, first, count);
 		struct study_cell sum;
+		bool busy;
 
 		study_sum(s, guest, first, count, &sum);
+		busy = sum.charged >= STUDY_BUSY * length;
 		cpu->at[i] = error->at[i] = s->interval[first].begin + length / 2;
 		for (k = 0; k < LINES; k++) {
-			bool busy = sum.charged >= STUDY_BUSY * length;
 			double value = line_value(&sum, k);
 
 			cpu->value[k][i] = 100 * value / length;
-			error->value[k][i] = busy ? 100 * (value / sum.charged - 1) : NAN;
+			error->value[k][i] = busy ? ratio_of(value, sum.charged) : NAN;
 		}
 	}
 }
@@ -407,14 +420,20 @@ static void put_guest_plots(FILE *f, const struct study *s, size_t guest, double
 			    double cpu_high)
 {
 	static struct lines cpu, error;
-	struct plot left = { 44, top + PLOT_TOP, study_length(s),
-			     0,	 cpu_high,	 "% of one CPU" };
-	struct plot right = { 620, top + PLOT_TOP,	    study_length(s), 0,
-			      0,   "error, % of the charge" };
+	struct plot left = { .left = 44,
+			     .top = top + PLOT_TOP,
+			     .seconds = study_length(s),
+			     .high = cpu_high,
+			     .unit = "% of one CPU" };
+	struct plot right = { .left = 630,
+			      .top = top + PLOT_TOP,
+			      .seconds = study_length(s),
+			      .unit = "error, % of the charge",
+			      .ratios = true };
 
 	fill_lines(s, guest, &cpu, &error);
-	right.high = fmin(fmax(1.1 * highest(&error), 10), ERROR_LIMIT);
-	right.low = fmax(-right.high, -100);
+	right.high = fmax(ceil(highest(&error)), 1);
+	right.low = -right.high;
 	fprintf(f, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\">", left.left + 90,
 		left.top - 10);
 	put_name(f, s, guest);
@@ -444,11 +463,11 @@ static void put_plots(FILE *f, const struct study *s, const size_t *order, size_
 	fprintf(f,
 		"<h2>Over time</h2>\n<p class=\"quiet\">Left: CPU that each guest was "
 		"charged, and estimates of it, all at one scale. Right: the estimates' "
-		"errors, where the guest was charged at least %.0f&#8239;%% of a CPU; "
-		"cut "
-		"off at &#177;%d&#8239;%%.</p>\n<svg width=\"1120\" height=\"%zu\" "
-		"role=\"img\">\n",
-		100 * STUDY_BUSY, ERROR_LIMIT, shown * PLOT_STEP + 10);
+		"errors, where the guest was charged at least %.0f&#8239;%% of a CPU, on "
+		"a "
+		"scale of ratios: half and twice the charge are equally far from 0.</p>\n"
+		"<svg width=\"1120\" height=\"%zu\" role=\"img\">\n",
+		100 * STUDY_BUSY, shown * PLOT_STEP + 10);
 	for (i = 0; i < shown; i++)
 		put_guest_plots(f, s, order[i], i * (double)PLOT_STEP, high);
 	fputs("</svg>\n", f);
@@ -456,30 +475,45 @@ static void put_plots(FILE *f, const struct study *s, const size_t *order, size_
 
 /* ---- numbers ---- */
 
+static void put_method_cells(FILE *f, const struct study *s, size_t guest,
+			     enum study_method method, double estimate)
+{
+	struct study_error error;
+
+	study_error_of(s, guest, method, &error);
+	fprintf(f, "<td>%.3f</td><td>", estimate);
+	put_percent(f, error.percent);
+	fputs("</td><td>", f);
+	put_percent(f, error.worst_percent);
+	if (isfinite(error.worst_percent))
+		fprintf(f, " at %.1f s", error.worst_at);
+	fputs("</td>", f);
+}
+
 static void put_guest_row(FILE *f, const struct study *s, size_t guest)
 {
 	struct study_cell sum;
-	struct study_error error;
 	int m;
 
 	study_sum(s, guest, 0, s->intervals, &sum);
 	fputs("<tr><td>", f);
 	put_name(f, s, guest);
 	fprintf(f, "</td><td>%.3f</td>", sum.charged);
-	for (m = 0; m < METHODS; m++) {
-		study_error_of(s, guest, m, &error);
-		fprintf(f, "<td>%" PRIu64 "</td><td>%.3f</td><td>", sum.proxy[m],
-			sum.estimate[m]);
-		put_percent(f, error.percent);
-		fputs("</td><td>", f);
-		if (isfinite(error.worst_percent)) {
-			put_percent(f, error.worst_percent);
-			fprintf(f, " at %.1f s", error.worst_at);
-		} else {
-			fputs("&#8211;", f);
-		}
-		fputs("</td>", f);
-	}
+	for (m = 0; m < METHODS; m++)
+		put_method_cells(f, s, guest, m, sum.estimate[m]);
+	fputs("</tr>\n", f);
+}
+
+static void put_all_row(FILE *f, const struct study *s)
+{
+	struct study_cell all;
+	int m;
+
+	study_sum_all(s, &all);
+	fprintf(f, "<tr><td>all, sum of |error|</td><td>%.3f</td>", all.charged);
+	for (m = 0; m < METHODS; m++)
+		fprintf(f, "<td>%.3f</td><td>%.1f&#8239;%%</td><td></td>",
+			all.estimate[m], study_misplaced(s, m));
 	fputs("</tr>\n", f);
 }
 
@@ -488,17 +522,20 @@ static void put_numbers(FILE *f, const struct study *s, const size_t *order)
 	size_t i;
 	int m;
 
-	fputs("<h2>Numbers</h2>\n<table style=\"font-size:13px\"><tr><th>guest</th>"
-	      "<th>charged, s</th>",
+	fputs("<h2>Numbers</h2>\n<p class=\"quiet\">Seconds of one CPU; errors of the "
+	      "whole study, and of the worst interval.</p>\n<table><tr><th></th>"
+	      "<th></th>",
 	      f);
 	for (m = 0; m < METHODS; m++)
-		fprintf(f,
-			"<th>%s</th><th>%s, s</th><th>error</th><th>worst "
-			"interval</th>",
-			study_method_name(m), labels[m + 1]);
+		fprintf(f, "<th colspan=\"3\" style=\"color:%s\">%s</th>", colours[m + 1],
+			labels[m + 1]);
+	fputs("</tr>\n<tr><th>guest</th><th>charged</th>", f);
+	for (m = 0; m < METHODS; m++)
+		fputs("<th>s</th><th>error</th><th>worst</th>", f);
 	fputs("</tr>\n", f);
 	for (i = 0; i < s->guests; i++)
 		put_guest_row(f, s, order[i]);
+	put_all_row(f, s);
 	fputs("</table>\n", f);
 }
 

@@ -14,8 +14,8 @@ static void print_percent(const char *format, double percent)
 {
 	char text[TEXT_NUMBER] = "-";
 
-	if (isfinite(percent))
-		snprintf(text, sizeof(text), "%+.1f", percent);
+	if (isfinite(percent)) /* and no -0.0 */
+		snprintf(text, sizeof(text), "%+.1f", fabs(percent) < 0.05 ? 0 : percent);
 	printf(format, text);
 }
 
@@ -70,10 +70,10 @@ static void print_all(const struct study *s)
 
 	study_sum_all(s, &all);
 	text_seconds(seconds, all.charged);
-	printf("%-18s %8s   ", "all, sum of |error|", seconds);
+	printf("%-18s %8s   ", "all, sum of |err|", seconds);
 	for (m = 0; m < METHODS; m++) {
 		text_seconds(seconds, all.estimate[m]);
-		printf(" %7s %8.1f", seconds, 100 * study_misplaced(s, m) / all.charged);
+		printf(" %7s %8.1f", seconds, study_misplaced(s, m));
 	}
 	putchar('\n');
 }
@@ -86,7 +86,7 @@ static void print_over_time(const struct study *s, size_t guest)
 	printf("%-18.18s", name_of(s, guest));
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
-		printf(" %6.1f", error.mean_percent);
+		printf(" %6.1f", isfinite(error.mean_percent) ? error.mean_percent : 0);
 		print_percent(" %8s", error.worst_percent);
 		if (isfinite(error.worst_percent))
 			printf(" %5.1f", error.worst_at);
