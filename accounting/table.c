@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "histogram.h"
+#include "shared_file.h"
 #include "table.h"
 
 struct table {
@@ -131,46 +131,14 @@ int table_make_directory(const char *path)
 	return 0;
 }
 
-/* Map @size bytes of a new file at @aside. */
-static int make_file(const char *aside, size_t size, void **ret_map)
-{
-	void *map;
-	int fd, err;
-
-	if (unlink(aside) && errno != ENOENT)
-		return -errno;
-	fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	/* Said again, since the umask may have taken the group's right to read. */
-	err = fchmod(fd, 0640) ? -errno : 0;
-	/* All of it now: a full filesystem is an error here, and would be SIGBUS later.
-	 */
-	if (!err)
-		err = -posix_fallocate(fd, 0, size);
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED && !err)
-		err = -errno;
-	close(fd);
-	if (err && map != MAP_FAILED)
-		munmap(map, size);
-	if (!err)
-		*ret_map = map;
-	return err;
-}
-
 static int place(struct table *t, const char *path, const struct table_header *h)
 {
-	char aside[PATH_MAX];
 	void *map = NULL;
 	int err;
 
-	if (snprintf(aside, sizeof(aside), "%s.new", path) >= (int)sizeof(aside))
-		return -ENAMETOOLONG;
 	err = table_make_directory(path);
-	if (err)
-		return err;
-	err = make_file(aside, t->size, &map);
+	if (!err)
+		err = shared_file_create(path, t->size, &map);
 	if (err)
 		return err;
 	t->header = map;
@@ -180,11 +148,7 @@ static int place(struct table *t, const char *path, const struct table_header *h
 	t->rows = (void *)((char *)map + h->rows_offset);
 	t->rows[0].state = ROW_RECYCLED;
 	strcpy(t->rows[0].key.name, "(recycled)");
-	if (rename(aside, path)) {
-		err = -errno;
-		unlink(aside);
-	}
-	return err;
+	return shared_file_place(path);
 }
 
 int table_create(const char *path, const struct clock_info *clock, unsigned int workers,
@@ -233,6 +197,11 @@ void table_heartbeat(struct table *t)
 struct worker_row *table_worker(struct table *t, unsigned int worker)
 {
 	return &t->workers[worker];
+}
+
+uint64_t table_start_time_ns(const struct table *t)
+{
+	return t->header->start_time_ns;
 }
 
 /* ---- rows ---- */

@@ -161,6 +161,12 @@ void table_retire_row(struct row *row);
 struct worker_row *table_worker(struct table *table, unsigned int worker);
 
 /**
+ * table_start_time_ns() - when it was made, CLOCK_REALTIME: no other table says the same
+ * @table: the table
+ */
+uint64_t table_start_time_ns(const struct table *table);
+
+/**
  * table_heartbeat() - tell readers that the daemon lives
  * @table: the table
  */

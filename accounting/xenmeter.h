@@ -80,6 +80,63 @@ struct xenmeter_worker {
 	uint64_t counter[XENMETER_SLOTS];
 };
 
+/* What a record of a trace is. Rings hold requests only, files all of them. */
+enum xenmeter_record_kind {
+	XENMETER_RECORD_REQUEST = 1,
+	XENMETER_RECORD_ROW = 2,   /* whose requests have this generation */
+	XENMETER_RECORD_LOST = 3,  /* how many were overwritten before they were read */
+	XENMETER_RECORD_CLOCK = 4, /* two clocks at one moment */
+};
+
+enum xenmeter_operation {
+	XENMETER_OP_UNKNOWN = 0, /* refused before it was known */
+	XENMETER_OP_READ = 1,
+	XENMETER_OP_WRITE = 2, /* barriers too */
+	XENMETER_OP_FLUSH = 3,
+	XENMETER_OP_DISCARD = 4,
+	XENMETER_OP_TX = 16, /* a frame from the guest */
+	XENMETER_OP_RX = 17, /* a frame to the guest */
+};
+
+enum xenmeter_status {
+	XENMETER_STATUS_OK = 0,
+	XENMETER_STATUS_FAILED = 1,
+	XENMETER_STATUS_REFUSED = 2, /* not valid, never got to the disk */
+};
+
+/* The stages of a request, in the order of the counters exact_parse and so on. */
+#define XENMETER_STAGES 5
+
+/*
+ * A finished request, or a batch of frames, as it stands in the daemon's rings and in the files that xenmeter
+ * trace saves. All times are in cycles of the table's clock.
+ */
+struct xenmeter_record {
+	uint64_t sequence;   /* its number in its ring, from 1 */
+	uint16_t kind;	     /* enum xenmeter_record_kind */
+	uint8_t operation;   /* enum xenmeter_operation */
+	uint8_t status;	     /* enum xenmeter_status */
+	uint16_t worker;     /* that served it: its ring */
+	uint16_t domid;	     /* of the guest */
+	uint32_t devid;	     /* of the device */
+	uint16_t queue;
+	uint16_t count;	     /* requests that it stands for: frames go in batches */
+	uint32_t generation; /* of the row that it was settled into */
+	uint32_t pages;	     /* exchanged */
+	uint64_t sector;     /* where it begins, 512-byte units */
+	uint64_t bytes;	     /* moved */
+	uint64_t taken;	     /* the clock when it left the guest's ring */
+	uint64_t queueing;   /* from then until the disk had it; 0: it never got there */
+	uint64_t device;     /* until the disk had answered */
+	uint64_t response;   /* until it was answered and settled */
+	uint32_t exact[XENMETER_STAGES];
+	uint32_t apportioned[XENMETER_STAGES];
+	uint16_t failed;     /* of count: failed or refused */
+	uint8_t reserved[6];
+};
+
+struct xenmeter_trace;
+
 /* A copy could not be had in peace: the writer was in the middle of it every time, most
  * likely because it died there. The copy is filled in as it stands. */
 #define XENMETER_TORN 1
@@ -187,6 +244,77 @@ double xenmeter_seconds(const struct xenmeter *table, uint64_t cycles);
  * Return: in the histogram's unit.
  */
 uint64_t xenmeter_bucket_floor(unsigned int bucket);
+
+/**
+ * xenmeter_trace_open() - map the rings of finished requests beside a table
+ * @path: the table's file, NULL for XENMETER_DEFAULT_PATH
+ * @ret_trace: written on success; xenmeter_trace_close() it
+ *
+ * Reading begins with what is written from now on.
+ *
+ * Return: 0; -ENOENT and other errors of open(2); -EINVAL: no trace, or a damaged one;
+ * -EPROTO: made by a newer daemon whose traces this library cannot read.
+ */
+int xenmeter_trace_open(const char *path, struct xenmeter_trace **ret_trace);
+
+/**
+ * xenmeter_trace_close() - let go of the rings
+ * @trace: may be NULL
+ *
+ * What was switched on ends by itself.
+ */
+void xenmeter_trace_close(struct xenmeter_trace *trace);
+
+/**
+ * xenmeter_trace_enable() - have the daemon write records
+ * @trace: the rings
+ * @ms: for so long from now, unless somebody asked for longer
+ *
+ * To go on, call it again before the time is over. So a reader that dies leaves nothing
+ * switched on.
+ *
+ * Return: 0, or -EACCES: the file may be read by this process, and not written.
+ */
+int xenmeter_trace_enable(struct xenmeter_trace *trace, unsigned int ms);
+
+/**
+ * xenmeter_trace_enabled() - does the daemon write records now?
+ * @trace: the rings
+ */
+int xenmeter_trace_enabled(const struct xenmeter_trace *trace);
+
+/**
+ * xenmeter_trace_next() - take the next record
+ * @trace: the rings
+ * @ret_record: written if there is one
+ *
+ * Records of one worker come in the order in which their requests ended.
+ *
+ * Return: 1, or 0: there is none now.
+ */
+int xenmeter_trace_next(struct xenmeter_trace *trace, struct xenmeter_record *ret_record);
+
+/**
+ * xenmeter_trace_lost() - how many records were overwritten before they were taken
+ * @trace: the rings
+ *
+ * Return: since it was opened.
+ */
+uint64_t xenmeter_trace_lost(const struct xenmeter_trace *trace);
+
+/**
+ * xenmeter_trace_clock_khz() - cycles in a millisecond
+ * @trace: the rings
+ */
+uint64_t xenmeter_trace_clock_khz(const struct xenmeter_trace *trace);
+
+/**
+ * xenmeter_trace_start_time_ns() - which daemon's it is
+ * @trace: the rings
+ *
+ * Return: start_time_ns of its table.
+ */
+uint64_t xenmeter_trace_start_time_ns(const struct xenmeter_trace *trace);
 
 #ifdef __cplusplus
 }

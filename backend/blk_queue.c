@@ -68,19 +68,39 @@ static void let_go(struct queue *base)
 
 /* ---- one request ---- */
 
+static void trace(struct blk_queue *q, const struct request *req,
+		  const struct settlement *s)
+{
+	struct worker *w = q->base.worker;
+	struct trace_times times = {
+		.taken = req->taken,
+		.handed = req->handed,
+		.ended = req->ended,
+		.answered = w->meter.last,
+	};
+	/* What was refused may have said anything. */
+	bool placed = !req->refused && req->blk.nr_sectors;
+
+	trace_request(&w->trace, q->base.row, s, &req->bill, &times,
+		      placed ? req->blk.sector : 0);
+}
+
 static void settle_request(struct blk_queue *q, struct request *req)
 {
-	struct meter *m = &q->base.worker->meter;
+	struct worker *w = q->base.worker;
+	struct meter *m = &w->meter;
 	struct settlement s;
 
 	blk_settlement(req, &s);
-	s.latency_ns = clock_scaled_ns(m->last - req->taken, q->base.worker->ns_scale);
+	s.latency_ns = clock_scaled_ns(m->last - req->taken, w->ns_scale);
 	m->settled += row_settle_request(q->base.row, &s, &req->bill);
+	if (trace_wanted(&w->trace, w->now_ms))
+		trace(q, req, &s);
 	q->base.in_flight--;
 	q->bytes_in_flight -= buffers_size(req->bytes);
 	if (req->blk.op == BLK_BARRIER && !req->refused)
 		q->barrier = false;
-	worker_put_request(q->base.worker, req);
+	worker_put_request(w, req);
 }
 
 static void run(struct blk_queue *q, struct request *req)
@@ -196,15 +216,19 @@ static void push_responses(struct blk_queue *q)
 /* One system call for all that this visit prepared. */
 static void submit(struct blk_queue *q)
 {
+	struct worker *w = q->base.worker;
+	struct request *req;
 	uint64_t cost = 0;
 
 	if (!q->submitted)
 		return;
-	uring_submit(&q->base.worker->uring);
-	worker_claim(q->base.worker, &cost);
-	for (; q->submitted; q->submitted = q->submitted->next)
-		q->submitted->bill.exact[STAGE_SUBMIT] +=
-			meter_share(&cost, q->submitted_count--);
+	uring_submit(&w->uring);
+	worker_claim(w, &cost);
+	for (req = q->submitted, q->submitted = NULL; req; req = req->next) {
+		req->bill.exact[STAGE_SUBMIT] += meter_share(&cost, q->submitted_count--);
+		if (!req->handed)
+			req->handed = w->meter.last;
+	}
 }
 
 static void take_requests(struct blk_queue *q)
@@ -262,6 +286,7 @@ static void complete(struct waiter *waiter, int32_t result)
 	struct blk_queue *q = blk_queue_of(waiter->queue);
 
 	req->result = result;
+	req->ended = q->base.worker->meter.last;
 	req->step = STEP_COMPLETE;
 	run(q, req);
 	worker_make_runnable(q->base.worker, &q->base);

@@ -38,7 +38,9 @@ struct request {
 	struct waiter waiter; /* pays with `bill` */
 	struct account bill;
 	struct request *next; /* free list, `again`, or the visit's submissions */
-	uint64_t taken;	      /* clock when it left the ring */
+	uint64_t taken;	      /* clock when it left the ring, */
+	uint64_t handed;      /* when the disk got it, 0 if never, */
+	uint64_t ended;	      /* when the disk had answered */
 	enum step step;
 	bool refused;	 /* never got to the disk */
 	int16_t status;	 /* BLKIF_RSP_* */

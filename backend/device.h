@@ -19,6 +19,7 @@
 struct control {
 	struct xs_handle *xs;
 	struct table *table;
+	struct trace *trace;
 	struct worker **workers;
 	unsigned int worker_count;
 	unsigned int next_worker; /* gets the next queue */

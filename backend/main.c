@@ -22,6 +22,7 @@
 #include "log.h"
 #include "probe.h"
 #include "table.h"
+#include "trace.h"
 #include "worker.h"
 
 #define MAX_WORKERS    64
@@ -165,12 +166,16 @@ static void calibrate(struct daemon *d)
 
 static int make_table(struct daemon *d)
 {
-	int err = table_create(d->options.table, &d->clock, d->options.workers,
-			       LIMIT_ROWS, &d->control.table);
+	struct control *c = &d->control;
+	int err = table_create(d->options.table, &d->clock, d->options.workers, LIMIT_ROWS,
+			       &c->table);
 
 	if (!err)
+		err = trace_create(d->options.table, c->table, &d->clock,
+				   d->options.workers, TRACE_RECORDS, &c->trace);
+	if (!err)
 		return EXIT_CLEAN;
-	log_error("%s: cannot make the accounting table: %s", d->options.table,
+	log_error("%s: cannot make the accounting table or its trace: %s", d->options.table,
 		  strerror(-err));
 	return EXIT_NO_TABLE;
 }
@@ -196,6 +201,7 @@ static int start_workers(struct daemon *d)
 {
 	struct control *c = &d->control;
 	struct worker_config config = { .table = c->table,
+					.trace = c->trace,
 					.khz = d->clock.khz,
 					.report_fd = d->report_pipe[1] };
 
@@ -362,6 +368,7 @@ static void stop(struct daemon *d)
 	free(c->workers);
 	devices_free(c);
 	xs_close(c->xs);
+	trace_destroy(c->trace);
 	table_destroy(c->table);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);

@@ -698,6 +698,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	fcntl(w->command_pipe[0], F_SETFL, O_NONBLOCK);
 	w->index = c->index;
 	w->row = table_worker(c->table, c->index);
+	trace_ring_init(c->trace, c->index, &w->trace);
 	w->khz = c->khz;
 	w->ns_scale = clock_ns_scale(c->khz);
 	w->report_fd = c->report_fd;

@@ -19,6 +19,7 @@
 #include "queue.h"
 #include "switches.h"
 #include "table.h"
+#include "trace.h"
 
 /* Requests come in chunks of so many. */
 #define REQUEST_CHUNK 64
@@ -62,6 +63,7 @@ struct worker {
 	struct meter meter;
 	struct switches switches;
 	struct worker_figures figures;
+	struct trace_ring trace;
 	struct worker_row *row;
 	uint64_t khz;
 	uint64_t ns_scale; /* see clock_ns_scale() */
@@ -96,6 +98,7 @@ struct worker {
 struct worker_config {
 	unsigned int index;
 	struct table *table;
+	struct trace *trace;
 	uint64_t khz;
 	int report_fd;
 };

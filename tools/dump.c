@@ -22,6 +22,8 @@ static const struct argp_option options[] = {
 	{ "device", 'd', NULL, 0, "A line for each queue of each device", 0 },
 	{ "stage", 's', NULL, 0, "Cycles per request by stage, for each device", 0 },
 	{ "histogram", 'H', NULL, 0, "Cycles and latency of requests as pictures", 0 },
+	{ "percentile", 'p', NULL, 0, "Percentiles of cycles and latency of requests",
+	  0 },
 	{ "json", 'j', NULL, 0, "All of it as a JSON object", 0 },
 	{ "csv", 'c', NULL, 0, "All counters, a line for each queue", 0 },
 	{ "all", 'a', NULL, 0, "Guests and devices that are gone, too", 0 },
@@ -32,8 +34,8 @@ static const struct argp_option options[] = {
 static void set_view(struct dump *d, enum dump_view view, struct argp_state *state)
 {
 	if (d->view != VIEW_GUESTS && d->view != view)
-		argp_error(state, "only one of --device, --stage, --histogram, --json "
-				  "and --csv");
+		argp_error(state, "only one of --device, --stage, --histogram, "
+				  "--percentile, --json and --csv");
 	d->view = view;
 }
 
@@ -66,6 +68,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'H':
 		set_view(d, VIEW_HISTOGRAMS, state);
 		return 0;
+	case 'p':
+		set_view(d, VIEW_PERCENTILES, state);
+		return 0;
 	case 'j':
 		set_view(d, VIEW_JSON, state);
 		return 0;
@@ -94,6 +99,8 @@ static int print(const struct dump *d, const struct report *r)
 		return dump_tables(d, r);
 	case VIEW_HISTOGRAMS:
 		return dump_histograms(d, r);
+	case VIEW_PERCENTILES:
+		return dump_percentiles(d, r);
 	case VIEW_JSON:
 		return dump_json(d, r);
 	case VIEW_CSV:

@@ -12,6 +12,7 @@ enum dump_view {
 	VIEW_DEVICES,
 	VIEW_STAGES,
 	VIEW_HISTOGRAMS,
+	VIEW_PERCENTILES,
 	VIEW_JSON,
 	VIEW_CSV,
 };
@@ -42,6 +43,15 @@ int dump_tables(const struct dump *d, const struct report *r);
  * Return: 0, or -errno.
  */
 int dump_histograms(const struct dump *d, const struct report *r);
+
+/**
+ * dump_percentiles() - percentiles of cycles and latency of each device's requests
+ * @d: the options
+ * @r: the report
+ *
+ * Return: 0, or -errno.
+ */
+int dump_percentiles(const struct dump *d, const struct report *r);
 
 /**
  * dump_json() - all of it as one JSON object

@@ -9,6 +9,7 @@
 
 #include "dump.h"
 #include "histogram.h"
+#include "percentile.h"
 #include "text.h"
 
 #define BAR_WIDTH	   44
@@ -37,24 +38,6 @@ static void measure(struct histogram *h)
 	}
 }
 
-/* The value that a part of all requests stays below; within a bucket, evenly spread. */
-static double percentile(const struct histogram *h, double part)
-{
-	double rank = part * h->total;
-	uint64_t seen = 0;
-	unsigned int i;
-
-	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		double floor = xenmeter_bucket_floor(i);
-		double width = xenmeter_bucket_floor(i + 1) - floor;
-
-		if (h->bucket[i] && seen + h->bucket[i] >= rank)
-			return floor + width * (rank - seen) / h->bucket[i];
-		seen += h->bucket[i];
-	}
-	return 0;
-}
-
 static void print_bar(const struct histogram *h, unsigned int octave)
 {
 	char from[TEXT_NUMBER], count[TEXT_NUMBER], percent[TEXT_NUMBER];
@@ -74,16 +57,19 @@ static void print_bar(const struct histogram *h, unsigned int octave)
 static void print_histogram(const char *title, const uint64_t *bucket)
 {
 	struct histogram h = { .title = title, .bucket = bucket };
-	char p50[TEXT_NUMBER], p95[TEXT_NUMBER], p99[TEXT_NUMBER];
+	char p50[TEXT_NUMBER], p90[TEXT_NUMBER], p99[TEXT_NUMBER], p999[TEXT_NUMBER];
+	struct percentiles p;
 	unsigned int first = 0, last = OCTAVES - 1;
 
 	measure(&h);
 	if (!h.total)
 		return;
-	text_compact(p50, percentile(&h, 0.50));
-	text_compact(p95, percentile(&h, 0.95));
-	text_compact(p99, percentile(&h, 0.99));
-	printf("  %s: p50 %s  p95 %s  p99 %s\n", h.title, p50, p95, p99);
+	percentiles_of(bucket, HISTOGRAM_BUCKETS, &p);
+	text_compact(p50, p.p50);
+	text_compact(p90, p.p90);
+	text_compact(p99, p.p99);
+	text_compact(p999, p.p999);
+	printf("  %s: p50 %s  p90 %s  p99 %s  p99.9 %s\n", h.title, p50, p90, p99, p999);
 	while (!h.octave[first])
 		first++;
 	while (!h.octave[last])

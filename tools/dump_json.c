@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "dump.h"
+#include "histogram.h"
+#include "percentile.h"
 #include "text.h"
 
 static json_t *integer(uint64_t value)
@@ -71,6 +73,21 @@ static json_t *histogram_json(const uint64_t *bucket, uint32_t count)
 	return list;
 }
 
+static json_t *percentiles_json(const uint64_t *bucket, uint32_t count)
+{
+	struct percentiles p;
+	json_t *o = json_object();
+
+	percentiles_of(bucket, count, &p);
+	json_object_set_new(o, "count", integer(p.count));
+	json_object_set_new(o, "p50", json_real(p.p50));
+	json_object_set_new(o, "p90", json_real(p.p90));
+	json_object_set_new(o, "p99", json_real(p.p99));
+	json_object_set_new(o, "p99.9", json_real(p.p999));
+	json_object_set_new(o, "max", integer(p.max));
+	return o;
+}
+
 static void set_counters(json_t *to, const struct report *r,
 			 enum xenmeter_section section, const uint64_t *counter)
 {
@@ -100,6 +117,49 @@ static void set_counters(json_t *to, const struct report *r,
 		json_object_set_new(to, "histograms", histograms);
 	else
 		json_decref(histograms);
+}
+
+/* A device's requests, those of all its queues. */
+static json_t *device_json(const struct report *r, const struct group *g)
+{
+	const struct xenmeter_row *row = &g->newest->row;
+	json_t *percentiles = json_object(), *o = json_object();
+	struct xenmeter_field f;
+	char name[TEXT_FIELD];
+	size_t i;
+
+	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++) {
+		if (f.section != XENMETER_ROWS || f.count == 1)
+			continue;
+		text_field(name, f.name);
+		json_object_set_new(percentiles, name,
+				    percentiles_json(&g->counter[f.slot], f.count));
+	}
+	json_object_set_new(o, "domid", integer(row->domid));
+	json_object_set_new(o, "name", json_string(row->name));
+	set_uuid(o, row->uuid);
+	json_object_set_new(o, "device", json_string(row->device));
+	json_object_set_new(o, "devid", integer(row->devid));
+	json_object_set_new(o, "live", json_boolean(g->live));
+	json_object_set_new(o, "percentiles", percentiles);
+	return o;
+}
+
+static int set_devices(json_t *to, const struct dump *d, const struct report *r)
+{
+	json_t *devices = json_array();
+	struct groups groups;
+	size_t i;
+	int err = report_group(r, GROUP_DEVICE, d->which, &groups);
+
+	json_object_set_new(to, "devices", devices);
+	if (err)
+		return err;
+	for (i = 0; i < groups.count; i++)
+		if (groups.group[i].newest->row.state != XENMETER_RECYCLED)
+			json_array_append_new(devices, device_json(r, &groups.group[i]));
+	groups_free(&groups);
+	return 0;
 }
 
 static json_t *row_json(const struct report *r, const struct report_row *at)
@@ -173,8 +233,10 @@ int dump_json(const struct dump *d, const struct report *r)
 	json_t *o = report_json(d, r);
 	int err;
 
-	if (!o)
+	if (!o || set_devices(o, d, r)) {
+		json_decref(o);
 		return -ENOMEM;
+	}
 	err = json_dumpf(o, stdout, flags | JSON_REAL_PRECISION(15));
 	json_decref(o);
 	putchar('\n');

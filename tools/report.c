@@ -43,7 +43,7 @@ static bool same_boot(const char *boot_id)
 	return !strcmp(now, boot_id);
 }
 
-static enum daemon_state find_state(const struct xenmeter_info *info, uint64_t now)
+enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t now)
 {
 	if (info->stopped)
 		return DAEMON_STOPPED;
@@ -186,7 +186,7 @@ int report_take(const char *path, struct report **ret_report)
 	if (!err) {
 		r->time_ns = realtime_ns();
 		xenmeter_read_info(r->table, &r->info);
-		r->state = find_state(&r->info, r->time_ns);
+		r->state = report_find_state(&r->info, r->time_ns);
 		err = take_workers(r);
 	}
 	if (!err)
@@ -360,7 +360,7 @@ static bool uuid_known(const struct xenmeter_row *row)
 	return memcmp(row->uuid, zero, sizeof(zero)) != 0;
 }
 
-static bool same_guest(const struct xenmeter_row *a, const struct xenmeter_row *b)
+bool report_same_guest(const struct xenmeter_row *a, const struct xenmeter_row *b)
 {
 	if ((a->state == XENMETER_RECYCLED) != (b->state == XENMETER_RECYCLED))
 		return false;
@@ -371,7 +371,8 @@ static bool same_guest(const struct xenmeter_row *a, const struct xenmeter_row *
 
 static bool same_device(const struct xenmeter_row *a, const struct xenmeter_row *b)
 {
-	return same_guest(a, b) && a->devid == b->devid && !strcmp(a->device, b->device);
+	return report_same_guest(a, b) && a->devid == b->devid &&
+	       !strcmp(a->device, b->device);
 }
 
 static bool belongs(const struct group *g, const struct xenmeter_row *row,
@@ -379,7 +380,7 @@ static bool belongs(const struct group *g, const struct xenmeter_row *row,
 {
 	switch (by) {
 	case GROUP_GUEST:
-		return same_guest(&g->newest->row, row);
+		return report_same_guest(&g->newest->row, row);
 	case GROUP_DEVICE:
 		return same_device(&g->newest->row, row);
 	case GROUP_QUEUE:

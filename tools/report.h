@@ -115,6 +115,15 @@ int report_group(const struct report *report, enum group_by by, enum group_rows 
 		 struct groups *ret_groups);
 
 /**
+ * report_same_guest() - are two rows of one guest?
+ * @a: a row
+ * @b: another
+ *
+ * By UUID if there is one, else by domid and name.
+ */
+bool report_same_guest(const struct xenmeter_row *a, const struct xenmeter_row *b);
+
+/**
  * groups_free() - let go of groups
  * @groups: their array may be NULL
  */
@@ -161,6 +170,13 @@ uint64_t books_unattributed(const uint64_t *counter);
  * Return: metered CPU time over the kernel's, ideally 1; NaN if nothing ran.
  */
 double books_cpu_ratio(const struct report *report, const uint64_t *counter);
+
+/**
+ * report_find_state() - how the daemon of a table does
+ * @info: the table's header
+ * @now: CLOCK_REALTIME, ns
+ */
+enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t now);
 
 /**
  * report_state_name() - the word for a state, for programs

@@ -39,4 +39,18 @@ enum tool_exit dump_main(int argc, char **argv);
  */
 enum tool_exit check_main(int argc, char **argv);
 
+/**
+ * trace_main() - xenmeter trace: show requests as they end
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter trace"
+ */
+enum tool_exit trace_main(int argc, char **argv);
+
+/**
+ * study_main() - xenmeter study: compare charges with estimates
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter study"
+ */
+enum tool_exit study_main(int argc, char **argv);
+
 #endif

@@ -23,6 +23,8 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
 	{ "dump", dump_main },
 	{ "check", check_main },
+	{ "trace", trace_main },
+	{ "study", study_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -31,6 +33,8 @@ static const char doc[] =
 	"Subcommands:\n"
 	"  dump    print guests, devices, cost by stage, histograms, JSON or CSV\n"
 	"  check   verify the table and that its books balance\n"
+	"  trace   show requests one by one, as they end\n"
+	"  study   compare charges with what estimates would charge\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
 	"tells "
 	"the rest.";
@@ -60,7 +64,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		call->subcommand = find_subcommand(arg);
 		if (!call->subcommand) {
 			fprintf(stderr,
-				"xenmeter: no subcommand \"%s\": it is dump or check; "
+				"xenmeter: no subcommand \"%s\": it is dump, check or "
+				"trace; "
 				"see xenmeter --help\n",
 				arg);
 			exit(TOOL_USAGE);
@@ -70,8 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		fprintf(stderr, "xenmeter: which subcommand, dump or check? "
-				"See xenmeter --help\n");
+		fprintf(stderr,
+			"xenmeter: which subcommand, dump, check, trace or study? "
+			"See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -10,44 +10,7 @@ maker=$2
 json_value=$3
 example=$4
 
-dir=$(mktemp -d)
-table=$dir/table
-out=$dir/out
-err=$dir/err
-failed=0
-trap 'rm -rf "$dir"' EXIT
-
-fail() {
-	echo "FAILED: $*"
-	sed 's/^/	out: /' "$out"
-	sed 's/^/	err: /' "$err"
-	failed=1
-}
-
-# run STATUS COMMAND... : the command's output is left in $out and $err
-run() {
-	want=$1
-	shift
-	"$@" >"$out" 2>"$err"
-	got=$?
-	[ "$got" -eq "$want" ] || fail "status $got, not $want: $*"
-}
-
-# said TEXT : it stands in the output; complained TEXT : in the errors, which is one line
-said() {
-	grep -qF -e "$1" "$out" || fail "not said: $1"
-}
-
-complained() {
-	grep -qF -e "$1" "$err" || fail "not complained: $1"
-	[ "$(wc -l <"$err")" -le "${2:-1}" ] || fail "too many lines of complaint"
-}
-
-# value PATH TEXT : what the JSON in $out has there
-value() {
-	got=$("$json_value" "$1" <"$out") || fail "no JSON with $1"
-	[ "$got" = "$2" ] || fail "$1 is $got, not $2"
-}
+. "$(dirname "$0")/cli_lib.sh"
 
 make() {
 	"$maker" "$table" "$@" || exit 1
@@ -60,7 +23,7 @@ usage() {
 	complained 'no subcommand "frobnicate"'
 	run 2 "$xenmeter" --frobnicate
 	complained "unrecognized option" 2
-	for sub in dump check; do
+	for sub in dump check trace; do
 		run 2 "$xenmeter" $sub --frobnicate
 		complained "xenmeter $sub: unrecognized option" 2
 		run 2 "$xenmeter" $sub extra
@@ -154,9 +117,18 @@ EOF
 	said "exact        1100  2000   1500   1500   2000    8100"
 	said "apportioned   500     0      0   1500      0    2000"
 	run 0 "$xenmeter" dump --table "$table" --histogram
-	said "cycles per request: p50 9216  p95 10.1k  p99 10.2k"
+	said "cycles per request: p50 9216  p90 10.0k  p99 10.2k  p99.9 10.2k"
 	said "latency in ns: p50"
 	said "65.5k |"
+	run 0 "$xenmeter" dump --table "$table" --percentile
+	cat >"$dir/expected" <<'EOF'
+DOMID NAME             DEV   DEVID OF            P50    P90    P99  P99.9    MAX
+    7 mail             vbd   51712 cycles       9216  10.0k  10.2k  10.2k  10.2k
+    7 mail             vbd   51712 latency/ns  69.6k  90.1k  97.5k  98.2k  98.3k
+    3 web, the "first" vbd   51712 cycles       9216  10.0k  10.2k  10.2k  10.2k
+    3 web, the "first" vbd   51712 latency/ns  56.8k  69.6k  80.7k  81.8k  81.9k
+EOF
+	head -n 5 "$out" | diff "$dir/expected" - || fail "percentiles"
 }
 
 # The default view fits in 80 columns, whatever the numbers and names.
@@ -171,7 +143,7 @@ dump_width() {
 	make empty
 	run 0 "$xenmeter" dump --table "$table"
 	said "No guests are being served."
-	for view in --device --stage --histogram --json --csv; do
+	for view in --device --stage --histogram --percentile --json --csv; do
 		run 0 "$xenmeter" dump $view --table "$table"
 	done
 }
@@ -203,6 +175,13 @@ dump_json() {
 	value rows.2.histograms.request_cycles.0.0 8192
 	value rows.2.histograms.request_cycles.0.1 40
 	value rows.2.torn false
+	value devices 2
+	value devices.0.name mail
+	value devices.0.devid 51712
+	value devices.0.live true
+	value devices.0.percentiles.request_cycles.count 40
+	value devices.0.percentiles.request_cycles.p50 9215.5
+	value devices.0.percentiles.request_latency.max 98303
 	run 0 "$xenmeter" dump --json --all --table "$table"
 	value rows 5
 	value rows.0.state recycled

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "format.h"
 #include "histogram.h"
+#include "trace_format.h"
 
 static const char *document;
 static unsigned int missing;
@@ -91,6 +92,85 @@ static void expect_rows(void)
 	MEMBER(row, counter);
 }
 
+static void expect_trace(void)
+{
+	MEMBER(trace_header, magic);
+	MEMBER(trace_header, version);
+	MEMBER(trace_header, compatible);
+	MEMBER(trace_header, header_size);
+	MEMBER(trace_header, rings_offset);
+	MEMBER(trace_header, rings_count);
+	MEMBER(trace_header, record_size);
+	MEMBER(trace_header, records);
+	MEMBER(trace_header, head_size);
+	MEMBER(trace_header, clock_khz);
+	MEMBER(trace_header, start_time_ns);
+	MEMBER(trace_header, reserved);
+	MEMBER(trace_header, until_ms);
+	MEMBER(trace_header, reserved_until);
+	MEMBER(trace_ring_head, written);
+	MEMBER(trace_ring_head, reserved);
+	expect("trace header: %zu bytes", sizeof(struct trace_header));
+	expect("A ring is a head of %zu bytes, then `records` records of %zu bytes",
+	       sizeof(struct trace_ring_head), sizeof(struct xenmeter_record));
+}
+
+static void expect_record(void)
+{
+	MEMBER(xenmeter_record, sequence);
+	MEMBER(xenmeter_record, kind);
+	MEMBER(xenmeter_record, operation);
+	MEMBER(xenmeter_record, status);
+	MEMBER(xenmeter_record, worker);
+	MEMBER(xenmeter_record, domid);
+	MEMBER(xenmeter_record, devid);
+	MEMBER(xenmeter_record, queue);
+	MEMBER(xenmeter_record, count);
+	MEMBER(xenmeter_record, generation);
+	MEMBER(xenmeter_record, pages);
+	MEMBER(xenmeter_record, sector);
+	MEMBER(xenmeter_record, bytes);
+	MEMBER(xenmeter_record, taken);
+	MEMBER(xenmeter_record, queueing);
+	MEMBER(xenmeter_record, device);
+	MEMBER(xenmeter_record, response);
+	MEMBER(xenmeter_record, exact);
+	MEMBER(xenmeter_record, apportioned);
+	MEMBER(xenmeter_record, failed);
+	MEMBER(xenmeter_record, reserved);
+	expect("| `operation` | %d unknown, %d read, %d write or barrier, %d flush, "
+	       "%d discard, %d frames from the guest, %d frames to the guest |",
+	       XENMETER_OP_UNKNOWN, XENMETER_OP_READ, XENMETER_OP_WRITE,
+	       XENMETER_OP_FLUSH, XENMETER_OP_DISCARD, XENMETER_OP_TX, XENMETER_OP_RX);
+	expect("| `status` | %d done, %d failed, %d refused", XENMETER_STATUS_OK,
+	       XENMETER_STATUS_FAILED, XENMETER_STATUS_REFUSED);
+}
+
+static void expect_saved(void)
+{
+	MEMBER(trace_file_header, magic);
+	MEMBER(trace_file_header, header_size);
+	MEMBER(trace_file_header, record_size);
+	MEMBER(trace_file_header, clock_khz);
+	MEMBER(trace_file_header, start_time_ns);
+	MEMBER(trace_file_header, reserved);
+	expect("a header of %zu bytes", sizeof(struct trace_file_header));
+	MEMBER(trace_row_record, generation);
+	MEMBER(trace_row_record, uuid);
+	MEMBER(trace_row_record, device);
+	MEMBER(trace_row_record, name);
+	MEMBER(trace_clock_record, cycles);
+	MEMBER(trace_clock_record, realtime_ns);
+	MEMBER(trace_lost_record, lost);
+	expect("| `kind` | %d |", XENMETER_RECORD_REQUEST);
+	expect("| `kind` | %d |", XENMETER_RECORD_ROW);
+	expect("| `kind` | %d |", XENMETER_RECORD_LOST);
+	expect("| `kind` | %d |", XENMETER_RECORD_CLOCK);
+	expect("`%s`, no NUL", TRACE_MAGIC);
+	expect("`%s`, no NUL", TRACE_FILE_MAGIC);
+	expect("version %d of the trace", TRACE_VERSION);
+}
+
 static void expect_sizes(void)
 {
 	expect("header: %zu bytes", sizeof(struct table_header));
@@ -142,6 +222,9 @@ int main(int argc, char **argv)
 	expect_sizes();
 	expect_counters();
 	expect_buckets();
+	expect_trace();
+	expect_record();
+	expect_saved();
 	CHECK_EQ(missing, 0);
 	return 0;
 }

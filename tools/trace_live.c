@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon's rings as a source of entries. They are switched on for some seconds at a
+ * time, again and again; what a saved trace tells beside requests is told here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "report.h"
+#include "trace.h"
+
+#define ENABLE_MS   3000
+#define UPKEEP_NS   500000000 /* between looks at the daemon, and clock entries */
+#define START_TRIES 20
+#define START_NS    50000000
+
+struct trace_live {
+	struct xenmeter *table;
+	struct xenmeter_trace *trace;
+	uint64_t upkeep_ns; /* CLOCK_REALTIME of the last one */
+	uint64_t lost;	    /* told so far */
+	bool holding;	    /* a request that others go before */
+	bool ended;	    /* the daemon has */
+	struct xenmeter_record held;
+};
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* ---- opening ---- */
+
+static enum daemon_state daemon_state(const struct trace_live *live)
+{
+	struct xenmeter_info info;
+
+	xenmeter_read_info(live->table, &info);
+	return report_find_state(&info, realtime_ns());
+}
+
+static bool daemon_runs(const struct trace_live *live)
+{
+	enum daemon_state state = daemon_state(live);
+
+	return state == DAEMON_RUNNING || state == DAEMON_SILENT;
+}
+
+static enum tool_exit trace_failed(const char *path, int err)
+{
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s" TRACE_SUFFIX, path);
+	if (err != -ENOENT)
+		return tool_open_failed(name, err);
+	fprintf(stderr, "xenmeter: no trace at %s: is xenmeterd older than xenmeter?\n",
+		name);
+	return TOOL_NO_TABLE;
+}
+
+/* Table and trace are of one daemon, unless it is starting at this moment. */
+static bool belong_together(const struct trace_live *live)
+{
+	struct xenmeter_info info;
+
+	xenmeter_read_info(live->table, &info);
+	return xenmeter_trace_start_time_ns(live->trace) == info.start_time_ns;
+}
+
+static void let_go(struct trace_live *live)
+{
+	xenmeter_trace_close(live->trace);
+	xenmeter_close(live->table);
+	live->trace = NULL;
+	live->table = NULL;
+}
+
+static enum tool_exit open_both(struct trace_live *live, const char *path)
+{
+	int err = xenmeter_open(path, &live->table);
+
+	if (err)
+		return tool_open_failed(path, err);
+	if (!daemon_runs(live)) {
+		fprintf(stderr,
+			"xenmeter: the xenmeterd of %s has ended: nothing to trace\n",
+			path);
+		return TOOL_NO_TABLE;
+	}
+	err = xenmeter_trace_open(path, &live->trace);
+	return err ? trace_failed(path, err) : TOOL_OK;
+}
+
+static enum tool_exit open_pair(struct trace_live *live, const char *path)
+{
+	struct timespec pause = { .tv_nsec = START_NS };
+	enum tool_exit code;
+	int tries;
+
+	for (tries = 0; tries < START_TRIES; tries++) {
+		code = open_both(live, path);
+		if (code || belong_together(live))
+			return code;
+		let_go(live);
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "xenmeter: the trace beside %s is of another xenmeterd\n", path);
+	return TOOL_DAMAGED;
+}
+
+static enum tool_exit switch_on(struct trace_live *live, const char *path)
+{
+	if (!xenmeter_trace_enable(live->trace, ENABLE_MS) ||
+	    xenmeter_trace_enabled(live->trace))
+		return TOOL_OK;
+	fprintf(stderr,
+		"xenmeter: tracing is off, and only who may write %s" TRACE_SUFFIX
+		" can switch it on\n",
+		path);
+	return TOOL_NO_PERMISSION;
+}
+
+enum tool_exit trace_live_open(const char *path, struct trace_known *k,
+			       struct trace_live **ret_live)
+{
+	struct trace_live *live = calloc(1, sizeof(*live));
+	enum tool_exit code;
+
+	if (!live) {
+		fputs("xenmeter: out of memory\n", stderr);
+		return TOOL_FAILED;
+	}
+	code = open_pair(live, path);
+	if (!code)
+		code = switch_on(live, path);
+	if (code) {
+		trace_live_close(live);
+		return code;
+	}
+	k->clock_khz = xenmeter_trace_clock_khz(live->trace);
+	k->start_time_ns = xenmeter_trace_start_time_ns(live->trace);
+	*ret_live = live;
+	return TOOL_OK;
+}
+
+void trace_live_close(struct trace_live *live)
+{
+	if (!live)
+		return;
+	let_go(live);
+	free(live);
+}
+
+/* ---- entries ---- */
+
+static int clock_entry(struct trace_live *live, union trace_entry *e)
+{
+	e->clock = (struct trace_clock_record){
+		.kind = XENMETER_RECORD_CLOCK,
+		.cycles = clock_now(),
+		.realtime_ns = realtime_ns(),
+	};
+	live->upkeep_ns = e->clock.realtime_ns;
+	return 1;
+}
+
+static int lost_entry(struct trace_live *live, union trace_entry *e)
+{
+	uint64_t lost = xenmeter_trace_lost(live->trace);
+
+	e->lost = (struct trace_lost_record){
+		.kind = XENMETER_RECORD_LOST,
+		.lost = lost - live->lost,
+	};
+	live->lost = lost;
+	return 1;
+}
+
+/* A row that is there no more stays without a name. */
+static int row_entry(const struct trace_live *live, uint32_t generation,
+		     union trace_entry *e)
+{
+	struct xenmeter_row row;
+	size_t i;
+
+	e->row = (struct trace_row_record){ .kind = XENMETER_RECORD_ROW,
+					    .generation = generation };
+	for (i = 0; i < xenmeter_row_count(live->table); i++) {
+		if (xenmeter_read_row(live->table, i, &row) ||
+		    row.generation != generation)
+			continue;
+		memcpy(e->row.uuid, row.uuid, sizeof(e->row.uuid));
+		memcpy(e->row.device, row.device, sizeof(e->row.device));
+		memcpy(e->row.name, row.name, sizeof(e->row.name));
+		break;
+	}
+	return 1;
+}
+
+static int held_entry(struct trace_live *live, const struct trace_known *k,
+		      union trace_entry *e)
+{
+	if (live->lost != xenmeter_trace_lost(live->trace))
+		return lost_entry(live, e);
+	if (!trace_row(k, live->held.generation))
+		return row_entry(live, live->held.generation, e);
+	e->request = live->held;
+	live->holding = false;
+	return 1;
+}
+
+static void upkeep(struct trace_live *live)
+{
+	/* Who may only read goes on while others keep it switched on. */
+	xenmeter_trace_enable(live->trace, ENABLE_MS);
+	live->ended = !daemon_runs(live);
+}
+
+int trace_live_next(struct trace_live *live, const struct trace_known *k,
+		    union trace_entry *ret_entry)
+{
+	bool ended = live->ended;
+
+	if (live->holding)
+		return held_entry(live, k, ret_entry);
+	if (realtime_ns() - live->upkeep_ns > UPKEEP_NS) {
+		upkeep(live);
+		return clock_entry(live, ret_entry);
+	}
+	live->holding = xenmeter_trace_next(live->trace, &live->held);
+	if (live->holding)
+		return held_entry(live, k, ret_entry);
+	if (live->lost != xenmeter_trace_lost(live->trace))
+		return lost_entry(live, ret_entry);
+	return ended ? -ENODATA : 0;
+}
