@@ -35,7 +35,6 @@ static uint32_t indirect_pages(uint32_t segments)
 static int ring_share(struct blkfront_queue *queue)
 {
 	struct granted_page pages[1u << BLKFRONT_MAX_RING_ORDER];
-
 	void *shared = page_share(&queue->pool, queue->ring_pages, 1, pages);
 
 	if (!shared)
@@ -75,7 +74,7 @@ static int slots_alloc(struct blkfront_queue *queue)
 	return 0;
 }
 
-/* The ring is not there yet when its pages come from the same handle. */
+/* Comes first: the ring's pages are granted through the same handle. */
 static int pool_init(struct blkfront_queue *queue)
 {
 	uint32_t entries =
