@@ -9,39 +9,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DEFAULT_TIMEOUT_MS    20000u
-#define DEFAULT_STATE_POLL_MS 5u
 
 static_assert(BLKFRONT_MAX_SEGMENTS == BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST *
 					       BLKFRONT_PAGE_SIZE /
 					       sizeof(struct blkif_request_segment),
 	      "the most that fits in eight indirect pages");
-
-/**
- * front_fail() - remember why
- * @front: a frontend
- * @err: -errno
- * @format: a sentence
- *
- * Return: @err.
- */
-int front_fail(struct blkfront *front, int err, const char *format, ...)
-{
-	size_t used;
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(front->why, sizeof(front->why), format, args);
-	va_end(args);
-	used = strlen(front->why);
-	snprintf(front->why + used, sizeof(front->why) - used, ": %s", strerror(-err));
-	return err;
-}
 
 /**
  * blkfront_new() - see blkfront.h
@@ -58,18 +33,13 @@ int blkfront_new(const struct blkfront_config *config, struct blkfront **ret_fro
 	if (!front)
 		return -ENOMEM;
 	front->config = *config;
-	if (!front->config.timeout_ms)
-		front->config.timeout_ms = DEFAULT_TIMEOUT_MS;
-	if (!front->config.state_poll_ms)
-		front->config.state_poll_ms = DEFAULT_STATE_POLL_MS;
 	if (config->protocol)
 		snprintf(front->protocol, sizeof(front->protocol), "%s",
 			 config->protocol);
-	snprintf(front->dir, sizeof(front->dir), "device/vbd/%" PRIu32, config->devid);
-	front->own_store = !config->store;
-	front->store = config->store ? config->store : xs_open(0);
-	if (!front->store) {
-		err = errno ? -errno : -EIO;
+	front->store.timeout_ms = config->timeout_ms;
+	front->store.poll_ms = config->state_poll_ms;
+	err = store_open(&front->store, config->store, "vbd", config->devid);
+	if (err) {
 		free(front);
 		return err;
 	}
@@ -77,86 +47,27 @@ int blkfront_new(const struct blkfront_config *config, struct blkfront **ret_fro
 	return 0;
 }
 
-static int find_backend(struct blkfront *front)
+static uint32_t read_max_ring_order(struct front_store *store)
 {
-	uint64_t id;
-	int err = store_read_string(front, front->dir, "backend",
-				    sizeof(front->info.backend), front->info.backend);
-
-	if (!err)
-		err = store_read_u64(front, front->dir, "backend-id", &id);
-	if (err)
-		return front_fail(front, err, "no usable backend in %s", front->dir);
-	front->info.backend_id = (uint32_t)id;
-	return 0;
-}
-
-/* A frontend that died left its state behind: take the backend through Closed. */
-static int reset_backend(struct blkfront *front)
-{
-	unsigned int gone =
-		STATE_BIT(XenbusStateClosed) | STATE_BIT(XenbusStateInitWait) |
-		STATE_BIT(XenbusStateUnknown) | STATE_BIT(XenbusStateInitialising);
-	uint64_t state =
-		store_read_or(front, front->dir, "state", XenbusStateInitialising);
-	int err = 0;
-
-	if (state == XenbusStateInitialising)
-		return 0;
-	if (state != XenbusStateClosed) {
-		err = blkfront_set_state(front, XenbusStateClosing);
-		if (!err)
-			err = store_wait_state(front,
-					       gone | STATE_BIT(XenbusStateClosing), 0,
-					       front->config.timeout_ms);
-		if (!err)
-			err = blkfront_set_state(front, XenbusStateClosed);
-		if (!err)
-			err = store_wait_state(front, gone, 0, front->config.timeout_ms);
-	}
-	if (!err)
-		err = blkfront_set_state(front, XenbusStateInitialising);
-	return err ? front_fail(front, err, "cannot reset the backend") : 0;
-}
-
-static int wait_init_wait(struct blkfront *front)
-{
-	int err = store_wait_state(front, STATE_BIT(XenbusStateInitWait), 0,
-				   front->config.timeout_ms);
-
-	if (err)
-		return front_fail(front, err, "backend is in state %u, not InitWait",
-				  store_backend_state(front));
-	return 0;
-}
-
-static uint32_t read_u32(struct blkfront *front, const char *key, uint32_t otherwise)
-{
-	uint64_t value = store_read_or(front, front->info.backend, key, otherwise);
-
-	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-}
-
-static uint32_t read_max_ring_order(struct blkfront *front)
-{
-	uint32_t pages = read_u32(front, "max-ring-pages", 0);
+	uint32_t pages = store_backend_u32(store, "max-ring-pages", 0);
 	uint32_t order = pages ? 31 - (uint32_t)__builtin_clz(pages) : 0;
 
-	return read_u32(front, "max-ring-page-order", order);
+	return store_backend_u32(store, "max-ring-page-order", order);
 }
 
 static void read_features(struct blkfront *front)
 {
+	struct front_store *store = &front->store;
 	struct blkfront_info *info = &front->info;
 
-	info->barrier = read_u32(front, "feature-barrier", 0);
-	info->flush = read_u32(front, "feature-flush-cache", 0);
-	info->discard = read_u32(front, "feature-discard", 0);
-	info->discard_secure = read_u32(front, "discard-secure", 0);
-	info->persistent = read_u32(front, "feature-persistent", 0);
-	info->max_indirect = read_u32(front, "feature-max-indirect-segments", 0);
-	info->max_queues = read_u32(front, "multi-queue-max-queues", 0);
-	info->max_ring_order = read_max_ring_order(front);
+	info->barrier = store_backend_u32(store, "feature-barrier", 0);
+	info->flush = store_backend_u32(store, "feature-flush-cache", 0);
+	info->discard = store_backend_u32(store, "feature-discard", 0);
+	info->discard_secure = store_backend_u32(store, "discard-secure", 0);
+	info->persistent = store_backend_u32(store, "feature-persistent", 0);
+	info->max_indirect = store_backend_u32(store, "feature-max-indirect-segments", 0);
+	info->max_queues = store_backend_u32(store, "multi-queue-max-queues", 0);
+	info->max_ring_order = read_max_ring_order(store);
 }
 
 static uint32_t least(uint32_t a, uint32_t b, uint32_t c)
@@ -175,11 +86,13 @@ static int negotiate(struct blkfront *front)
 		least(want->indirect_segments, info->max_indirect, BLKFRONT_MAX_SEGMENTS);
 
 	if (want->queues > 1 && !info->max_queues)
-		return front_fail(front, -EOPNOTSUPP, "no multi-queue-max-queues");
+		return store_fail(&front->store, -EOPNOTSUPP,
+				  "no multi-queue-max-queues");
 	if (want->ring_order && !info->max_ring_order)
-		return front_fail(front, -EOPNOTSUPP, "no max-ring-page-order");
+		return store_fail(&front->store, -EOPNOTSUPP, "no max-ring-page-order");
 	if (want->indirect_segments && !info->max_indirect)
-		return front_fail(front, -EOPNOTSUPP, "no feature-max-indirect-segments");
+		return store_fail(&front->store, -EOPNOTSUPP,
+				  "no feature-max-indirect-segments");
 	info->queues = want->queues > 1 ? least(want->queues, info->max_queues,
 						BLKFRONT_MAX_QUEUES)
 					: 1;
@@ -201,73 +114,59 @@ static int queues_init(struct blkfront *front)
 		int err = queue_init(&front->queues[index], front, index);
 
 		if (err)
-			return front_fail(front, err, "queue %" PRIu32, index);
+			return store_fail(&front->store, err, "queue %" PRIu32, index);
 	}
-	front->info.ring_entries = front->queues[0].entries;
+	front->info.ring_entries = front->queues[0].ring.entries;
 	return 0;
 }
 
 static int publish(struct blkfront *front)
 {
-	int err = store_publish(front);
+	int err = keys_publish(front);
 
 	if (!err)
 		err = blkfront_set_state(front, XenbusStateInitialised);
 	if (err)
-		return front_fail(front, err, "cannot publish in %s", front->dir);
+		return store_fail(&front->store, err, "cannot publish in %s",
+				  front->store.dir);
 	front->published = true;
-	return 0;
-}
-
-static int wait_connected(struct blkfront *front)
-{
-	int err = store_wait_state(front, STATE_BIT(XenbusStateConnected),
-				   STATE_BIT(XenbusStateClosing) |
-					   STATE_BIT(XenbusStateClosed),
-				   front->config.timeout_ms);
-
-	if (err)
-		return front_fail(front, err, "backend is in state %u, not Connected",
-				  store_backend_state(front));
 	return 0;
 }
 
 static int read_device(struct blkfront *front)
 {
+	struct front_store *store = &front->store;
 	struct blkfront_info *info = &front->info;
 	uint64_t sectors;
-	int err = store_read_u64(front, info->backend, "sectors", &sectors);
+	int err = store_read_u64(store, store->backend, "sectors", &sectors);
 
 	if (err)
-		return front_fail(front, err, "no usable `sectors`");
+		return store_fail(&front->store, err, "no usable `sectors`");
 	__atomic_store_n(&info->sectors, sectors, __ATOMIC_RELAXED);
-	info->flags = read_u32(front, "info", 0);
-	info->sector_size = read_u32(front, "sector-size", BLKFRONT_SECTOR);
+	info->flags = store_backend_u32(store, "info", 0);
+	info->sector_size = store_backend_u32(store, "sector-size", BLKFRONT_SECTOR);
 	info->physical_sector_size =
-		read_u32(front, "physical-sector-size", info->sector_size);
+		store_backend_u32(store, "physical-sector-size", info->sector_size);
 	/* Flush and discard may be decided only now that the disk is open. */
 	read_features(front);
 	info->discard_granularity =
-		read_u32(front, "discard-granularity", info->sector_size);
-	info->discard_alignment = read_u32(front, "discard-alignment", 0);
+		store_backend_u32(store, "discard-granularity", info->sector_size);
+	info->discard_alignment = store_backend_u32(store, "discard-alignment", 0);
 	if (info->sector_size < BLKFRONT_SECTOR ||
 	    info->sector_size > BLKFRONT_PAGE_SIZE ||
 	    (info->sector_size & (info->sector_size - 1)))
-		return front_fail(front, -EINVAL, "sector-size is %" PRIu32,
+		return store_fail(&front->store, -EINVAL, "sector-size is %" PRIu32,
 				  info->sector_size);
 	return 0;
 }
 
 static int handshake(struct blkfront *front)
 {
-	int err = find_backend(front);
+	int err = state_begin(&front->store, "state");
 
-	if (!err && (err = store_watch(front)))
-		return front_fail(front, err, "cannot watch %s", front->watch_path);
-	if (!err)
-		err = reset_backend(front);
-	if (!err)
-		err = wait_init_wait(front);
+	front->info.backend_id = front->store.backend_id;
+	snprintf(front->info.backend, sizeof(front->info.backend), "%s",
+		 front->store.backend);
 	if (!err) {
 		read_features(front);
 		err = negotiate(front);
@@ -277,7 +176,7 @@ static int handshake(struct blkfront *front)
 	if (!err)
 		err = publish(front);
 	if (!err)
-		err = wait_connected(front);
+		err = state_wait_connected(&front->store);
 	if (!err)
 		err = read_device(front);
 	if (!err)
@@ -297,7 +196,7 @@ int blkfront_connect(struct blkfront *front)
 
 	if (front->queues)
 		return -EISCONN;
-	front->why[0] = '\0';
+	front->store.why[0] = '\0';
 	front->info = (struct blkfront_info){ 0 };
 	__atomic_store_n(&front->closing, false, __ATOMIC_RELAXED);
 	err = handshake(front);
@@ -310,7 +209,7 @@ static int check_resize(struct blkfront *front)
 {
 	uint64_t sectors;
 
-	if (store_read_u64(front, front->info.backend, "sectors", &sectors) ||
+	if (store_read_u64(&front->store, front->store.backend, "sectors", &sectors) ||
 	    sectors == blkfront_sectors(front))
 		return BLKFRONT_EVENT_NONE;
 	__atomic_store_n(&front->info.sectors, sectors, __ATOMIC_RELAXED);
@@ -327,11 +226,11 @@ static int check_resize(struct blkfront *front)
  */
 int blkfront_service(struct blkfront *front, int timeout_ms)
 {
-	int news = store_wait_news(front, timeout_ms);
+	int news = store_wait_news(&front->store, timeout_ms);
 
 	if (news <= 0)
 		return news < 0 ? news : BLKFRONT_EVENT_NONE;
-	if (store_backend_state(front) == XenbusStateConnected)
+	if (state_of_backend(&front->store) == XenbusStateConnected)
 		return check_resize(front);
 	__atomic_store_n(&front->closing, true, __ATOMIC_RELAXED);
 	return BLKFRONT_EVENT_CLOSING;
@@ -351,13 +250,13 @@ static void stats_add(struct blkfront_stats *sum, const struct blkfront_stats *s
 
 static int drain(struct blkfront *front)
 {
-	uint64_t deadline = store_now_ms() + front->config.timeout_ms;
+	uint64_t deadline = store_now_ms() + front->store.timeout_ms;
 
 	for (uint32_t i = 0; i < front->nr_queues; i++) {
 		struct blkfront_queue *queue = &front->queues[i];
 
 		queue_forget_buffers(queue);
-		if (queue->sring && queue->slots)
+		if (queue->ring.head && queue->slots)
 			blkfront_kick(queue);
 		while (queue->slots && blkfront_in_flight(queue)) {
 			uint64_t now = store_now_ms();
@@ -369,27 +268,6 @@ static int drain(struct blkfront *front)
 		}
 	}
 	return 0;
-}
-
-/* Closing, then Closed; the backend unmaps our pages before it is Closed itself. */
-static int close_states(struct blkfront *front)
-{
-	unsigned int gone =
-		STATE_BIT(XenbusStateClosed) | STATE_BIT(XenbusStateInitWait) |
-		STATE_BIT(XenbusStateUnknown) | STATE_BIT(XenbusStateInitialising);
-	int err = blkfront_set_state(front, XenbusStateClosing);
-	int late = 0;
-
-	if (!err)
-		late = store_wait_state(front, gone | STATE_BIT(XenbusStateClosing), 0,
-					front->config.timeout_ms / 4);
-	if (!err)
-		err = blkfront_set_state(front, XenbusStateClosed);
-	if (!err)
-		err = store_wait_state(front, gone, 0, front->config.timeout_ms / 4);
-	if (err == -ENOENT)
-		return 0; /* the toolstack removed the device */
-	return err ? err : late;
 }
 
 /**
@@ -406,7 +284,7 @@ int blkfront_disconnect(struct blkfront *front)
 		return 0;
 	if (front->published) {
 		err = drain(front);
-		late = close_states(front);
+		late = state_close(&front->store);
 	}
 	front->published = false;
 	for (uint32_t i = 0; i < front->nr_queues; i++) {
@@ -417,7 +295,7 @@ int blkfront_disconnect(struct blkfront *front)
 	free(front->queues);
 	front->queues = NULL;
 	front->nr_queues = 0;
-	store_unwatch(front);
+	store_unwatch(&front->store);
 	return err ? err : late;
 }
 
@@ -430,8 +308,7 @@ void blkfront_free(struct blkfront *front)
 	if (!front)
 		return;
 	blkfront_disconnect(front);
-	if (front->own_store)
-		xs_close(front->store);
+	store_close(&front->store);
 	free(front);
 }
 
@@ -443,7 +320,7 @@ void blkfront_free(struct blkfront *front)
  */
 const char *blkfront_why(const struct blkfront *front)
 {
-	return front->why;
+	return front->store.why;
 }
 
 /**
@@ -551,4 +428,16 @@ struct blkfront_queue *blkfront_queue(struct blkfront *front, uint32_t index)
 {
 	assert(index < front->nr_queues);
 	return &front->queues[index];
+}
+
+/**
+ * blkfront_set_state() - see blkfront.h
+ * @front: a frontend
+ * @state: XenbusState
+ *
+ * Return: 0, -ENOENT: the device was removed, or -errno of xenstore.
+ */
+int blkfront_set_state(struct blkfront *front, unsigned int state)
+{
+	return state_set(&front->store, state);
 }

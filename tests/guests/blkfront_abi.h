@@ -150,13 +150,6 @@ static inline uint32_t abi_response_size(enum blkfront_abi abi)
 					  : sizeof(struct abi32_response);
 }
 
-static inline uint32_t abi_ring_entries(enum blkfront_abi abi, uint32_t ring_bytes)
-{
-	uint32_t fit = (ring_bytes - ABI_ENTRIES_OFFSET) / abi_stride(abi);
-
-	return 1u << (31 - __builtin_clz(fit));
-}
-
 static inline void abi32_narrow(const union blkfront_request *request,
 				union abi32_any *ret)
 {

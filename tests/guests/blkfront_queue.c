@@ -16,6 +16,8 @@
 #define SEGMENTS_PER_PAGE (BLKFRONT_PAGE_SIZE / sizeof(struct blkif_request_segment))
 #define NO_SLOT		  UINT32_MAX
 
+static_assert(RING_ENTRIES_OFFSET == ABI_ENTRIES_OFFSET, "the same ring");
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -33,15 +35,14 @@ static uint32_t indirect_pages(uint32_t segments)
 static int ring_share(struct blkfront_queue *queue)
 {
 	struct granted_page pages[1u << BLKFRONT_MAX_RING_ORDER];
+	void *shared = page_share(&queue->pool, queue->ring_pages, 1, pages);
 
-	queue->sring = page_share(&queue->pool, queue->ring_pages, 1, pages);
-	if (!queue->sring)
+	if (!shared)
 		return -errno;
 	for (uint32_t i = 0; i < queue->ring_pages; i++)
 		queue->ring_refs[i] = pages[i].ref;
-	memset(queue->sring, 0, (size_t)queue->ring_pages * BLKFRONT_PAGE_SIZE);
-	queue->sring->req_event = 1;
-	queue->sring->rsp_event = 1;
+	ring_init(&queue->ring, shared, (size_t)queue->ring_pages * BLKFRONT_PAGE_SIZE,
+		  abi_stride(queue->abi));
 	return 0;
 }
 
@@ -60,28 +61,32 @@ static int slots_alloc(struct blkfront_queue *queue)
 	uint32_t segments = queue->front->info.max_segments;
 	uint32_t pages = segments + indirect_pages(segments);
 
-	queue->slots = calloc(queue->entries, sizeof(*queue->slots));
+	queue->slots = calloc(queue->ring.entries, sizeof(*queue->slots));
 	queue->slot_pages =
-		calloc((size_t)queue->entries * pages, sizeof(*queue->slot_pages));
-	queue->free_slots = calloc(queue->entries, sizeof(*queue->free_slots));
+		calloc((size_t)queue->ring.entries * pages, sizeof(*queue->slot_pages));
+	queue->free_slots = calloc(queue->ring.entries, sizeof(*queue->free_slots));
 	if (!queue->slots || !queue->slot_pages || !queue->free_slots)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < queue->entries; i++) {
+	for (uint32_t i = 0; i < queue->ring.entries; i++) {
 		queue->slots[i].pages = queue->slot_pages + (size_t)i * pages;
-		queue->free_slots[queue->nr_free_slots++] = queue->entries - 1 - i;
+		queue->free_slots[queue->nr_free_slots++] = queue->ring.entries - 1 - i;
 	}
 	return 0;
 }
 
-static uint32_t pool_size(const struct blkfront_queue *queue)
+/* Comes first: the ring's pages are granted through the same handle. */
+static int pool_init(struct blkfront_queue *queue)
 {
+	uint32_t entries =
+		ring_fit(queue->ring_pages * BLKFRONT_PAGE_SIZE, abi_stride(queue->abi));
 	uint32_t segments = queue->front->info.max_segments;
 	uint32_t request = segments + indirect_pages(segments);
 	uint32_t pages = queue->front->config.pool_pages;
 
 	if (!pages)
-		pages = min_u32(queue->entries * request, POOL_DEFAULT_PAGES);
-	return pages < request ? request : pages;
+		pages = min_u32(entries * request, POOL_DEFAULT_PAGES);
+	return page_pool_init(&queue->pool, queue->front->info.backend_id,
+			      pages < request ? request : pages, 1);
 }
 
 /**
@@ -102,9 +107,7 @@ int queue_init(struct blkfront_queue *queue, struct blkfront *front, uint32_t in
 	queue->abi = strcmp(front->protocol, "x86_64-abi") ? BLKFRONT_ABI_X86_32
 							   : BLKFRONT_ABI_X86_64;
 	queue->ring_pages = 1u << front->info.ring_order;
-	queue->entries =
-		abi_ring_entries(queue->abi, queue->ring_pages * BLKFRONT_PAGE_SIZE);
-	err = page_pool_init(&queue->pool, front->info.backend_id, pool_size(queue));
+	err = pool_init(queue);
 	if (!err)
 		err = ring_share(queue);
 	if (!err)
@@ -186,7 +189,7 @@ static int pages_get(struct blkfront_queue *queue, struct queue_slot *slot)
 				     slot->op == BLKIF_OP_READ, slot->pages);
 	if (slot->each_addr)
 		queue->stats.pages_granted += slot->nr_pages;
-	else if (queue->nr_free_slots < queue->entries)
+	else if (queue->nr_free_slots < queue->ring.entries)
 		return -EAGAIN; /* out of grants until some requests are done */
 	return slot->each_addr ? 0 : -errno;
 }
@@ -225,7 +228,7 @@ static void data_to_pages(struct blkfront_queue *queue, struct queue_slot *slot)
 			memcpy(slot->pages[i].addr + start, from, n);
 			from += n;
 		} else if (queue->front->config.poison) {
-			memset(slot->pages[i].addr, POISON, BLKFRONT_PAGE_SIZE);
+			memset(slot->pages[i].addr, FRONT_POISON, BLKFRONT_PAGE_SIZE);
 		}
 	}
 }
@@ -299,12 +302,6 @@ static void make_request(const struct blkfront_queue *queue,
 		ret->rw.seg[i] = make_segment(slot, i);
 }
 
-static uint8_t *ring_entry(const struct blkfront_queue *queue, uint32_t index)
-{
-	return (uint8_t *)queue->sring + ABI_ENTRIES_OFFSET +
-	       (size_t)(index & (queue->entries - 1)) * abi_stride(queue->abi);
-}
-
 /*
  * The slot's number stands in bytes 0 and 2 of the id. All other bytes that a response's
  * padding overlays are never zero, so that a backend that leaves the padding as it was is
@@ -321,7 +318,7 @@ static uint32_t slot_of_id(const struct blkfront_queue *queue, uint64_t id)
 {
 	uint32_t slot_nr = (uint32_t)((id & 0xff) | (id >> 8 & 0xff00));
 
-	if (slot_nr >= queue->entries || !queue->slots[slot_nr].busy ||
+	if (slot_nr >= queue->ring.entries || !queue->slots[slot_nr].busy ||
 	    queue->slots[slot_nr].id != id)
 		return NO_SLOT;
 	return slot_nr;
@@ -346,11 +343,12 @@ static int check_submit(const struct blkfront_queue *queue, const struct blkfron
 		err = check_device(front, io);
 	if (err)
 		return err;
-	if (queue->broken)
+	if (queue->ring.broken)
 		return -EPROTO;
 	if (blkfront_closing(front))
 		return -ESHUTDOWN;
-	if (!queue->nr_free_slots || queue->req_prod - queue->rsp_cons >= queue->entries)
+	if (!queue->nr_free_slots ||
+	    queue->ring.req_prod - queue->ring.rsp_cons >= queue->ring.entries)
 		return -EAGAIN;
 	return 0;
 }
@@ -389,7 +387,7 @@ int blkfront_submit(struct blkfront_queue *queue, const struct blkfront_io *io)
 	queue->nr_free_slots--;
 	data_to_pages(queue, slot);
 	make_request(queue, slot, io, &request);
-	abi_put(queue->abi, &request, ring_entry(queue, queue->req_prod++));
+	abi_put(queue->abi, &request, ring_entry(&queue->ring, queue->ring.req_prod++));
 	count_request(queue, slot);
 	return 0;
 }
@@ -400,19 +398,7 @@ int blkfront_submit(struct blkfront_queue *queue, const struct blkfront_io *io)
  */
 void blkfront_kick(struct blkfront_queue *queue)
 {
-	uint32_t pushed = queue->req_prod - queue->req_pushed;
-	uint32_t event;
-
-	if (!pushed)
-		return;
-	queue->req_pushed = queue->req_prod;
-	/* The requests before their index; pairs with the backend's read of req_prod. */
-	__atomic_store_n(&queue->sring->req_prod, queue->req_prod, __ATOMIC_RELEASE);
-	/* Our index before the backend's wish; pairs with its final check for requests.
-	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	event = __atomic_load_n(&queue->sring->req_event, __ATOMIC_RELAXED);
-	if (queue->req_prod - event < pushed)
+	if (ring_push(&queue->ring))
 		blkfront_raw_notify(queue);
 }
 
@@ -429,9 +415,7 @@ static void read_response(const struct blkfront_queue *queue,
 	uint8_t bytes[sizeof(struct blkif_response)];
 	uint32_t size = abi_response_size(queue->abi);
 
-	memcpy(bytes, ring_entry(queue, queue->rsp_cons), size);
-	/* From here on the copy: the compiler may not read the ring again. */
-	__asm__ volatile("" ::: "memory");
+	ring_copy_response(&queue->ring, queue->ring.rsp_cons, bytes, size);
 	memcpy(&ret->id, bytes + offsetof(struct blkif_response, id), sizeof(ret->id));
 	memcpy(&ret->status, bytes + offsetof(struct blkif_response, status),
 	       sizeof(ret->status));
@@ -439,14 +423,6 @@ static void read_response(const struct blkfront_queue *queue,
 	ret->dirty = bytes[9] != 0;
 	for (uint32_t i = 12; i < size; i++)
 		ret->dirty |= bytes[i] != 0;
-}
-
-static bool is_poison(const uint8_t *bytes, uint32_t n)
-{
-	while (n)
-		if (bytes[--n] != POISON)
-			return false;
-	return true;
 }
 
 static void data_from_pages(struct blkfront_queue *queue, const struct queue_slot *slot)
@@ -463,8 +439,8 @@ static void data_from_pages(struct blkfront_queue *queue, const struct queue_slo
 			to += n;
 		}
 		if (poisoned &&
-		    !(is_poison(page, start) &&
-		      is_poison(page + start + n, BLKFRONT_PAGE_SIZE - start - n)))
+		    !(page_is_poison(page, start) &&
+		      page_is_poison(page + start + n, BLKFRONT_PAGE_SIZE - start - n)))
 			violation(queue, BLKFRONT_OVERRUN);
 	}
 }
@@ -509,33 +485,21 @@ static int complete(struct blkfront_queue *queue,
 	return 1;
 }
 
-/* The backend's index, if it can be true. */
-static int responses_there(struct blkfront_queue *queue, uint32_t *ret_prod)
-{
-	/* The index before the responses; pairs with the backend's write barrier. */
-	uint32_t prod = __atomic_load_n(&queue->sring->rsp_prod, __ATOMIC_ACQUIRE);
-
-	if (!queue->broken &&
-	    prod - queue->rsp_cons > queue->req_pushed - queue->rsp_cons) {
-		violation(queue, BLKFRONT_BAD_PRODUCER);
-		queue->broken = true;
-	}
-	*ret_prod = prod;
-	return queue->broken ? -EPROTO : 0;
-}
-
 static int reap(struct blkfront_queue *queue, blkfront_done_fn *done, void *arg)
 {
 	struct blkfront_response response;
 	uint32_t prod;
 	int n = 0;
-	int err = responses_there(queue, &prod);
+	bool was_broken = queue->ring.broken;
+	int err = ring_responses(&queue->ring, &prod);
 
+	if (err && !was_broken)
+		violation(queue, BLKFRONT_BAD_PRODUCER);
 	if (err)
 		return err;
-	while (queue->rsp_cons != prod) {
+	while (queue->ring.rsp_cons != prod) {
 		read_response(queue, &response);
-		queue->rsp_cons++;
+		queue->ring.rsp_cons++;
 		n += complete(queue, &response, done, arg);
 	}
 	return n;
@@ -549,11 +513,7 @@ static int reap(struct blkfront_queue *queue, blkfront_done_fn *done, void *arg)
  */
 bool blkfront_arm(struct blkfront_queue *queue)
 {
-	__atomic_store_n(&queue->sring->rsp_event, queue->rsp_cons + 1, __ATOMIC_RELAXED);
-	/* Our wish before the second look; pairs with the backend's push and check. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&queue->sring->rsp_prod, __ATOMIC_ACQUIRE) !=
-	       queue->rsp_cons;
+	return ring_arm(&queue->ring, 1);
 }
 
 /**
@@ -579,7 +539,7 @@ void blkfront_ack(struct blkfront_queue *queue)
 		return;
 	xenevtchn_unmask(queue->evtchn, (evtchn_port_t)port);
 	queue->stats.events_received++;
-	if (__atomic_load_n(&queue->sring->rsp_prod, __ATOMIC_RELAXED) == queue->rsp_cons)
+	if (!ring_has_response(&queue->ring))
 		queue->stats.events_empty++;
 }
 
@@ -633,7 +593,7 @@ int blkfront_poll(struct blkfront_queue *queue, int timeout_ms, blkfront_done_fn
  */
 uint32_t blkfront_in_flight(const struct blkfront_queue *queue)
 {
-	return queue->entries - queue->nr_free_slots;
+	return queue->ring.entries - queue->nr_free_slots;
 }
 
 /* Tear-down. */
@@ -644,7 +604,7 @@ uint32_t blkfront_in_flight(const struct blkfront_queue *queue)
  */
 void queue_forget_buffers(struct blkfront_queue *queue)
 {
-	for (uint32_t i = 0; queue->slots && i < queue->entries; i++)
+	for (uint32_t i = 0; queue->slots && i < queue->ring.entries; i++)
 		queue->slots[i].buf = NULL;
 }
 
@@ -654,15 +614,16 @@ void queue_forget_buffers(struct blkfront_queue *queue)
  */
 void queue_fini(struct blkfront_queue *queue)
 {
-	for (uint32_t i = 0; queue->slots && i < queue->entries; i++)
+	for (uint32_t i = 0; queue->slots && i < queue->ring.entries; i++)
 		if (queue->slots[i].each_addr)
 			pages_put(queue, &queue->slots[i]);
 	if (queue->evtchn && queue->port >= 0)
 		xenevtchn_unbind(queue->evtchn, (evtchn_port_t)queue->port);
 	if (queue->evtchn)
 		xenevtchn_close(queue->evtchn);
-	if (queue->sring)
-		xengntshr_unshare(queue->pool.gntshr, queue->sring, queue->ring_pages);
+	if (queue->ring.head)
+		xengntshr_unshare(queue->pool.gntshr, queue->ring.head,
+				  queue->ring_pages);
 	page_pool_fini(&queue->pool);
 	free(queue->slots);
 	free(queue->slot_pages);
@@ -680,12 +641,12 @@ void queue_fini(struct blkfront_queue *queue)
 void blkfront_ring_raw(struct blkfront_queue *queue, struct blkfront_raw *ret_raw)
 {
 	*ret_raw = (struct blkfront_raw){
-		.sring = queue->sring,
-		.entries = queue->entries,
+		.sring = (struct blkif_sring *)queue->ring.head,
+		.entries = queue->ring.entries,
 		.stride = abi_stride(queue->abi),
 		.response_size = abi_response_size(queue->abi),
-		.req_prod = queue->req_prod,
-		.rsp_cons = queue->rsp_cons,
+		.req_prod = queue->ring.req_prod,
+		.rsp_cons = queue->ring.rsp_cons,
 		.ring_refs = queue->ring_refs,
 		.ring_pages = queue->ring_pages,
 		.backend_id = queue->front->info.backend_id,
@@ -703,13 +664,7 @@ void blkfront_ring_raw(struct blkfront_queue *queue, struct blkfront_raw *ret_ra
  */
 void blkfront_raw_request(struct blkfront_queue *queue, const void *bytes, size_t len)
 {
-	uint8_t *entry = ring_entry(queue, queue->req_prod++);
-	size_t stride = abi_stride(queue->abi);
-
-	if (len > stride)
-		len = stride;
-	memcpy(entry, bytes, len);
-	memset(entry + len, 0, stride - len);
+	ring_raw_request(&queue->ring, bytes, len);
 }
 
 /**
@@ -751,7 +706,7 @@ int blkfront_raw_response(struct blkfront_queue *queue, int timeout_ms,
 	if (!blkfront_arm(queue))
 		return 0;
 	read_response(queue, ret_response);
-	queue->rsp_cons++;
+	queue->ring.rsp_cons++;
 	return 1;
 }
 

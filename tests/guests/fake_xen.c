@@ -5,7 +5,6 @@
  * the store.
  */
 #include "fake_xen.h"
-#include "blkfront_abi.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,23 +15,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <xen/io/xenbus.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
 
 #define FRONT_DOMAIN "/local/domain/7/"
-#define FRONT	     FRONT_DOMAIN "device/vbd/51712"
-#define BACK	     "/local/domain/0/backend/vbd/7/51712"
 #define MAX_NODES    4096
 #define MAX_GRANTS   65536
 #define MAX_PORTS    64
-#define PAGE	     BLKFRONT_PAGE_SIZE
-
-struct fake_disk fake_disk = { .sectors = 65536,
-			       .sector_size = 512,
-			       .max_queues = 4,
-			       .max_ring_order = 4,
-			       .max_indirect = 256,
-			       .barrier = true,
-			       .discard = true };
+#define PAGE	     4096u
 
 struct node {
 	char *path;
@@ -51,41 +42,26 @@ struct xengntdev_handle {
 };
 
 struct xenevtchn_handle {
-	int front_fd;
-	int back_fd;
-	int port;
+	int fd;
 };
 
-struct grant {
-	uint8_t *addr;
-	bool writable;
-};
-
-struct back_queue {
-	uint8_t *pages[1u << BLKFRONT_MAX_RING_ORDER];
-	uint8_t *ring;
-	uint32_t entries;
-	uint32_t cons;
-	uint32_t prod;
-	struct xenevtchn_handle *channel;
+/* @pending: the frontend has not read it yet; @rung: the backend has not. */
+struct port {
+	struct xenevtchn_handle *handle;
+	bool pending;
+	bool rung;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct node nodes[MAX_NODES];
-static struct grant grants[MAX_GRANTS];
+static struct fake_grant grants[MAX_GRANTS];
 static uint32_t next_ref = 8;
-static struct xenevtchn_handle *ports[MAX_PORTS];
+static struct port ports[MAX_PORTS];
 static struct xs_handle *stores[256];
 static struct fake_held held;
-static int store_changed = -1;
+static int wakeup = -1;
 static pthread_t backend_thread;
 static bool backend_running;
-
-static uint8_t *disk;
-static enum blkfront_abi abi;
-static struct back_queue queues[BLKFRONT_MAX_QUEUES];
-static uint32_t nr_queues;
-static uint64_t served;
 
 /* The store; the lock is held in all of these. */
 
@@ -105,17 +81,24 @@ static void ring_bell(int fd)
 		abort();
 }
 
+static bool is_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return !strncmp(path, top, len) && (!path[len] || path[len] == '/');
+}
+
 static void watches_fire(const char *path)
 {
 	for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
 		struct xs_handle *store = stores[i];
 
-		if (!store || !store->watch || strcmp(store->watch, path))
+		if (!store || !store->watch || !is_below(path, store->watch))
 			continue;
 		store->pending++;
 		ring_bell(store->fd);
 	}
-	ring_bell(store_changed);
+	ring_bell(wakeup);
 }
 
 static void node_write(const char *path, const char *value)
@@ -134,7 +117,9 @@ static void node_write(const char *path, const char *value)
 	watches_fire(path);
 }
 
-static const char *node_value(const char *dir, const char *key)
+/* For the backend; the lock is held. */
+
+const char *fake_value(const char *dir, const char *key)
 {
 	char path[256];
 	struct node *node;
@@ -144,307 +129,62 @@ static const char *node_value(const char *dir, const char *key)
 	return node ? node->value : NULL;
 }
 
-static uint32_t node_number(const char *dir, const char *key, uint32_t otherwise)
+uint32_t fake_number(const char *dir, const char *key, uint32_t otherwise)
 {
-	const char *value = node_value(dir, key);
+	const char *value = fake_value(dir, key);
 
 	return value ? (uint32_t)strtoul(value, NULL, 10) : otherwise;
 }
 
-static void publish(const char *key, uint64_t value)
+void fake_set(const char *path, const char *value)
+{
+	node_write(path, value);
+}
+
+void fake_publish(const char *key, uint64_t value)
 {
 	char path[256], text[32];
 
-	snprintf(path, sizeof(path), BACK "/%s", key);
+	snprintf(path, sizeof(path), "%s/%s", fake_backend.back, key);
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	node_write(path, text);
 }
 
-/* The backend: the data. */
-
-static bool copy_segment(const struct blkif_request_segment *segment, uint8_t op,
-			 uint64_t *sector, bool last)
+const struct fake_grant *fake_grant(uint32_t ref)
 {
-	struct grant *grant = &grants[segment->gref % MAX_GRANTS];
-	uint64_t n = (uint64_t)segment->last_sect - segment->first_sect + 1;
-	uint8_t *page = grant->addr, *at = disk + *sector * BLKFRONT_SECTOR;
-
-	if (!page || segment->last_sect >= PAGE / BLKFRONT_SECTOR ||
-	    segment->first_sect > segment->last_sect || *sector + n > fake_disk.sectors ||
-	    (op == BLKIF_OP_READ && !grant->writable))
-		return false;
-	page += segment->first_sect * BLKFRONT_SECTOR;
-	if (op != BLKIF_OP_READ) {
-		memcpy(at, page, n * BLKFRONT_SECTOR);
-	} else {
-		memcpy(page, at, n * BLKFRONT_SECTOR);
-		page[0] ^= fake_disk.fault == FAULT_DATA && served == fake_disk.fault_at;
-		if (last && fake_disk.fault == FAULT_OVERRUN &&
-		    served == fake_disk.fault_at)
-			grant->addr[PAGE - 1] ^= 1;
-	}
-	*sector += n;
-	return true;
+	return &grants[ref % MAX_GRANTS];
 }
 
-static bool copy_direct(const struct blkif_request *request)
+bool fake_port_bound(uint32_t port)
 {
-	uint64_t sector = request->sector_number;
-
-	for (int i = 0; i < request->nr_segments; i++)
-		if (!copy_segment(&request->seg[i], request->operation, &sector,
-				  i == request->nr_segments - 1))
-			return false;
-	return request->nr_segments <= BLKIF_MAX_SEGMENTS_PER_REQUEST;
+	return port < MAX_PORTS && ports[port].handle;
 }
 
-static bool copy_indirect(const struct blkif_request_indirect *request)
+void fake_raise(uint32_t port)
 {
-	const uint32_t per_page = PAGE / sizeof(struct blkif_request_segment);
-	uint64_t sector = request->sector_number;
-
-	if (!request->nr_segments || request->nr_segments > fake_disk.max_indirect)
-		return false;
-	for (uint32_t i = 0; i < request->nr_segments; i++) {
-		struct blkif_request_segment segment;
-		uint8_t *page =
-			grants[request->indirect_grefs[i / per_page] % MAX_GRANTS].addr;
-
-		if (!page)
-			return false;
-		memcpy(&segment, page + i % per_page * sizeof(segment), sizeof(segment));
-		if (!copy_segment(&segment, request->indirect_op, &sector,
-				  i == request->nr_segments - 1u))
-			return false;
-	}
-	return true;
-}
-
-static int16_t serve(const union blkfront_request *request)
-{
-	bool struck = served == fake_disk.fault_at;
-
-	if (struck && fake_disk.fault == FAULT_ERROR)
-		return BLKIF_RSP_ERROR;
-	if (struck && fake_disk.fault == FAULT_STALE)
-		return BLKIF_RSP_OKAY;
-	switch (request->operation) {
-	case BLKIF_OP_READ:
-	case BLKIF_OP_WRITE:
-	case BLKIF_OP_WRITE_BARRIER:
-		return copy_direct(&request->rw) ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
-	case BLKIF_OP_FLUSH_DISKCACHE:
-		return BLKIF_RSP_OKAY;
-	case BLKIF_OP_DISCARD:
-		if (request->discard.sector_number + request->discard.nr_sectors >
-		    fake_disk.sectors)
-			return BLKIF_RSP_ERROR;
-		memset(disk + request->discard.sector_number * BLKFRONT_SECTOR, 0,
-		       request->discard.nr_sectors * BLKFRONT_SECTOR);
-		return BLKIF_RSP_OKAY;
-	case BLKIF_OP_INDIRECT:
-		return copy_indirect(&request->indirect) ? BLKIF_RSP_OKAY
-							 : BLKIF_RSP_ERROR;
-	default:
-		return BLKIF_RSP_EOPNOTSUPP;
-	}
-}
-
-/* The backend: the ring. Offsets by number here, as a second opinion on blkfront_abi.h.
- */
-
-static void widen(const uint8_t *entry, union blkfront_request *ret)
-{
-	uint8_t *to = (uint8_t *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (abi == BLKFRONT_ABI_X86_64) {
-		memcpy(ret, entry, 112);
+	if (!fake_port_bound(port) || ports[port].pending)
 		return;
-	}
-	memcpy(to, entry, 4);
-	memcpy(to + 8, entry + 4, 16); /* id, sector_number */
-	if (entry[0] == BLKIF_OP_DISCARD)
-		memcpy(to + 24, entry + 20, 8);
-	else if (entry[0] == BLKIF_OP_INDIRECT)
-		memcpy(to + 28, entry + 24, 32);
-	else
-		memcpy(to + 24, entry + 20, 88);
-}
-
-static uint8_t *entry_at(const struct back_queue *queue, uint32_t index)
-{
-	return queue->ring + 64 +
-	       (index & (queue->entries - 1)) *
-		       (abi == BLKFRONT_ABI_X86_64 ? 112u : 108u);
-}
-
-static void respond(struct back_queue *queue, uint64_t id, uint8_t op, int16_t status,
-		    bool dirty)
-{
-	uint8_t *entry = entry_at(queue, queue->prod++);
-
-	if (!dirty)
-		memset(entry, 0, abi == BLKFRONT_ABI_X86_64 ? 16 : 12);
-	memcpy(entry, &id, 8);
-	entry[8] = op;
-	memcpy(entry + 10, &status, 2);
-}
-
-static void answer(struct back_queue *queue, const union blkfront_request *request)
-{
-	enum fake_fault fault =
-		served == fake_disk.fault_at ? fake_disk.fault : FAULT_NONE;
-	uint8_t op = request->operation == BLKIF_OP_INDIRECT
-			     ? request->indirect.indirect_op
-			     : request->operation;
-	int16_t status = serve(request);
-	uint64_t id = request->rw.id; /* at the same place in all three */
-
-	if (fault == FAULT_ID)
-		id ^= 1ull << 40;
-	if (fault == FAULT_OPERATION)
-		op ^= 1;
-	if (fault == FAULT_STATUS)
-		status = -77;
-	respond(queue, id, op, status, fault == FAULT_PADDING);
-	if (fault == FAULT_TWICE)
-		respond(queue, id, op, status, false);
-	if (fault == FAULT_PRODUCER)
-		queue->prod += queue->entries;
-	served++;
-}
-
-static void queue_serve(struct back_queue *queue)
-{
-	uint32_t *index =
-		(uint32_t *)queue->ring; /* req_prod, req_event, rsp_prod, rsp_event */
-	union blkfront_request request;
-	uint32_t old = queue->prod;
-
-	for (;;) {
-		while (queue->cons != __atomic_load_n(&index[0], __ATOMIC_ACQUIRE)) {
-			widen(entry_at(queue, queue->cons++), &request);
-			answer(queue, &request);
-		}
-		__atomic_store_n(&index[1], queue->cons + 1, __ATOMIC_RELAXED);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (queue->cons == __atomic_load_n(&index[0], __ATOMIC_ACQUIRE))
-			break;
-	}
-	__atomic_store_n(&index[2], queue->prod, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (queue->prod - __atomic_load_n(&index[3], __ATOMIC_RELAXED) <
-	    queue->prod - old)
-		ring_bell(queue->channel->front_fd);
-}
-
-/* The backend: the handshake. */
-
-static void publish_features(void)
-{
-	publish("feature-persistent", 1);
-	publish("feature-flush-cache", 1);
-	publish("feature-barrier", fake_disk.barrier);
-	publish("feature-discard", fake_disk.discard);
-	if (fake_disk.max_indirect)
-		publish("feature-max-indirect-segments", fake_disk.max_indirect);
-	if (fake_disk.max_queues)
-		publish("multi-queue-max-queues", fake_disk.max_queues);
-	if (fake_disk.max_ring_order)
-		publish("max-ring-page-order", fake_disk.max_ring_order);
-	publish("state", XenbusStateInitWait);
-}
-
-static bool queue_connect(const char *dir, uint32_t order, struct back_queue *queue)
-{
-	*queue = (struct back_queue){ 0 };
-	for (uint32_t i = 0; i < 1u << order; i++) {
-		char key[24] = "ring-ref";
-
-		if (order)
-			snprintf(key, sizeof(key), "ring-ref%" PRIu32, i);
-		queue->pages[i] = grants[node_number(dir, key, 0) % MAX_GRANTS].addr;
-		if (!queue->pages[i] ||
-		    queue->pages[i] != queue->pages[0] + i * (size_t)PAGE)
-			return false;
-	}
-	queue->ring = queue->pages[0];
-	queue->entries = 32u << order;
-	queue->channel = ports[node_number(dir, "event-channel", 0) % MAX_PORTS];
-	return queue->channel;
-}
-
-static void connect_device(void)
-{
-	const char *protocol = node_value(FRONT, "protocol");
-	uint32_t n = node_number(FRONT, "multi-queue-num-queues", 0);
-	uint32_t order = node_number(FRONT, "ring-page-order", 0);
-	bool ok = n <= fake_disk.max_queues && order <= fake_disk.max_ring_order;
-
-	abi = protocol && !strcmp(protocol, "x86_64-abi") ? BLKFRONT_ABI_X86_64
-							  : BLKFRONT_ABI_X86_32;
-	if (ok && !n)
-		ok = queue_connect(FRONT, order, &queues[0]);
-	for (uint32_t i = 0; ok && i < n; i++) {
-		char dir[128];
-
-		snprintf(dir, sizeof(dir), FRONT "/queue-%" PRIu32, i);
-		ok = queue_connect(dir, order, &queues[i]);
-	}
-	if (!ok) {
-		publish("state", XenbusStateClosing);
-		return;
-	}
-	nr_queues = n ? n : 1;
-	publish("sectors", fake_disk.sectors);
-	publish("sector-size", fake_disk.sector_size);
-	publish("info", fake_disk.info);
-	publish("state", XenbusStateConnected);
-}
-
-static void backend_step(void)
-{
-	uint32_t front = node_number(FRONT, "state", 0);
-	uint32_t back = node_number(BACK, "state", 0);
-
-	if (back == XenbusStateInitialising ||
-	    (back == XenbusStateClosed && front == XenbusStateInitialising))
-		publish_features();
-	else if (back == XenbusStateInitWait && front == XenbusStateInitialised)
-		connect_device();
-	else if (front == XenbusStateClosing && back != XenbusStateClosing)
-		publish("state", XenbusStateClosing);
-	else if (front == XenbusStateClosed && back == XenbusStateClosing) {
-		nr_queues = 0;
-		publish("state", XenbusStateClosed);
-	}
+	ports[port].pending = true;
+	ring_bell(ports[port].handle->fd);
 }
 
 static void *backend_run(void *arg)
 {
+	struct pollfd pfd = { .fd = wakeup, .events = POLLIN };
+	uint64_t count;
+
 	(void)arg;
 	for (;;) {
-		struct pollfd pfds[1 + BLKFRONT_MAX_QUEUES] = { { .fd = store_changed,
-								  .events = POLLIN } };
-		nfds_t n = 1;
-
+		poll(&pfd, 1, -1);
 		pthread_mutex_lock(&lock);
-		backend_step();
-		for (uint32_t i = 0; i < nr_queues; i++)
-			pfds[n++] = (struct pollfd){ .fd = queues[i].channel->back_fd,
-						     .events = POLLIN };
-		pthread_mutex_unlock(&lock);
-		poll(pfds, n, -1);
-		pthread_mutex_lock(&lock);
-		for (nfds_t i = 0; i < n; i++) {
-			uint64_t count;
-
-			if (!(pfds[i].revents & POLLIN) ||
-			    read(pfds[i].fd, &count, sizeof(count)) < 0)
+		if (read(wakeup, &count, sizeof(count)) < 0)
+			count = 0;
+		fake_backend.step();
+		for (uint32_t port = 0; port < MAX_PORTS; port++) {
+			if (!ports[port].rung)
 				continue;
-			if (i && i <= nr_queues)
-				queue_serve(&queues[i - 1]);
+			ports[port].rung = false;
+			fake_backend.event(port);
 		}
 		pthread_mutex_unlock(&lock);
 	}
@@ -455,25 +195,27 @@ static void *backend_run(void *arg)
 
 void fake_reset(void)
 {
+	char path[256];
+
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < MAX_NODES; i++) {
 		free(nodes[i].path);
 		free(nodes[i].value);
 		nodes[i] = (struct node){ 0 };
 	}
-	free(disk);
-	disk = calloc(fake_disk.sectors, BLKFRONT_SECTOR);
-	served = 0;
-	nr_queues = 0;
-	node_write(FRONT "/backend", BACK);
-	node_write(FRONT "/backend-id", "0");
-	node_write(FRONT "/state", "1");
-	node_write(BACK "/state", "1");
+	fake_backend.reset();
+	snprintf(path, sizeof(path), "%s/backend", fake_backend.front);
+	node_write(path, fake_backend.back);
+	snprintf(path, sizeof(path), "%s/backend-id", fake_backend.front);
+	node_write(path, "0");
+	snprintf(path, sizeof(path), "%s/state", fake_backend.front);
+	node_write(path, "1");
 	if (!backend_running) {
-		store_changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		backend_running =
 			!pthread_create(&backend_thread, NULL, backend_run, NULL);
 	}
+	fake_publish("state", 1);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -708,7 +450,7 @@ static uint32_t grant_new(uint8_t *addr, bool writable)
 {
 	while (grants[next_ref].addr)
 		next_ref = next_ref + 1 < MAX_GRANTS ? next_ref + 1 : 8;
-	grants[next_ref] = (struct grant){ addr, writable };
+	grants[next_ref] = (struct fake_grant){ addr, writable };
 	held.grants++;
 	return next_ref;
 }
@@ -759,8 +501,7 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int 
 
 	(void)logger;
 	(void)flags;
-	handle->front_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	handle->back_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	handle->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	__atomic_fetch_add(&held.handles, 1, __ATOMIC_RELAXED);
 	return handle;
 }
@@ -768,21 +509,23 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int 
 int xenevtchn_close(xenevtchn_handle *handle)
 {
 	__atomic_fetch_sub(&held.handles, 1, __ATOMIC_RELAXED);
-	close(handle->front_fd);
-	close(handle->back_fd);
+	close(handle->fd);
 	free(handle);
 	return 0;
 }
 
 int xenevtchn_fd(xenevtchn_handle *handle)
 {
-	return handle->front_fd;
+	return handle->fd;
 }
 
 int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t port)
 {
-	(void)port;
-	ring_bell(handle->back_fd);
+	(void)handle;
+	pthread_mutex_lock(&lock);
+	ports[port].rung = true;
+	ring_bell(wakeup);
+	pthread_mutex_unlock(&lock);
 	return 0;
 }
 
@@ -794,10 +537,9 @@ xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *handle,
 	(void)domid;
 	pthread_mutex_lock(&lock);
 	for (int i = 1; i < MAX_PORTS && port < 0; i++)
-		port = ports[i] ? -1 : i;
+		port = ports[i].handle ? -1 : i;
 	if (port > 0) {
-		ports[port] = handle;
-		handle->port = port;
+		ports[port] = (struct port){ .handle = handle };
 		held.ports++;
 	}
 	pthread_mutex_unlock(&lock);
@@ -808,7 +550,7 @@ int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port)
 {
 	(void)handle;
 	pthread_mutex_lock(&lock);
-	ports[port] = NULL;
+	ports[port] = (struct port){ 0 };
 	held.ports--;
 	pthread_mutex_unlock(&lock);
 	return 0;
@@ -817,8 +559,17 @@ int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port)
 xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *handle)
 {
 	uint64_t count;
+	int port = -1;
 
-	return read(handle->front_fd, &count, sizeof(count)) > 0 ? handle->port : -1;
+	pthread_mutex_lock(&lock);
+	if (read(handle->fd, &count, sizeof(count)) > 0)
+		for (int i = 1; i < MAX_PORTS && port < 0; i++)
+			if (ports[i].handle == handle && ports[i].pending)
+				port = i;
+	if (port > 0)
+		ports[port].pending = false;
+	pthread_mutex_unlock(&lock);
+	return port;
 }
 
 int xenevtchn_unmask(xenevtchn_handle *handle, evtchn_port_t port)

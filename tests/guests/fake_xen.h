@@ -1,48 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A Xen of one process for the frontend's own tests: just enough of libxenstore,
- * libxengntshr and libxenevtchn, with a backend thread behind it that serves one disk in
- * memory and misbehaves on request. Not the simulated Xen that the daemon is tested on;
- * nothing but the frontend is linked to it.
+ * A Xen of one process for the frontends' own tests: just enough of libxenstore,
+ * libxengntshr and libxenevtchn, with a backend thread behind it (fake_disk.c or
+ * fake_net.c) that misbehaves on request. Not the simulated Xen that the daemon is tested
+ * on; nothing but a frontend is linked to it.
  */
 #ifndef FAKE_XEN_H
 #define FAKE_XEN_H
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define FAKE_DEVID 51712u
-
-enum fake_fault {
-	FAULT_NONE,
-	FAULT_ID,	 /* answers with an id never sent */
-	FAULT_TWICE,	 /* answers twice */
-	FAULT_OPERATION, /* answers with another operation */
-	FAULT_STATUS,	 /* answers with an unknown status */
-	FAULT_PADDING,	 /* leaves the padding as it was */
-	FAULT_PRODUCER,	 /* moves the producer index too far */
-	FAULT_OVERRUN,	 /* writes behind a segment */
-	FAULT_DATA,	 /* returns a wrong byte */
-	FAULT_ERROR,	 /* fails the request */
-	FAULT_STALE,	 /* says it wrote, and did not */
-};
-
-/* Set before blkfront_new(). @fault strikes at request number @fault_at (0: the first).
- */
-struct fake_disk {
-	uint64_t sectors;
-	uint32_t sector_size;
-	uint32_t max_queues;
-	uint32_t max_ring_order;
-	uint32_t max_indirect;
-	uint32_t info;
-	bool barrier;
-	bool discard;
-	enum fake_fault fault;
-	uint64_t fault_at;
-};
-
-extern struct fake_disk fake_disk;
 
 /* What is held of the fake Xen: all 0 when everything was given back. */
 struct fake_held {
@@ -76,8 +43,79 @@ void fake_write(const char *path, const char *value);
 char *fake_read(const char *path);
 
 /**
- * fake_reset() - an empty disk and a device in state Initialising
+ * fake_reset() - an empty store with a device in state Initialising
  */
 void fake_reset(void);
+
+/* What a backend is; a test is linked with one. All is called with the lock held. */
+struct fake_backend {
+	const char *front; /* the frontend's directory */
+	const char *back;
+	void (*reset)(void);
+	void (*step)(void);	      /* the store has changed */
+	void (*event)(uint32_t port); /* the frontend has notified it */
+};
+
+extern const struct fake_backend fake_backend;
+
+struct fake_grant {
+	uint8_t *addr; /* NULL: not granted */
+	bool writable;
+};
+
+/**
+ * fake_value() - for the backend: a node
+ * @dir: absolute
+ * @key: in it
+ *
+ * Return: its value until it is written again, or NULL.
+ */
+const char *fake_value(const char *dir, const char *key);
+
+/**
+ * fake_number() - for the backend: a decimal node
+ * @dir: absolute
+ * @key: in it
+ * @otherwise: if it is absent
+ *
+ * Return: its value.
+ */
+uint32_t fake_number(const char *dir, const char *key, uint32_t otherwise);
+
+/**
+ * fake_set() - for the backend: write a node
+ * @path: absolute
+ * @value: text
+ */
+void fake_set(const char *path, const char *value);
+
+/**
+ * fake_publish() - for the backend: write in its directory
+ * @key: in it
+ * @value: written in decimal
+ */
+void fake_publish(const char *key, uint64_t value);
+
+/**
+ * fake_grant() - for the backend: what a reference stands for
+ * @ref: any
+ *
+ * Return: the grant.
+ */
+const struct fake_grant *fake_grant(uint32_t ref);
+
+/**
+ * fake_port_bound() - for the backend: whether a port can be notified
+ * @port: any
+ *
+ * Return: true if the frontend has it.
+ */
+bool fake_port_bound(uint32_t port);
+
+/**
+ * fake_raise() - for the backend: an event to the frontend
+ * @port: any
+ */
+void fake_raise(uint32_t port);
 
 #endif

@@ -6,6 +6,7 @@
  * is left held. The argument names the test.
  */
 #include "blkfront.h"
+#include "fake_disk.h"
 #include "fake_xen.h"
 
 #include <errno.h>

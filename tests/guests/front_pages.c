@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool of granted pages. It grows by chunks as requests need them, up to its maximum,
- * and hands out the page that was given back last, as blkif.h recommends to frontends
- * with persistent grants: a backend that keeps few of them mapped then sees few.
+ * The pool of granted pages of a queue. It grows by chunks as requests need them, up to
+ * its maximum, and hands out the page that was given back last, as blkif.h recommends to
+ * frontends with persistent grants: a backend that keeps few of them mapped then sees
+ * few.
  */
-#include "blkfront_internal.h"
+#include "front.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,12 +15,15 @@
  * @pool: zeroed
  * @backend_id: domain to share with
  * @max_pages: at least one request's worth
+ * @writable: 0: the backend may only read the pages of the pool
  *
  * Return: 0 or -errno; page_pool_fini() is right in both cases.
  */
-int page_pool_init(struct page_pool *pool, uint32_t backend_id, uint32_t max_pages)
+int page_pool_init(struct page_pool *pool, uint32_t backend_id, uint32_t max_pages,
+		   int writable)
 {
 	pool->backend_id = backend_id;
+	pool->writable = writable;
 	pool->max_pages = max_pages;
 	pool->max_chunks = max_pages; /* growing may have to go page by page */
 	pool->free = calloc(max_pages, sizeof(*pool->free));
@@ -58,7 +62,7 @@ void page_pool_fini(struct page_pool *pool)
 void *page_share(struct page_pool *pool, uint32_t n, int writable,
 		 struct granted_page *ret_pages)
 {
-	uint32_t refs[BLKFRONT_MAX_SEGMENTS + BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
+	uint32_t refs[FRONT_MAX_SHARED];
 	uint8_t *addr;
 
 	if (n > sizeof(refs) / sizeof(refs[0])) {
@@ -70,9 +74,8 @@ void *page_share(struct page_pool *pool, uint32_t n, int writable,
 	if (!addr)
 		return NULL;
 	for (uint32_t i = 0; i < n; i++)
-		ret_pages[i] =
-			(struct granted_page){ addr + i * (size_t)BLKFRONT_PAGE_SIZE,
-					       refs[i] };
+		ret_pages[i] = (struct granted_page){ addr + i * (size_t)FRONT_PAGE_SIZE,
+						      refs[i] };
 	return addr;
 }
 
@@ -85,7 +88,7 @@ static int pool_grow(struct page_pool *pool, uint32_t n)
 		n = room;
 	if (!n)
 		return -EAGAIN;
-	addr = page_share(pool, n, 1, pool->free + pool->nr_free);
+	addr = page_share(pool, n, pool->writable, pool->free + pool->nr_free);
 	if (!addr)
 		return -errno;
 	pool->chunks[pool->nr_chunks++] = (struct pool_chunk){ addr, n };
@@ -131,4 +134,19 @@ void page_pool_give(struct page_pool *pool, uint32_t n, const struct granted_pag
 {
 	while (n)
 		pool->free[pool->nr_free++] = pages[--n];
+}
+
+/**
+ * page_is_poison() - whether bytes are as they were poisoned
+ * @bytes: of a page
+ * @n: how many
+ *
+ * Return: true if nobody wrote there.
+ */
+bool page_is_poison(const uint8_t *bytes, uint32_t n)
+{
+	while (n)
+		if (bytes[--n] != FRONT_POISON)
+			return false;
+	return true;
 }
