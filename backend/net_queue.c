@@ -378,6 +378,21 @@ static bool visit(struct queue *base)
 
 /* ---- what wakes it ---- */
 
+/* Reads that wait would wait for ever. Cancelling one begins the next of its chain, so
+ * this is done again until none is left. */
+static void cancel_reads(struct net_queue *q)
+{
+	struct io_uring_sqe *sqe;
+
+	if (q->cancel.queue || !q->rx_reading)
+		return;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_cancel_fd(sqe, q->config.tap, IORING_ASYNC_CANCEL_ALL);
+	io_uring_sqe_set_data(sqe, &q->cancel);
+	q->cancel = (struct waiter){ &q->base, &q->base.account };
+	q->base.in_flight++;
+}
+
 static bool is_tx(const struct net_queue *q, const struct waiter *waiter)
 {
 	return (void *)waiter >= (void *)q->tx_pool &&
@@ -410,6 +425,8 @@ static void complete(struct waiter *waiter, int32_t result)
 	} else {
 		complete_rx(q, (struct rx_frame *)waiter, result);
 	}
+	if (q->base.detaching)
+		cancel_reads(q);
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
@@ -450,19 +467,6 @@ static void message(struct queue *base, const struct message *m)
 }
 
 /* ---- detach ---- */
-
-static void cancel_reads(struct net_queue *q)
-{
-	struct io_uring_sqe *sqe;
-
-	if (q->cancel.queue || q->config.tap < 0)
-		return;
-	sqe = uring_next_sqe(&q->base.worker->uring);
-	io_uring_prep_cancel_fd(sqe, q->config.tap, IORING_ASYNC_CANCEL_ALL);
-	io_uring_sqe_set_data(sqe, &q->cancel);
-	q->cancel = (struct waiter){ &q->base, &q->base.account };
-	q->base.in_flight++;
-}
 
 static void cancel_timer(struct net_queue *q)
 {
