@@ -28,10 +28,30 @@ static void charge_rx(struct net_queue *q, enum stage stage)
 	worker_claim(q->base.worker, &q->rx_account.exact[stage]);
 }
 
+/* A batch is one record, as old as its oldest frame. */
+static void trace(struct net_queue *q, enum frame_direction direction,
+		  const struct frames *f, const struct account *a)
+{
+	struct worker *w = q->base.worker;
+	struct trace_times times = { .answered = w->meter.last };
+	uint64_t oldest_ns = 0;
+	uint32_t i;
+
+	for (i = 0; i < f->count + f->refused; i++)
+		if (f->latency_ns[i] > oldest_ns)
+			oldest_ns = f->latency_ns[i];
+	times.taken = times.answered - clock_ns_to_cycles(oldest_ns, w->khz);
+	trace_frames(&w->trace, q->base.row, direction, f, a, &times);
+}
+
 static void settle(struct net_queue *q, enum frame_direction direction, struct frames *f,
 		   struct account *a)
 {
-	q->base.worker->meter.settled += row_settle_frames(q->base.row, direction, f, a);
+	struct worker *w = q->base.worker;
+
+	w->meter.settled += row_settle_frames(q->base.row, direction, f, a);
+	if (trace_wanted(&w->trace, w->now_ms))
+		trace(q, direction, f, a);
 	frames_clear(f);
 	*a = (struct account){ 0 };
 }
