@@ -63,6 +63,9 @@
  * keeps what comes beyond that, as many as the tap's txqueuelen, and drops the rest. */
 #define LIMIT_RX_FRAMES 32
 
+/* Pieces of frames that had to be cut for the guest. */
+#define LIMIT_RX_PIECES 64
+
 /* How long a frame waits for the guest to give it room; and after how long without room
  * the vif has no carrier. As Linux's xen-netback (rx_drain_timeout_msecs,
  * rx_stall_timeout_msecs). */

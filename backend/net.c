@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "net.h"
+#include "segment.h"
 #include "uring.h"
 #include "worker.h"
 
@@ -284,12 +285,10 @@ void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result)
 
 static void rx_free(struct rx_frame *f)
 {
-	struct net_queue *home = f->home;
-
-	f->next = home->rx_free;
-	home->rx_free = f;
-	if (!home->rx_reading)
-		worker_make_runnable(home->base.worker, &home->base);
+	f->next = *f->free;
+	*f->free = f;
+	if (!f->home->rx_reading)
+		worker_make_runnable(f->home->base.worker, &f->home->base);
 }
 
 /* No tap: a frame of the least size, for measuring. */
@@ -368,56 +367,102 @@ static struct net_queue *choose_queue(struct net_queue *q, struct rx_frame *f)
 	return to->base.state == QUEUE_SERVING && to->base.attached ? to : q;
 }
 
-static bool passes(struct net_queue *q, struct rx_frame *f)
+static void rx_drop(struct net_queue *q, enum frame_drop why)
 {
-	struct offload_marks marks;
-	uint8_t *frame = (uint8_t *)(f->header + 1);
+	q->rx_figures.count++;
+	q->rx_figures.failed++;
+	q->rx_figures.dropped[why]++;
+}
 
+static void set_marks(struct rx_frame *f, const struct offload_marks *marks)
+{
+	f->wire.csum_blank = marks->csum_blank;
+	f->wire.data_validated = marks->data_validated;
+	f->wire.gso = marks->gso_type;
+	f->wire.gso_size = marks->gso_size;
+}
+
+/* A TCP segment that the kernel left to be cut, and the guest would not: behind a VLAN
+ * tag, say. Where it is to go, NULL if it is dropped. */
+static struct net_queue *cut(struct net_queue *q, struct rx_frame *whole)
+{
+	static const struct offload_marks finished = { .data_validated = true };
+	struct net_queue *to = choose_queue(q, whole);
+	struct segments s;
+	struct rx_frame *f;
+
+	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1), whole->wire.size,
+			    &s) ||
+	    s.header + s.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
+		rx_drop(q, RX_DROP_SIZE);
+		return NULL;
+	}
+	while ((f = q->piece_free)) {
+		size_t size = segments_next(&s, (uint8_t *)(f->header + 1), NET_PIECE_ROOM);
+
+		if (!size)
+			return to;
+		q->piece_free = f->next;
+		f->read = whole->read;
+		f->read_ms = whole->read_ms;
+		f->wire = whole->wire;
+		f->wire.size = size;
+		set_marks(f, &finished);
+		append(to, f);
+	}
+	rx_drop(q, RX_DROP_FULL); /* the rest; TCP will send it again */
+	return to;
+}
+
+/* Give the frame to a queue, as it is or in pieces; *@ret_kept: its memory is in use. */
+static struct net_queue *route(struct net_queue *q, struct rx_frame *f, bool *ret_kept)
+{
+	uint8_t *frame = (uint8_t *)(f->header + 1);
+	struct offload_marks marks;
+	struct net_queue *to;
+
+	*ret_kept = false;
 	if (!multicast_passes(&q->config.vif->multicast, frame, f->wire.size)) {
 		q->rx_figures.dropped[RX_FILTERED]++;
-		return false;
+		return NULL;
 	}
-	if (offload_receive(f->header, &q->config.vif->can, frame, f->wire.size, &marks)) {
-		q->rx_figures.count++;
-		q->rx_figures.failed++;
-		q->rx_figures.dropped[RX_DROP_SIZE]++;
-		return false;
+	switch (offload_receive(f->header, &q->config.vif->can, frame, f->wire.size, &marks)) {
+	case OFFLOAD_VALID:
+		break;
+	case OFFLOAD_CANNOT_SEGMENT:
+		return cut(q, f);
+	case OFFLOAD_UNKNOWN_GSO:
+	case OFFLOAD_NO_CHECKSUM:
+	case OFFLOAD_GSO_MISMATCH:
+		rx_drop(q, RX_DROP_SIZE);
+		return NULL;
 	}
-	f->wire.csum_blank = marks.csum_blank;
-	f->wire.data_validated = marks.data_validated;
-	f->wire.gso = marks.gso_type;
-	f->wire.gso_size = marks.gso_size;
-	return true;
+	set_marks(f, &marks);
+	to = choose_queue(q, f);
+	append(to, f);
+	*ret_kept = true;
+	return to;
 }
 
 struct net_queue *net_rx_done(struct net_queue *q, struct rx_frame *f, int32_t result)
 {
-	struct net_queue *to;
+	struct net_queue *to = NULL;
+	bool kept = false;
 
 	if (result < 0)
 		q->rx_failed = true;
-	if (result < (int32_t)(TAP_HEADER_SIZE + NET_MIN_FRAME) || q->base.state != QUEUE_SERVING) {
-		rx_free(f);
-		return NULL;
+	if (result >= (int32_t)(TAP_HEADER_SIZE + NET_MIN_FRAME) &&
+	    q->base.state == QUEUE_SERVING) {
+		f->wire.size = result - TAP_HEADER_SIZE;
+		f->read_ms = q->base.worker->now_ms;
+		to = route(q, f, &kept);
 	}
-	f->wire.size = result - TAP_HEADER_SIZE;
-	f->read_ms = q->base.worker->now_ms;
-	if (!passes(q, f)) {
+	if (!kept)
 		rx_free(f);
-		return NULL;
-	}
-	to = choose_queue(q, f);
-	append(to, f);
 	return to;
 }
 
 /* ---- to the guest: placed ---- */
-
-static void rx_drop(struct net_queue *q, enum frame_drop why)
-{
-	q->rx_figures.failed++;
-	q->rx_figures.dropped[why]++;
-}
 
 /* How many slots it takes of this guest; 0 if it cannot have it. */
 static unsigned int slots_for(const struct net_queue *q, struct rx_frame *f)
@@ -465,7 +510,6 @@ static void place(struct net_queue *q, struct rx_frame *f, unsigned int slots)
 		};
 	}
 	q->rx_batch[q->rx_count++] = f;
-	q->rx_figures.count++;
 	if (f->wire.gso != NET_GSO_NONE)
 		q->rx_figures.gso++;
 }
@@ -479,7 +523,6 @@ void net_rx_place(struct net_queue *q)
 		unsigned int slots = slots_for(q, q->rx_ready);
 
 		if (!slots) {
-			q->rx_figures.count++;
 			rx_drop(q, RX_DROP_SIZE);
 			rx_free(take_ready(q));
 			continue;
@@ -531,10 +574,13 @@ void net_rx_respond(struct net_queue *q)
 		uint32_t failed = failed_slots(q, f);
 
 		netif_answer_rx(&q->rx, &f->wire, &q->rx_slot[f->first_slot], failed);
-		if (failed)
-			rx_drop(q, RX_DROP_GRANT);
-		else
+		q->rx_figures.count++;
+		if (failed) {
+			q->rx_figures.failed++;
+			q->rx_figures.dropped[RX_DROP_GRANT]++;
+		} else {
 			q->rx_figures.bytes += f->wire.size;
+		}
 		rx_free(f);
 	}
 }
@@ -546,7 +592,6 @@ void net_rx_drop_old(struct net_queue *q)
 	uint64_t now_ms = q->base.worker->now_ms;
 
 	while (q->rx_ready && now_ms - q->rx_ready->read_ms > LIMIT_RX_AGE_MS) {
-		q->rx_figures.count++;
 		rx_drop(q, RX_DROP_FULL);
 		rx_free(take_ready(q));
 	}

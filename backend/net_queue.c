@@ -120,26 +120,38 @@ static int make_tx_frames(struct net_queue *q)
 	return 0;
 }
 
-static int make_rx_frames(struct net_queue *q)
+/* So many frames with memory of @size bytes each, all of them free. */
+static int make_rx_frames(struct net_queue *q, unsigned int count, size_t size,
+			  struct rx_frame **ret_pool, void **ret_memory,
+			  struct rx_frame **free)
 {
+	struct rx_frame *pool = calloc(count, sizeof(*pool));
 	unsigned int i;
 
-	q->rx_pool = calloc(LIMIT_RX_FRAMES, sizeof(q->rx_pool[0]));
-	q->rx_memory = mmap(NULL, LIMIT_RX_FRAMES * NET_RX_BUFFER, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (!q->rx_pool || q->rx_memory == MAP_FAILED)
+	*ret_pool = pool;
+	*ret_memory = mmap(NULL, count * size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!pool || *ret_memory == MAP_FAILED)
 		return -ENOMEM;
-	for (i = 0; i < LIMIT_RX_FRAMES; i++) {
-		struct rx_frame *f = &q->rx_pool[i];
+	for (i = 0; i < count; i++) {
+		struct rx_frame *f = &pool[i];
 
 		f->waiter.account = &q->rx_account;
 		f->home = q;
-		f->header = (void *)((uint8_t *)q->rx_memory + i * NET_RX_BUFFER +
-				     NET_RX_HEADER_AT);
-		f->next = q->rx_free;
-		q->rx_free = f;
+		f->free = free;
+		f->header = (void *)((uint8_t *)*ret_memory + i * size + NET_RX_HEADER_AT);
+		f->next = *free;
+		*free = f;
 	}
 	return 0;
+}
+
+int net_queue_make_pieces(struct net_queue *q)
+{
+	if (q->piece_pool)
+		return q->piece_memory == MAP_FAILED ? -ENOMEM : 0;
+	return make_rx_frames(q, LIMIT_RX_PIECES, NET_PIECE_BUFFER, &q->piece_pool,
+			      &q->piece_memory, &q->piece_free);
 }
 
 static int attach(struct queue *base)
@@ -150,7 +162,8 @@ static int attach(struct queue *base)
 	if (!err)
 		err = make_tx_frames(q);
 	if (!err)
-		err = make_rx_frames(q);
+		err = make_rx_frames(q, LIMIT_RX_FRAMES, NET_RX_BUFFER, &q->rx_pool,
+				     &q->rx_memory, &q->rx_free);
 	if (err)
 		return err;
 	q->grants = grants_new(base->worker->gnttab, base->domid, 0);
@@ -218,12 +231,11 @@ static uint64_t ns_since(const struct net_queue *q, uint64_t then)
 /* The frames of a batch were all taken at once and answered at once. */
 static void time_tx(struct net_queue *q, uint64_t taken)
 {
+	struct frames *f = &q->tx_figures;
 	uint64_t ns = ns_since(q, taken);
-	unsigned int i;
 
-	for (i = 0; i < q->tx_count; i++)
-		q->tx_figures.latency_ns[i] = ns;
-	q->tx_figures.timed = q->tx_count;
+	for (f->timed = 0; f->timed < f->count + f->refused; f->timed++)
+		f->latency_ns[f->timed] = ns;
 }
 
 /* Take a batch of frames to the tap. */
@@ -510,6 +522,7 @@ struct net_queue *net_queue_new(void)
 	q->base.class = &net_queue_class;
 	q->rx_ready_end = &q->rx_ready;
 	q->rx_memory = MAP_FAILED;
+	q->piece_memory = MAP_FAILED;
 	return q;
 }
 
@@ -519,6 +532,9 @@ void net_queue_free(struct net_queue *q)
 		return;
 	free(q->tx_pool);
 	free(q->rx_pool);
+	free(q->piece_pool);
+	if (q->piece_memory != MAP_FAILED)
+		munmap(q->piece_memory, LIMIT_RX_PIECES * NET_PIECE_BUFFER);
 	if (q->rx_memory != MAP_FAILED)
 		munmap(q->rx_memory, LIMIT_RX_FRAMES * NET_RX_BUFFER);
 	free(q);

@@ -34,6 +34,10 @@
 #define NET_RX_BUFFER	 (18 * 4096)
 _Static_assert(NET_RX_HEADER_AT + NET_RX_READ <= NET_RX_BUFFER, "frames fit");
 
+/* A piece of a frame that was cut, in memory: likewise, and a segment of any usual mtu. */
+#define NET_PIECE_BUFFER (4 * 4096)
+#define NET_PIECE_ROOM	 (NET_PIECE_BUFFER - 4096)
+
 /* What a frame from the guest takes at most: a page for each piece, one for a header
  * before a whole page. */
 #define NET_TX_BUFFER_MAX ((NET_MAX_DATA_SLOTS + 1) * 4096)
@@ -61,7 +65,8 @@ struct tx_frame {
 struct rx_frame {
 	struct waiter waiter;
 	struct rx_frame *next; /* free, or ready */
-	struct net_queue *home; /* where it is when it is free */
+	struct net_queue *home;	    /* whose it is */
+	struct rx_frame **free;	    /* its list of free ones of this kind */
 	struct virtio_net_hdr *header; /* the frame is behind it, at a page's start */
 	uint64_t read_ms;	       /* when it was read */
 	uint64_t read;		       /* the same by the worker's clock, cycles */
@@ -126,6 +131,8 @@ struct net_queue {
 	struct frames rx_figures;
 	struct rx_frame *rx_pool, *rx_free;
 	void *rx_memory;
+	struct rx_frame *piece_pool, *piece_free; /* made when first needed */
+	void *piece_memory;
 	unsigned int rx_reading; /* reads that have not ended */
 	struct rx_frame *rx_ready, **rx_ready_end;
 	struct rx_frame *rx_batch[FRAMES_MAX];
@@ -151,6 +158,13 @@ struct net_queue *net_queue_new(void);
  * net_queue_free() - free it; may be NULL
  */
 void net_queue_free(struct net_queue *q);
+
+/**
+ * net_queue_make_pieces() - have room for the pieces of a frame that has to be cut
+ *
+ * Return: 0, also if it is there already, or -ENOMEM.
+ */
+int net_queue_make_pieces(struct net_queue *q);
 
 /**
  * net_queue_of() - the network queue that a queue of class vif is
