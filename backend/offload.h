@@ -46,8 +46,9 @@ enum offload_verdict {
 /**
  * offload_transmit() - a frame from the guest, on its way to a TAP
  * @marks: as the guest marked it
- * @frame: as much of it as has its headers: OFFLOAD_HEADERS bytes, or all. A GSO frame without csum_blank gets the sum of its pseudo
- *	header, as xen-netback does for frontends that forget the flag.
+ * @frame: as much of it as has its headers: OFFLOAD_HEADERS bytes, or all. A GSO frame
+ *	without csum_blank gets the sum of its pseudo header, as xen-netback does for
+ *	frontends that forget the flag.
  * @have: bytes of that
  * @length: bytes of the whole frame
  * @ret: written if valid

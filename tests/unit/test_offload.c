@@ -80,7 +80,8 @@ static enum offload_verdict transmit(const struct offload_marks *marks, struct f
 				     struct virtio_net_hdr *h)
 {
 	uint8_t *exact = frame_exact(f, f->length);
-	enum offload_verdict verdict = offload_transmit(marks, exact, f->length, f->length, h);
+	enum offload_verdict verdict =
+		offload_transmit(marks, exact, f->length, f->length, h);
 
 	memcpy(f->bytes, exact, f->length);
 	free(exact);
@@ -317,6 +318,29 @@ static void tcp_is_cut_by_the_kernel(void)
 	expect_gso(&tcpv4, &f, VIRTIO_NET_HDR_GSO_TCPV4, 34, 94);
 	make_tcp4(&f, 0); /* less than a segment: the kernel does not cut it */
 	expect_gso(&tcpv4, &f, VIRTIO_NET_HDR_GSO_TCPV4, 34, 54);
+}
+
+/* Of a long frame only the headers are at hand; lengths are those of the whole. */
+static void headers_alone_are_enough(void)
+{
+	struct offload_marks unmarked = tcpv4;
+	struct virtio_net_hdr h;
+	struct frame f;
+	uint8_t *headers;
+
+	unmarked.csum_blank = false;
+	make_tcp4(&f, 60000);
+	headers = frame_exact(&f, 54);
+	CHECK_EQ(offload_transmit(&unmarked, headers, 54, f.length, &h), OFFLOAD_VALID);
+	CHECK_EQ(h.hdr_len, 54);
+	CHECK_EQ(h.csum_start, 34);
+	CHECK_EQ(headers[50] << 8 | headers[51],
+		 frame_pseudo(f.bytes + 14, IPPROTO_TCP, f.length - 34));
+	CHECK_EQ(offload_transmit(&tcpv4, headers, 53, f.length, &h),
+		 OFFLOAD_GSO_MISMATCH);
+	CHECK_EQ(offload_transmit(&blank, headers, 53, f.length, &h),
+		 OFFLOAD_NO_CHECKSUM);
+	free(headers);
 }
 
 static void gso_on_anything_else_is_refused(void)
@@ -720,6 +744,7 @@ int main(int argc, char **argv)
 	extensions_cut_at_each_byte_are_refused();
 	headers_cut_at_each_byte_are_refused();
 	tcp_is_cut_by_the_kernel();
+	headers_alone_are_enough();
 	gso_on_anything_else_is_refused();
 	gso_without_csum_blank_gets_its_pseudo_header();
 	validated_frames_say_so();
