@@ -7,7 +7,9 @@
  * pieces as one vector. A frame for the guest is read to a page's start, its header
  * before it, for the same reason.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net.h"
 #include "segment.h"
@@ -285,52 +287,12 @@ void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result)
 
 static void rx_free(struct rx_frame *f)
 {
+	struct net_queue *home = f->home;
+
 	f->next = *f->free;
 	*f->free = f;
-	if (!f->home->rx_reading)
-		worker_make_runnable(f->home->base.worker, &f->home->base);
-}
-
-/* No tap: a frame of the least size, for measuring. */
-static void make_frames(struct net_queue *q)
-{
-	struct rx_frame *f;
-
-	while ((f = q->rx_free)) {
-		q->rx_free = f->next;
-		memset(f->header, 0, TAP_HEADER_SIZE + NET_NULL_FRAME);
-		net_rx_done(q, f, TAP_HEADER_SIZE + NET_NULL_FRAME);
-	}
-}
-
-/*
- * A chain: each read begins when the one before it has ended, and the first that finds no
- * frame waits, alone. So a frame wakes one read, and many frames cost one system call.
- */
-unsigned int net_rx_read(struct net_queue *q)
-{
-	struct io_uring_sqe *sqe = NULL;
-	struct rx_frame *f;
-	unsigned int reads = 0;
-
-	if (q->config.vif->null)
-		make_frames(q);
-	if (q->rx_reading || q->rx_failed)
-		return 0;
-	while ((f = q->rx_free)) {
-		q->rx_free = f->next;
-		sqe = uring_next_sqe(&q->base.worker->uring);
-		io_uring_prep_read(sqe, q->config.tap, f->header, NET_RX_READ, 0);
-		sqe->flags |= IOSQE_IO_HARDLINK;
-		io_uring_sqe_set_data(sqe, f);
-		f->waiter.queue = &q->base;
-		reads++;
-	}
-	if (sqe)
-		sqe->flags &= ~IOSQE_IO_HARDLINK;
-	q->rx_reading = reads;
-	q->base.in_flight += reads;
-	return reads;
+	if (home->rx_readable)
+		worker_make_runnable(home->base.worker, &home->base);
 }
 
 static void append(struct net_queue *q, struct rx_frame *f)
@@ -444,22 +406,49 @@ static struct net_queue *route(struct net_queue *q, struct rx_frame *f, bool *re
 	return to;
 }
 
-struct net_queue *net_rx_done(struct net_queue *q, struct rx_frame *f, int32_t result)
+/* A frame has been read into @f's memory. True: it is in use. */
+static bool take_frame(struct net_queue *q, struct rx_frame *f, size_t size, uint64_t now)
 {
-	struct net_queue *to = NULL;
-	bool kept = false;
+	struct net_queue *to;
+	bool kept;
 
-	if (result < 0)
-		q->rx_failed = true;
-	if (result >= (int32_t)(TAP_HEADER_SIZE + NET_MIN_FRAME) &&
-	    q->base.state == QUEUE_SERVING) {
-		f->wire.size = result - TAP_HEADER_SIZE;
-		f->read_ms = q->base.worker->now_ms;
-		to = route(q, f, &kept);
+	f->wire.size = size - TAP_HEADER_SIZE;
+	f->read = now;
+	f->read_ms = q->base.worker->now_ms;
+	to = route(q, f, &kept);
+	if (to && to != q)
+		worker_make_runnable(to->base.worker, &to->base);
+	return kept;
+}
+
+/* No tap: a frame of the least size, for measuring. */
+static ssize_t read_frame(struct net_queue *q, struct rx_frame *f)
+{
+	if (!q->config.vif->null)
+		return read(q->config.tap, f->header, NET_RX_READ);
+	memset(f->header, 0, TAP_HEADER_SIZE + NET_NULL_FRAME);
+	return TAP_HEADER_SIZE + NET_NULL_FRAME;
+}
+
+/* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
+void net_rx_read(struct net_queue *q, uint64_t now)
+{
+	struct rx_frame *f;
+
+	while (q->rx_readable && (f = q->rx_free)) {
+		ssize_t size = read_frame(q, f);
+
+		if (size < 0) {
+			q->rx_readable = false;
+			q->rx_failed = errno != EAGAIN && errno != EINTR;
+			return;
+		}
+		if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
+			continue;
+		q->rx_free = f->next;
+		if (!take_frame(q, f, size, now))
+			rx_free(f);
 	}
-	if (!kept)
-		rx_free(f);
-	return to;
 }
 
 /* ---- to the guest: placed ---- */

@@ -48,22 +48,14 @@ void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result);
 /* ---- to the guest ---- */
 
 /**
- * net_rx_read() - prepare reads of the tap, if the last ones have ended
+ * net_rx_read() - read the tap until it is empty, or all frames are in use
+ * @q: the queue; its `rx_readable` is false when the tap was empty
+ * @now: clock, cycles: when the frames were read
  *
- * Return: how many have to be submitted.
+ * Frames then wait for their place with the guest, perhaps in another queue of the vif
+ * (netif.h, hashing).
  */
-unsigned int net_rx_read(struct net_queue *q);
-
-/**
- * net_rx_done() - a read has ended: the frame waits for its place with the guest
- * @q: the queue that read it
- * @f: the frame
- * @result: bytes, or -errno
- *
- * Return: the queue that it goes to, which may be another (netif.h, hashing); NULL if the
- * frame is free.
- */
-struct net_queue *net_rx_done(struct net_queue *q, struct rx_frame *f, int32_t result);
+void net_rx_read(struct net_queue *q, uint64_t now);
 
 /**
  * net_rx_place() - find room on the ring for frames that wait

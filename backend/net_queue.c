@@ -8,6 +8,7 @@
  * control messages) is the queue's account.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -16,7 +17,6 @@
 #include "worker.h"
 
 _Static_assert(offsetof(struct tx_frame, waiter) == 0, "a completion leads back to it");
-_Static_assert(offsetof(struct rx_frame, waiter) == 0, "a completion leads back to it");
 
 static void charge_tx(struct net_queue *q, enum stage stage)
 {
@@ -136,7 +136,6 @@ static int make_rx_frames(struct net_queue *q, unsigned int count, size_t size,
 	for (i = 0; i < count; i++) {
 		struct rx_frame *f = &pool[i];
 
-		f->waiter.account = &q->rx_account;
 		f->home = q;
 		f->free = free;
 		f->header = (void *)((uint8_t *)*ret_memory + i * size + NET_RX_HEADER_AT);
@@ -310,19 +309,38 @@ static bool look_for_room(struct net_queue *q)
 	return status == RING_REQUEST;
 }
 
+/* Goes to the kernel with the next wait. */
+static void poll_tap(struct net_queue *q)
+{
+	struct io_uring_sqe *sqe;
+
+	if (q->poll.queue)
+		return;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_poll_add(sqe, q->config.tap, POLLIN);
+	io_uring_sqe_set_data(sqe, &q->poll);
+	q->poll = (struct waiter){ &q->base, &q->rx_account };
+	q->base.in_flight++;
+}
+
 static bool receive(struct net_queue *q)
 {
 	bool more;
 
 	if (!serves(q))
 		return false;
+	if (q->rx_readable) {
+		net_rx_read(q, q->base.worker->meter.last);
+		charge_rx(q, STAGE_SUBMIT);
+	}
+	if (!q->rx_readable && !q->rx_failed)
+		poll_tap(q);
 	if (q->rx_ready)
 		give(q);
 	more = look_for_room(q);
-	if (net_rx_read(q))
-		uring_submit(&q->base.worker->uring);
-	charge_rx(q, STAGE_SUBMIT);
-	return more || (q->config.vif->null && q->rx_count);
+	if (more || q->rx_ready)
+		charge_rx(q, STAGE_PARSE);
+	return more || (q->rx_readable && q->rx_free);
 }
 
 /* ---- a visit ---- */
@@ -390,37 +408,10 @@ static bool visit(struct queue *base)
 
 /* ---- what wakes it ---- */
 
-/* Reads that wait would wait for ever. Cancelling one begins the next of its chain, so
- * this is done again until none is left. */
-static void cancel_reads(struct net_queue *q)
-{
-	struct io_uring_sqe *sqe;
-
-	if (q->cancel.queue || !q->rx_reading)
-		return;
-	sqe = uring_next_sqe(&q->base.worker->uring);
-	io_uring_prep_cancel_fd(sqe, q->config.tap, IORING_ASYNC_CANCEL_ALL);
-	io_uring_sqe_set_data(sqe, &q->cancel);
-	q->cancel = (struct waiter){ &q->base, &q->base.account };
-	q->base.in_flight++;
-}
-
 static bool is_tx(const struct net_queue *q, const struct waiter *waiter)
 {
 	return (void *)waiter >= (void *)q->tx_pool &&
 	       (void *)waiter < (void *)(q->tx_pool + LIMIT_TX_FRAMES);
-}
-
-static void complete_rx(struct net_queue *q, struct rx_frame *f, int32_t result)
-{
-	struct net_queue *to;
-
-	q->rx_reading--;
-	f->read = q->base.worker->meter.last;
-	to = net_rx_done(q, f, result);
-	charge_rx(q, STAGE_COMPLETE);
-	if (to && to != q)
-		worker_make_runnable(to->base.worker, &to->base);
 }
 
 static void complete(struct waiter *waiter, int32_t result)
@@ -429,16 +420,15 @@ static void complete(struct waiter *waiter, int32_t result)
 
 	q->base.in_flight--;
 	waiter->queue = NULL;
-	if (waiter == &q->timer || waiter == &q->cancel || waiter == &q->cancel_timer) {
-		queue_charge(&q->base, STAGE_COMPLETE);
-	} else if (is_tx(q, waiter)) {
+	if (is_tx(q, waiter)) {
 		net_tx_written(q, (struct tx_frame *)waiter, result);
 		charge_tx(q, STAGE_COMPLETE);
+	} else if (waiter == &q->poll) {
+		q->rx_readable = true;
+		charge_rx(q, STAGE_COMPLETE);
 	} else {
-		complete_rx(q, (struct rx_frame *)waiter, result);
+		queue_charge(&q->base, STAGE_COMPLETE);
 	}
-	if (q->base.detaching)
-		cancel_reads(q);
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
@@ -449,9 +439,11 @@ static void tick(struct queue *base)
 	queue_hear_again(base, &q->tx_channel);
 	queue_hear_again(base, &q->rx_channel);
 	queue_hear_again(base, &q->control_channel);
-	if (q->rx_failed)
+	if (q->rx_failed) {
+		q->rx_failed = false;
+		q->rx_readable = true;
 		worker_make_runnable(base->worker, base);
-	q->rx_failed = false;
+	}
 	if (!q->rx_ready)
 		return;
 	worker_claim(base->worker, &base->worker->meter.overhead);
@@ -480,16 +472,17 @@ static void message(struct queue *base, const struct message *m)
 
 /* ---- detach ---- */
 
-static void cancel_timer(struct net_queue *q)
+/* Have a poll or a timer end now; @by waits for the cancellation itself. */
+static void cancel(struct net_queue *q, struct waiter *what, struct waiter *by)
 {
 	struct io_uring_sqe *sqe;
 
-	if (!q->timer.queue || q->cancel_timer.queue)
+	if (!what->queue || by->queue)
 		return;
 	sqe = uring_next_sqe(&q->base.worker->uring);
-	io_uring_prep_timeout_remove(sqe, (uint64_t)(uintptr_t)&q->timer, 0);
-	io_uring_sqe_set_data(sqe, &q->cancel_timer);
-	q->cancel_timer = (struct waiter){ &q->base, &q->base.account };
+	io_uring_prep_cancel(sqe, what, 0);
+	io_uring_sqe_set_data(sqe, by);
+	*by = (struct waiter){ &q->base, &q->base.account };
 	q->base.in_flight++;
 }
 
@@ -498,8 +491,8 @@ static void drain(struct queue *base)
 	struct net_queue *q = net_queue_of(base);
 
 	net_rx_drop_all(q);
-	cancel_reads(q);
-	cancel_timer(q);
+	cancel(q, &q->timer, &q->cancel_timer);
+	cancel(q, &q->poll, &q->cancel_poll);
 }
 
 static const struct queue_class net_queue_class = {
@@ -521,6 +514,7 @@ struct net_queue *net_queue_new(void)
 		return NULL;
 	q->base.class = &net_queue_class;
 	q->rx_ready_end = &q->rx_ready;
+	q->rx_readable = true; /* found out by reading */
 	q->rx_memory = MAP_FAILED;
 	q->piece_memory = MAP_FAILED;
 	return q;

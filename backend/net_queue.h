@@ -63,8 +63,7 @@ struct tx_frame {
 
 /* A frame for the guest, from reading the tap to the response. */
 struct rx_frame {
-	struct waiter waiter;
-	struct rx_frame *next; /* free, or ready */
+	struct rx_frame *next;	    /* free, or ready */
 	struct net_queue *home;	    /* whose it is */
 	struct rx_frame **free;	    /* its list of free ones of this kind */
 	struct virtio_net_hdr *header; /* the frame is behind it, at a page's start */
@@ -112,8 +111,9 @@ struct net_queue {
 	void *tx_page, *rx_page, *control_page;
 	struct ring tx, rx, control;
 	struct grants *grants;
-	struct waiter timer; /* armed while its queue is set */
-	struct waiter cancel, cancel_timer;
+	/* Armed while their queue is set. */
+	struct waiter timer, cancel_timer;
+	struct waiter poll, cancel_poll; /* of the tap */
 	struct __kernel_timespec timer_at;
 	uint32_t moves; /* in the worker's list, of this batch */
 
@@ -133,7 +133,6 @@ struct net_queue {
 	void *rx_memory;
 	struct rx_frame *piece_pool, *piece_free; /* made when first needed */
 	void *piece_memory;
-	unsigned int rx_reading; /* reads that have not ended */
 	struct rx_frame *rx_ready, **rx_ready_end;
 	struct rx_frame *rx_batch[FRAMES_MAX];
 	unsigned int rx_count;
@@ -143,7 +142,8 @@ struct net_queue {
 	uint32_t rx_needs;     /* slots, for the frame that waits */
 	uint64_t rx_waits_ms;  /* since when no frame could be placed; 0: it does not wait */
 	bool rx_stalled;
-	bool rx_failed; /* the tap cannot be read: tried again at the tick */
+	bool rx_readable; /* the tap may have a frame */
+	bool rx_failed;	  /* the tap cannot be read: tried again at the tick */
 };
 
 /**
