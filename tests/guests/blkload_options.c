@@ -3,10 +3,10 @@
  * blkload's command line, parsed with argp.
  */
 #include "blkload.h"
+#include "load_options.h"
 
 #include <argp.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,39 +106,6 @@ static const char *const rw_names[] = {
 	[RW_DISCARD] = "discard",
 };
 
-/* A number with an optional k, m, g or t (powers of 1024). */
-static uint64_t number(struct argp_state *state, const char *text, uint64_t max)
-{
-	static const char units[] = "kmgt";
-	const char *unit;
-	uint64_t value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	if (!isdigit((unsigned char)text[0]) || errno)
-		argp_error(state, "'%s' is not a number", text);
-	unit = *end ? strchr(units, tolower((unsigned char)*end)) : NULL;
-	if ((*end && !unit) || (*end && end[1]))
-		argp_error(state, "'%s' is not a number", text);
-	for (; unit && unit >= units; unit--)
-		if (__builtin_mul_overflow(value, 1024, &value))
-			value = UINT64_MAX;
-	if (value > max)
-		argp_error(state, "%s is too large", text);
-	return value;
-}
-
-static double seconds(struct argp_state *state, const char *text)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= 0 && value < 1e7))
-		argp_error(state, "'%s' is not a time in seconds", text);
-	return value;
-}
-
 /* xvda..xvdzz with an optional partition: vbd-interface(7) of Xen. */
 static uint32_t devid_of_name(struct argp_state *state, const char *name)
 {
@@ -150,7 +117,7 @@ static uint32_t devid_of_name(struct argp_state *state, const char *name)
 	for (; islower((unsigned char)*p) && disk < 1000; p++)
 		disk = disk * 26 + (uint32_t)(*p - 'a') + 1;
 	disk--;
-	part = *p ? (uint32_t)number(state, p, 255) : 0;
+	part = *p ? (uint32_t)option_number(state, p, 255) : 0;
 	if (disk < 16 && part < 16)
 		return 202u << 8 | disk << 4 | part;
 	return 1u << 28 | disk << 8 | part;
@@ -168,9 +135,10 @@ static void parse_devid(struct argp_state *state, char *text,
 	}
 	if (dash)
 		*dash = '\0';
-	options->front.devid = (uint32_t)number(state, text, UINT32_MAX - 1);
-	options->last_devid = dash ? (uint32_t)number(state, dash + 1, UINT32_MAX - 1)
-				   : options->front.devid;
+	options->front.devid = (uint32_t)option_number(state, text, UINT32_MAX - 1);
+	options->last_devid =
+		dash ? (uint32_t)option_number(state, dash + 1, UINT32_MAX - 1)
+		     : options->front.devid;
 	if (options->last_devid < options->front.devid)
 		argp_error(state, "the range of devices is empty");
 }
@@ -208,10 +176,11 @@ static error_t parse_device(int key, char *arg, struct argp_state *state,
 		parse_devid(state, arg, options);
 		return 0;
 	case KEY_QUEUES:
-		front->queues = (uint32_t)number(state, arg, BLKFRONT_MAX_QUEUES);
+		front->queues = (uint32_t)option_number(state, arg, BLKFRONT_MAX_QUEUES);
 		return 0;
 	case KEY_RING_ORDER:
-		front->ring_order = (uint32_t)number(state, arg, BLKFRONT_MAX_RING_ORDER);
+		front->ring_order =
+			(uint32_t)option_number(state, arg, BLKFRONT_MAX_RING_ORDER);
 		return 0;
 	case KEY_PERSISTENT:
 		front->grants = BLKFRONT_GRANTS_PERSISTENT;
@@ -224,16 +193,16 @@ static error_t parse_device(int key, char *arg, struct argp_state *state,
 		return 0;
 	case KEY_INDIRECT:
 		front->indirect_segments =
-			(uint32_t)number(state, arg, BLKFRONT_MAX_SEGMENTS);
+			(uint32_t)option_number(state, arg, BLKFRONT_MAX_SEGMENTS);
 		return 0;
 	case KEY_PROTOCOL:
 		parse_protocol(state, arg, options);
 		return 0;
 	case KEY_POOL:
-		front->pool_pages = (uint32_t)number(state, arg, 1u << 20);
+		front->pool_pages = (uint32_t)option_number(state, arg, 1u << 20);
 		return 0;
 	case KEY_TIMEOUT:
-		front->timeout_ms = (uint32_t)(seconds(state, arg) * 1000);
+		front->timeout_ms = (uint32_t)(option_seconds(state, arg) * 1000);
 		return 0;
 	case KEY_FORCE:
 		front->force = true;
@@ -251,32 +220,32 @@ static error_t parse_pattern(int key, char *arg, struct argp_state *state,
 		parse_rw(state, arg, options);
 		return 0;
 	case KEY_MIX:
-		options->mix_read_percent = (uint32_t)number(state, arg, 100);
+		options->mix_read_percent = (uint32_t)option_number(state, arg, 100);
 		return 0;
 	case KEY_FLUSH_EVERY:
-		options->flush_every = number(state, arg, UINT64_MAX);
+		options->flush_every = option_number(state, arg, UINT64_MAX);
 		return 0;
 	case KEY_DISCARD_EVERY:
-		options->discard_every = number(state, arg, UINT64_MAX);
+		options->discard_every = option_number(state, arg, UINT64_MAX);
 		return 0;
 	case KEY_BARRIER_EVERY:
-		options->barrier_every = number(state, arg, UINT64_MAX);
+		options->barrier_every = option_number(state, arg, UINT64_MAX);
 		return 0;
 	case KEY_SECURE:
 		options->discard_flag = BLKIF_DISCARD_SECURE;
 		return 0;
 	case KEY_BS:
-		options->bs = (uint32_t)number(state, arg, 64u << 20);
+		options->bs = (uint32_t)option_number(state, arg, 64u << 20);
 		return 0;
 	case KEY_DEPTH:
-		options->depth = (uint32_t)number(state, arg, 65536);
+		options->depth = (uint32_t)option_number(state, arg, 65536);
 		return 0;
 	case KEY_PAGE_OFFSET:
 		options->page_offset =
-			(uint16_t)number(state, arg, BLKFRONT_PAGE_SIZE - 1);
+			(uint16_t)option_number(state, arg, BLKFRONT_PAGE_SIZE - 1);
 		return 0;
 	case KEY_SEED:
-		options->seed = number(state, arg, UINT64_MAX);
+		options->seed = option_number(state, arg, UINT64_MAX);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -288,19 +257,19 @@ static error_t parse_limits(int key, char *arg, struct argp_state *state,
 {
 	switch (key) {
 	case KEY_RATE:
-		options->rate = number(state, arg, UINT32_MAX);
+		options->rate = option_number(state, arg, UINT32_MAX);
 		return 0;
 	case 'n':
-		options->number = number(state, arg, UINT64_MAX - 1);
+		options->number = option_number(state, arg, UINT64_MAX - 1);
 		return 0;
 	case 't':
-		options->seconds = seconds(state, arg);
+		options->seconds = option_seconds(state, arg);
 		return 0;
 	case KEY_OFFSET:
-		options->offset = number(state, arg, UINT64_MAX);
+		options->offset = option_number(state, arg, UINT64_MAX);
 		return 0;
 	case KEY_SIZE:
-		options->size = number(state, arg, UINT64_MAX);
+		options->size = option_number(state, arg, UINT64_MAX);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -326,10 +295,10 @@ static error_t parse_mode(int key, char *arg, struct argp_state *state,
 		return 0;
 	case KEY_HOLD:
 		options->hold = true;
-		options->hold_seconds = seconds(state, arg);
+		options->hold_seconds = option_seconds(state, arg);
 		return 0;
 	case KEY_CYCLES:
-		options->cycles = (uint32_t)number(state, arg, UINT32_MAX);
+		options->cycles = (uint32_t)option_number(state, arg, UINT32_MAX);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
