@@ -202,6 +202,11 @@ live() {
 	grep -q "^0 requests, 0 lost" "$err" || fail "nothing"
 	"$xenmeter" trace --table "$table" >"$out" 2>"$err" 3>&- &
 	reader=$!
+	tries=0
+	until grep -q TIME "$out" || [ $tries -gt 100 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
 	exec 3>&-
 	wait $pid
 	wait $reader || fail "the end of the daemon"
