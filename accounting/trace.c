@@ -200,6 +200,12 @@ void trace_request(struct trace_ring *ring, const struct row *row,
 	put_record(ring, &r);
 }
 
+/* A batch that was dropped early may be long: then it says so and no more. */
+static uint16_t at_most_16_bits(uint32_t count)
+{
+	return count < UINT16_MAX ? count : UINT16_MAX;
+}
+
 /* A batch has failed if none of it was moved. */
 static uint8_t status_of_frames(const struct frames *f)
 {
@@ -221,11 +227,11 @@ void trace_frames(struct trace_ring *ring, const struct row *row,
 		.domid = row->key.domid,
 		.devid = row->key.devid,
 		.queue = row->key.queue,
-		.count = f->count + f->refused,
+		.count = at_most_16_bits(f->count + f->refused),
 		.generation = row->key.generation,
 		.pages = f->pages,
 		.bytes = f->bytes,
-		.failed = f->failed + f->refused,
+		.failed = at_most_16_bits(f->failed + f->refused),
 	};
 
 	if (!r.count)

@@ -184,6 +184,8 @@ static void test_frames(void)
 	};
 	struct frames failed = { .count = 2, .failed = 2 };
 	struct frames refused = { .refused = 3 };
+	struct frames many = { .count = 65536, .failed = 65536 };
+	struct xenmeter_record r;
 	struct frames none = { .control = 1 };
 	struct xenmeter_trace *t;
 
@@ -197,6 +199,12 @@ static void test_frames(void)
 	trace_frames(&ring[0], row, FRAMES_TO_GUEST, &none, &(struct account){ 0 },
 		     &(struct trace_times){ 0 });
 	expect_some(t, 0, 0);
+	trace_frames(&ring[0], row, FRAMES_TO_GUEST, &many, &(struct account){ 0 },
+		     &(struct trace_times){ 0 });
+	CHECK_EQ(xenmeter_trace_next(t, &r), 1);
+	CHECK_EQ(r.count, 65535);
+	CHECK_EQ(r.failed, 65535);
+	CHECK_EQ(r.status, XENMETER_STATUS_FAILED);
 	xenmeter_trace_close(t);
 	destroy();
 }
