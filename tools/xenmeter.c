@@ -23,6 +23,7 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
 	{ "dump", dump_main },
 	{ "check", check_main },
+	{ "drivers", drivers_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -31,6 +32,7 @@ static const char doc[] =
 	"Subcommands:\n"
 	"  dump    print guests, devices, cost by stage, histograms, JSON or CSV\n"
 	"  check   verify the table and that its books balance\n"
+	"  drivers print what driver domains publish of theirs in xenstore\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
 	"tells "
 	"the rest.";
@@ -60,7 +62,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		call->subcommand = find_subcommand(arg);
 		if (!call->subcommand) {
 			fprintf(stderr,
-				"xenmeter: no subcommand \"%s\": it is dump or check; "
+				"xenmeter: no subcommand \"%s\": it is dump, check or "
+				"drivers; "
 				"see xenmeter --help\n",
 				arg);
 			exit(TOOL_USAGE);
@@ -70,7 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		fprintf(stderr, "xenmeter: which subcommand, dump or check? "
+		fprintf(stderr, "xenmeter: which subcommand: dump, check or drivers? "
 				"See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
