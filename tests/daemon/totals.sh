@@ -26,7 +26,7 @@ DAEMON=$!
 within 20 serving || fail 'the daemon does not start'
 d=$(guest far)
 near=$(guest near)
-attach "$d" xvda null:16M --backend "$dd"
+attach "$d" xvda null:16M --backend "$dd" --set domain=far
 attach "$near" xvda null:16M --backend "$dd"
 load "$d" --rw read --number 777 --bs 4k >/dev/null
 load_bg "$W/hold.out" "$d" --hold 60; held=$BG
@@ -39,6 +39,8 @@ guests_told dd 3 || fail 'not both guests and the others'
 expect_no_key "$home/guests/99"
 cycles=$(dump | jq "[.rows[] | select(.domid == $d) | .counters | with_entries(select(.key | test(\"^(exact|apportioned)_\"))) | add] | add")
 expect_told '.exact + .apportioned' "$cycles"
+dump >"$W/dump"
+expect_json "$W/dump" "[.rows[] | select(.domid == $d) | .name] == [\"far\"]"
 drivers >"$W/drivers"
 cat "$W/drivers"
 grep -Eq '^dd +[0-9]+ far +777 ' "$W/drivers"
