@@ -123,7 +123,7 @@ static struct device *meet(struct control *c, const char *kind, uint32_t domid,
 	d->devid = devid;
 	frontend = xenbus_read(c->xs, d->path, "frontend");
 	if (frontend)
-		d->guest = guest_get(&c->guests, c->xs, domid);
+		d->guest = guest_get(&c->guests, c->xs, domid, d->path);
 	if (!d->guest) { /* not complete yet, or too many */
 		free(frontend);
 		free(d);

@@ -28,8 +28,9 @@ static void parse_uuid(const char *vm, uint8_t uuid[16])
 		memset(uuid, 0, 16);
 }
 
-/* Who is this domain now? Domids come again. */
-static void identify(struct guest *g, struct xs_handle *xs)
+/* Who is this domain now? Domids come again. In a driver domain its home may not be read;
+ * some toolstacks leave its name in the device's directory. */
+static void identify(struct guest *g, struct xs_handle *xs, const char *backend)
 {
 	char *home = xs_get_domain_path(xs, g->domid);
 	char *vm, *name;
@@ -38,6 +39,8 @@ static void identify(struct guest *g, struct xs_handle *xs)
 		return;
 	vm = xenbus_read(xs, home, "vm");
 	name = xenbus_read(xs, home, "name");
+	if (!name)
+		name = xenbus_read(xs, backend, "domain");
 	parse_uuid(vm, g->uuid);
 	if (name)
 		snprintf(g->name, sizeof(g->name), "%s", name);
@@ -46,14 +49,15 @@ static void identify(struct guest *g, struct xs_handle *xs)
 	free(home);
 }
 
-struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid)
+struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+			const char *backend)
 {
 	struct guest met = { .domid = domid,
 			     .bytes_left = LIMIT_BYTES_PER_GUEST,
 			     .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
 	struct guest *g;
 
-	identify(&met, xs);
+	identify(&met, xs, backend);
 	for (g = *list; g; g = g->next)
 		if (g->domid == domid && !memcmp(g->uuid, met.uuid, sizeof(met.uuid)))
 			break;

@@ -27,11 +27,13 @@ struct guest {
  * @list: all guests
  * @xs: the store, asked for its name and uuid; an unprivileged domain may not read them
  * @domid: which
+ * @backend: directory of a device of its, which may tell its name
  *
  * Return: the guest, one device more; NULL without memory or above
  * LIMIT_DEVICES_PER_GUEST.
  */
-struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid);
+struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+			const char *backend);
 
 /**
  * guest_put() - one device less

@@ -82,6 +82,10 @@
 /* Devices of one guest, as many as vbd numbers a toolstack would give away. */
 #define LIMIT_DEVICES_PER_GUEST 256
 
+/* Guests whose totals stand in the store, a key each; the others' are added up. xenstored
+ * lets a domain have 1000 keys (quota-nb-entry), most of which its devices need. */
+#define LIMIT_TOTALS 64
+
 /* Log lines that a guest may cause in a second (XSA-43). */
 #define LIMIT_LOG_LINES 10
 

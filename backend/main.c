@@ -22,6 +22,7 @@
 #include "log.h"
 #include "probe.h"
 #include "table.h"
+#include "totals.h"
 #include "trace.h"
 #include "worker.h"
 
@@ -48,6 +49,7 @@ struct daemon {
 	struct options options;
 	struct control control;
 	struct clock_info clock;
+	struct totals *totals;
 	int report_pipe[2];
 	int signal_fd;
 	int timer_fd;
@@ -226,6 +228,15 @@ static int start_workers(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
+/* Without them, only those who can read the table know what guests cost. */
+static void start_totals(struct daemon *d)
+{
+	int err = totals_start(d->options.table, d->control.xs, &d->totals);
+
+	if (err)
+		log_warning("no totals in xenstore: %s", strerror(-err));
+}
+
 static int open_descriptors(struct daemon *d)
 {
 	struct itimerspec second = { { 1, 0 }, { 1, 0 } };
@@ -268,6 +279,8 @@ static int start(struct daemon *d)
 			  strerror(errno));
 		code = EXIT_NO_STORE;
 	}
+	if (!code)
+		start_totals(d);
 	return code;
 }
 
@@ -310,6 +323,7 @@ static void take_tick(struct daemon *d)
 		return;
 	table_heartbeat(d->control.table);
 	devices_tick(&d->control);
+	totals_tick(d->totals);
 	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
 		log_error("%u devices still have I/O on its way after %d s; giving up",
 			  devices_busy(&d->control), STOP_TIMEOUT_S);
@@ -367,6 +381,7 @@ static void stop(struct daemon *d)
 		worker_stop(c->workers[i]);
 	free(c->workers);
 	devices_free(c);
+	totals_stop(d->totals);
 	xs_close(c->xs);
 	trace_destroy(c->trace);
 	table_destroy(c->table);

@@ -53,4 +53,11 @@ enum tool_exit trace_main(int argc, char **argv);
  */
 enum tool_exit study_main(int argc, char **argv);
 
+/**
+ * drivers_main() - xenmeter drivers: print the totals of driver domains
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter drivers"
+ */
+enum tool_exit drivers_main(int argc, char **argv);
+
 #endif

@@ -25,6 +25,7 @@ static const struct subcommand subcommands[] = {
 	{ "check", check_main },
 	{ "trace", trace_main },
 	{ "study", study_main },
+	{ "drivers", drivers_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -35,6 +36,7 @@ static const char doc[] =
 	"  check   verify the table and that its books balance\n"
 	"  trace   show requests one by one, as they end\n"
 	"  study   compare charges with what estimates would charge\n"
+	"  drivers print what driver domains publish of theirs in xenstore\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
 	"tells "
 	"the rest.";
@@ -64,8 +66,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		call->subcommand = find_subcommand(arg);
 		if (!call->subcommand) {
 			fprintf(stderr,
-				"xenmeter: no subcommand \"%s\": it is dump, check or "
-				"trace; "
+				"xenmeter: no subcommand \"%s\": it is dump, check, "
+				"trace, study or drivers; "
 				"see xenmeter --help\n",
 				arg);
 			exit(TOOL_USAGE);
@@ -76,7 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		fprintf(stderr,
-			"xenmeter: which subcommand, dump, check, trace or study? "
+			"xenmeter: which subcommand, dump, check, trace, study or drivers? "
 			"See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 # Sourced by run: makes what is booted, under $cache, from Debian's packages.
 #
-#   vmlinuz, xen    the kernel of all domains, and the hypervisor
+#   vmlinux, xen    the kernel of all domains, and the hypervisor, both unpacked: to unpack
+#                   them takes 15 s under emulation
 #   domain.cpio     dom0's ramdisk, and a driver domain's: Xen's tools, bash, busybox
 #   guest.cpio      a guest's ramdisk: busybox
 #   fio.cpio        the same with fio and e2fsprogs
-#   disk.img        what dom0 has as its disk: vmlinuz and both ramdisks for its guests,
+#   disk.img        what dom0 has as its disk: vmlinux and both ramdisks for its guests,
 #                   and room for the guests' disks
 #   own.cpio        our programs and the scenarios; made anew for each boot, seconds
 #
 # The large ones are made again when a package or this file changes.
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
-	busybox-static cpio kmod e2fsprogs fio iproute2 bridge-utils jq"
+	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils jq"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
 disk_size=3G
@@ -26,8 +27,8 @@ module_files="xen-blkback"
 
 domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup blockdev e2fsck
 	mkfs.ext4 xenstore-read xenstore-write xenstore-ls xenstore-list xenstore-rm
-	xenstore-exists xenstore-chmod"
-guest_programs="dd xenstore-read xenstore-write xenstore-ls blkdiscard"
+	xenstore-exists xenstore-chmod xenstore-watch"
+guest_programs="dd xenstore-read xenstore-write xenstore-ls xenstore-watch blkdiscard"
 fio_programs="$guest_programs fio mkfs.ext4 e2fsck fstrim"
 xen_programs="xl xenstored xen-init-dom0 xenconsoled libxl-save-helper"
 
@@ -100,7 +101,16 @@ fetch_kernel() {
 	dpkg-deb -x "$cache"/deb/*.deb "$kernel" || return
 	rm -rf "$cache/deb"
 	depmod -b "$kernel" "$version" || return
-	cp "$kernel/boot/vmlinuz-$version" "$cache/vmlinuz"
+	unpack_kernel "$kernel/boot/vmlinuz-$version" >"$cache/vmlinux"
+}
+
+# unpack_kernel BZIMAGE: where the payload lies stands in its header (boot.rst of Linux)
+unpack_kernel() {
+	local sectors offset length
+	sectors=$(od -An -tu1 -j 497 -N 1 "$1")
+	read -r offset length <<<"$(od -An -tu4 -j 584 -N 8 "$1")"
+	tail -c +$(((sectors + 1) * 512 + offset + 1)) "$1" | head -c "$length" |
+		xz -dc --single-stream
 }
 
 kernel_package() {
@@ -143,7 +153,7 @@ make_disk() {
 	local stage=$cache/disk
 	rm -rf "$stage" "$cache/disk.img"
 	mkdir "$stage"
-	cp "$cache"/{vmlinuz,domain.cpio,guest.cpio,fio.cpio} "$stage/"
+	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio} "$stage/"
 	truncate -s "$disk_size" "$cache/disk.img.part"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
 		"$cache/disk.img.part" || return
@@ -196,7 +206,7 @@ own_image() { # DIRECTORY SCENARIO...
 	install -m 755 "$here/domain-init" "$stage/init" || return
 	cp -r "$here"/{lib.sh,talk.sh,driver.sh,guest-init,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
-	echo "${XEN_ROUNDS:-4}" >"$stage/xm/rounds"
+	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same
 	pack "$stage" "$out/own.cpio" && cat "$cache/domain.cpio" "$out/own.cpio" >"$out/ramdisk"
 }

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Totals in the store:
+ *
+ *   data/xenmeter/guests/DOMID   one key a guest that is being served
+ *   data/xenmeter/others         guests that are gone, and those above LIMIT_TOTALS
+ *   data/xenmeter/books          the workers' books, the clock, and the time
+ *
+ * A value is words NAME=NUMBER, and for a guest at last name=NAME, to the end. What has not
+ * changed is not written: an idle daemon writes one key a minute, a busy one a key for each
+ * busy guest every few seconds. The charges of guests and others are, but for what was
+ * settled between two readings, those of the books.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "format.h"
+#include "guest_limits.h"
+#include "log.h"
+#include "totals.h"
+#include "xenmeter.h"
+
+#define HOME	   "data/xenmeter"
+#define PERIOD_S   5
+#define SIGN_S	   60 /* so old may the books' time become */
+#define VALUE_SIZE 512
+#define PATH_SIZE  64
+
+struct sum {
+	uint64_t requests;
+	uint64_t bytes;
+	uint64_t errors;
+	uint64_t exact;
+	uint64_t apportioned;
+};
+
+struct total {
+	uint32_t domid;
+	uint8_t uuid[16];
+	char name[49];
+	struct sum sum;
+	bool live;		/* found in this round */
+	char value[VALUE_SIZE]; /* what stands in the store; "": nothing */
+};
+
+struct totals {
+	struct xs_handle *xs;
+	struct xenmeter *table;
+	unsigned int seconds;	   /* until the next round */
+	unsigned int unsigned_for; /* seconds since the books were written */
+	unsigned int count;
+	struct total guest[LIMIT_TOTALS];
+	struct sum others;
+	char others_value[VALUE_SIZE];
+	bool complained;
+};
+
+/* ---- the store ---- */
+
+static void complain(struct totals *t, const char *path)
+{
+	if (!t->complained)
+		log_warning("cannot write %s to xenstore: %s; other domains will not "
+			    "see all totals",
+			    path, strerror(errno));
+	t->complained = true;
+}
+
+/* Write @value unless it is what stands there. */
+static bool put(struct totals *t, const char *path, char *stands, const char *value)
+{
+	if (!strcmp(stands, value))
+		return false;
+	if (!xs_write(t->xs, XBT_NULL, path, value, strlen(value))) {
+		complain(t, path);
+		return false;
+	}
+	strcpy(stands, value);
+	return true;
+}
+
+static void guest_path(char path[PATH_SIZE], const struct total *g)
+{
+	snprintf(path, PATH_SIZE, HOME "/guests/%" PRIu32, g->domid);
+}
+
+/* ---- adding up ---- */
+
+static uint64_t stages(const uint64_t *counter, enum row_counter first)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i <= ROW_exact_respond - ROW_exact_parse; i++)
+		sum += counter[first + i];
+	return sum;
+}
+
+static void add(struct sum *to, const struct xenmeter_row *row)
+{
+	to->requests += row->counter[ROW_requests];
+	to->bytes += row->counter[ROW_bytes];
+	to->errors += row->counter[ROW_errors];
+	to->exact += stages(row->counter, ROW_exact_parse);
+	to->apportioned += stages(row->counter, ROW_apportioned_parse);
+}
+
+/* Domids come again; where the uuid may not be read, the name has to tell. */
+static struct total *find(struct totals *t, const struct xenmeter_row *row)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->count; i++)
+		if (t->guest[i].domid == row->domid &&
+		    !memcmp(t->guest[i].uuid, row->uuid, sizeof(row->uuid)) &&
+		    !strcmp(t->guest[i].name, row->name))
+			return &t->guest[i];
+	return NULL;
+}
+
+static void meet(struct totals *t, const struct xenmeter_row *row)
+{
+	struct total *g = find(t, row);
+
+	if (!g && t->count < LIMIT_TOTALS) {
+		g = &t->guest[t->count++];
+		*g = (struct total){ .domid = row->domid };
+		memcpy(g->uuid, row->uuid, sizeof(g->uuid));
+		strcpy(g->name, row->name);
+	}
+	if (g)
+		g->live = true;
+}
+
+static void find_live(struct totals *t)
+{
+	struct xenmeter_row row;
+	size_t i;
+
+	for (i = 0; i < t->count; i++) {
+		t->guest[i].live = false;
+		t->guest[i].sum = (struct sum){ 0 };
+	}
+	for (i = 0; i < xenmeter_row_count(t->table); i++)
+		if (xenmeter_read_row(t->table, i, &row) >= 0 &&
+		    row.state == XENMETER_LIVE)
+			meet(t, &row);
+}
+
+/* A guest's devices that are gone are still its own. */
+static void add_rows(struct totals *t)
+{
+	struct xenmeter_row row;
+	struct total *g;
+	size_t i;
+
+	t->others = (struct sum){ 0 };
+	for (i = 0; i < xenmeter_row_count(t->table); i++) {
+		if (xenmeter_read_row(t->table, i, &row) < 0)
+			continue;
+		g = row.state == XENMETER_RECYCLED ? NULL : find(t, &row);
+		add(g ? &g->sum : &t->others, &row);
+	}
+}
+
+static void forget_gone(struct totals *t)
+{
+	char path[PATH_SIZE];
+	unsigned int i = 0;
+
+	while (i < t->count) {
+		if (t->guest[i].live) {
+			i++;
+			continue;
+		}
+		guest_path(path, &t->guest[i]);
+		xs_rm(t->xs, XBT_NULL, path);
+		t->guest[i] = t->guest[--t->count];
+	}
+}
+
+/* ---- publishing ---- */
+
+static int print_sum(char value[VALUE_SIZE], const struct sum *s)
+{
+	return snprintf(value, VALUE_SIZE,
+			"requests=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
+			" exact=%" PRIu64 " apportioned=%" PRIu64,
+			s->requests, s->bytes, s->errors, s->exact, s->apportioned);
+}
+
+static bool put_guest(struct totals *t, struct total *g)
+{
+	char path[PATH_SIZE], value[VALUE_SIZE];
+	int at = print_sum(value, &g->sum);
+
+	snprintf(value + at, sizeof(value) - at, " name=%s", g->name);
+	guest_path(path, g);
+	return put(t, path, g->value, value);
+}
+
+static bool put_others(struct totals *t)
+{
+	char value[VALUE_SIZE];
+
+	print_sum(value, &t->others);
+	return put(t, HOME "/others", t->others_value, value);
+}
+
+static void put_books(struct totals *t)
+{
+	uint64_t books[WORKER_COUNTERS] = { 0 };
+	struct xenmeter_worker worker;
+	struct xenmeter_info info;
+	char value[VALUE_SIZE], stands[VALUE_SIZE] = "";
+	unsigned int i, k;
+
+	for (i = 0; !xenmeter_read_worker(t->table, i, &worker); i++)
+		for (k = 0; k < WORKER_COUNTERS; k++)
+			books[k] += worker.counter[k];
+	xenmeter_read_info(t->table, &info);
+	snprintf(value, sizeof(value),
+		 "version=1 time=%" PRIu64 " khz=%" PRIu64 " workers=%u elapsed=%" PRIu64
+		 " charged=%" PRIu64 " open=%" PRIu64 " idle=%" PRIu64
+		 " overhead=%" PRIu64 " unattributed=%" PRIu64 " not_running=%" PRIu64
+		 " cpu_ns=%" PRIu64,
+		 (uint64_t)time(NULL), info.clock_khz, i, books[WORKER_elapsed],
+		 books[WORKER_charged], books[WORKER_open], books[WORKER_idle],
+		 books[WORKER_overhead], books[WORKER_unattributed],
+		 books[WORKER_not_running], books[WORKER_cpu_ns]);
+	if (put(t, HOME "/books", stands, value))
+		t->unsigned_for = 0;
+}
+
+static void publish(struct totals *t)
+{
+	bool changed = false;
+	unsigned int i;
+
+	find_live(t);
+	forget_gone(t);
+	add_rows(t);
+	for (i = 0; i < t->count; i++)
+		changed |= put_guest(t, &t->guest[i]);
+	changed |= put_others(t);
+	if (changed || t->unsigned_for >= SIGN_S)
+		put_books(t);
+}
+
+/* ---- life ---- */
+
+int totals_start(const char *table, struct xs_handle *xs, struct totals **ret_totals)
+{
+	struct totals *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	err = xenmeter_open(table, &t->table);
+	if (err) {
+		free(t);
+		return err;
+	}
+	t->xs = xs;
+	t->seconds = 1;
+	xs_rm(xs, XBT_NULL, HOME);
+	*ret_totals = t;
+	return 0;
+}
+
+void totals_tick(struct totals *t)
+{
+	if (!t)
+		return;
+	t->unsigned_for++;
+	if (--t->seconds)
+		return;
+	t->seconds = PERIOD_S;
+	publish(t);
+}
+
+void totals_stop(struct totals *t)
+{
+	if (!t)
+		return;
+	xs_rm(t->xs, XBT_NULL, HOME);
+	xenmeter_close(t->table);
+	free(t);
+}

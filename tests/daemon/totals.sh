@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Totals in the store: dom0 reads what a driver domain's guests cost it; they agree with its
+# table, are few, are written only when they change, and go with the daemon.
+. "$(dirname "$0")/lib.sh"
+
+drivers() { "$SIMXL" run 0 "$XENMETER" drivers "$@"; }
+guests_told() { drivers --json | jq ".[] | select(.name == \"$1\") | .guests | length" | grep -qx "$2"; }
+# told FILTER VALUE: of the driver domain's guest `far`
+told() { drivers --json | jq -r ".[0].guests[] | select(.name == \"far\") | $1" | grep -qx "$2"; }
+expect_told() { within 15 told "$1" "$2" || { drivers --json; fail "$1 is not $2"; }; }
+
+"$SIMXL" up
+say 'nobody serves'
+code=0; drivers >"$W/none" 2>&1 || code=$?
+[ $code = 3 ] || fail "exit code $code, not 3"
+grep -q 'no driver domain publishes' "$W/none"
+
+say 'a driver domain'
+dd=$("$SIMXL" create dd --driver-domain)
+home=/local/domain/$dd/data/xenmeter
+"$SIMXL" run "$dd" xenstore-write data/xenmeter/guests/99 'requests=1'
+SERVED=0
+"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" 2>>"$LOG" >&2 &
+DAEMON=$!
+within 20 serving || fail 'the daemon does not start'
+d=$(guest far)
+near=$(guest near)
+attach "$d" xvda null:16M --backend "$dd" --set domain=far
+attach "$near" xvda null:16M --backend "$dd"
+load "$d" --rw read --number 777 --bs 4k >/dev/null
+load_bg "$W/hold.out" "$d" --hold 60; held=$BG
+load_bg "$W/near.out" "$near" --hold 60; held_near=$BG
+expect_told .requests 777
+expect_told .bytes $((777 * 4096))
+expect_told .domid "$d"
+expect_told .errors 0
+guests_told dd 3 || fail 'not both guests and the others'
+expect_no_key "$home/guests/99"
+cycles=$(dump | jq "[.rows[] | select(.domid == $d) | .counters | with_entries(select(.key | test(\"^(exact|apportioned)_\"))) | add] | add")
+expect_told '.exact + .apportioned' "$cycles"
+dump >"$W/dump"
+expect_json "$W/dump" "[.rows[] | select(.domid == $d) | .name] == [\"far\"]"
+drivers >"$W/drivers"
+cat "$W/drivers"
+grep -Eq '^dd +[0-9]+ far +777 ' "$W/drivers"
+drivers --domain nobody >"$W/none" 2>&1 && fail 'there is no such domain'
+
+say 'what does not change is not written'
+"$SIMXL" run 0 timeout 8 xenstore-watch "$home/guests" >"$W/watched" || :
+[ "$(wc -l <"$W/watched")" -le 2 ] || { cat "$W/watched"; fail 'written without need'; }
+
+say 'a guest that goes is one of the others'
+"$SIMXL" block-detach "$d" xvda
+"$SIMXL" destroy "$d"
+within 15 guests_told dd 2 || fail 'it is still there'
+drivers --json >"$W/json"
+expect_json "$W/json" '.[0].guests[] | select(.domid == null) | .requests == 777'
+expect_json "$W/json" '.[0].books | .khz > 0 and .charged > 0 and .time > 0'
+end "$held_near"
+
+say 'the daemon takes them along'
+daemon_stop
+expect_no_key "$home/books"
+"$SIMXL" down >"$W/leaks" || { cat "$W/leaks"; fail 'leaks'; }
