@@ -29,7 +29,7 @@ static const struct command commands[] = {
 	  "                     [--type disk|cdrom] [--set KEY=VALUE]... [--no-script]" },
 	{ "block-detach", cmd_block_detach, "DOMID VDEV" },
 	{ "vif-attach", cmd_vif_attach,
-	  "DOMID DEVID [--mac MAC] [--bridge NAME] [--backend DOMID]\n"
+	  "DOMID DEVID [--mac MAC] [--bridge NAME] [--mtu N] [--backend DOMID]\n"
 	  "                     [--set KEY=VALUE]... [--no-script]" },
 	{ "vif-detach", cmd_vif_detach, "DOMID DEVID" },
 	{ "wait-state", cmd_wait_state,

@@ -19,6 +19,7 @@
 #define VALUE_MAX    1024
 #define POLL_US	     5000
 #define STATE_CLOSED 6
+#define MTU_DEFAULT  "1500" /* libxl writes another one for the backend, too */
 
 struct keys {
 	uint32_t nr;
@@ -38,6 +39,7 @@ struct paths {
  * struct device - a device to attach
  * @front_kind: its directory's name at the frontend
  * @back_kind: likewise at the backend
+ * @front_fixed: keys of the frontend that it may only read
  * @set: keys for the backend, over those that we would write
  * @after: keys that the hotplug script would write
  */
@@ -49,6 +51,7 @@ struct device {
 	const char *front_kind;
 	const char *back_kind;
 	struct keys front;
+	struct keys front_fixed;
 	struct keys back;
 	struct keys set;
 	struct keys after;
@@ -62,6 +65,7 @@ struct options {
 	const char *type;
 	const char *mac;
 	const char *bridge;
+	const char *mtu;
 	int no_script;
 	struct keys *set;
 };
@@ -135,6 +139,7 @@ static int options_parse(int argc, char **argv, struct options *ret_options)
 		{ "set", required_argument, NULL, 's' },
 		{ "mac", required_argument, NULL, 'M' },
 		{ "bridge", required_argument, NULL, 'B' },
+		{ "mtu", required_argument, NULL, 'u' },
 		{ "no-script", no_argument, NULL, 'n' },
 		{ 0 },
 	};
@@ -159,6 +164,9 @@ static int options_parse(int argc, char **argv, struct options *ret_options)
 			break;
 		case 'B':
 			ret_options->bridge = optarg;
+			break;
+		case 'u':
+			ret_options->mtu = optarg;
 			break;
 		case 'n':
 			ret_options->no_script = 1;
@@ -195,6 +203,28 @@ static int keys_put(struct device *dev, xs_transaction_t tx, const char *path,
 	return 1;
 }
 
+/* Keys of the toolstack's in a directory of the guest's. */
+static int fixed_put(struct device *dev, xs_transaction_t tx)
+{
+	struct xs_permissions perms[3] = {
+		{ .id = 0, .perms = XS_PERM_NONE },
+		{ .id = dev->domid, .perms = XS_PERM_READ },
+		{ .id = dev->backend, .perms = XS_PERM_READ },
+	};
+	char path[PATH_MAX];
+
+	if (!keys_put(dev, tx, dev->at.front, &dev->front_fixed))
+		return 0;
+	for (uint32_t i = 0; i < dev->front_fixed.nr; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dev->at.front,
+			 dev->front_fixed.list[i].key);
+		if (!xs_set_permissions(dev->tool.xs, tx, path, perms,
+					dev->backend ? 3 : 2))
+			return 0;
+	}
+	return 1;
+}
+
 static int device_fill(struct device *dev, xs_transaction_t tx)
 {
 	struct tool *tool = &dev->tool;
@@ -205,7 +235,7 @@ static int device_fill(struct device *dev, xs_transaction_t tx)
 	       keys_put(dev, tx, dev->at.libxl, &dev->back) &&
 	       node_make(tool, tx, dev->at.front, dev->domid, dev->backend) &&
 	       node_put(tool, tx, dev->at.front, "backend", dev->at.back) &&
-	       keys_put(dev, tx, dev->at.front, &dev->front) &&
+	       keys_put(dev, tx, dev->at.front, &dev->front) && fixed_put(dev, tx) &&
 	       node_make(tool, tx, dev->at.back, dev->backend, dev->domid) &&
 	       node_put(tool, tx, dev->at.back, "frontend", dev->at.front) &&
 	       keys_put(dev, tx, dev->at.back, &dev->back);
@@ -344,6 +374,8 @@ int cmd_block_attach(int argc, char **argv)
 	return err;
 }
 
+/* libxl's vif: libxl__set_xenstore_nic() of 4.17. An empty hotplug-status makes the
+ * backend wait for the script. */
 static void vif_keys(struct device *dev, const struct options *options)
 {
 	struct keys *back = &dev->back, *front = &dev->front;
@@ -359,12 +391,15 @@ static void vif_keys(struct device *dev, const struct options *options)
 	key_set(back, "bridge", options->bridge ? options->bridge : "xenbr0");
 	key_setu(back, "handle", dev->devid);
 	key_set(back, "type", "vif");
+	key_set(back, "hotplug-status", "");
 	key_setu(front, "backend-id", dev->backend);
 	key_set(front, "state", "1");
 	key_setu(front, "handle", dev->devid);
 	key_set(front, "mac", options->mac ? options->mac : mac);
-	key_set(front, "mtu", "1500");
 	key_set(front, "trusted", "1");
+	key_set(&dev->front_fixed, "mtu", options->mtu);
+	if (strcmp(options->mtu, MTU_DEFAULT))
+		key_set(back, "mtu", options->mtu);
 	if (!options->no_script)
 		key_set(&dev->after, "hotplug-status", "connected");
 }
@@ -379,13 +414,13 @@ static void vif_keys(struct device *dev, const struct options *options)
 int cmd_vif_attach(int argc, char **argv)
 {
 	static struct device dev = { .front_kind = "vif", .back_kind = "vif" };
-	struct options options = { .set = &dev.set };
+	struct options options = { .set = &dev.set, .mtu = MTU_DEFAULT };
 	int err = options_parse(argc, argv, &options);
-	long devid;
+	long devid, mtu;
 
 	argv += optind;
 	if (err || argc - optind != 2 || parse_number(argv[1], &devid) || devid < 0 ||
-	    devid > UINT16_MAX)
+	    devid > UINT16_MAX || parse_number(options.mtu, &mtu))
 		return EXIT_USAGE;
 	if (tool_open(&dev.tool))
 		return 1;

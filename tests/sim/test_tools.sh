@@ -41,6 +41,7 @@ node "$(xenstore-read /local/domain/9/vm)/name" db
 "$SIMXL" block-attach web xvda /srv/a --set params=/srv/b --set feature-x=1
 "$SIMXL" block-attach web 51728 /srv/c --mode r --kind vbd3 --backend dd --type cdrom
 "$SIMXL" vif-attach web 0
+"$SIMXL" vif-attach web 1 --no-script --mac 00:16:3e:00:00:07 --mtu 9000 --set rate=1250000,50000
 code 1 "$SIMXL" block-attach web xvda /srv/a
 code 1 "$SIMXL" block-attach nobody xvda /srv/a
 code 2 "$SIMXL" block-attach web sdq /srv/a
@@ -53,7 +54,20 @@ node $b/params /srv/b
 node $b/feature-x 1
 node $b/hotplug-status connected
 node /local/domain/10/backend/vbd3/1/51728/removable 1
-node /local/domain/0/backend/vif/1/0/handle 0
+v=/local/domain/0/backend/vif/1
+node $v/0/handle 0
+node $v/0/hotplug-status connected
+code 1 xenstore-read $v/0/mtu
+node $v/1/hotplug-status ''
+node $v/1/mac 00:16:3e:00:00:07
+node $v/1/rate 1250000,50000
+node $v/1/mtu 9000
+node $v/1/type vif
+n=/local/domain/1/device/vif/1
+node $n/handle 1
+node $n/mac 00:16:3e:00:00:07
+node $n/mtu 9000
+code 1 "$SIMXL" run web xenstore-write $n/mtu 1500
 xenstore-ls -fp $b | grep -q "state = \"1\"   (n0,r1)" || die 0 'permissions of the backend'
 xenstore-ls -fp $f | grep -q "state = \"1\"   (n1,r0)" || die 0 'permissions of the frontend'
 
@@ -80,7 +94,7 @@ code 1 xenstore-read $f
 code 1 "$SIMXL" block-detach web xvda
 
 xenstore-write /local/domain/10/backend/vbd3/1/51728/state 6 \
-	/local/domain/0/backend/vif/1/0/state 6
+	/local/domain/0/backend/vif/1/0/state 6 /local/domain/0/backend/vif/1/1/state 6
 "$SIMXL" destroy web
 code 1 xenstore-read /local/domain/1
 code 1 xenstore-read /libxl/1
