@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Installs what the tests need, builds, runs them: plain, under ASan and UBSan, and what
-# threads share under TSan; with --xen on real Xen, too. Ends in a line with the sums.
+# threads share under TSan; then on real Xen under QEMU. Ends in a line with the sums.
 set -u
 me=tests
 cd "$(dirname "$0")/.." || exit 1
@@ -9,17 +9,16 @@ cd "$(dirname "$0")/.." || exit 1
 
 usage() {
 	cat <<'TEXT'
-usage: tests/run.sh [--quick | --xen]
-  --quick  leave out real Xen and the sanitizers' second run of the slow suites
-  --xen    also boot real Xen under QEMU's emulation and run tests/xen there
+usage: tests/run.sh [--quick]
+  --quick  leave out real Xen (tests/xen, booted under QEMU's emulation) and the
+           sanitizers' second run of the slow suites
 TEXT
 }
 
-quick=no xen=no
+quick=no
 case "${1:-}" in
 "") ;;
 --quick) quick=yes ;;
---xen) xen=yes ;;
 --help | -h)
 	usage
 	exit 0
@@ -113,11 +112,9 @@ fi
 suites build-tsan threads
 if [ "$quick" = yes ]; then
 	say "left out by --quick: real Xen, and the daemon's long tests under sanitizers"
-elif [ "$xen" = yes ]; then
+else
 	say "real Xen under QEMU ..."
 	tests/xen/run && passed=$((passed + 1)) || failed=$((failed + 1))
-else
-	say "left out: real Xen under QEMU (--xen)"
 fi
 printf 'tests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -13,7 +13,8 @@
 # The large ones are made again when a package or this file changes.
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
-	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils jq"
+	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils jq
+	qemu-system-xen"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
 disk_size=3G
@@ -149,10 +150,20 @@ make_guest() { # NAME MODULES PROGRAMS
 	pack "$stage" "$cache/$1.cpio"
 }
 
+# What a scenario copies to dom0 that compares us with QEMU.
+make_qemu() {
+	new_stage qemu
+	put /usr/libexec/xen-qemu-system-i386 || return
+	rm -f "$stage"/{usr/bin/busybox,bin,sbin,lib,lib64,var/run}
+	mkdir -p "$stage/usr/share/qemu"
+	cp -r /usr/share/qemu/keymaps "$stage/usr/share/qemu/"
+}
+
 make_disk() {
 	local stage=$cache/disk
 	rm -rf "$stage" "$cache/disk.img"
 	mkdir "$stage"
+	cp -a "$cache/qemu" "$stage/" || return
 	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio} "$stage/"
 	truncate -s "$disk_size" "$cache/disk.img.part"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
@@ -164,8 +175,9 @@ make_images() {
 	zcat /boot/xen-4.17-amd64.gz >"$cache/xen" &&
 		fetch_kernel && make_domain &&
 		make_guest guest "$guest_modules" "$guest_programs" &&
-		make_guest fio "$fio_modules" "$fio_programs" && make_disk &&
-		rm -rf "$cache"/{kernel,domain,guest,fio,disk}
+		make_guest fio "$fio_modules" "$fio_programs" &&
+		make_qemu && make_disk &&
+		rm -rf "$cache"/{kernel,domain,guest,fio,qemu,disk}
 }
 
 # What the large images are made from.
@@ -204,6 +216,8 @@ own_image() { # DIRECTORY SCENARIO...
 	put_libraries "$stage/usr/sbin/xenmeterd" || return
 	put_libraries "$stage/usr/bin/xenmeter" || return
 	install -m 755 "$here/domain-init" "$stage/init" || return
+	gcc -O2 -o "$stage/xm/load" "$here/load.c" || return
+	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
 	cp -r "$here"/{lib.sh,talk.sh,driver.sh,guest-init,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"

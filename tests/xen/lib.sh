@@ -146,7 +146,7 @@ guest_ramdisk() {
 	local dir=/tmp/guest-$1
 	rm -rf "$dir" "$LOGS/guest-$1.log"
 	mkdir -p "$dir/root" "$D"
-	cp /xm/guest-init /xm/talk.sh "$dir/root/"
+	cp /xm/guest-init /xm/talk.sh /xm/load "$dir/root/"
 	chmod 755 "$dir/root/guest-init"
 	printf 'BLKFRONT="%s"\n' "${BLKFRONT:-}" >"$dir/root/job.env"
 	cat >"$dir/root/job"
