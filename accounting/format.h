@@ -91,12 +91,19 @@ struct field {
 };
 _Static_assert(sizeof(struct field) == 192, "field layout");
 
+/* Which thread a worker's row is of. */
+enum thread_kind {
+	THREAD_WORKER = 0,
+	THREAD_CONTROL = 1, /* no queues, but the devices' life */
+};
+
 struct worker_row {
 	uint64_t sequence;  /* odd while being written; atomic */
 	uint32_t tid;	    /* the thread, 0: not running */
 	uint32_t cpu_exact; /* 1: completions run where the worker reaps them */
 	uint32_t switches;  /* enum switch_detector */
-	uint8_t reserved[44];
+	uint32_t kind;	    /* enum thread_kind */
+	uint8_t reserved[40];
 	uint64_t counter[WORKER_COUNTERS];
 };
 _Static_assert(sizeof(struct worker_row) == 256, "worker layout");

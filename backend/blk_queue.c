@@ -70,17 +70,17 @@ static void let_go(struct queue *base)
 
 static void settle_request(struct blk_queue *q, struct request *req)
 {
-	struct meter *m = &q->base.worker->meter;
+	struct worker *w = q->base.worker;
 	struct settlement s;
 
 	blk_settlement(req, &s);
-	s.latency_ns = clock_scaled_ns(m->last - req->taken, q->base.worker->ns_scale);
-	m->settled += row_settle_request(q->base.row, &s, &req->bill);
+	s.latency_ns = worker_ns_since(w, req->taken);
+	worker_settled(w, row_settle_request(q->base.row, &s, &req->bill));
 	q->base.in_flight--;
 	q->bytes_in_flight -= buffers_size(req->bytes);
 	if (req->blk.op == BLK_BARRIER && !req->refused)
 		q->barrier = false;
-	worker_put_request(q->base.worker, req);
+	worker_put_request(w, req);
 }
 
 static void run(struct blk_queue *q, struct request *req)
@@ -172,7 +172,7 @@ static struct request *take_request(struct blk_queue *q)
 		status = ring_pop(&q->ring, q->raw_slot);
 	if (status == RING_REQUEST) {
 		req->waiter = (struct waiter){ &q->base, &req->bill };
-		req->taken = q->base.worker->meter.last;
+		req->taken = worker_last(q->base.worker);
 		q->base.in_flight++;
 		q->channel.taken++;
 		return req;
@@ -275,7 +275,7 @@ static void tick(struct queue *base)
 	if (!q->grants || !grants_held(q->grants))
 		return;
 	/* What ran until here was looking for queues like this one. */
-	worker_claim(base->worker, &base->worker->meter.overhead);
+	worker_claim_overhead(base->worker);
 	grants_trim(q->grants, base->worker->now_ms);
 	queue_charge(base, STAGE_GRANT);
 	worker_make_runnable(base->worker, base);

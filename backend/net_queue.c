@@ -31,7 +31,7 @@ static void charge_rx(struct net_queue *q, enum stage stage)
 static void settle(struct net_queue *q, enum frame_direction direction, struct frames *f,
 		   struct account *a)
 {
-	q->base.worker->meter.settled += row_settle_frames(q->base.row, direction, f, a);
+	worker_settled(q->base.worker, row_settle_frames(q->base.row, direction, f, a));
 	frames_clear(f);
 	*a = (struct account){ 0 };
 }
@@ -190,9 +190,7 @@ static void push_tx(struct net_queue *q)
 
 static uint64_t ns_since(const struct net_queue *q, uint64_t then)
 {
-	const struct worker *w = q->base.worker;
-
-	return clock_scaled_ns(w->meter.last - then, w->ns_scale);
+	return worker_ns_since(q->base.worker, then);
 }
 
 /* The frames of a batch were all taken at once and answered at once. */
@@ -209,7 +207,7 @@ static void time_tx(struct net_queue *q, uint64_t taken)
 /* Take a batch of frames to the tap. */
 static void transmit(struct net_queue *q)
 {
-	uint64_t taken = q->base.worker->meter.last, when;
+	uint64_t taken = worker_last(q->base.worker), when;
 
 	if (!serves(q))
 		return;
@@ -369,7 +367,7 @@ static void complete_rx(struct net_queue *q, struct rx_frame *f, int32_t result)
 	struct net_queue *to;
 
 	q->rx_reading--;
-	f->read = q->base.worker->meter.last;
+	f->read = worker_last(q->base.worker);
 	to = net_rx_done(q, f, result);
 	charge_rx(q, STAGE_COMPLETE);
 	if (to && to != q)
@@ -405,7 +403,7 @@ static void tick(struct queue *base)
 	q->rx_failed = false;
 	if (!q->rx_ready)
 		return;
-	worker_claim(base->worker, &base->worker->meter.overhead);
+	worker_claim_overhead(base->worker);
 	net_rx_drop_old(q);
 	look_at_stall(q);
 	charge_rx(q, STAGE_PARSE);

@@ -75,6 +75,8 @@ static void expect_rows(void)
 	MEMBER(worker_row, sequence);
 	MEMBER(worker_row, tid);
 	MEMBER(worker_row, cpu_exact);
+	MEMBER(worker_row, switches);
+	MEMBER(worker_row, kind);
 	MEMBER(worker_row, reserved);
 	MEMBER(worker_row, counter);
 	MEMBER(row, sequence);
