@@ -60,6 +60,8 @@ static void expect_header(void)
 	MEMBER(table_header, generation);
 	MEMBER(table_header, boot_id);
 	MEMBER(table_header, stopped);
+	MEMBER(table_header, irq_time);
+	MEMBER(table_header, steal_time);
 	MEMBER(table_header, reserved);
 }
 
