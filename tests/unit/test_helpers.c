@@ -12,7 +12,7 @@
 #include "helpers.h"
 
 #define WORK_NS	 30000000
-#define SLACK_NS 5000000
+#define SLACK_NS 20000000 /* waking up to look for work */
 
 struct worker {
 	const char *name;
@@ -32,7 +32,7 @@ static uint64_t own_cpu_ns(void)
 
 static void rest(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
 static void *work(void *arg)
