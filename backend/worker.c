@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -622,11 +623,20 @@ static void open_books(struct worker *w)
 			    w->index);
 }
 
+static void name_thread(const struct worker *w)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "worker-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	enum worker_trouble trouble;
 
+	name_thread(w);
 	open_books(w);
 	trouble = open_all(w);
 	worker_claim_overhead(w);
