@@ -97,6 +97,8 @@ static void run(struct blk_queue *q, struct request *req)
 		req->next = q->submitted;
 		q->submitted = req;
 		q->submitted_count++;
+		if (req->punted)
+			punt_begin(&q->base);
 	}
 	if (req->step == STEP_AGAIN) {
 		req->next = q->again;
@@ -222,6 +224,7 @@ static void take_requests(struct blk_queue *q)
 		if (!req)
 			break;
 		run(q, req);
+		books_checkpoint(&q->base.worker->books);
 	}
 }
 
@@ -261,6 +264,8 @@ static void complete(struct waiter *waiter, int32_t result)
 	struct request *req = (struct request *)waiter;
 	struct blk_queue *q = blk_queue_of(waiter->queue);
 
+	if (req->punted)
+		punt_end(&q->base);
 	req->result = result;
 	req->step = STEP_COMPLETE;
 	run(q, req);

@@ -164,6 +164,7 @@ static void report_detached(struct worker *w, struct queue *q)
 {
 	int answered = q->detaching;
 
+	punt_forget(q);
 	remove_queue(w, q);
 	q->detaching = 0;
 	worker_report(w, MESSAGE_DETACHED, q, answered);
@@ -178,6 +179,7 @@ static void visit_queues(struct worker *w)
 		q->runnable = false;
 		if (q->class->visit(q))
 			worker_make_runnable(w, q);
+		books_checkpoint(&w->books);
 		if (queue_detached(q) && !q->runnable) {
 			if (q->attached) {
 				queue_detach(q, true); /* drained: now let go */
@@ -409,6 +411,7 @@ static void tick(struct worker *w)
 	for (q = w->queues; q; q = q->next)
 		queue_tick(q);
 	buffers_trim(&w->buffers);
+	punt_tick(w);
 	w->audit_due = true;
 	worker_claim_overhead(w);
 }
@@ -616,6 +619,7 @@ static enum worker_trouble open_all(struct worker *w)
 static void open_books(struct worker *w)
 {
 	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
+	punt_open(w);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (kernel.perf_event_paranoid?): "
 			    "absences from the CPU under 20 us are charged to whoever was "
@@ -643,6 +647,7 @@ static void *work(void *arg)
 	worker_report(w, MESSAGE_STARTED, NULL, trouble);
 	while (trouble == WORKER_WELL && !w->stopping)
 		turn(w);
+	punt_close(w);
 	close_all(w);
 	books_close(&w->books);
 	return NULL;

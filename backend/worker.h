@@ -59,6 +59,7 @@ struct worker {
 	xenevtchn_handle *evtchn;
 	xengnttab_handle *gnttab;
 	struct books books;
+	struct punts punts;
 	uint64_t now_ms; /* monotonic, of this turn */
 	struct buffers buffers;
 	struct request *free_requests;
