@@ -38,7 +38,9 @@ _Static_assert(ROW_tx_parse_cycles == 11 && ROW_rx_respond_cycles == 30,
 _Static_assert(ROW_tx_frames == 45 && ROW_rx_filtered == 61, "slots are for ever");
 _Static_assert(ROW_request_cycles == 64 && ROW_request_latency == 192,
 	       "slots are for ever");
+_Static_assert(ROW_offload_cycles == 31 && ROW_store_events == 62, "slots are for ever");
 _Static_assert(WORKER_elapsed == 0 && WORKER_audits_failed == 10, "slots are for ever");
+_Static_assert(WORKER_not_running == 11 && WORKER_stolen == 15, "slots are for ever");
 #define ROW(slot, count, name, unit, help)                                               \
 	_Static_assert((slot) + (count) <= ROW_COUNTERS, "row slot out of "              \
 							 "range: " #name);
@@ -46,6 +48,13 @@ _Static_assert(WORKER_elapsed == 0 && WORKER_audits_failed == 10, "slots are for
 	_Static_assert((slot) + (count) <= WORKER_COUNTERS,                              \
 		       "worker slot out of range: " #name);
 #include "fields.def"
+
+/* Does the kernel take such time out of threads' CPU clocks? */
+enum time_accounting {
+	TIME_UNKNOWN = 0,
+	TIME_NOT_ACCOUNTED = 1, /* it counts as the thread's that was interrupted */
+	TIME_ACCOUNTED = 2,
+};
 
 struct table_header {
 	char magic[8];		/* TABLE_MAGIC, no NUL */
@@ -71,7 +80,9 @@ struct table_header {
 	uint32_t generation;	    /* of the newest row, counted from 1; atomic */
 	char boot_id[40];	    /* kernel.random.boot_id, NUL-terminated */
 	uint8_t stopped;	    /* 1 after a clean stop; atomic */
-	uint8_t reserved[111];
+	uint8_t irq_time;	    /* enum time_accounting: interrupts' */
+	uint8_t steal_time;	    /* enum time_accounting: the hypervisor's */
+	uint8_t reserved[109];
 };
 _Static_assert(sizeof(struct table_header) == 256, "header layout");
 _Static_assert(offsetof(struct table_header, clock_khz) == 64, "header layout");
@@ -91,12 +102,19 @@ struct field {
 };
 _Static_assert(sizeof(struct field) == 192, "field layout");
 
+/* Which thread a worker's row is of. */
+enum thread_kind {
+	THREAD_WORKER = 0,
+	THREAD_CONTROL = 1, /* no queues, but the devices' life */
+};
+
 struct worker_row {
 	uint64_t sequence;  /* odd while being written; atomic */
 	uint32_t tid;	    /* the thread, 0: not running */
 	uint32_t cpu_exact; /* 1: completions run where the worker reaps them */
 	uint32_t switches;  /* enum switch_detector */
-	uint8_t reserved[44];
+	uint32_t kind;	    /* enum thread_kind */
+	uint8_t reserved[40];
 	uint64_t counter[WORKER_COUNTERS];
 };
 _Static_assert(sizeof(struct worker_row) == 256, "worker layout");
@@ -108,6 +126,9 @@ enum row_state {
 	ROW_RETIRED = 2,  /* the guest or device is gone, the charges stand */
 	ROW_RECYCLED = 3, /* row 0: the sum of retired rows whose place was needed */
 };
+
+/* key.queue of a row that no queue has: what a device costs the control thread. */
+#define ROW_QUEUE_CONTROL UINT32_MAX
 
 struct row_key {
 	uint32_t domid;

@@ -41,6 +41,8 @@ struct meter {
 	uint64_t unattributed; /* cause unknown, or not running */
 	uint64_t not_running;  /* of unattributed: preempted, or blocked in a call */
 	uint64_t settled;      /* gone into rows */
+	uint64_t stolen;       /* charged to payers, but not in the CPU clock */
+	int64_t ahead;	       /* charges of the CPU clock, since then; at most 0 */
 	uint64_t synced;       /* clock when the thread's CPU clock was last read */
 	uint64_t synced_cpu;   /* what it read, in cycles */
 };
@@ -75,15 +77,36 @@ static inline uint64_t meter_claim(struct meter *m, uint64_t now, uint64_t *to)
 	return ran;
 }
 
+/*
+ * So many cycles were charged as running, and so many did the CPU clock show. What it
+ * shows less was taken by interrupts or the hypervisor, where the kernel accounts for
+ * these. Readings are apart by some cycles, to and fro: only their sum tells, and `stolen`
+ * is its maximum.
+ */
+static inline void meter_compare(struct meter *m, uint64_t charged, uint64_t cpu)
+{
+	m->ahead += (int64_t)(charged - cpu);
+	if (m->ahead <= 0)
+		return;
+	m->stolen += m->ahead;
+	m->ahead = 0;
+}
+
+static inline void meter_set_sync(struct meter *m, uint64_t cpu_now)
+{
+	m->synced = m->last;
+	m->synced_cpu = cpu_now;
+}
+
 /**
  * meter_sync() - the thread's CPU clock was read at the last boundary
- * @m: the meter
+ * @m: the meter, in whole segments since the last reading
  * @cpu_now: the CPU clock, cycles
  */
 static inline void meter_sync(struct meter *m, uint64_t cpu_now)
 {
-	m->synced = m->last;
-	m->synced_cpu = cpu_now;
+	meter_compare(m, m->last - m->synced, cpu_now - m->synced_cpu);
+	meter_set_sync(m, cpu_now);
 }
 
 /*
@@ -96,14 +119,15 @@ static inline uint64_t meter_end_dirty(struct meter *m, uint64_t now, uint64_t c
 {
 	uint64_t ran = now - m->last;
 	uint64_t whole = m->last - m->synced;
-	uint64_t cpu = cpu_now - m->synced_cpu;
+	uint64_t shown = cpu_now - m->synced_cpu;
+	uint64_t cpu = shown > whole ? shown - whole : 0;
 
-	cpu = cpu > whole ? cpu - whole : 0;
 	if (cpu > ran)
 		cpu = ran;
+	meter_compare(m, whole + cpu, shown);
 	*ret_absent = ran - cpu;
 	m->last = now;
-	meter_sync(m, cpu_now);
+	meter_set_sync(m, cpu_now);
 	return cpu;
 }
 

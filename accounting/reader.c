@@ -242,6 +242,8 @@ void xenmeter_read_info(const struct xenmeter *t, struct xenmeter_info *ret_info
 		.stopped = __atomic_load_n(&t->map->stopped, __ATOMIC_ACQUIRE),
 		.boot_id = h->boot_id,
 	};
+	ret_info->irq_time = t->header.irq_time;
+	ret_info->steal_time = t->header.steal_time;
 }
 
 size_t xenmeter_row_count(const struct xenmeter *t)
@@ -322,6 +324,8 @@ int xenmeter_read_worker(const struct xenmeter *t, size_t index,
 			    size);
 	ret_worker->tid = wr->tid;
 	ret_worker->cpu_exact = wr->cpu_exact;
+	ret_worker->switches = wr->switches;
+	ret_worker->control = wr->kind == THREAD_CONTROL;
 	take_counters(ret_worker->counter, &copy[head / 8], (size - head) / 8);
 	return torn;
 }

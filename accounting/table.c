@@ -174,6 +174,13 @@ int table_create(const char *path, const struct clock_info *clock, unsigned int 
 	return 0;
 }
 
+void table_set_time_accounting(struct table *t, enum time_accounting irq,
+			       enum time_accounting steal)
+{
+	t->header->irq_time = irq;
+	t->header->steal_time = steal;
+}
+
 void table_destroy(struct table *t)
 {
 	if (!t)
@@ -453,9 +460,18 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 		add(row, ROW_pages, v->pages_mapped);
 		add(row, ROW_pages_mapped, v->pages_mapped);
 	}
+	if (v->store_events)
+		add(row, ROW_store_events, v->store_events);
 	add_account(row, account);
 	sequence_end(&row->sequence);
 	return account_total(account);
+}
+
+void row_settle_offload(struct row *row, uint64_t cycles)
+{
+	sequence_begin(&row->sequence);
+	add(row, ROW_offload_cycles, cycles);
+	sequence_end(&row->sequence);
 }
 
 void worker_row_publish(struct worker_row *wr, const struct meter *m,
@@ -474,5 +490,9 @@ void worker_row_publish(struct worker_row *wr, const struct meter *m,
 	put(&wr->counter[WORKER_waits], f->waits);
 	put(&wr->counter[WORKER_audits], f->audits);
 	put(&wr->counter[WORKER_audits_failed], f->audits_failed);
+	put(&wr->counter[WORKER_offload], f->offload);
+	put(&wr->counter[WORKER_offload_charged], f->offload_charged);
+	put(&wr->counter[WORKER_offload_unattributed], f->offload - f->offload_charged);
+	put(&wr->counter[WORKER_stolen], m->stolen);
 	sequence_end(&wr->sequence);
 }

@@ -45,6 +45,7 @@ struct visit {
 	uint32_t notifications;
 	uint32_t rings_broken;
 	uint32_t pages_mapped; /* the ring's own */
+	uint32_t store_events;
 };
 
 /* Frames that may be settled at once. */
@@ -112,6 +113,17 @@ int table_make_directory(const char *path);
  */
 int table_create(const char *path, const struct clock_info *clock, unsigned int workers,
 		 unsigned int rows, struct table **ret_table);
+
+/**
+ * table_set_time_accounting() - say what the CPU clocks of threads leave out
+ * @table: the table
+ * @irq: time of interrupts
+ * @steal: time in which the hypervisor ran something else
+ *
+ * Before the first worker writes its row.
+ */
+void table_set_time_accounting(struct table *table, enum time_accounting irq,
+			       enum time_accounting steal);
 
 /**
  * table_destroy() - mark the table as cleanly stopped and let go of it; the file stays
@@ -208,6 +220,13 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 			   const struct frames *f, const struct account *account);
 
+/**
+ * row_settle_offload() - add what another thread did for a row
+ * @row: the row
+ * @cycles: of that thread's CPU clock; apportioned, whoever shared it
+ */
+void row_settle_offload(struct row *row, uint64_t cycles);
+
 /* A worker's own figures that do not stand in its meter. */
 struct worker_figures {
 	uint64_t cpu_ns;
@@ -215,6 +234,8 @@ struct worker_figures {
 	uint64_t waits;
 	uint64_t audits;
 	uint64_t audits_failed;
+	uint64_t offload; /* cycles of threads that work for this one */
+	uint64_t offload_charged;
 };
 
 /**

@@ -25,7 +25,7 @@ struct xenmeter;
 /* Rows of the table come in two sections. */
 enum xenmeter_section {
 	XENMETER_ROWS = 1,    /* one queue of one device of one guest */
-	XENMETER_WORKERS = 2, /* one thread of the daemon */
+	XENMETER_WORKERS = 2, /* one thread of the daemon: a worker, or the control thread */
 };
 
 enum xenmeter_row_state {
@@ -44,6 +44,16 @@ struct xenmeter_field {
 	uint32_t count;
 };
 
+/* The queue of a row that stands for what a device costs beside its queues. */
+#define XENMETER_CONTROL_QUEUE UINT32_MAX
+
+/* Does the kernel keep such time out of threads' CPU clocks? */
+enum xenmeter_time {
+	XENMETER_TIME_UNKNOWN = 0,
+	XENMETER_TIME_NOT_ACCOUNTED = 1,
+	XENMETER_TIME_ACCOUNTED = 2,
+};
+
 /* What stands in the header. */
 struct xenmeter_info {
 	uint32_t version;
@@ -56,6 +66,8 @@ struct xenmeter_info {
 	uint64_t process_cpu_ns; /* CPU time of the daemon at the heartbeat */
 	int clock_invariant;	 /* 0: the clock's rate may change, seconds are wrong */
 	int stopped;		 /* 1: the daemon stopped cleanly */
+	enum xenmeter_time irq_time;   /* of interrupts */
+	enum xenmeter_time steal_time; /* in which the hypervisor ran something else */
 	const char *boot_id;
 };
 
@@ -77,6 +89,8 @@ struct xenmeter_row {
 struct xenmeter_worker {
 	uint32_t tid;
 	int cpu_exact; /* 0: the kernel may run completions in another guest's segment */
+	int switches;  /* 1: absences from the CPU are all seen; 0: short ones are not */
+	int control;   /* 1: the control thread, which serves no queue */
 	uint64_t counter[XENMETER_SLOTS];
 };
 

@@ -157,7 +157,8 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 		else
 			started = disk_start(q->config.disk, &q->base.worker->uring,
 					     DISK_FLUSH, NULL, 0, 0, req);
-		if (started == DISK_STARTED)
+		req->punted = started == DISK_PUNTED;
+		if (started != DISK_FINISHED)
 			return STEP_WAIT;
 		req->plan &= ~current(req);
 	}

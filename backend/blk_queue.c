@@ -76,7 +76,7 @@ static void trace(struct blk_queue *q, const struct request *req,
 		.taken = req->taken,
 		.handed = req->handed,
 		.ended = req->ended,
-		.answered = w->meter.last,
+		.answered = worker_last(w),
 	};
 	/* What was refused may have said anything. */
 	bool placed = !req->refused && req->blk.nr_sectors;
@@ -88,12 +88,11 @@ static void trace(struct blk_queue *q, const struct request *req,
 static void settle_request(struct blk_queue *q, struct request *req)
 {
 	struct worker *w = q->base.worker;
-	struct meter *m = &w->meter;
 	struct settlement s;
 
 	blk_settlement(req, &s);
-	s.latency_ns = clock_scaled_ns(m->last - req->taken, w->ns_scale);
-	m->settled += row_settle_request(q->base.row, &s, &req->bill);
+	s.latency_ns = worker_ns_since(w, req->taken);
+	worker_settled(w, row_settle_request(q->base.row, &s, &req->bill));
 	if (trace_wanted(&w->trace, w->now_ms))
 		trace(q, req, &s);
 	q->base.in_flight--;
@@ -117,6 +116,8 @@ static void run(struct blk_queue *q, struct request *req)
 		req->next = q->submitted;
 		q->submitted = req;
 		q->submitted_count++;
+		if (req->punted)
+			punt_begin(&q->base);
 	}
 	if (req->step == STEP_AGAIN) {
 		req->next = q->again;
@@ -192,7 +193,7 @@ static struct request *take_request(struct blk_queue *q)
 		status = ring_pop(&q->ring, q->raw_slot);
 	if (status == RING_REQUEST) {
 		req->waiter = (struct waiter){ &q->base, &req->bill };
-		req->taken = q->base.worker->meter.last;
+		req->taken = worker_last(q->base.worker);
 		q->base.in_flight++;
 		q->channel.taken++;
 		return req;
@@ -227,7 +228,7 @@ static void submit(struct blk_queue *q)
 	for (req = q->submitted, q->submitted = NULL; req; req = req->next) {
 		req->bill.exact[STAGE_SUBMIT] += meter_share(&cost, q->submitted_count--);
 		if (!req->handed)
-			req->handed = w->meter.last;
+			req->handed = worker_last(w);
 	}
 }
 
@@ -246,6 +247,7 @@ static void take_requests(struct blk_queue *q)
 		if (!req)
 			break;
 		run(q, req);
+		books_checkpoint(&q->base.worker->books);
 	}
 }
 
@@ -285,8 +287,10 @@ static void complete(struct waiter *waiter, int32_t result)
 	struct request *req = (struct request *)waiter;
 	struct blk_queue *q = blk_queue_of(waiter->queue);
 
+	if (req->punted)
+		punt_end(&q->base);
 	req->result = result;
-	req->ended = q->base.worker->meter.last;
+	req->ended = worker_last(q->base.worker);
 	req->step = STEP_COMPLETE;
 	run(q, req);
 	worker_make_runnable(q->base.worker, &q->base);
@@ -300,7 +304,7 @@ static void tick(struct queue *base)
 	if (!q->grants || !grants_held(q->grants))
 		return;
 	/* What ran until here was looking for queues like this one. */
-	worker_claim(base->worker, &base->worker->meter.overhead);
+	worker_claim_overhead(base->worker);
 	grants_trim(q->grants, base->worker->now_ms);
 	queue_charge(base, STAGE_GRANT);
 	worker_make_runnable(base->worker, base);

@@ -133,23 +133,30 @@ static struct device *meet(struct control *c, const char *kind, uint32_t domid,
 	free(frontend);
 	d->next = c->devices;
 	c->devices = d;
+	charge_claim_row(c, d);
 	device_watch(c, d, "state");
 	return d;
 }
 
+/* A change that is about no device of ours is no guest's. */
 static void note(struct control *c, const char *path)
 {
+	struct device *d = NULL;
 	uint32_t domid, devid;
-	struct device *d;
 	char kind[8];
 
-	if (!xenbus_split_device(path, kind, &domid, &devid))
+	if (xenbus_split_device(path, kind, &domid, &devid)) {
+		d = find(c, kind, domid, devid);
+		if (!d)
+			d = meet(c, kind, domid, devid);
+	}
+	if (!d) {
+		charge_nobody(c);
 		return;
-	d = find(c, kind, domid, devid);
-	if (!d)
-		d = meet(c, kind, domid, devid);
-	if (d)
-		d->dirty = true;
+	}
+	d->dirty = true;
+	d->visit.store_events++;
+	charge_device(c, d);
 }
 
 /* Note every device below a directory that is no device itself. */
@@ -164,6 +171,7 @@ static void scan(struct control *c, const char *dir, int levels)
 		return;
 	}
 	entry = xs_directory(c->xs, XBT_NULL, dir, &count);
+	charge_nobody(c);
 	for (i = 0; entry && i < count; i++)
 		if (snprintf(path, sizeof(path), "%s/%s", dir, entry[i]) <
 		    (int)sizeof(path))
@@ -184,6 +192,7 @@ static void note_above(struct control *c, const char *path)
 	scan(c, path, levels);
 	for (d = c->devices; d; d = d->next)
 		d->dirty = true;
+	charge_nobody(c);
 }
 
 void device_watch_event(struct control *c, const char *path, const char *token)
@@ -488,12 +497,8 @@ static struct device *owner_of(struct control *c, const struct queue *q)
 	return NULL;
 }
 
-void device_report(struct control *c, const struct message *m)
+static void heed(struct control *c, struct device *d, const struct message *m)
 {
-	struct device *d = owner_of(c, m->queue);
-
-	if (!d)
-		return;
 	if (m->kind == MESSAGE_BROKEN) {
 		d->broken = m->queue;
 		if (d->phase == PHASE_CONNECTED)
@@ -515,6 +520,16 @@ void device_report(struct control *c, const struct message *m)
 		end_close(c, d);
 }
 
+void device_report(struct control *c, const struct message *m)
+{
+	struct device *d = owner_of(c, m->queue);
+
+	if (!d)
+		return;
+	heed(c, d, m);
+	charge_device(c, d);
+}
+
 /* ---- gone ---- */
 
 static void forget(struct control *c, struct device *d)
@@ -528,6 +543,7 @@ static void forget(struct control *c, struct device *d)
 	if (d->complained && d->gone)
 		xenbus_clear_error(c->xs, d->path);
 	d->class->forget(d);
+	charge_retire_row(c, d);
 	guest_put(&c->guests, d->guest);
 	free(d);
 }
@@ -572,6 +588,12 @@ static void stay(struct control *c, struct device *d, enum xenbus_state own)
 		d->class->changed(c, d);
 }
 
+/* Gone, and nothing of it is left with the workers. */
+static bool vanished(const struct device *d)
+{
+	return d->gone && d->phase == PHASE_IDLE;
+}
+
 static void step(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
@@ -582,10 +604,8 @@ static void step(struct control *c, struct device *d)
 	if (own == XenbusStateUnknown ||
 	    (own == XenbusStateInitialising && d->phase != PHASE_IDLE))
 		d->gone = true;
-	if (d->gone && d->phase == PHASE_IDLE) {
-		replace(c, d);
+	if (vanished(d))
 		return;
-	}
 	if (own == XenbusStateInitialising || frontend == XenbusStateClosing ||
 	    frontend == XenbusStateClosed)
 		d->failed = false;
@@ -628,10 +648,14 @@ void devices_step(struct control *c)
 		if (c->stopping && d->phase != PHASE_DETACHING)
 			continue;
 		d->dirty = false;
+		charge_nobody(c);
 		if (d->phase == PHASE_DETACHING)
 			drop_if_dead(c, d);
 		else
 			step(c, d);
+		charge_device(c, d);
+		if (vanished(d))
+			replace(c, d);
 	}
 }
 
@@ -639,9 +663,12 @@ void devices_tick(struct control *c)
 {
 	struct device *d;
 
-	for (d = c->devices; d && !c->stopping; d = d->next)
-		if (d->phase == PHASE_CONNECTED)
-			d->class->tick(c, d);
+	for (d = c->devices; d && !c->stopping; d = d->next) {
+		if (d->phase != PHASE_CONNECTED)
+			continue;
+		d->class->tick(c, d);
+		charge_device(c, d);
+	}
 }
 
 void devices_stop(struct control *c)
@@ -649,9 +676,12 @@ void devices_stop(struct control *c)
 	struct device *d;
 
 	c->stopping = true;
-	for (d = c->devices; d; d = d->next)
-		if (d->phase == PHASE_CONNECTED)
-			begin_close(c, d, false);
+	for (d = c->devices; d; d = d->next) {
+		if (d->phase != PHASE_CONNECTED)
+			continue;
+		begin_close(c, d, false);
+		charge_device(c, d);
+	}
 }
 
 unsigned int devices_busy(const struct control *c)

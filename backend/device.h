@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <xenstore.h>
 
+#include "charge.h"
 #include "guest.h"
 #include "guest_limits.h"
 #include "log.h"
@@ -25,6 +26,7 @@ struct control {
 	unsigned int next_worker; /* gets the next queue */
 	struct guest *guests;
 	struct device *devices;
+	struct charges charges;
 	bool stopping;
 };
 
@@ -58,6 +60,8 @@ struct device {
 	unsigned int pending;	/* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
+	struct row *control_row; /* NULL: there was none to be had */
+	struct visit visit;	 /* what goes into it with its next charge */
 	struct row *row[LIMIT_QUEUES_PER_DEVICE];     /* of the last connection, too */
 	uint32_t generation[LIMIT_QUEUES_PER_DEVICE]; /* of these rows */
 	unsigned int worker[LIMIT_QUEUES_PER_DEVICE];

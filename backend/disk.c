@@ -303,6 +303,21 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size)
 
 /* ---- I/O ---- */
 
+/* io_uring does fsync and fallocate in its threads (io_uring/sync.c: REQ_F_FORCE_ASYNC),
+ * and what would block: the page cache may. */
+static bool punted(const struct disk *d, enum disk_io io)
+{
+	switch (io) {
+	case DISK_READ:
+	case DISK_WRITE:
+		return !d->direct;
+	case DISK_FLUSH:
+	case DISK_DISCARD:
+		return true;
+	}
+	return false;
+}
+
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
 			   void *memory, size_t bytes, uint64_t offset, void *cookie)
 {
@@ -331,5 +346,5 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum dis
 		break;
 	}
 	io_uring_sqe_set_data(sqe, cookie);
-	return DISK_STARTED;
+	return punted(d, io) ? DISK_PUNTED : DISK_STARTED;
 }

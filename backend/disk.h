@@ -41,6 +41,7 @@ enum disk_io { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD };
 
 enum disk_start {
 	DISK_STARTED,  /* a completion will come */
+	DISK_PUNTED,   /* likewise; the kernel does it in a thread of its own */
 	DISK_FINISHED, /* it is done already, and went well */
 };
 
@@ -94,7 +95,8 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size);
  * @cookie: comes back with the completion
  *
  * It is prepared, not submitted. Where the submission queue is full it is submitted
- * first.
+ * first. Flushes and discards are punted always; reads and writes through the page cache
+ * are said to be, since they may.
  */
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
 			   void *memory, size_t bytes, uint64_t offset, void *cookie);

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "probe.h"
 #include "table.h"
+#include "time_accounting.h"
 #include "totals.h"
 #include "trace.h"
 #include "worker.h"
@@ -168,18 +169,22 @@ static void calibrate(struct daemon *d)
 
 static int make_table(struct daemon *d)
 {
+	unsigned int threads = d->options.workers + 1; /* and ourselves */
 	struct control *c = &d->control;
-	int err = table_create(d->options.table, &d->clock, d->options.workers, LIMIT_ROWS,
-			       &c->table);
+	int err = table_create(d->options.table, &d->clock, threads, LIMIT_ROWS, &c->table);
 
 	if (!err)
 		err = trace_create(d->options.table, c->table, &d->clock,
 				   d->options.workers, TRACE_RECORDS, &c->trace);
-	if (!err)
-		return EXIT_CLEAN;
-	log_error("%s: cannot make the accounting table or its trace: %s", d->options.table,
-		  strerror(-err));
-	return EXIT_NO_TABLE;
+	if (err) {
+		log_error("%s: cannot make the accounting table or its trace: %s",
+			  d->options.table, strerror(-err));
+		return EXIT_NO_TABLE;
+	}
+	table_set_time_accounting(c->table, time_accounting_irq(),
+				  time_accounting_steal());
+	charge_open(c, d->options.workers, d->clock.khz);
+	return EXIT_CLEAN;
 }
 
 static int await_start(struct daemon *d)
@@ -322,6 +327,7 @@ static void take_tick(struct daemon *d)
 	if (read(d->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	table_heartbeat(d->control.table);
+	charge_tick(&d->control);
 	devices_tick(&d->control);
 	totals_tick(d->totals);
 	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
@@ -343,27 +349,57 @@ static void take_signal(struct daemon *d)
 	devices_stop(&d->control);
 }
 
+/* What the control thread waits for; taken in this order. */
+enum { WAIT_SIGNAL, WAIT_STORE, WAIT_REPORT, WAIT_TICK, WAITS };
+
+static void (*const take[WAITS])(struct daemon *d) = {
+	[WAIT_SIGNAL] = take_signal,
+	[WAIT_STORE] = take_watch_events,
+	[WAIT_REPORT] = take_reports,
+	[WAIT_TICK] = take_tick,
+};
+
+/* Sleep until there is something to do, and say what: `revents` of each. */
+static void await(struct daemon *d, struct pollfd *fds)
+{
+	unsigned int causes = 0, i;
+	bool look = d->more_events;
+
+	if (!look)
+		charge_before_wait(&d->control);
+	if (poll(fds, WAITS, look ? 0 : -1) < 0)
+		for (i = 0; i < WAITS; i++)
+			fds[i].revents = 0;
+	/* libxenstore may hold events that its descriptor does not show. */
+	if (look)
+		fds[WAIT_STORE].revents |= POLLIN;
+	for (i = 0; i < WAITS; i++)
+		causes += fds[i].revents != 0;
+	if (look)
+		charge_after_look(&d->control, causes);
+	else
+		charge_after_wait(&d->control, causes);
+}
+
 static void loop(struct daemon *d)
 {
-	struct pollfd fds[] = {
-		{ .fd = d->signal_fd, .events = POLLIN },
-		{ .fd = xs_fileno(d->control.xs), .events = POLLIN },
-		{ .fd = d->report_pipe[0], .events = POLLIN },
-		{ .fd = d->timer_fd, .events = POLLIN },
+	struct pollfd fds[WAITS] = {
+		[WAIT_SIGNAL] = { .fd = d->signal_fd, .events = POLLIN },
+		[WAIT_STORE] = { .fd = xs_fileno(d->control.xs), .events = POLLIN },
+		[WAIT_REPORT] = { .fd = d->report_pipe[0], .events = POLLIN },
+		[WAIT_TICK] = { .fd = d->timer_fd, .events = POLLIN },
 	};
+	unsigned int i;
 
 	while (!d->failed && !(d->stop && !devices_busy(&d->control))) {
-		/* libxenstore may hold events that its descriptor does not show. */
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), d->more_events ? 0 : -1) < 0)
-			continue;
-		if (fds[0].revents)
-			take_signal(d);
-		if (fds[1].revents || d->more_events)
-			take_watch_events(d);
-		if (fds[2].revents)
-			take_reports(d);
-		if (fds[3].revents)
-			take_tick(d);
+		await(d, fds);
+		for (i = 0; i < WAITS; i++) {
+			if (!fds[i].revents)
+				continue;
+			charge_cause(&d->control);
+			take[i](d);
+		}
+		charge_nobody(&d->control);
 		devices_step(&d->control);
 	}
 }
@@ -382,6 +418,7 @@ static void stop(struct daemon *d)
 	free(c->workers);
 	devices_free(c);
 	totals_stop(d->totals);
+	charge_close(c);
 	xs_close(c->xs);
 	trace_destroy(c->trace);
 	table_destroy(c->table);

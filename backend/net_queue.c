@@ -33,14 +33,14 @@ static void trace(struct net_queue *q, enum frame_direction direction,
 		  const struct frames *f, const struct account *a)
 {
 	struct worker *w = q->base.worker;
-	struct trace_times times = { .answered = w->meter.last };
+	struct trace_times times = { .answered = worker_last(w) };
 	uint64_t oldest_ns = 0;
 	uint32_t i;
 
 	for (i = 0; i < f->timed; i++)
 		if (f->latency_ns[i] > oldest_ns)
 			oldest_ns = f->latency_ns[i];
-	times.taken = times.answered - clock_ns_to_cycles(oldest_ns, w->khz);
+	times.taken = times.answered - clock_ns_to_cycles(oldest_ns, w->books.khz);
 	trace_frames(&w->trace, q->base.row, direction, f, a, &times);
 }
 
@@ -49,7 +49,7 @@ static void settle(struct net_queue *q, enum frame_direction direction, struct f
 {
 	struct worker *w = q->base.worker;
 
-	w->meter.settled += row_settle_frames(q->base.row, direction, f, a);
+	worker_settled(w, row_settle_frames(q->base.row, direction, f, a));
 	if (trace_wanted(&w->trace, w->now_ms))
 		trace(q, direction, f, a);
 	frames_clear(f);
@@ -222,9 +222,7 @@ static void push_tx(struct net_queue *q)
 
 static uint64_t ns_since(const struct net_queue *q, uint64_t then)
 {
-	const struct worker *w = q->base.worker;
-
-	return clock_scaled_ns(w->meter.last - then, w->ns_scale);
+	return worker_ns_since(q->base.worker, then);
 }
 
 /* The frames of a batch were all taken at once and answered at once. */
@@ -240,7 +238,7 @@ static void time_tx(struct net_queue *q, uint64_t taken)
 /* Take a batch of frames to the tap. */
 static void transmit(struct net_queue *q)
 {
-	uint64_t taken = q->base.worker->meter.last, when;
+	uint64_t taken = worker_last(q->base.worker), when;
 
 	if (!serves(q))
 		return;
@@ -330,7 +328,7 @@ static bool receive(struct net_queue *q)
 	if (!serves(q))
 		return false;
 	if (q->rx_readable) {
-		net_rx_read(q, q->base.worker->meter.last);
+		net_rx_read(q, worker_last(q->base.worker));
 		charge_rx(q, STAGE_SUBMIT);
 	}
 	if (!q->rx_readable && !q->rx_failed)
@@ -446,7 +444,7 @@ static void tick(struct queue *base)
 	}
 	if (!q->rx_ready)
 		return;
-	worker_claim(base->worker, &base->worker->meter.overhead);
+	worker_claim_overhead(base->worker);
 	net_rx_drop_old(q);
 	look_at_stall(q);
 	charge_rx(q, STAGE_PARSE);

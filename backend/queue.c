@@ -16,7 +16,7 @@ void queue_charge(struct queue *q, enum stage stage)
 
 void queue_settle(struct queue *q)
 {
-	q->worker->meter.settled += row_settle_visit(q->row, &q->visit, &q->account);
+	worker_settled(q->worker, row_settle_visit(q->row, &q->visit, &q->account));
 	q->visit = (struct visit){ 0 };
 	q->account = (struct account){ 0 };
 }
@@ -134,7 +134,7 @@ void queue_hear_again(struct queue *q, struct channel *ch)
 {
 	if (!ch->muted)
 		return;
-	worker_claim(q->worker, &q->worker->meter.overhead);
+	worker_claim_overhead(q->worker);
 	ch->muted = false;
 	xenevtchn_unmask(q->worker->evtchn, ch->port);
 	queue_charge(q, STAGE_PARSE);

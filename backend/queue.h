@@ -14,6 +14,7 @@
 #include <xenevtchn.h>
 
 #include "meter.h"
+#include "punt.h"
 #include "table.h"
 
 struct worker;
@@ -72,6 +73,7 @@ struct queue {
 	bool attached;		/* rings are mapped */
 	struct account account; /* what it costs beyond its requests */
 	struct visit visit;
+	struct punted punted;
 	uint32_t in_flight; /* requests taken and not settled, I/O not completed */
 	bool starved;	    /* there was no memory for a request */
 	bool runnable;	    /* on the worker's list */

@@ -28,6 +28,8 @@
 #define HOME	   "data/xenmeter"
 #define PERIOD_S   5
 #define SIGN_S	   60 /* so old may the books' time become */
+/* Looking after an idle device costs some cycles each second: too few to be written. */
+#define WORTH_MS 10
 #define VALUE_SIZE 512
 #define PATH_SIZE  64
 
@@ -44,6 +46,7 @@ struct total {
 	uint8_t uuid[16];
 	char name[49];
 	struct sum sum;
+	struct sum told;	/* what stands in the store */
 	bool live;		/* found in this round */
 	char value[VALUE_SIZE]; /* what stands in the store; "": nothing */
 };
@@ -194,11 +197,26 @@ static int print_sum(char value[VALUE_SIZE], const struct sum *s)
 			s->requests, s->bytes, s->errors, s->exact, s->apportioned);
 }
 
+static bool is_worth_it(struct totals *t, const struct total *g)
+{
+	uint64_t cycles = g->sum.exact + g->sum.apportioned - g->told.exact -
+			  g->told.apportioned;
+	struct xenmeter_info info;
+
+	xenmeter_read_info(t->table, &info);
+	return !g->value[0] || g->sum.requests != g->told.requests ||
+	       cycles >= WORTH_MS * info.clock_khz;
+}
+
 static bool put_guest(struct totals *t, struct total *g)
 {
 	char path[PATH_SIZE], value[VALUE_SIZE];
-	int at = print_sum(value, &g->sum);
+	int at;
 
+	if (!is_worth_it(t, g))
+		return false;
+	g->told = g->sum;
+	at = print_sum(value, &g->sum);
 	snprintf(value + at, sizeof(value) - at, " name=%s", g->name);
 	guest_path(path, g);
 	return put(t, path, g->value, value);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,7 +29,6 @@
 #define CQ_ENTRIES 4096
 #define BATCH	   64
 #define TICK_MS	   1000
-#define PUBLISH_MS 10
 #define MAX_PORTS  (1u << 17) /* of Xen's FIFO event channels */
 
 /* What a completion is for: these, or a request. */
@@ -164,6 +164,7 @@ static void report_detached(struct worker *w, struct queue *q)
 {
 	int answered = q->detaching;
 
+	punt_forget(q);
 	remove_queue(w, q);
 	q->detaching = 0;
 	worker_report(w, MESSAGE_DETACHED, q, answered);
@@ -178,6 +179,7 @@ static void visit_queues(struct worker *w)
 		q->runnable = false;
 		if (q->class->visit(q))
 			worker_make_runnable(w, q);
+		books_checkpoint(&w->books);
 		if (queue_detached(q) && !q->runnable) {
 			if (q->attached) {
 				queue_detach(q, true); /* drained: now let go */
@@ -229,49 +231,13 @@ static uint64_t coarse_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* End the segment that is running, whole or not, with the CPU clock at its end. */
-static uint64_t claim_and_sync(struct worker *w, uint64_t *to)
-{
-	uint64_t cpu_ns, now;
-
-	cpu_ns = clock_thread_ns();
-	now = clock_now();
-	if (switches_happened(&w->switches, now - w->meter.last))
-		return worker_repair(w, to);
-	meter_claim(&w->meter, now, to);
-	meter_sync(&w->meter, clock_ns_to_cycles(cpu_ns, w->khz));
-	return cpu_ns;
-}
-
-uint64_t worker_repair(struct worker *w, uint64_t *to)
-{
-	uint64_t cpu_ns;
-
-	switches_reset(&w->switches);
-	cpu_ns = clock_thread_ns();
-	meter_claim_dirty(&w->meter, clock_now(), clock_ns_to_cycles(cpu_ns, w->khz), to);
-	return cpu_ns;
-}
-
-/* Publish the books, with the CPU clock at their last boundary. */
-static void publish(struct worker *w)
-{
-	w->figures.cpu_ns = claim_and_sync(w, &w->meter.overhead) - w->cpu_start_ns;
-	worker_row_publish(w->row, &w->meter, &w->figures);
-	w->published_ms = w->now_ms;
-}
-
 /* Sleep until something completes; what of it was CPU, in cycles. */
 static uint64_t sleep_for_completions(struct worker *w)
 {
-	uint64_t cpu_ns;
-
-	publish(w);
+	books_publish(&w->books);
 	io_uring_submit_and_wait(&w->uring, 1);
-	w->figures.waits++;
-	switches_reset(&w->switches);
-	cpu_ns = clock_thread_ns();
-	return meter_wait(&w->meter, clock_now(), clock_ns_to_cycles(cpu_ns, w->khz));
+	w->books.figures.waits++;
+	return books_wake(&w->books);
 }
 
 /* Look for completions while queues are waiting for their turn. */
@@ -279,8 +245,7 @@ static uint64_t glance_for_completions(struct worker *w)
 {
 	uint64_t cost = 0;
 
-	if (w->now_ms - w->published_ms >= PUBLISH_MS)
-		publish(w);
+	books_checkpoint(&w->books);
 	io_uring_submit_and_get_events(&w->uring);
 	worker_claim(w, &cost);
 	return cost;
@@ -328,7 +293,7 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 		enum stage stage = waiter ? STAGE_COMPLETE : STAGE_PARSE;
 
 		if (!a)
-			w->meter.overhead += share;
+			w->books.meter.overhead += share;
 		else if (exact)
 			a->exact[stage] += share;
 		else
@@ -345,7 +310,7 @@ static void hand_to_waiting(struct worker *w, uint64_t cost)
 	for (q = w->runnable; q; q = q->next_runnable)
 		count++;
 	if (!count)
-		w->meter.overhead += cost;
+		w->books.meter.overhead += cost;
 	else if (count == 1)
 		w->runnable->account.exact[STAGE_PARSE] += cost;
 	else
@@ -369,7 +334,7 @@ static bool take_event(struct worker *w)
 	w->event_queue = q;
 	if (ch)
 		queue_event(ch);
-	worker_claim(w, q ? &q->account.exact[STAGE_PARSE] : &w->meter.overhead);
+	worker_claim(w, q ? &q->account.exact[STAGE_PARSE] : &w->books.meter.overhead);
 	return port >= 0;
 }
 
@@ -393,7 +358,7 @@ static void take_events(struct worker *w)
  * two bindings no port comes twice. */
 static void drain_events(struct worker *w)
 {
-	worker_claim(w, &w->meter.overhead);
+	worker_claim_overhead(w);
 	while (take_event(w))
 		;
 }
@@ -436,7 +401,7 @@ static void take_commands(struct worker *w)
 
 	while (read(w->command_pipe[0], &m, sizeof(m)) == sizeof(m))
 		obey(w, &m);
-	worker_claim(w, &w->meter.overhead);
+	worker_claim_overhead(w);
 }
 
 static void tick(struct worker *w)
@@ -446,8 +411,9 @@ static void tick(struct worker *w)
 	for (q = w->queues; q; q = q->next)
 		queue_tick(q);
 	buffers_trim(&w->buffers);
+	punt_tick(w);
 	w->audit_due = true;
-	worker_claim(w, &w->meter.overhead);
+	worker_claim_overhead(w);
 }
 
 static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
@@ -485,15 +451,15 @@ static uint64_t open_bills(const struct worker *w)
 static void audit(struct worker *w)
 {
 	w->audit_due = false;
-	w->figures.audits++;
-	if (open_bills(w) == meter_open(&w->meter))
+	w->books.figures.audits++;
+	if (open_bills(w) == meter_open(&w->books.meter))
 		return;
-	if (!w->figures.audits_failed++)
+	if (!w->books.figures.audits_failed++)
 		log_error("worker %u: the books do not balance: open bills are %llu "
 			  "cycles, "
 			  "should be %llu; please report this",
 			  w->index, (unsigned long long)open_bills(w),
-			  (unsigned long long)meter_open(&w->meter));
+			  (unsigned long long)meter_open(&w->books.meter));
 }
 
 /* ---- the loop ---- */
@@ -510,7 +476,7 @@ static void turn(struct worker *w)
 	else
 		cost = sleep_for_completions(w);
 	w->now_ms = coarse_ms();
-	w->figures.turns++;
+	w->books.figures.turns++;
 	count = io_uring_peek_batch_cqe(&w->uring, cqes, BATCH);
 	for (i = 0; i < count; i++) {
 		if (cqes[i]->user_data <= COOKIE_LAST)
@@ -652,18 +618,21 @@ static enum worker_trouble open_all(struct worker *w)
 
 static void open_books(struct worker *w)
 {
-	w->cpu_start_ns = clock_thread_ns();
-	meter_start(&w->meter, clock_now(), clock_ns_to_cycles(w->cpu_start_ns, w->khz));
-	switches_open(&w->switches, w->khz);
-	w->row->tid = gettid();
-	w->row->switches = w->switches.detector;
-	if (w->switches.detector == SWITCHES_BY_LENGTH)
+	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
+	punt_open(w);
+	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (kernel.perf_event_paranoid?): "
-			    "absences "
-			    "from the CPU under 20 us are charged to whoever was being "
-			    "served",
+			    "absences from the CPU under 20 us are charged to whoever was "
+			    "being served",
 			    w->index);
-	worker_repair(w, &w->meter.overhead); /* trying it out was a sleep */
+}
+
+static void name_thread(const struct worker *w)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "worker-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
 }
 
 static void *work(void *arg)
@@ -671,15 +640,16 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	enum worker_trouble trouble;
 
+	name_thread(w);
 	open_books(w);
 	trouble = open_all(w);
-	worker_claim(w, &w->meter.overhead);
+	worker_claim_overhead(w);
 	worker_report(w, MESSAGE_STARTED, NULL, trouble);
 	while (trouble == WORKER_WELL && !w->stopping)
 		turn(w);
-	publish(w);
-	switches_close(&w->switches);
+	punt_close(w);
 	close_all(w);
+	books_close(&w->books);
 	return NULL;
 }
 
@@ -700,7 +670,6 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->row = table_worker(c->table, c->index);
 	trace_ring_init(c->trace, c->index, &w->trace);
 	w->khz = c->khz;
-	w->ns_scale = clock_ns_scale(c->khz);
 	w->report_fd = c->report_fd;
 	w->runnable_end = &w->runnable;
 	err = -pthread_create(&w->thread, NULL, work, w);

@@ -12,12 +12,11 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
+#include "blk_queue.h"
+#include "books.h"
 #include "buffers.h"
 #include "grants.h"
-#include "meter.h"
-#include "blk_queue.h"
 #include "queue.h"
-#include "switches.h"
 #include "table.h"
 #include "trace.h"
 
@@ -60,16 +59,10 @@ struct worker {
 	struct io_uring uring;
 	xenevtchn_handle *evtchn;
 	xengnttab_handle *gnttab;
-	struct meter meter;
-	struct switches switches;
-	struct worker_figures figures;
+	struct books books;
+	struct punts punts;
 	struct trace_ring trace;
-	struct worker_row *row;
-	uint64_t khz;
-	uint64_t ns_scale; /* see clock_ns_scale() */
-	uint64_t now_ms;   /* monotonic, of this turn */
-	uint64_t published_ms;
-	uint64_t cpu_start_ns;
+	uint64_t now_ms; /* monotonic, of this turn */
 	struct buffers buffers;
 	struct request *free_requests;
 	struct request_chunk *chunks;
@@ -89,6 +82,8 @@ struct worker {
 
 	/* Set up by the control thread. */
 	unsigned int index;
+	struct worker_row *row;
+	uint64_t khz;
 	pthread_t thread;
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
@@ -144,31 +139,47 @@ void worker_stop(struct worker *w);
 /* ---- for its queues ---- */
 
 /**
- * worker_repair() - end a segment in which the thread was switched out, and charge it
- * @w: the worker
- * @to: the payer's counter
- *
- * Return: the thread's CPU clock at the segment's end, ns.
- */
-uint64_t worker_repair(struct worker *w, uint64_t *to);
-
-/**
  * worker_claim() - end the running segment and charge it
  * @w: the worker
  * @to: the payer's counter: a field of an account, or of the worker's meter
  */
 static inline void worker_claim(struct worker *w, uint64_t *to)
 {
-#ifndef XENMETER_NO_ACCOUNTING
-	uint64_t now = clock_now();
+	books_claim(&w->books, to);
+}
 
-	if (__builtin_expect(switches_happened(&w->switches, now - w->meter.last), 0))
-		worker_repair(w, to);
-	else
-		meter_claim(&w->meter, now, to);
-#else
-	(void)w, (void)to;
-#endif
+/**
+ * worker_settled() - so many cycles went into a row
+ */
+static inline void worker_settled(struct worker *w, uint64_t cycles)
+{
+	w->books.meter.settled += cycles;
+}
+
+/**
+ * worker_last() - the clock at the last boundary, cycles
+ */
+static inline uint64_t worker_last(const struct worker *w)
+{
+	return w->books.meter.last;
+}
+
+/**
+ * worker_ns_since() - from a boundary to the last one
+ * @w: the worker
+ * @then: what worker_last() was, cycles
+ */
+static inline uint64_t worker_ns_since(const struct worker *w, uint64_t then)
+{
+	return clock_scaled_ns(worker_last(w) - then, w->books.ns_scale);
+}
+
+/**
+ * worker_claim_overhead() - what ran since the last boundary was no guest's doing
+ */
+static inline void worker_claim_overhead(struct worker *w)
+{
+	worker_claim(w, &w->books.meter.overhead);
 }
 
 /**

@@ -238,10 +238,18 @@ static void check_worker(struct check *c, const struct report_worker *at)
 		      "worker %zu: its books add up to %" PRIu64 " cycles, but %" PRIu64
 		      " elapsed",
 		      at->index, sum, n[WORKER_elapsed]);
+	if (n[WORKER_offload_charged] + n[WORKER_offload_unattributed] != n[WORKER_offload])
+		fault(c,
+		      "worker %zu: offloaded cycles add up to %" PRIu64 ", not %" PRIu64,
+		      at->index,
+		      n[WORKER_offload_charged] + n[WORKER_offload_unattributed],
+		      n[WORKER_offload]);
+	if (n[WORKER_not_running] > n[WORKER_unattributed])
+		fault(c, "worker %zu: not_running is more than unattributed", at->index);
 	if (n[WORKER_audits_failed])
 		fault(c, "worker %zu: %" PRIu64 " of %" PRIu64 " audits failed",
 		      at->index, n[WORKER_audits_failed], n[WORKER_audits]);
-	if (!at->worker.cpu_exact)
+	if (!at->worker.cpu_exact && !at->worker.control)
 		note(c,
 		     "worker %zu: the kernel may run completions in another guest's "
 		     "segment",
@@ -262,7 +270,24 @@ static void check_cpu_clock(struct check *c)
 
 /* ---- rows against workers ---- */
 
-static uint64_t charged_now(const struct report *r)
+/* A sum that rows and workers have in common. */
+struct common {
+	const char *what; /* " cycles", or of which kind */
+	uint64_t (*rows)(const struct report *r);
+	enum worker_counter slot;
+};
+
+static uint64_t report_offload(const struct report *r)
+{
+	return report_cpu(r) - report_charged(r);
+}
+
+static const struct common commons[] = {
+	{ "cycles", report_charged, WORKER_charged },
+	{ "offloaded cycles", report_offload, WORKER_offload_charged },
+};
+
+static uint64_t sum_now(const struct report *r, enum worker_counter slot)
 {
 	struct xenmeter_worker w;
 	uint64_t total = 0;
@@ -270,22 +295,23 @@ static uint64_t charged_now(const struct report *r)
 
 	for (i = 0; i < xenmeter_worker_count(r->table); i++)
 		if (xenmeter_read_worker(r->table, i, &w) >= 0)
-			total += w.counter[WORKER_charged];
+			total += w.counter[slot];
 	return total;
 }
 
 /* Rows are written first, so they may be ahead of a live worker's books for a moment. */
-static uint64_t wait_for_workers(const struct report *r, uint64_t rows)
+static uint64_t wait_for_workers(const struct report *r, enum worker_counter slot,
+				 uint64_t rows)
 {
 	struct timespec pause = { .tv_nsec = CATCH_UP_PAUSE_NS };
-	uint64_t charged = charged_now(r);
+	uint64_t sum = sum_now(r, slot);
 	int tries;
 
-	for (tries = 0; charged < rows && tries < CATCH_UP_TRIES; tries++) {
+	for (tries = 0; sum < rows && tries < CATCH_UP_TRIES; tries++) {
 		nanosleep(&pause, NULL);
-		charged = charged_now(r);
+		sum = sum_now(r, slot);
 	}
-	return charged;
+	return sum;
 }
 
 static bool alive(const struct report *r)
@@ -293,31 +319,31 @@ static bool alive(const struct report *r)
 	return r->state == DAEMON_RUNNING || r->state == DAEMON_SILENT;
 }
 
-static void check_balance(struct check *c)
+static void check_balance(struct check *c, const struct common *common)
 {
 	const struct report *r = c->report;
-	uint64_t before = c->books[WORKER_charged];
-	uint64_t rows = report_charged(r);
-	uint64_t after = alive(r) ? wait_for_workers(r, rows) : before;
+	uint64_t before = c->books[common->slot];
+	uint64_t rows = common->rows(r);
+	uint64_t after = alive(r) ? wait_for_workers(r, common->slot, rows) : before;
 
 	if (rows < before)
 		fault(c,
-		      "rows hold %" PRIu64 " cycles, workers charged %" PRIu64
-		      ": %" PRIu64 " are lost",
-		      rows, before, before - rows);
+		      "rows hold %" PRIu64 " %s, workers charged %" PRIu64 ": %" PRIu64
+		      " are lost",
+		      rows, common->what, before, before - rows);
 	if (rows <= after)
 		return;
 	/* A worker that was killed could not write its books any more. */
 	if (r->state == DAEMON_DIED || r->state == DAEMON_STALE)
 		note(c,
-		     "%" PRIu64 " cycles were charged after the last entry in the "
+		     "%" PRIu64 " %s were charged after the last entry in the "
 		     "books, when the daemon died",
-		     rows - after);
+		     rows - after, common->what);
 	else
 		fault(c,
-		      "rows hold %" PRIu64 " cycles, workers charged %" PRIu64
-		      ": %" PRIu64 " too many",
-		      rows, after, rows - after);
+		      "rows hold %" PRIu64 " %s, workers charged %" PRIu64 ": %" PRIu64
+		      " too many",
+		      rows, common->what, after, rows - after);
 }
 
 /*
@@ -468,7 +494,8 @@ static void check_all(struct check *c)
 	for (i = 0; i < r->workers_count; i++)
 		check_worker(c, &r->workers[i]);
 	check_cpu_clock(c);
-	check_balance(c);
+	for (i = 0; i < sizeof(commons) / sizeof(commons[0]); i++)
+		check_balance(c, &commons[i]);
 }
 
 enum tool_exit check_main(int argc, char **argv)

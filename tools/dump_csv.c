@@ -61,7 +61,12 @@ static void print_row(const struct dump *d, const struct report *r,
 	print_quoted(row->name);
 	printf(",%s,", uuid);
 	print_quoted(row->device);
-	printf(",%u,%u,%u", row->devid, row->queue, row->generation);
+	printf(",%u,", row->devid);
+	if (row->queue == XENMETER_CONTROL_QUEUE)
+		fputs("ctl", stdout);
+	else
+		printf("%u", row->queue);
+	printf(",%u", row->generation);
 	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++)
 		if (printed(&f))
 			printf(",%" PRIu64, row->counter[f.slot]);

@@ -33,6 +33,14 @@ static json_t *real_or_null(double value)
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* Whether CPU clocks leave some time out; null where it is not known. */
+static json_t *accounted(enum xenmeter_time time)
+{
+	if (time == XENMETER_TIME_UNKNOWN)
+		return json_null();
+	return json_boolean(time == XENMETER_TIME_ACCOUNTED);
+}
+
 static json_t *header_json(const struct dump *d, const struct report *r)
 {
 	const struct xenmeter_info *info = &r->info;
@@ -49,6 +57,8 @@ static json_t *header_json(const struct dump *d, const struct report *r)
 	json_object_set_new(o, "clock_khz", integer(info->clock_khz));
 	json_object_set_new(o, "clock_invariant", json_boolean(info->clock_invariant));
 	json_object_set_new(o, "clock_read_cycles", integer(info->clock_read_cycles));
+	json_object_set_new(o, "irq_time_accounted", accounted(info->irq_time));
+	json_object_set_new(o, "steal_time_accounted", accounted(info->steal_time));
 	json_object_set_new(o, "time", json_real(r->time_ns / 1e9));
 	json_object_set_new(o, "start_time", json_real(info->start_time_ns / 1e9));
 	json_object_set_new(o, "heartbeat", json_real(info->heartbeat_ns / 1e9));
@@ -176,7 +186,9 @@ static json_t *row_json(const struct report *r, const struct report_row *at)
 	set_uuid(o, row->uuid);
 	json_object_set_new(o, "device", json_string(row->device));
 	json_object_set_new(o, "devid", integer(row->devid));
-	json_object_set_new(o, "queue", integer(row->queue));
+	json_object_set_new(o, "queue",
+			    row->queue == XENMETER_CONTROL_QUEUE ? json_null()
+								 : integer(row->queue));
 	json_object_set_new(o, "generation", integer(row->generation));
 	set_counters(o, r, XENMETER_ROWS, row->counter);
 	return o;
@@ -188,8 +200,11 @@ static json_t *worker_json(const struct report *r, const struct report_worker *a
 
 	json_object_set_new(o, "index", integer(at->index));
 	json_object_set_new(o, "torn", json_boolean(at->torn));
+	json_object_set_new(o, "kind",
+			    json_string(at->worker.control ? "control" : "worker"));
 	json_object_set_new(o, "tid", integer(at->worker.tid));
 	json_object_set_new(o, "cpu_exact", json_boolean(at->worker.cpu_exact));
+	json_object_set_new(o, "switches_seen", json_boolean(at->worker.switches));
 	set_counters(o, r, XENMETER_WORKERS, at->worker.counter);
 	json_object_set_new(o, "cpu_ratio",
 			    real_or_null(books_cpu_ratio(r, at->worker.counter)));
@@ -204,6 +219,8 @@ static json_t *books_json(const struct report *r)
 	report_books(r, books);
 	set_counters(o, r, XENMETER_WORKERS, books);
 	json_object_set_new(o, "rows_charged", integer(report_charged(r)));
+	json_object_set_new(o, "rows_offload",
+			    integer(report_cpu(r) - report_charged(r)));
 	json_object_set_new(o, "cpu_ratio", real_or_null(books_cpu_ratio(r, books)));
 	return o;
 }

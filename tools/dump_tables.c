@@ -23,7 +23,7 @@ struct line {
 	const struct dump *dump;
 	const struct report *report;
 	const struct group *group;
-	uint64_t all_charged; /* cycles, by all rows */
+	uint64_t all_cpu; /* cycles, of all rows */
 };
 
 typedef void cell_print(char *cell, const struct line *line);
@@ -75,7 +75,10 @@ static void print_devid(char *cell, const struct line *l)
 
 static void print_queue(char *cell, const struct line *l)
 {
-	snprintf(cell, CELL, "%u", row_of(l)->queue);
+	if (row_of(l)->queue == XENMETER_CONTROL_QUEUE)
+		strcpy(cell, "ctl");
+	else
+		snprintf(cell, CELL, "%u", row_of(l)->queue);
 }
 
 static void print_devices(char *cell, const struct line *l)
@@ -176,7 +179,7 @@ static void print_spurious(char *cell, const struct line *l)
 static void print_cpu(char *cell, const struct line *l)
 {
 	double seconds =
-		xenmeter_seconds(l->report->table, counters_charged(l->group->counter));
+		xenmeter_seconds(l->report->table, counters_cpu(l->group->counter));
 
 	if (l->dump->rate_seconds > 0)
 		text_percent(cell, seconds, l->dump->rate_seconds);
@@ -186,13 +189,13 @@ static void print_cpu(char *cell, const struct line *l)
 
 static void print_share(char *cell, const struct line *l)
 {
-	text_percent(cell, counters_charged(l->group->counter), l->all_charged);
+	text_percent(cell, counters_cpu(l->group->counter), l->all_cpu);
 }
 
 static void print_exact(char *cell, const struct line *l)
 {
 	text_percent(cell, counters_exact(l->group->counter),
-		     counters_charged(l->group->counter));
+		     counters_cpu(l->group->counter));
 }
 
 static void print_each(char *cell, uint64_t cycles, uint64_t requests)
@@ -205,8 +208,7 @@ static void print_each(char *cell, uint64_t cycles, uint64_t requests)
 
 static void print_cycles(char *cell, const struct line *l)
 {
-	print_each(cell, counters_charged(l->group->counter),
-		   l->group->counter[ROW_requests]);
+	print_each(cell, counters_cpu(l->group->counter), l->group->counter[ROW_requests]);
 }
 
 static const struct column guest_columns[] = {
@@ -313,7 +315,7 @@ static int print_groups(const struct dump *d, const struct report *r,
 			const struct groups *groups, const struct column *columns,
 			size_t count)
 {
-	struct line line = { .dump = d, .report = r, .all_charged = report_charged(r) };
+	struct line line = { .dump = d, .report = r, .all_cpu = report_cpu(r) };
 	struct libscols_table *t = new_table();
 	size_t i;
 	int err;
@@ -459,12 +461,13 @@ static uint64_t books_column(const uint64_t *books, size_t column)
 	return slot == WORKER_unattributed ? books_unattributed(books) : books[slot];
 }
 
-static void print_books_seconds(const struct report *r, const uint64_t *books)
+static void print_books_seconds(const struct report *r, const char *whose,
+				const uint64_t *books)
 {
 	char text[TEXT_NUMBER];
 	size_t i;
 
-	printf("%-7s", "seconds");
+	printf("%-7s", whose);
 	for (i = 0; i < BOOKS_COLUMNS; i++) {
 		text_seconds(text, xenmeter_seconds(r->table, books_column(books, i)));
 		printf("%*s", books_columns[i].width, text);
@@ -485,26 +488,44 @@ static void print_books_percent(const uint64_t *books)
 	putchar('\n');
 }
 
+/* All threads together: how well the clocks agree, what other threads did for them. */
+static void print_agreement(const struct report *r, unsigned int workers)
+{
+	uint64_t all[XENMETER_SLOTS];
+	char text[TEXT_NUMBER];
+	double ratio;
+
+	report_books(r, all);
+	ratio = books_cpu_ratio(r, all);
+	printf("%u worker%s, cpu clock agreement ", workers, workers == 1 ? "" : "s");
+	if (isnan(ratio))
+		putchar('-');
+	else
+		printf("%.4f", ratio);
+	if (all[WORKER_offload]) {
+		text_seconds(text, xenmeter_seconds(r->table, all[WORKER_offload]));
+		printf(", offloaded %s s", text);
+		text_percent(text, all[WORKER_offload_unattributed], all[WORKER_offload]);
+		printf(" (%s %% unattributed)", text);
+	}
+	putchar('\n');
+}
+
 static void print_books(const struct report *r)
 {
-	uint64_t books[XENMETER_SLOTS];
-	double ratio;
+	uint64_t workers[XENMETER_SLOTS], control[XENMETER_SLOTS];
+	unsigned int count = report_books_of(r, THREAD_WORKER, workers);
 	size_t i;
 
-	report_books(r, books);
 	printf("\n%-7s", "books");
 	for (i = 0; i < BOOKS_COLUMNS; i++)
 		printf("%*s", books_columns[i].width, books_columns[i].title);
 	putchar('\n');
-	print_books_seconds(r, books);
-	print_books_percent(books);
-	ratio = books_cpu_ratio(r, books);
-	printf("%zu worker%s, cpu clock agreement ", r->workers_count,
-	       r->workers_count == 1 ? "" : "s");
-	if (isnan(ratio))
-		puts("-");
-	else
-		printf("%.4f\n", ratio);
+	print_books_seconds(r, "seconds", workers);
+	print_books_percent(workers);
+	if (report_books_of(r, THREAD_CONTROL, control))
+		print_books_seconds(r, "control", control);
+	print_agreement(r, count);
 }
 
 static void print_when(const char *what, uint64_t ns)

@@ -317,6 +317,21 @@ uint64_t counters_charged(const uint64_t *counter)
 	       sum(counter, ROW_apportioned_parse, ROW_apportioned_respond);
 }
 
+uint64_t counters_cpu(const uint64_t *counter)
+{
+	return counters_charged(counter) + counter[ROW_offload_cycles];
+}
+
+uint64_t report_cpu(const struct report *r)
+{
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		total += counters_cpu(r->rows[i].row.counter);
+	return total;
+}
+
 uint64_t report_charged(const struct report *r)
 {
 	uint64_t total = 0;
@@ -334,6 +349,24 @@ void report_books(const struct report *r, uint64_t *ret_counter)
 	memset(ret_counter, 0, XENMETER_SLOTS * sizeof(*ret_counter));
 	for (i = 0; i < r->workers_count; i++)
 		add(ret_counter, r->workers[i].worker.counter);
+}
+
+unsigned int report_books_of(const struct report *r, enum thread_kind kind,
+			     uint64_t *ret_counter)
+{
+	unsigned int count = 0;
+	size_t i;
+
+	memset(ret_counter, 0, XENMETER_SLOTS * sizeof(*ret_counter));
+	for (i = 0; i < r->workers_count; i++) {
+		const struct xenmeter_worker *w = &r->workers[i].worker;
+
+		if (w->control != (kind == THREAD_CONTROL))
+			continue;
+		add(ret_counter, w->counter);
+		count++;
+	}
+	return count;
 }
 
 uint64_t books_unattributed(const uint64_t *counter)
@@ -403,7 +436,7 @@ static struct group *find_group(struct groups *all, const struct xenmeter_row *r
 /* Nothing was recycled yet: no line for it. */
 static bool empty_sum(const struct xenmeter_row *row)
 {
-	return row->state == XENMETER_RECYCLED && !counters_charged(row->counter);
+	return row->state == XENMETER_RECYCLED && !counters_cpu(row->counter);
 }
 
 /* Whether a row is the first of its device among those taken. */
@@ -438,8 +471,8 @@ static void join(struct group *g, const struct report_row *row)
 static int dearer(const void *a, const void *b)
 {
 	const struct group *one = a, *other = b;
-	uint64_t x = counters_charged(one->counter);
-	uint64_t y = counters_charged(other->counter);
+	uint64_t x = counters_cpu(one->counter);
+	uint64_t y = counters_cpu(other->counter);
 
 	if (x != y)
 		return x < y ? 1 : -1;

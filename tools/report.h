@@ -130,11 +130,28 @@ bool report_same_guest(const struct xenmeter_row *a, const struct xenmeter_row *
 void groups_free(struct groups *groups);
 
 /**
- * report_books() - add up the workers' books
+ * report_books() - add up the books of all threads
  * @report: the report
  * @ret_counter: XENMETER_SLOTS counters, by enum worker_counter
  */
 void report_books(const struct report *report, uint64_t *ret_counter);
+
+/**
+ * report_books_of() - add up the books of one kind of thread
+ * @report: the report
+ * @kind: workers, or the control thread
+ * @ret_counter: XENMETER_SLOTS counters, by enum worker_counter
+ *
+ * Return: how many such threads there are.
+ */
+unsigned int report_books_of(const struct report *report, enum thread_kind kind,
+			     uint64_t *ret_counter);
+
+/**
+ * report_cpu() - cycles that stand in all rows, offloaded ones included
+ * @report: the report
+ */
+uint64_t report_cpu(const struct report *report);
 
 /**
  * report_charged() - cycles that stand in all rows, by their stages
@@ -153,6 +170,12 @@ uint64_t counters_exact(const uint64_t *counter);
  * @counter: by enum row_counter
  */
 uint64_t counters_charged(const uint64_t *counter);
+
+/**
+ * counters_cpu() - all that a row cost: charged and offloaded cycles
+ * @counter: by enum row_counter
+ */
+uint64_t counters_cpu(const uint64_t *counter);
 
 /**
  * books_unattributed() - CPU cycles whose cause could not be told

@@ -36,6 +36,6 @@ unmapped() { "$SIMXL" list | awk -v d="$d" '$1 == d && $5 > 0 { bad = 1 } END { 
 within 5 unmapped || { "$SIMXL" list; fail 'its pages are still mapped'; }
 say 'the disk is back'
 thaw
-retired() { [ "$(dump | jq "[.rows[] | select(.domid == $d and .state == \"retired\")] | length")" = 1 ]; }
+retired() { [ "$(dump | jq "[.rows[] | select(.domid == $d and .queue != null and .state == \"retired\")] | length")" = 1 ]; }
 within 10 retired || fail 'its row is not retired'
 finish

@@ -61,6 +61,8 @@ static void expect_header(void)
 	MEMBER(table_header, generation);
 	MEMBER(table_header, boot_id);
 	MEMBER(table_header, stopped);
+	MEMBER(table_header, irq_time);
+	MEMBER(table_header, steal_time);
 	MEMBER(table_header, reserved);
 }
 
@@ -76,6 +78,8 @@ static void expect_rows(void)
 	MEMBER(worker_row, sequence);
 	MEMBER(worker_row, tid);
 	MEMBER(worker_row, cpu_exact);
+	MEMBER(worker_row, switches);
+	MEMBER(worker_row, kind);
 	MEMBER(worker_row, reserved);
 	MEMBER(worker_row, counter);
 	MEMBER(row, sequence);

@@ -133,6 +133,37 @@ static void test_sync(void)
 	CHECK_EQ(m.not_running, 60);
 }
 
+/* Time that was charged, but that the CPU clock does not show. */
+static void test_stolen(void)
+{
+	struct account a = { 0 };
+	struct meter m;
+
+	meter_start(&m, 0, 0);
+	meter_claim(&m, 1000, &a.exact[STAGE_PARSE]);
+	meter_sync(&m, 900); /* 100 were taken inside a whole segment */
+	CHECK_EQ(m.stolen, 100);
+	/* The two clocks are not read at once: to and fro is not stolen. */
+	meter_claim(&m, 2000, &a.exact[STAGE_PARSE]);
+	meter_sync(&m, 1910);
+	CHECK_EQ(m.stolen, 100);
+	meter_claim(&m, 3000, &a.exact[STAGE_PARSE]);
+	meter_sync(&m, 2900);
+	CHECK_EQ(m.stolen, 100);
+	/* Taken in a segment before a dirty one, which then seems to have run less. */
+	meter_claim(&m, 4000, &a.exact[STAGE_PARSE]);
+	meter_claim_dirty(&m, 4500, 3700, &a.exact[STAGE_SUBMIT]);
+	CHECK_EQ(a.exact[STAGE_SUBMIT], 0);
+	CHECK_EQ(m.stolen, 300);
+	/* What is not running, or asleep, is neither. */
+	meter_claim_dirty(&m, 5500, 4100, &a.exact[STAGE_SUBMIT]);
+	CHECK_EQ(a.exact[STAGE_SUBMIT], 400);
+	CHECK_EQ(meter_wait(&m, 9500, 4150), 50);
+	CHECK_EQ(m.stolen, 300);
+	a.apportioned[STAGE_PARSE] += 50;
+	check_law(&m, account_total(&a));
+}
+
 static void test_share(void)
 {
 	uint64_t left = 10, sum = 0, share;
@@ -195,6 +226,7 @@ int main(void)
 	test_wait();
 	test_claim_dirty();
 	test_sync();
+	test_stolen();
 	test_share();
 	test_settle();
 	test_total();

@@ -208,7 +208,7 @@ static void test_settle_request(void)
 
 static void test_settle_visit(void)
 {
-	struct visit v = { 5, 4, 3, 2, 1 };
+	struct visit v = { 5, 4, 3, 2, 1, 6 };
 	struct table *t = create();
 	struct row *row = claim(t, 7);
 	struct xenmeter *x = open_table();
@@ -223,8 +223,14 @@ static void test_settle_visit(void)
 	CHECK_EQ(got.counter[ROW_rings_broken], 2);
 	CHECK_EQ(got.counter[ROW_pages], 1);
 	CHECK_EQ(got.counter[ROW_pages_mapped], 1);
+	CHECK_EQ(got.counter[ROW_store_events], 6);
 	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	CHECK_EQ(got.counter[ROW_apportioned_parse], 1);
+	row_settle_offload(row, 7);
+	row_settle_offload(row, 8);
+	got = read_row(x, 1);
+	CHECK_EQ(got.counter[ROW_offload_cycles], 15);
+	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	xenmeter_close(x);
 	table_destroy(t);
 }
@@ -236,8 +242,9 @@ static void test_publish(void)
 			   .idle = 500,
 			   .overhead = 50,
 			   .unattributed = 25,
-			   .settled = 400 };
-	struct worker_figures f = { 1, 2, 3, 4, 5 };
+			   .settled = 400,
+			   .stolen = 9 };
+	struct worker_figures f = { 1, 2, 3, 4, 5, 70, 60 };
 	struct table *t = create();
 	struct xenmeter *x = open_table();
 	struct xenmeter_worker got;
@@ -258,6 +265,10 @@ static void test_publish(void)
 	CHECK_EQ(got.counter[WORKER_waits], 3);
 	CHECK_EQ(got.counter[WORKER_audits], 4);
 	CHECK_EQ(got.counter[WORKER_audits_failed], 5);
+	CHECK_EQ(got.counter[WORKER_offload], 70);
+	CHECK_EQ(got.counter[WORKER_offload_charged], 60);
+	CHECK_EQ(got.counter[WORKER_offload_unattributed], 10);
+	CHECK_EQ(got.counter[WORKER_stolen], 9);
 	CHECK_EQ(xenmeter_read_worker(x, 2, &got), -ENOENT);
 	xenmeter_close(x);
 	table_destroy(t);

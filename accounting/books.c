@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Books, from the first boundary to the last.
+ */
+#include <unistd.h>
+
+#include "books.h"
+
+void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
+		uint64_t khz)
+{
+	*b = (struct books){
+		.row = row,
+		.khz = khz,
+		.ns_scale = clock_ns_scale(khz),
+		.checkpoint = khz * CHECKPOINT_MS,
+		.cpu_start_ns = clock_thread_ns(),
+	};
+	meter_start(&b->meter, clock_now(), clock_ns_to_cycles(b->cpu_start_ns, khz));
+	switches_open(&b->switches, khz);
+	row->tid = gettid();
+	row->kind = kind;
+	row->switches = b->switches.detector;
+	books_repair(b, &b->meter.overhead); /* trying it out was a sleep */
+}
+
+void books_close(struct books *b)
+{
+	books_publish(b);
+	switches_close(&b->switches);
+}
+
+uint64_t books_repair(struct books *b, uint64_t *to)
+{
+	uint64_t cpu_ns;
+
+	switches_reset(&b->switches);
+	cpu_ns = clock_thread_ns();
+	meter_claim_dirty(&b->meter, clock_now(), clock_ns_to_cycles(cpu_ns, b->khz), to);
+	return cpu_ns;
+}
+
+/* End the segment that is running, whole or not, with the CPU clock at its end. */
+static uint64_t claim_and_sync(struct books *b, uint64_t *to)
+{
+	uint64_t cpu_ns, now;
+
+	cpu_ns = clock_thread_ns();
+	now = clock_now();
+	if (switches_happened(&b->switches, now - b->meter.last))
+		return books_repair(b, to);
+	meter_claim(&b->meter, now, to);
+	meter_sync(&b->meter, clock_ns_to_cycles(cpu_ns, b->khz));
+	return cpu_ns;
+}
+
+void books_publish(struct books *b)
+{
+	uint64_t cpu_ns = claim_and_sync(b, &b->meter.overhead);
+
+	b->figures.cpu_ns = cpu_ns - b->cpu_start_ns;
+	worker_row_publish(b->row, &b->meter, &b->figures);
+}
+
+uint64_t books_wake(struct books *b)
+{
+	uint64_t cpu_ns;
+
+	switches_reset(&b->switches);
+	cpu_ns = clock_thread_ns();
+	return meter_wait(&b->meter, clock_now(), clock_ns_to_cycles(cpu_ns, b->khz));
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The books of one thread: its meter, read from the clock; its switch detector; its line
+ * in the table. Each worker keeps some, and so does the control thread. Everything here
+ * runs on the thread whose books they are.
+ *
+ * A time stamp tells elapsed time, the kernel's CPU clock tells what ran. The latter is
+ * read where the thread was switched out, before each sleep, and every CHECKPOINT_MS:
+ * what it shows less than the time stamps was stolen or taken by interrupts.
+ */
+#ifndef XENMETER_BOOKS_H
+#define XENMETER_BOOKS_H
+
+#include "clock.h"
+#include "meter.h"
+#include "switches.h"
+#include "table.h"
+
+/* How long charges may go without a look at the CPU clock, and readers without news. */
+#define CHECKPOINT_MS 10
+
+struct books {
+	struct meter meter;
+	struct switches switches;
+	struct worker_figures figures;
+	struct worker_row *row;
+	uint64_t khz;
+	uint64_t ns_scale;   /* see clock_ns_scale() */
+	uint64_t checkpoint; /* cycles between two */
+	uint64_t cpu_start_ns;
+};
+
+/**
+ * books_open() - begin to account for the calling thread
+ * @b: filled in
+ * @row: its line in the table
+ * @kind: what the thread is
+ * @khz: the clock's rate
+ *
+ * See switches_open() for what the detector may be; @b->switches.detector tells.
+ */
+void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
+		uint64_t khz);
+
+/**
+ * books_close() - publish for the last time, and stop watching
+ * @b: the books; their line in the table stands
+ */
+void books_close(struct books *b);
+
+/**
+ * books_repair() - end a segment in which the thread was switched out, and charge it
+ * @b: the books
+ * @to: the payer's counter
+ *
+ * Return: the thread's CPU clock at the segment's end, ns.
+ */
+uint64_t books_repair(struct books *b, uint64_t *to);
+
+/**
+ * books_claim() - end the running segment and charge it
+ * @b: the books
+ * @to: the payer's counter: a field of an account, or of the meter
+ */
+static inline void books_claim(struct books *b, uint64_t *to)
+{
+#ifndef XENMETER_NO_ACCOUNTING
+	uint64_t now = clock_now();
+
+	if (__builtin_expect(switches_happened(&b->switches, now - b->meter.last), 0))
+		books_repair(b, to);
+	else
+		meter_claim(&b->meter, now, to);
+#else
+	(void)b, (void)to;
+#endif
+}
+
+/**
+ * books_publish() - write them into the table, with the CPU clock at their last boundary
+ * @b: the books
+ *
+ * What ran since the last boundary is overhead.
+ */
+void books_publish(struct books *b);
+
+/**
+ * books_checkpoint() - publish, if it is time
+ * @b: the books
+ *
+ * Costs a comparison. To be called wherever a segment has just ended and much may follow.
+ */
+static inline void books_checkpoint(struct books *b)
+{
+	if (__builtin_expect(b->meter.last - b->meter.synced > b->checkpoint, 0))
+		books_publish(b);
+}
+
+/**
+ * books_wake() - the sleep that began with books_publish() has ended
+ * @b: the books
+ *
+ * Return: what of it was CPU, cycles: somebody caused it, and has to be charged all of it.
+ */
+uint64_t books_wake(struct books *b);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Charges of the control thread.
+ *
+ * libxenstore starts a thread that reads the replies and events of the store for us. What
+ * it has run since the last boundary goes to the payer of the segment that ends, as its
+ * offloaded cycles: a reply comes within the segment that asked for it, an event wakes us
+ * for the segment that begins with it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "charge.h"
+#include "device.h"
+
+void charge_open(struct control *c, unsigned int index, uint64_t khz)
+{
+	struct charges *g = &c->charges;
+	char name[HELPERS_NAME_SIZE] = "";
+
+	/* Threads are called like the one that made them, and workers otherwise. */
+	prctl(PR_GET_NAME, name);
+	g->index = index;
+	books_open(&g->books, table_worker(c->table, index), THREAD_CONTROL, khz);
+	helpers_open(&g->helpers, name);
+}
+
+void charge_close(struct control *c)
+{
+	charge_nobody(c);
+	helpers_close(&c->charges.helpers);
+	books_close(&c->charges.books);
+}
+
+/* Whose segment it was pays for what libxenstore's thread did in it. */
+static void charge_helpers(struct charges *g, struct row *row)
+{
+	uint64_t ns = helpers_read_ns(&g->helpers);
+	uint64_t cycles = clock_ns_to_cycles(ns, g->books.khz);
+
+	g->books.figures.offload += cycles;
+	if (!row || !cycles)
+		return;
+	row_settle_offload(row, cycles);
+	g->books.figures.offload_charged += cycles;
+}
+
+void charge_nobody(struct control *c)
+{
+	struct charges *g = &c->charges;
+
+	books_claim(&g->books, &g->books.meter.overhead);
+	g->books.meter.overhead += g->owed;
+	g->owed = 0;
+	charge_helpers(g, NULL);
+	books_checkpoint(&g->books);
+}
+
+void charge_device(struct control *c, struct device *d)
+{
+	struct charges *g = &c->charges;
+	struct account a = { 0 };
+
+	if (!d->control_row) {
+		charge_nobody(c);
+		return;
+	}
+	books_claim(&g->books, &a.exact[STAGE_PARSE]);
+	if (g->causes == 1)
+		a.exact[STAGE_PARSE] += g->owed;
+	else
+		a.apportioned[STAGE_PARSE] += g->owed;
+	g->owed = 0;
+	g->books.meter.settled += row_settle_visit(d->control_row, &d->visit, &a);
+	d->visit = (struct visit){ 0 };
+	charge_helpers(g, d->control_row);
+	books_checkpoint(&g->books);
+}
+
+/* ---- the wait ---- */
+
+void charge_before_wait(struct control *c)
+{
+	charge_nobody(c);
+	books_publish(&c->charges.books);
+}
+
+static void begin_turn(struct charges *g, uint64_t cost, unsigned int causes)
+{
+	g->books.figures.turns++;
+	g->wait = cost;
+	g->causes = g->shares = causes;
+	if (causes)
+		return;
+	g->books.meter.overhead += cost;
+	g->wait = 0;
+}
+
+void charge_after_wait(struct control *c, unsigned int causes)
+{
+	struct charges *g = &c->charges;
+
+	g->books.figures.waits++;
+	begin_turn(g, books_wake(&g->books), causes);
+}
+
+void charge_after_look(struct control *c, unsigned int causes)
+{
+	struct charges *g = &c->charges;
+	uint64_t cost = 0;
+
+	books_claim(&g->books, &cost);
+	begin_turn(g, cost, causes);
+}
+
+void charge_cause(struct control *c)
+{
+	struct charges *g = &c->charges;
+
+	charge_nobody(c);
+	if (g->shares)
+		g->owed = meter_share(&g->wait, g->shares--);
+}
+
+/* All is settled at once: between two segments nothing is open. */
+static void audit(struct books *b)
+{
+	b->figures.audits++;
+	if (!meter_open(&b->meter))
+		return;
+	if (!b->figures.audits_failed++)
+		log_error("control thread: the books do not balance: %llu cycles are open; "
+			  "please report this",
+			  (unsigned long long)meter_open(&b->meter));
+}
+
+void charge_tick(struct control *c)
+{
+	struct charges *g = &c->charges;
+
+	helpers_look(&g->helpers);
+	charge_nobody(c);
+	if (!g->wait)
+		audit(&g->books);
+}
+
+/* ---- rows ---- */
+
+void charge_claim_row(struct control *c, struct device *d)
+{
+	struct row_key key = {
+		.domid = d->guest->domid,
+		.devid = d->devid,
+		.queue = ROW_QUEUE_CONTROL,
+	};
+
+	snprintf(key.device, sizeof(key.device), "%s", d->class->name);
+	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
+	memcpy(key.name, d->guest->name, sizeof(key.name));
+	d->control_row = table_claim_row(c->table, &key, c->charges.index);
+}
+
+void charge_retire_row(struct control *c, struct device *d)
+{
+	charge_device(c, d);
+	table_retire_row(d->control_row);
+	d->control_row = NULL;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Punted I/O, from its beginning to its charge.
+ *
+ * A thread still runs a little after its work has completed, until it sleeps. So those who
+ * shared in one reading stay the sharers until other I/O begins, and if that is another
+ * row's, the clocks are read once more before it does.
+ */
+#include <stdio.h>
+
+#include "punt.h"
+#include "worker.h"
+
+static uint32_t weight(const struct queue *q)
+{
+	return q->punted.under_way + q->punted.ended;
+}
+
+static void drop(struct worker *w, struct queue *q)
+{
+	struct queue **at = &w->punts.sharers;
+
+	if (!q->punted.shares)
+		return;
+	while (*at != q)
+		at = &(*at)->punted.next;
+	*at = q->punted.next;
+	q->punted.shares = false;
+}
+
+static void drop_ended(struct worker *w)
+{
+	struct queue *q, *next;
+
+	for (q = w->punts.sharers; q; q = next) {
+		next = q->punted.next;
+		q->punted.ended = 0;
+		if (!q->punted.under_way)
+			drop(w, q);
+	}
+}
+
+/* What the threads ran; one that is not known yet hides behind no time at all. */
+static uint64_t read_cycles(struct worker *w)
+{
+	struct helpers *h = &w->punts.helpers;
+	uint64_t ns = helpers_read_ns(h);
+
+	if (!ns) {
+		helpers_look(h);
+		ns = helpers_read_ns(h);
+	}
+	return clock_ns_to_cycles(ns, w->books.khz);
+}
+
+static void charge(struct worker *w, uint64_t cycles)
+{
+	struct worker_figures *f = &w->books.figures;
+	uint64_t weights = 0;
+	struct queue *q;
+
+	for (q = w->punts.sharers; q; q = q->punted.next)
+		weights += weight(q);
+	for (q = w->punts.sharers; q && cycles; q = q->punted.next) {
+		uint64_t share = (unsigned __int128)cycles * weight(q) / weights;
+
+		cycles -= share;
+		weights -= weight(q);
+		row_settle_offload(q->row, share);
+		f->offload_charged += share;
+	}
+}
+
+static void settle(struct worker *w)
+{
+	uint64_t cycles = read_cycles(w);
+	struct queue *q;
+
+	w->books.figures.offload += cycles;
+	charge(w, cycles);
+	w->punts.read = true;
+	for (q = w->punts.sharers; q; q = q->punted.next)
+		if (q->punted.under_way)
+			break;
+	if (q)
+		drop_ended(w);
+}
+
+void punt_open(struct worker *w)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "iou-wrk-%d", gettid());
+	helpers_open(&w->punts.helpers, name);
+}
+
+void punt_close(struct worker *w)
+{
+	settle(w);
+	helpers_close(&w->punts.helpers);
+}
+
+void punt_begin(struct queue *q)
+{
+	struct worker *w = q->worker;
+
+	if (w->punts.read) {
+		if (!q->punted.shares || w->punts.sharers->punted.next)
+			settle(w);
+		drop_ended(w);
+		w->punts.read = false;
+	}
+	q->punted.under_way++;
+	if (q->punted.shares)
+		return;
+	q->punted.shares = true;
+	q->punted.next = w->punts.sharers;
+	w->punts.sharers = q;
+}
+
+void punt_end(struct queue *q)
+{
+	struct worker *w = q->worker;
+
+	q->punted.under_way--;
+	q->punted.ended++;
+	if (w->punts.turn == w->books.figures.turns)
+		return;
+	w->punts.turn = w->books.figures.turns;
+	settle(w);
+}
+
+void punt_tick(struct worker *w)
+{
+	helpers_look(&w->punts.helpers);
+	settle(w);
+}
+
+void punt_forget(struct queue *q)
+{
+	if (!q->punted.shares)
+		return;
+	settle(q->worker);
+	drop(q->worker, q);
+}

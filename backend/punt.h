@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Punted I/O: what the kernel does for io_uring in threads of its own (`iou-wrk-*`), such
+ * as flushes and discards. It is CPU that no segment of the worker's has in it; here it is
+ * found and charged to the rows whose I/O it was. Everything runs on the worker.
+ */
+#ifndef XENMETER_PUNT_H
+#define XENMETER_PUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "helpers.h"
+
+struct worker;
+struct queue;
+
+/* Part of struct worker. */
+struct punts {
+	struct helpers helpers;
+	struct queue *sharers; /* queues with such I/O since the last reading */
+	bool read;	       /* and none has begun since */
+	uint64_t turn;	       /* of the last reading */
+};
+
+/* Part of struct queue. */
+struct punted {
+	uint32_t under_way;
+	uint32_t ended; /* since the last reading */
+	bool shares;	/* it is one of the sharers */
+	struct queue *next;
+};
+
+/**
+ * punt_open() - begin to look after the calling worker's threads
+ */
+void punt_open(struct worker *w);
+
+/**
+ * punt_close() - let go of it
+ */
+void punt_close(struct worker *w);
+
+/**
+ * punt_begin() - I/O that the kernel does in a thread of its own is about to begin
+ * @q: whose it is
+ */
+void punt_begin(struct queue *q);
+
+/**
+ * punt_end() - it has ended
+ * @q: whose it was
+ *
+ * With the first of a turn, the threads' clocks are read, and what they ran since the last
+ * reading is divided among all rows in proportion to how much such I/O each had under way.
+ */
+void punt_end(struct queue *q);
+
+/**
+ * punt_tick() - once a second: read what has run meanwhile, look for new threads
+ */
+void punt_tick(struct worker *w);
+
+/**
+ * punt_forget() - the queue is detached: charge it for the last time
+ */
+void punt_forget(struct queue *q);
+
+#endif
