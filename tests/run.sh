@@ -29,7 +29,7 @@ case "${1:-}" in
 	;;
 esac
 
-test_packages="jq qemu-utils man-db groff strace util-linux"
+test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping"
 passed=0 failed=0 skipped=0
 
 # count BUILD: add the last run of meson test to the sums, and show what went wrong

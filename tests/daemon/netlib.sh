@@ -9,6 +9,8 @@
 # when the test's last process does, however it ends. Besides what lib.sh needs, meson
 # sets NETLOAD.
 #
+# lib.sh is the one next to the test, or LIB from there (../daemon/lib.sh).
+#
 # Guest N has 10.77.0.N and fd77::N, the driver domain 10.77.0.254 and fd77::fe.
 
 
@@ -108,12 +110,19 @@ netload() {
 }
 
 # netload_bg FILE DOMID MODE [OPTION...]: in the background, its output in a file; sets
-# BG to its pid, and returns when the vif is connected
+# BG to its pid
 netload_bg() {
 	local out=$1 d=$2; shift 2
 	"$SIMXL" run "$d" "$NETLOAD" "$@" >"$out" 2>"$out.err" &
 	BG=$!
 	PIDS="$PIDS $BG"
+}
+
+# netload_ready DOMID [DEVID]: until both ends are Connected
+netload_ready() {
+	"$SIMXL" wait-state "$1" "vif:${2:-0}" front 4 10 &&
+		"$SIMXL" wait-state "$1" "vif:${2:-0}" back 4 10 ||
+		fail "vif ${2:-0} of $1 does not connect"
 }
 
 # net_up DOMID [NETLOAD-OPTION...]: the guest's namespace and its interface xen0
