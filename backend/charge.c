@@ -3,9 +3,9 @@
  * Charges of the control thread.
  *
  * libxenstore starts a thread that reads the replies and events of the store for us. What
- * it has run since the last boundary goes to the payer of the segment that ends, as its
- * offloaded cycles: a reply comes within the segment that asked for it, an event wakes us
- * for the segment that begins with it.
+ * it has run goes to the next payer who has to do with the store, as its offloaded cycles:
+ * a reply comes within the segment that asked for it, and an event wakes us for the one
+ * that begins with it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -46,15 +46,20 @@ static void charge_helpers(struct charges *g, struct row *row)
 	g->books.figures.offload_charged += cycles;
 }
 
-void charge_nobody(struct control *c)
+void charge_overhead(struct control *c)
 {
 	struct charges *g = &c->charges;
 
 	books_claim(&g->books, &g->books.meter.overhead);
 	g->books.meter.overhead += g->owed;
 	g->owed = 0;
-	charge_helpers(g, NULL);
 	books_checkpoint(&g->books);
+}
+
+void charge_nobody(struct control *c)
+{
+	charge_overhead(c);
+	charge_helpers(&c->charges, NULL);
 }
 
 void charge_device(struct control *c, struct device *d)
@@ -82,7 +87,7 @@ void charge_device(struct control *c, struct device *d)
 
 void charge_before_wait(struct control *c)
 {
-	charge_nobody(c);
+	charge_overhead(c);
 	books_publish(&c->charges.books);
 }
 
@@ -118,7 +123,7 @@ void charge_cause(struct control *c)
 {
 	struct charges *g = &c->charges;
 
-	charge_nobody(c);
+	charge_overhead(c);
 	if (g->shares)
 		g->owed = meter_share(&g->wait, g->shares--);
 }

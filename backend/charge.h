@@ -45,9 +45,14 @@ void charge_close(struct control *c);
 void charge_device(struct control *c, struct device *d);
 
 /**
- * charge_nobody() - what ran since the last boundary was no guest's doing
+ * charge_nobody() - what ran since the last boundary, in the store too, was no guest's doing
  */
 void charge_nobody(struct control *c);
+
+/**
+ * charge_overhead() - likewise, and it had nothing to do with the store
+ */
+void charge_overhead(struct control *c);
 
 /**
  * charge_before_wait() - about to sleep

@@ -648,7 +648,7 @@ void devices_step(struct control *c)
 		if (c->stopping && d->phase != PHASE_DETACHING)
 			continue;
 		d->dirty = false;
-		charge_nobody(c);
+		charge_overhead(c);
 		if (d->phase == PHASE_DETACHING)
 			drop_if_dead(c, d);
 		else

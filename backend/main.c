@@ -399,7 +399,7 @@ static void loop(struct daemon *d)
 			charge_cause(&d->control);
 			take[i](d);
 		}
-		charge_nobody(&d->control);
+		charge_overhead(&d->control);
 		devices_step(&d->control);
 	}
 }

@@ -390,7 +390,8 @@ static void summary(const struct check *c, char *to, size_t size)
 	const struct report *r = c->report;
 	size_t guests = count_guests(r);
 	uint64_t exact = 0, charged = report_charged(r);
-	char percent[TEXT_NUMBER], unattributed[TEXT_NUMBER];
+	char percent[TEXT_NUMBER], unattributed[TEXT_NUMBER], offload[64] = "";
+	uint64_t offloaded = report_offload(r);
 	size_t i;
 
 	if (c->faults.count) {
@@ -403,11 +404,14 @@ static void summary(const struct check *c, char *to, size_t size)
 	text_percent(percent, exact, charged);
 	text_percent(unattributed, books_unattributed(c->books),
 		     c->books[WORKER_elapsed]);
+	if (offloaded)
+		snprintf(offload, sizeof(offload), " and %.2f s offloaded",
+			 xenmeter_seconds(r->table, offloaded));
 	snprintf(to, size,
-		 "books balanced: %zu guest%s, %.2f s charged (%s %% exact), "
+		 "books balanced: %zu guest%s, %.2f s charged (%s %% exact)%s, "
 		 "%s %% unattributed",
 		 guests, guests == 1 ? "" : "s", xenmeter_seconds(r->table, charged),
-		 percent, unattributed);
+		 percent, offload, unattributed);
 }
 
 static void tell(const struct check *c, const char *summed_up)

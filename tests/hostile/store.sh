@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A guest that rewrites its keys for ever is looked at for ever: that stands in its control
+# row, not in the overhead, and not with its neighbour.
+. "$(dirname "$0")/lib.sh"
+
+scene "$(disk a 4M)"
+ctl() { # DOMID: cycles in its control rows; offloaded ones are libxenstore's thread's
+	dump | jq --argjson d "$1" '[.rows[] | select(.domid == $d and .queue == null) |
+		.counters | .exact_parse + .apportioned_parse + .offload_cycles] | add // 0'
+}
+overhead() { dump | jq '.workers[] | select(.kind == "control") | .counters |
+	.overhead + .offload_unattributed'; }
+events() { row "$1" store_events; }
+c1=$(ctl 1); c2=$(ctl 2); o=$(overhead); e=$(events 1)
+offend storm 2000
+sleep 0.5
+c1=$(($(ctl 1) - c1)); c2=$(($(ctl 2) - c2)); o=$(($(overhead) - o)); e=$(($(events 1) - e))
+say "2000 keys, $e events: the offender's $c1 cycles, its neighbour's $c2, overhead $o"
+[ "$e" -ge 1000 ] || fail 'not counted'
+[ "$c1" -gt $((4 * o)) ] || fail 'overhead, not the offender, pays'
+[ "$c1" -gt $((10 * c2)) ] || fail 'the neighbour pays'
+say 'devices that nobody knows are no guest of ours'
+c1=$(ctl 1); o=$(overhead)
+n=0
+while [ $n -lt 50 ]; do
+	xenstore-write "$HOME0/backend/vbd/99/$n/x" 1
+	n=$((n + 1))
+done
+sleep 0.5
+[ $(($(overhead) - o)) -gt $((2 * ($(ctl 1) - c1))) ] || fail 'the guest pays for others'
+undisturbed
+finish
