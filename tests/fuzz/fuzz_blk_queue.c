@@ -162,6 +162,8 @@ static void make_segment(struct blkif_request_segment *s)
 			      : DATA_REF + kind % (MACHINE_PAGES - DATA_REF);
 	s->first_sect = kind & 0x80 ? input_8(&world.in) % 8 : 0;
 	s->last_sect = kind & 0x80 ? input_8(&world.in) % 9 : 7;
+	/* A guest may have its own ring overwritten. */
+	world.raw |= s->gref < DATA_REF;
 }
 
 static void ask(void)

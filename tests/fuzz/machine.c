@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "machine.h"
+#include "trace_format.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POISONS 1
@@ -72,6 +73,7 @@ static struct worker *worker;
 static int report_pipe[2];
 static sem_t may_begin, at_rest;
 static bool begun, rested, ticked;
+static struct trace *trace;
 static unsigned int steps;
 
 /* ---- time ---- */
@@ -602,7 +604,7 @@ struct table *machine_table(void)
 {
 	static struct table *table;
 	struct clock_info clock = { CLOCK_TSC_INVARIANT, 2000000, 25 };
-	char path[] = "/tmp/xenmeter-fuzz-XXXXXX";
+	char path[64] = "/tmp/xenmeter-fuzz-XXXXXX";
 	int fd;
 
 	if (table)
@@ -610,6 +612,9 @@ struct table *machine_table(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	fd = mkstemp(path);
 	MUST(fd >= 0 && !close(fd) && !table_create(path, &clock, 1, 8, &table));
+	MUST(!trace_create(path, table, &clock, 1, 64, &trace));
+	unlink(path);
+	strcat(path, TRACE_SUFFIX);
 	unlink(path);
 	MUST(!pipe2(report_pipe, O_CLOEXEC | O_NONBLOCK));
 	sem_init(&may_begin, 0, 0);
@@ -677,7 +682,10 @@ void machine_run(const struct machine_target *t)
 
 	target = t;
 	config.report_fd = report_pipe[1];
+	config.trace = trace;
 	MUST(!worker_start(&config, &worker));
+	/* A reader has switched the trace on. */
+	*(uint64_t *)worker->trace.until_ms = UINT64_MAX;
 	sem_post(&may_begin);
 	while (sem_wait(&at_rest))
 		;
