@@ -230,11 +230,13 @@ static int open_tap_queue(struct control *c, struct vif *v, unsigned int index, 
 	err = tap_add_queues(v->tap, index + 1);
 	if (!err)
 		err = tap_enable_queue(v->tap, index);
-	if (err)
+	if (err) {
 		device_fail(c, &v->base, err, "cannot enable queue %u of its tap: %s", index,
 			    strerror(-err));
+		return err;
+	}
 	*ret_fd = tap_queue_fd(v->tap, index);
-	return err;
+	return 0;
 }
 
 static int make_queue(struct control *c, struct device *d, unsigned int index,

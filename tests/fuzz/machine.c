@@ -1,0 +1,698 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The made-up machine. Pages that are not mapped are poisoned under ASan, so that a
+ * worker that still looks at them is caught.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "machine.h"
+#include "trace_format.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POISONS 1
+#endif
+#endif
+#ifdef POISONS
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
+#define PAGE	    4096u
+#define CQ_SIZE	    4096u
+#define SQ_SIZE	    256u
+#define MOST_STEPS  20000 /* of one input: more is a worker that does not come to rest */
+#define LAST_COOKIE 3	  /* of worker.c: polls and the tick */
+
+enum cookie { EVENTS = 1, COMMANDS = 2, TICK = 3 };
+
+struct xenevtchn_handle {
+	int fd;
+};
+
+struct xengntdev_handle {
+	int unused;
+};
+
+struct port {
+	bool bound, pending, masked;
+	unsigned int notified;
+};
+
+struct machine machine;
+
+static uint8_t memory[MACHINE_PAGES][PAGE] __attribute__((aligned(4096)));
+static unsigned int mapped[MACHINE_PAGES];
+static struct port ports[MACHINE_PORTS];
+static struct xenevtchn_handle evtchn = { .fd = -1 };
+static struct xengntdev_handle gnttab;
+static unsigned int handles;
+
+static struct {
+	struct io_uring_sqe sqe[SQ_SIZE];
+	struct io_uring_cqe cqe[CQ_SIZE];
+	unsigned int sq_head, sq_tail, cq_head, cq_tail;
+	bool armed[LAST_COOKIE + 1];
+	int command_fd;
+	uint64_t submitted, last_link;
+} ring;
+
+static const struct machine_target *target;
+static struct worker *worker;
+static int report_pipe[2];
+static sem_t may_begin, at_rest;
+static bool begun, rested, ticked;
+static struct trace *trace;
+static unsigned int steps;
+
+/* ---- time ---- */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (clock != CLOCK_MONOTONIC_COARSE)
+		return __real_clock_gettime(clock, ts);
+	ts->tv_sec = machine.now_ms / 1000;
+	ts->tv_nsec = machine.now_ms % 1000 * 1000000;
+	return 0;
+}
+
+/* A perf event for each input would cost more than the input. */
+void switches_open(struct switches *s, uint64_t khz)
+{
+	(void)khz;
+	*s = (struct switches){ .detector = SWITCHES_BY_LENGTH,
+				.suspicious = UINT64_MAX };
+}
+
+void switches_close(struct switches *s)
+{
+	(void)s;
+}
+
+/* ---- memory ---- */
+
+static void page_open(uint32_t gref)
+{
+	ASAN_UNPOISON_MEMORY_REGION(memory[gref], PAGE);
+}
+
+static void page_close(uint32_t gref)
+{
+	if (!mapped[gref])
+		ASAN_POISON_MEMORY_REGION(memory[gref], PAGE);
+}
+
+void machine_poke(uint32_t gref, uint32_t offset, const void *bytes, size_t size)
+{
+	MUST(gref < MACHINE_PAGES && offset <= PAGE && size <= PAGE - offset);
+	page_open(gref);
+	memcpy(memory[gref] + offset, bytes, size);
+	page_close(gref);
+}
+
+void machine_peek(uint32_t gref, uint32_t offset, void *bytes, size_t size)
+{
+	MUST(gref < MACHINE_PAGES && offset <= PAGE && size <= PAGE - offset);
+	page_open(gref);
+	memcpy(bytes, memory[gref] + offset, size);
+	page_close(gref);
+}
+
+/* ---- grants ---- */
+
+xengnttab_handle *xengnttab_open(struct xentoollog_logger *logger, unsigned int flags)
+{
+	(void)logger, (void)flags;
+	handles++;
+	return &gnttab;
+}
+
+int xengnttab_close(xengnttab_handle *handle)
+{
+	MUST(handle == &gnttab);
+	handles--;
+	return 0;
+}
+
+static bool mappable(uint32_t count, uint32_t domid, const uint32_t *ref)
+{
+	uint32_t i;
+
+	MUST(domid == MACHINE_DOMID && count);
+	if (machine.maps_fail) {
+		machine.maps_fail--;
+		return false;
+	}
+	for (i = 0; i < count; i++)
+		if (ref[i] >= MACHINE_PAGES || !machine.grant[ref[i]].valid ||
+		    !machine.grant[ref[i]].writable || ref[i] != ref[0] + i)
+			return false;
+	return true;
+}
+
+static void *map(uint32_t count, uint32_t domid, const uint32_t *ref)
+{
+	uint32_t i;
+
+	if (!mappable(count, domid, ref)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	for (i = 0; i < count; i++) {
+		mapped[ref[i]]++;
+		page_open(ref[i]);
+	}
+	return memory[ref[0]];
+}
+
+void *xengnttab_map_domain_grant_refs(xengnttab_handle *handle, uint32_t count,
+				      uint32_t domid, uint32_t *refs, int prot)
+{
+	(void)prot;
+	MUST(handle == &gnttab);
+	return map(count, domid, refs);
+}
+
+void *xengnttab_map_grant_ref(xengnttab_handle *handle, uint32_t domid, uint32_t ref,
+			      int prot)
+{
+	(void)prot;
+	MUST(handle == &gnttab);
+	return map(1, domid, &ref);
+}
+
+int xengnttab_unmap(xengnttab_handle *handle, void *at, uint32_t count)
+{
+	uint32_t gref = ((uint8_t *)at - memory[0]) / PAGE, i;
+
+	MUST(handle == &gnttab && (uint8_t *)at >= memory[0] && gref < MACHINE_PAGES);
+	for (i = gref; i < gref + count; i++) {
+		MUST(mapped[i]);
+		mapped[i]--;
+		page_close(i);
+	}
+	return 0;
+}
+
+static int16_t copy_one(const xengnttab_grant_copy_segment_t *s)
+{
+	bool from = s->flags == GNTCOPY_source_gref;
+	uint32_t ref = from ? s->source.foreign.ref : s->dest.foreign.ref;
+	uint32_t offset = from ? s->source.foreign.offset : s->dest.foreign.offset;
+
+	MUST(from || s->flags == GNTCOPY_dest_gref);
+	MUST((from ? s->source.foreign.domid : s->dest.foreign.domid) == MACHINE_DOMID);
+	MUST(s->len && s->len <= PAGE && offset <= PAGE - s->len);
+	if (machine.put_off) {
+		machine.put_off--;
+		return GNTST_eagain;
+	}
+	if (ref >= MACHINE_PAGES || !machine.grant[ref].valid)
+		return GNTST_bad_gntref;
+	if (!from && !machine.grant[ref].writable)
+		return GNTST_permission_denied;
+	if (from)
+		machine_peek(ref, offset, s->dest.virt, s->len);
+	else
+		machine_poke(ref, offset, s->source.virt, s->len);
+	return GNTST_okay;
+}
+
+int xengnttab_grant_copy(xengnttab_handle *handle, uint32_t count,
+			 xengnttab_grant_copy_segment_t *segs)
+{
+	uint32_t i;
+
+	MUST(handle == &gnttab && count);
+	if (machine.copies_fail) {
+		machine.copies_fail--;
+		errno = ENOMEM;
+		return -1;
+	}
+	for (i = 0; i < count; i++)
+		segs[i].status = copy_one(&segs[i]);
+	return 0;
+}
+
+/* ---- event channels: a local port is the guest's number ---- */
+
+xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int flags)
+{
+	(void)logger, (void)flags;
+	if (evtchn.fd < 0)
+		evtchn.fd = eventfd(0, EFD_CLOEXEC);
+	handles++;
+	return &evtchn;
+}
+
+int xenevtchn_close(xenevtchn_handle *handle)
+{
+	MUST(handle == &evtchn);
+	handles--;
+	return 0;
+}
+
+int xenevtchn_fd(xenevtchn_handle *handle)
+{
+	return handle->fd;
+}
+
+xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *handle,
+						     uint32_t domid, evtchn_port_t remote)
+{
+	MUST(handle == &evtchn && domid == MACHINE_DOMID);
+	if (!remote || remote >= MACHINE_PORTS || ports[remote].bound) {
+		errno = EINVAL;
+		return -1;
+	}
+	ports[remote] = (struct port){ .bound = true, .pending = true };
+	return remote;
+}
+
+static struct port *bound_port(xenevtchn_handle *handle, evtchn_port_t port)
+{
+	MUST(handle == &evtchn && port < MACHINE_PORTS && ports[port].bound);
+	return &ports[port];
+}
+
+int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port)
+{
+	bound_port(handle, port)->bound = false;
+	return 0;
+}
+
+int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t port)
+{
+	bound_port(handle, port)->notified++;
+	machine.notified++;
+	return 0;
+}
+
+int xenevtchn_unmask(xenevtchn_handle *handle, evtchn_port_t port)
+{
+	bound_port(handle, port)->masked = false;
+	return 0;
+}
+
+static struct port *deliverable(void)
+{
+	unsigned int i;
+
+	for (i = 1; i < MACHINE_PORTS; i++)
+		if (ports[i].pending && !ports[i].masked)
+			return &ports[i];
+	return NULL;
+}
+
+xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *handle)
+{
+	struct port *port = deliverable();
+
+	MUST(handle == &evtchn);
+	if (!port) {
+		errno = EAGAIN;
+		return -1;
+	}
+	port->pending = false;
+	port->masked = true;
+	return port - ports;
+}
+
+void machine_kick(evtchn_port_t port)
+{
+	if (port < MACHINE_PORTS && ports[port].bound)
+		ports[port].pending = true;
+}
+
+/* ---- io_uring ---- */
+
+static void post(uint64_t user_data, int32_t result)
+{
+	MUST(ring.cq_tail - ring.cq_head < CQ_SIZE);
+	ring.cqe[ring.cq_tail++ % CQ_SIZE] =
+		(struct io_uring_cqe){ .user_data = user_data, .res = result };
+}
+
+static void queue_io(const struct io_uring_sqe *sqe)
+{
+	unsigned int i = 0;
+
+	while (machine.io[i].used)
+		i++;
+	MUST(i < MACHINE_IOS - 1);
+	machine.io[i] = (struct machine_io){ .sqe = *sqe,
+					     .used = true,
+					     .number = ++ring.submitted,
+					     .after = ring.last_link };
+	ring.last_link = sqe->flags & IOSQE_IO_HARDLINK ? ring.submitted : 0;
+	machine.ios++;
+}
+
+static void submit_one(const struct io_uring_sqe *sqe)
+{
+	if (sqe->user_data > LAST_COOKIE) {
+		queue_io(sqe);
+		return;
+	}
+	MUST(sqe->user_data && !ring.armed[sqe->user_data]);
+	ring.armed[sqe->user_data] = true;
+	if (sqe->user_data == COMMANDS)
+		ring.command_fd = sqe->fd;
+}
+
+static int consume(struct io_uring *r)
+{
+	unsigned int first = ring.sq_head;
+
+	while (ring.sq_head != r->sq.sqe_tail)
+		submit_one(&ring.sqe[ring.sq_head++ % SQ_SIZE]);
+	return ring.sq_head - first;
+}
+
+static void end_io(struct machine_io *io, int32_t result)
+{
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_IOS; i++)
+		if (machine.io[i].used && machine.io[i].after == io->number)
+			machine.io[i].after = 0;
+	io->used = false;
+	machine.ios--;
+	post(io->sqe.user_data, result);
+}
+
+/* All reads and writes of a descriptor that wait: the first is cancelled; those linked to
+ * it find the interface gone. */
+static int32_t cancel_descriptor(int fd)
+{
+	int32_t result = -ECANCELED, count = 0;
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_IOS; i++) {
+		struct machine_io *io = &machine.io[i];
+
+		if (!io->used || io->sqe.fd != fd || io->sqe.opcode != IORING_OP_READ)
+			continue;
+		end_io(io, result);
+		result = -EBADFD;
+		count++;
+	}
+	return count;
+}
+
+static int32_t cancel_timer(uint64_t user_data)
+{
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_IOS; i++) {
+		struct machine_io *io = &machine.io[i];
+
+		if (!io->used || io->sqe.opcode != IORING_OP_TIMEOUT ||
+		    io->sqe.user_data != user_data)
+			continue;
+		end_io(io, -ECANCELED);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int32_t outcome(const struct machine_io *io)
+{
+	switch (io->sqe.opcode) {
+	case IORING_OP_TIMEOUT:
+		return -ETIME;
+	case IORING_OP_TIMEOUT_REMOVE:
+		return cancel_timer(io->sqe.addr);
+	case IORING_OP_ASYNC_CANCEL:
+		MUST(io->sqe.cancel_flags & IORING_ASYNC_CANCEL_FD);
+		return cancel_descriptor(io->sqe.fd);
+	default:
+		return target->io(io);
+	}
+}
+
+void machine_complete(unsigned int which)
+{
+	unsigned int begun_ios = 0, i;
+
+	for (i = 0; i < MACHINE_IOS; i++)
+		begun_ios += machine.io[i].used && !machine.io[i].after;
+	if (!begun_ios)
+		return;
+	which %= begun_ios;
+	for (i = 0; i < MACHINE_IOS; i++) {
+		struct machine_io *io = &machine.io[i];
+
+		if (!io->used || io->after || which--)
+			continue;
+		end_io(io, outcome(io));
+		return;
+	}
+}
+
+void machine_tick(void)
+{
+	machine.now_ms += 1000;
+	ticked = true;
+}
+
+static void fire(enum cookie cookie)
+{
+	ring.armed[cookie] = false;
+	post(cookie, 1);
+}
+
+static bool command_waits(void)
+{
+	struct pollfd fd = { .fd = ring.command_fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+static void deliver(void)
+{
+	if (ring.armed[EVENTS] && deliverable())
+		fire(EVENTS);
+	if (ring.armed[COMMANDS] && command_waits())
+		fire(COMMANDS);
+	if (ring.armed[TICK] && ticked)
+		fire(TICK);
+	ticked = false;
+}
+
+/* The target is done: only the order to stop is still to come. */
+static void rest(void)
+{
+	if (!rested)
+		sem_post(&at_rest);
+	rested = true;
+	while (!command_waits())
+		poll(&(struct pollfd){ .fd = ring.command_fd, .events = POLLIN }, 1, -1);
+}
+
+static void happen(void)
+{
+	if (!begun) {
+		while (sem_wait(&may_begin))
+			;
+		begun = true;
+	}
+	if (machine.done) {
+		rest();
+	} else {
+		MUST(++steps < MOST_STEPS);
+		target->step(worker);
+	}
+	deliver();
+}
+
+int io_uring_queue_init_params(unsigned int entries, struct io_uring *r,
+			       struct io_uring_params *p)
+{
+	(void)p;
+	MUST(entries == SQ_SIZE);
+	memset(r, 0, sizeof(*r));
+	r->sq.khead = &ring.sq_head;
+	r->sq.ktail = &ring.sq_tail;
+	r->sq.sqes = ring.sqe;
+	r->sq.ring_entries = SQ_SIZE;
+	r->sq.ring_mask = SQ_SIZE - 1;
+	r->cq.khead = &ring.cq_head;
+	r->cq.ktail = &ring.cq_tail;
+	r->cq.cqes = ring.cqe;
+	r->cq.ring_entries = CQ_SIZE;
+	r->cq.ring_mask = CQ_SIZE - 1;
+	return 0;
+}
+
+void io_uring_queue_exit(struct io_uring *r)
+{
+	(void)r;
+}
+
+int io_uring_register_ring_fd(struct io_uring *r)
+{
+	(void)r;
+	return 1;
+}
+
+int io_uring_submit(struct io_uring *r)
+{
+	if (machine.submits_fail) {
+		machine.submits_fail--;
+		return -EBUSY;
+	}
+	return consume(r);
+}
+
+int io_uring_get_events(struct io_uring *r)
+{
+	(void)r;
+	return 0;
+}
+
+int io_uring_submit_and_wait(struct io_uring *r, unsigned int wait_nr)
+{
+	(void)wait_nr;
+	consume(r);
+	do
+		happen();
+	while (ring.cq_head == ring.cq_tail);
+	return 0;
+}
+
+int io_uring_submit_and_get_events(struct io_uring *r)
+{
+	consume(r);
+	happen();
+	return 0;
+}
+
+unsigned int io_uring_peek_batch_cqe(struct io_uring *r, struct io_uring_cqe **cqes,
+				     unsigned int count)
+{
+	unsigned int i;
+
+	(void)r;
+	for (i = 0; i < count && ring.cq_head + i != ring.cq_tail; i++)
+		cqes[i] = &ring.cqe[(ring.cq_head + i) % CQ_SIZE];
+	return i;
+}
+
+/* ---- a run ---- */
+
+bool machine_report(struct message *ret)
+{
+	return read(report_pipe[0], ret, sizeof(*ret)) == sizeof(*ret);
+}
+
+struct table *machine_table(void)
+{
+	static struct table *table;
+	struct clock_info clock = { CLOCK_TSC_INVARIANT, 2000000, 25 };
+	char path[64] = "/tmp/xenmeter-fuzz-XXXXXX";
+	int fd;
+
+	if (table)
+		return table;
+	log_set_level(LOG_LEVEL_ERROR);
+	fd = mkstemp(path);
+	MUST(fd >= 0 && !close(fd) && !table_create(path, &clock, 1, 8, &table));
+	MUST(!trace_create(path, table, &clock, 1, 64, &trace));
+	unlink(path);
+	strcat(path, TRACE_SUFFIX);
+	unlink(path);
+	MUST(!pipe2(report_pipe, O_CLOEXEC | O_NONBLOCK));
+	sem_init(&may_begin, 0, 0);
+	sem_init(&at_rest, 0, 0);
+	return table;
+}
+
+uint64_t machine_charged(const struct row *row)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < 2 * STAGE_COUNT; i++)
+		sum += row->counter[ROW_exact_parse + i];
+	return sum;
+}
+
+void machine_reset(void)
+{
+	uint32_t i;
+
+	memset(&machine, 0, sizeof(machine));
+	memset(&ring, 0, sizeof(ring));
+	memset(ports, 0, sizeof(ports));
+	machine.now_ms = 100000;
+	begun = rested = ticked = false;
+	steps = 0;
+	for (i = 0; i < MACHINE_PAGES; i++) {
+		machine.grant[i] = (struct machine_grant){ true, true };
+		page_open(i);
+		memset(memory[i], 0, PAGE);
+		page_close(i);
+	}
+}
+
+static void check_nothing_held(const struct worker *w)
+{
+	struct request_chunk *chunk;
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_PAGES; i++)
+		MUST(!mapped[i]);
+	for (i = 0; i < MACHINE_PORTS; i++)
+		MUST(!ports[i].bound);
+	MUST(!machine.ios && !w->queues && !w->buffers.in_use);
+	for (chunk = w->chunks; chunk; chunk = chunk->next)
+		for (i = 0; i < REQUEST_CHUNK; i++)
+			MUST(!chunk->request[i].waiter.queue);
+}
+
+static void check_books(const struct worker_row *wr)
+{
+	const uint64_t *c = wr->counter;
+
+	MUST(!c[WORKER_open] && !c[WORKER_audits_failed]);
+	MUST(c[WORKER_charged] + c[WORKER_idle] + c[WORKER_overhead] +
+		     c[WORKER_unattributed] ==
+	     c[WORKER_elapsed]);
+}
+
+void machine_run(const struct machine_target *t)
+{
+	struct worker_config config = { .table = machine_table(), .khz = 2000000 };
+	struct message m;
+
+	target = t;
+	config.report_fd = report_pipe[1];
+	config.trace = trace;
+	MUST(!worker_start(&config, &worker));
+	/* A reader has switched the trace on. */
+	*(uint64_t *)worker->trace.until_ms = UINT64_MAX;
+	sem_post(&may_begin);
+	while (sem_wait(&at_rest))
+		;
+	check_nothing_held(worker);
+	worker_stop(worker);
+	MUST(!handles);
+	check_books(table_worker(machine_table(), 0));
+	while (machine_report(&m))
+		;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine for one worker of the daemon: Xen's event channels and grants, the kernel's
+ * io_uring, time, and a guest's memory, all made up in this process. The worker's own
+ * thread runs the real loop; each time it would wait, machine.c asks the target what
+ * happens next, so that an input always runs the same way.
+ *
+ * Whatever the worker does with a page that is not mapped, a port that is not bound or a
+ * grant beyond its page is a fault, and so is what it still holds at the end.
+ */
+#ifndef XENMETER_FUZZ_MACHINE_H
+#define XENMETER_FUZZ_MACHINE_H
+
+#include <liburing.h>
+
+#include "fuzz.h"
+#include "queue.h"
+#include "table.h"
+#include "worker.h"
+
+#define MACHINE_DOMID 7
+#define MACHINE_PAGES 64
+#define MACHINE_PORTS 16 /* of the guest: 1 to 15 */
+#define MACHINE_IOS   1024
+
+/* An I/O that the worker has submitted. */
+struct machine_io {
+	struct io_uring_sqe sqe;
+	bool used;
+	uint64_t number; /* in the order of submission */
+	uint64_t after;	 /* begins when this one has ended; 0: has begun */
+};
+
+struct machine_grant {
+	bool valid, writable;
+};
+
+struct machine {
+	struct machine_grant grant[MACHINE_PAGES];
+	uint64_t now_ms;
+	struct machine_io io[MACHINE_IOS];
+	unsigned int ios;
+	/* How often what comes next fails. */
+	unsigned int put_off, copies_fail, maps_fail, submits_fail;
+	unsigned int notified;
+	/* The worker is at rest and the target has seen what it waited for. */
+	bool done;
+};
+
+extern struct machine machine;
+
+/* What a target gives. */
+struct machine_target {
+	/* Something happens: at least one byte of the input is used, or, without input,
+	 * all comes to an end; machine.done then. */
+	void (*step)(struct worker *w);
+	/* What an I/O to a descriptor comes to: a result, with the memory filled in. */
+	int32_t (*io)(const struct machine_io *io);
+};
+
+/**
+ * machine_run() - start a worker, let it run until the target is done, stop it
+ * @target: whose steps
+ *
+ * Checks the books, and that nothing is held.
+ */
+void machine_run(const struct machine_target *target);
+
+/* ---- for targets, in step() ---- */
+
+/**
+ * machine_reset() - pages zeroed and granted, nothing else
+ */
+void machine_reset(void);
+
+/**
+ * machine_table() - the accounting table of all inputs
+ */
+struct table *machine_table(void);
+
+/**
+ * machine_poke() - the guest writes into a page of its own
+ */
+void machine_poke(uint32_t gref, uint32_t offset, const void *bytes, size_t size);
+
+/**
+ * machine_peek() - the guest reads
+ */
+void machine_peek(uint32_t gref, uint32_t offset, void *bytes, size_t size);
+
+/**
+ * machine_kick() - the guest sends an event through a port of its own
+ */
+void machine_kick(evtchn_port_t port);
+
+/**
+ * machine_tick() - a second has passed
+ */
+void machine_tick(void);
+
+/**
+ * machine_complete() - an I/O that has begun ends
+ * @which: counted among those, modulo their number
+ */
+void machine_complete(unsigned int which);
+
+/**
+ * machine_report() - the next message from the worker
+ *
+ * Return: whether there was one.
+ */
+bool machine_report(struct message *ret);
+
+/**
+ * machine_charged() - cycles that stand in a row
+ */
+uint64_t machine_charged(const struct row *row);
+
+#endif
