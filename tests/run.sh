@@ -29,7 +29,8 @@ case "${1:-}" in
 	;;
 esac
 
-test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping"
+test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
+	curl apache2-utils busybox-static"
 passed=0 failed=0 skipped=0
 
 # count BUILD: add the last run of meson test to the sums, and show what went wrong
@@ -102,12 +103,12 @@ step "build with ASan and UBSan" build build-asan -Db_sanitize=address,undefined
 step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
 
 laws
-suites build unit abi sim guests daemon books hostile
+suites build unit abi sim guests daemon net books hostile
 if [ "$quick" = yes ]; then
 	export XENMETER_SNAPSHOTS=1000000
 	suites build-asan unit abi sim guests hostile
 else
-	suites build-asan unit abi sim guests daemon books hostile
+	suites build-asan unit abi sim guests daemon net books hostile
 fi
 suites build-tsan threads
 if [ "$quick" = yes ]; then

@@ -159,6 +159,14 @@ in_guest() {
 	ip netns exec "$ns" "$@"
 }
 
+# in_guest_bg DOMID COMMAND...: in the background until the test ends; sets BG to its pid
+in_guest_bg() {
+	local ns=xm$1; shift
+	ip netns exec "$ns" "$@" &
+	BG=$!
+	PIDS="$PIDS $BG"
+}
+
 # clean DOMID: the report of its bridge has neither violations nor errors
 clean() {
 	expect_json "$W/xm$1.out" '.protocol_violations == 0 and .tx.error == 0 and
