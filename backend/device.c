@@ -572,6 +572,14 @@ static void stay(struct control *c, struct device *d, enum xenbus_state own)
 		d->class->changed(c, d);
 }
 
+/* Has the frontend let go since it was looked at last? It may have closed and started over
+ * meanwhile. */
+static bool has_closed(const struct device *d, enum xenbus_state frontend)
+{
+	return frontend == XenbusStateClosing || frontend == XenbusStateClosed ||
+	       (frontend == XenbusStateInitialising && d->frontend_seen != frontend);
+}
+
 static void step(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
@@ -586,9 +594,9 @@ static void step(struct control *c, struct device *d)
 		replace(c, d);
 		return;
 	}
-	if (own == XenbusStateInitialising || frontend == XenbusStateClosing ||
-	    frontend == XenbusStateClosed)
+	if (own == XenbusStateInitialising || has_closed(d, frontend))
 		d->failed = false;
+	d->frontend_seen = frontend;
 	if (d->phase == PHASE_IDLE &&
 	    (own == XenbusStateConnected || own == XenbusStateInitialised ||
 	     own == XenbusStateReconfigured)) {
