@@ -594,6 +594,14 @@ static bool vanished(const struct device *d)
 	return d->gone && d->phase == PHASE_IDLE;
 }
 
+/* Has the frontend let go since it was looked at last? It may have closed and started over
+ * meanwhile. */
+static bool has_closed(const struct device *d, enum xenbus_state frontend)
+{
+	return frontend == XenbusStateClosing || frontend == XenbusStateClosed ||
+	       (frontend == XenbusStateInitialising && d->frontend_seen != frontend);
+}
+
 static void step(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
@@ -606,9 +614,9 @@ static void step(struct control *c, struct device *d)
 		d->gone = true;
 	if (vanished(d))
 		return;
-	if (own == XenbusStateInitialising || frontend == XenbusStateClosing ||
-	    frontend == XenbusStateClosed)
+	if (own == XenbusStateInitialising || has_closed(d, frontend))
 		d->failed = false;
+	d->frontend_seen = frontend;
 	if (d->phase == PHASE_IDLE &&
 	    (own == XenbusStateConnected || own == XenbusStateInitialised ||
 	     own == XenbusStateReconfigured)) {

@@ -52,6 +52,7 @@ struct device {
 	bool dirty;	 /* something has changed */
 	bool gone;	 /* its directory was removed */
 	bool failed;	 /* not tried again until the frontend has closed */
+	enum xenbus_state frontend_seen; /* the frontend's state when it was read last */
 	bool complained; /* there is an error node of ours */
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */

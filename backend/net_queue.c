@@ -343,14 +343,20 @@ static bool receive(struct net_queue *q)
 
 /* ---- a visit ---- */
 
-/* Room that the guest gave is work, too, though it is used when a frame comes. */
+/* Room that the guest gave is work, too, though it is used when a frame comes. It counts
+ * once: an index that goes back and forth gives none. */
 static void count_room(struct net_queue *q)
 {
+	uint32_t more;
+
 	if (!q->rx_page)
 		return;
 	if (q->rx_events->event && serves(q) && ring_look_for(&q->rx, 1) == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
-	q->rx_events->taken += q->rx.req_seen - q->rx_seen;
+	more = q->rx.req_seen - q->rx_seen;
+	if (more > NET_RING_SLOTS)
+		return;
+	q->rx_events->taken += more;
 	q->rx_seen = q->rx.req_seen;
 }
 

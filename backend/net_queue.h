@@ -138,7 +138,7 @@ struct net_queue {
 	unsigned int rx_count;
 	struct net_rx_slot rx_slot[NET_RING_SLOTS];
 	unsigned int rx_slots; /* of the batch */
-	uint32_t rx_seen;      /* the guest's producer index when it was looked at last */
+	uint32_t rx_seen;      /* the furthest that the guest's producer index was */
 	uint32_t rx_needs;     /* slots, for the frame that waits */
 	uint64_t rx_waits_ms;  /* since when no frame could be placed; 0: it does not wait */
 	bool rx_stalled;
