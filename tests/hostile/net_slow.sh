@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A guest that gives no room, or one slot a second: what waits is bounded, what is old is
+# dropped after ten seconds, the kernel keeps a queue of the tap and drops the rest, all of
+# it counted in the guest's row (XSA 392, 424).
+. "$(dirname "$0")/net_lib.sh"
+
+net_scene
+ip link set vif1.0 txqueuelen 100
+"$HOSTILE/ether" send vif1.0 10000000 1000 1000 &
+SENDER=$!
+PIDS="$PIDS $SENDER"
+offend_bg net_slow 11
+within 10 grep -q starving "$W/offender" || fail 'not connected'
+before=$(rss)
+within 20 grep -q starved "$W/offender" || fail 'gone'
+flat "$before" 200 'eleven seconds of frames'
+within 20 grep -q fed "$W/offender" || fail 'it is not served again'
+ended $OFFENDER
+kill $SENDER
+full=$(row 1 rx_dropped_full); tap=$(row 1 rx_dropped_tap)
+say "$(row 1 rx_frames) frames, $full of them too old; $tap dropped by the kernel"
+[ "$full" -gt 20 ] || fail 'what was too old is not counted'
+[ "$tap" -gt 1000 ] || fail 'what the kernel dropped is not counted'
+paid rx_parse_cycles
+for d in 2 3; do
+	expect_row $d rx_dropped_full 0
+	expect_row $d rx_dropped_tap 0
+done
+net_undisturbed
+finish
