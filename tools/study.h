@@ -23,7 +23,7 @@ enum study_method {
 
 /* A guest in an interval, or in many; in seconds of one CPU. */
 struct study_cell {
-	double charged; /* exact and apportioned */
+	double charged; /* exact, apportioned and offloaded */
 	double exact;	/* of it */
 	uint64_t proxy[METHODS];
 	double estimate[METHODS];
@@ -36,7 +36,7 @@ struct study_guest {
 struct study_interval {
 	double begin; /* seconds since the study began */
 	double length;
-	double cpu;		 /* of the workers, for guests or not */
+	double cpu;		 /* of all threads, for guests or not */
 	double unsplit[METHODS]; /* of it, when no guest did anything */
 	size_t cells;		 /* guests known then */
 	struct study_cell *cell; /* by guest */
@@ -116,7 +116,7 @@ void study_error_of(const struct study *s, size_t guest, enum study_method metho
 double study_misplaced(const struct study *s, enum study_method method);
 
 /**
- * study_cpu() - the workers' CPU over the whole study, seconds
+ * study_cpu() - the daemon's CPU over the whole study, seconds
  */
 double study_cpu(const struct study *s);
 

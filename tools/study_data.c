@@ -3,9 +3,10 @@
  * What a study is made of: differences of reports, and the estimates' arithmetic.
  *
  * The CPU to be split is what the table shows for the interval: what rows were charged,
- * and what the workers did for no guest or could not tell. Rows are written at each
- * visit, so both sides of the comparison are of the same moments; the workers' own sums
- * are written less often and would differ by what is on its way.
+ * and what the daemon's threads did for no guest or could not tell, helpers' work
+ * included. Rows are written at each visit, so both sides of the comparison are of the
+ * same moments; the threads' own sums are written less often and would differ by what is
+ * on its way.
  */
 #include <errno.h>
 #include <math.h>
@@ -56,7 +57,7 @@ static int grow_cells(struct study_interval *in, size_t count)
 static void fill_cell(struct study_cell *cell, const struct report *since,
 		      const uint64_t *counter)
 {
-	cell->charged = xenmeter_seconds(since->table, counters_charged(counter));
+	cell->charged = xenmeter_seconds(since->table, counters_cpu(counter));
 	cell->exact = xenmeter_seconds(since->table, counters_exact(counter));
 	cell->proxy[METHOD_PAGES] = counter[ROW_pages];
 	cell->proxy[METHOD_REQUESTS] = counter[ROW_requests];
@@ -84,7 +85,7 @@ static int fill_cells(struct study *s, struct study_interval *in,
 	return 0;
 }
 
-static double workers_cpu(const struct report *since, const struct study_interval *in)
+static double daemon_cpu(const struct report *since, const struct study_interval *in)
 {
 	uint64_t books[XENMETER_SLOTS];
 	double charged = 0;
@@ -95,7 +96,8 @@ static double workers_cpu(const struct report *since, const struct study_interva
 	report_books(since, books);
 	return charged +
 	       xenmeter_seconds(since->table,
-				books[WORKER_overhead] + books_unattributed(books));
+				books[WORKER_overhead] + books_unattributed(books) +
+					books[WORKER_offload_unattributed]);
 }
 
 /* N_i * CPU_0 / sum of N; the CPU of an interval without any N is nobody's. */
@@ -124,7 +126,7 @@ static int fill_interval(struct study *s, struct study_interval *in,
 	groups_free(&groups);
 	if (err)
 		return err;
-	in->cpu = workers_cpu(since, in);
+	in->cpu = daemon_cpu(since, in);
 	for (m = 0; m < METHODS; m++)
 		estimate(in, m);
 	return 0;

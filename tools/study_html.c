@@ -98,7 +98,7 @@ static void put_head(FILE *f, const struct study *s)
 		style, when, study_length(s), s->intervals,
 		1000 * study_length(s) / s->intervals);
 	fprintf(f,
-		"<p>The driver domain's workers used %.3f s of CPU. %.3f s of it were "
+		"<p>xenmeterd used %.3f s of CPU. %.3f s of it were "
 		"charged to %zu guest%s as measured",
 		study_cpu(s), all.charged, s->guests, s->guests == 1 ? "" : "s");
 	if (all.charged > 0)
@@ -186,7 +186,7 @@ static void put_bars(FILE *f, const struct study *s, const size_t *order, size_t
 
 	fprintf(f,
 		"<h2>CPU of the whole study, seconds</h2>\n<p class=\"quiet\">What each "
-		"guest was charged, and what it would have been charged if the workers' "
+		"guest was charged, and what it would have been charged if the "
 		"CPU of each interval were split in proportion to pages exchanged, to "
 		"requests, or to bytes. Percentages are errors of the charge.</p>\n"
 		"<svg width=\"1120\" height=\"%zu\" role=\"img\">\n",
@@ -543,10 +543,9 @@ static void put_method(FILE *f)
 {
 	fputs("<h2>Method</h2>\n<p>The charge is what xenmeterd measured: every cycle "
 	      "that "
-	      "a worker ran goes to the guest that caused it, exact if it ran for that "
-	      "guest alone, and else as its stated share. The estimates split, for each "
-	      "interval, all CPU of the workers (charged, overhead, and of unknown "
-	      "cause) "
+	      "it ran goes to the guest that caused it, exact if it ran for that guest "
+	      "alone, and else as its stated share. The estimates split, for each "
+	      "interval, all its CPU (charged, overhead, and of unknown cause) "
 	      "in proportion to what guests did in it; the CPU of an interval in which "
 	      "none did anything is nobody's. By pages is the method of Cherkasova and "
 	      "Gardner (USENIX ATC 2005), with each grant that is mapped, copied or used "

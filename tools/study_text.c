@@ -24,7 +24,7 @@ static void print_head(const struct study *s)
 	struct study_cell all;
 
 	study_sum_all(s, &all);
-	printf("%zu intervals, %.1f s; the workers' CPU %.3f s, %.3f s of it charged to "
+	printf("%zu intervals, %.1f s; the daemon's CPU %.3f s, %.3f s of it charged to "
 	       "guests",
 	       s->intervals, study_length(s), study_cpu(s), all.charged);
 	if (all.charged > 0)
@@ -151,7 +151,7 @@ void study_csv(const struct study *s, FILE *f)
 {
 	size_t i, k;
 
-	fputs("begin_seconds,length_seconds,domid,name,uuid,workers_cpu_seconds,"
+	fputs("begin_seconds,length_seconds,domid,name,uuid,daemon_cpu_seconds,"
 	      "charged_seconds,exact_seconds,pages,by_pages_seconds,requests,"
 	      "by_requests_seconds,bytes,by_bytes_seconds\n",
 	      f);

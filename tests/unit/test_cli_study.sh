@@ -51,7 +51,7 @@ the <mover>           0.200      2.400  +1100.0   0.600   +200.0   1.800   +800.
 all, sum of |err|     2.000      2.400    200.0   2.400     20.0   2.400    140.0
 TEXT
 	head -n 5 "$dir/got" | diff "$dir/expected" - || fail "the table"
-	said "the workers' CPU 2.400 s, 2.000 s of it charged to guests (100.0 % exact)"
+	said "the daemon's CPU 2.400 s, 2.000 s of it charged to guests (100.0 % exact)"
 	said "Looking on took"
 	csv
 	html
@@ -63,7 +63,7 @@ TEXT
 }
 
 csv() {
-	head -n 1 "$dir/csv" | grep -q '^begin_seconds,length_seconds,domid,name,uuid,workers_cpu_seconds,charged_seconds,' ||
+	head -n 1 "$dir/csv" | grep -q '^begin_seconds,length_seconds,domid,name,uuid,daemon_cpu_seconds,charged_seconds,' ||
 		fail "the columns"
 	# Names may have commas: count the columns that follow them from the end.
 	awk -F, 'NR > 1 { charged += $(NF - 7); pages += $(NF - 4) }

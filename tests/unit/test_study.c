@@ -18,6 +18,7 @@ enum { SECOND, FIRST, THIRD, IDLER, HEIR };
 static char path[256];
 static struct table *table;
 static struct meter meter;
+static struct worker_figures figures;
 static struct study study;
 static struct report *before;
 
@@ -55,8 +56,6 @@ static void work(struct row *row, uint64_t exact, uint64_t apportioned, uint32_t
 
 static void publish(void)
 {
-	struct worker_figures figures = { 0 };
-
 	meter.last = meter.start + meter.settled + meter.overhead + meter.unattributed +
 		     meter.idle;
 	worker_row_publish(table_worker(table, 0), &meter, &figures);
@@ -181,19 +180,39 @@ static void test_sums(void)
 	free(order);
 }
 
+/* What other threads did for a guest is charged to it; what they did for none is CPU. */
+static void test_offload(struct row *heir)
+{
+	const struct study_interval *in;
+
+	work(heir, 1000, 0, 1, 1);
+	row_settle_offload(heir, 7000);
+	figures.offload = 7500;
+	figures.offload_charged = 7000;
+	end_interval();
+	in = &study.interval[study.intervals - 1];
+	CHECK_NEAR(in->cell[HEIR].charged, 0.008);
+	CHECK_NEAR(in->cell[HEIR].exact, 0.001);
+	CHECK_NEAR(in->cpu, 0.0085);
+	CHECK_NEAR(in->cell[HEIR].estimate[METHOD_PAGES], 0.0085);
+}
+
 /* The row of a guest that is gone is taken by another: nobody gets what was not his. */
-static void test_recycled(struct row *gone)
+static struct row *test_recycled(struct row *gone)
 {
 	struct study_cell sum;
+	struct row *heir;
 
 	table_retire_row(gone);
-	work(claim(20, "heir"), 5000, 0, 1, 1);
+	heir = claim(20, "heir");
+	work(heir, 5000, 0, 1, 1);
 	end_interval();
 	CHECK_EQ(study.guests, 5);
 	study_sum(&study, HEIR, 0, study.intervals, &sum);
 	CHECK_NEAR(sum.charged, 0.005);
 	study_sum(&study, FIRST, 0, study.intervals, &sum);
 	CHECK_NEAR(sum.charged, 0.005);
+	return heir;
 }
 
 int main(void)
@@ -232,7 +251,7 @@ int main(void)
 	end_interval();
 	test_errors();
 	test_sums();
-	test_recycled(first);
+	test_offload(test_recycled(first));
 
 	report_free(before);
 	study_free(&study);
