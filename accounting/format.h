@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define TABLE_MAGIC   "XENMETER"
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 /* The oldest reader that can read this version. */
 #define TABLE_COMPATIBLE 1
 

@@ -245,9 +245,9 @@ static void transmit(struct net_queue *q)
 	when = net_tx_take(q);
 	if (when && when != UINT64_MAX)
 		wake_at(q, when);
-	charge_tx(q, STAGE_PARSE);
 	if (!q->tx_count)
-		return;
+		return; /* looking is no frame's cost */
+	charge_tx(q, STAGE_PARSE);
 	if (q->moves) {
 		net_tx_copy(q);
 		charge_tx(q, STAGE_GRANT);
@@ -395,7 +395,7 @@ static bool visit(struct queue *base)
 	}
 	transmit(q);
 	more |= look_again(q);
-	charge_tx(q, STAGE_PARSE);
+	queue_charge(base, STAGE_PARSE);
 	more |= receive(q);
 	count_room(q);
 	if (q->rx_stalled)
