@@ -659,7 +659,9 @@ static void check_nothing_held(const struct worker *w)
 		MUST(!mapped[i]);
 	for (i = 0; i < MACHINE_PORTS; i++)
 		MUST(!ports[i].bound);
-	MUST(!machine.ios && !w->queues && !w->buffers.in_use);
+	MUST(!machine.ios);
+	MUST(!w->queues);
+	MUST(!w->buffers.in_use);
 	for (chunk = w->chunks; chunk; chunk = chunk->next)
 		for (i = 0; i < REQUEST_CHUNK; i++)
 			MUST(!chunk->request[i].waiter.queue);
