@@ -14,8 +14,8 @@
 #include "blk_queue.h"
 #include "machine.h"
 
-#define RING_REF 0u
-#define DATA_REF 8u
+#define RING_REF 60u /* of zeros in a list: a page of data */
+#define DATA_REF 0u
 #define PORT	 3u
 #define SECTORS	 4096u
 
@@ -158,12 +158,11 @@ static void make_segment(struct blkif_request_segment *s)
 {
 	uint8_t kind = input_8(&world.in);
 
-	s->gref = kind & 0x40 ? input_32(&world.in)
-			      : DATA_REF + kind % (MACHINE_PAGES - DATA_REF);
+	s->gref = kind & 0x40 ? input_32(&world.in) : DATA_REF + kind % RING_REF;
 	s->first_sect = kind & 0x80 ? input_8(&world.in) % 8 : 0;
 	s->last_sect = kind & 0x80 ? input_8(&world.in) % 9 : 7;
 	/* A guest may have its own ring overwritten. */
-	world.raw |= s->gref < DATA_REF;
+	world.raw |= s->gref >= RING_REF;
 }
 
 static void ask(void)
@@ -190,7 +189,7 @@ static void ask(void)
 static void ask_indirect(void)
 {
 	uint16_t count = input_16(&world.in) % 300;
-	uint32_t list = DATA_REF + input_8(&world.in) % (MACHINE_PAGES - DATA_REF), i;
+	uint32_t list = DATA_REF + input_8(&world.in) % RING_REF, i;
 	uint8_t tail[40] = { 0 };
 
 	if (ring_full())
@@ -441,7 +440,7 @@ static void configure(void)
 	uint32_t i;
 
 	world.disk = (struct disk){ .kind = flags & 1 ? DISK_NULL : DISK_FILE,
-				    .fd = 99,
+				    .fd = MACHINE_FD,
 				    .size = SECTORS * 512,
 				    .sector_size = flags & 2 ? 4096 : 512 };
 	*c = (struct blk_queue_config){
@@ -489,7 +488,7 @@ static void begin(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct machine_target target = { step, disk_io };
+	static const struct machine_target target = { .step = step, .io = disk_io };
 
 	machine_reset();
 	memset(&world, 0, sizeof(world));

@@ -17,7 +17,7 @@
 
 #define QUEUES	 2u
 #define DATA_REF 8u
-#define TAP_FD	 99
+#define TAP_FD	 MACHINE_FD
 
 enum action {
 	SEND,
@@ -260,17 +260,19 @@ static int32_t take_vector(const struct io_uring_sqe *sqe)
 }
 
 /* A frame for the guest: what the kernel says of it, the input says. */
-static int32_t give_frame(const struct io_uring_sqe *sqe)
+static int32_t give_frame(void *to, size_t room)
 {
-	uint8_t *memory = (uint8_t *)(uintptr_t)sqe->addr, kind = input_8(&world.in);
+	uint8_t *memory = to, kind = input_8(&world.in);
 	uint32_t size = kind & 0x80 ? input_16(&world.in) : kind;
 
+	if (!world.in.left || kind % 8 == 0)
+		return -EAGAIN;
 	if (kind == 0x7f)
 		return -EIO;
-	if (size > sqe->len)
-		size = sqe->len;
+	if (size > room)
+		size = room;
 	memset(memory, 0, size);
-	if (size > TAP_HEADER_SIZE + 40) {
+	if (size > TAP_HEADER_SIZE + 48) {
 		input_bytes(&world.in, memory, TAP_HEADER_SIZE);
 		input_bytes(&world.in, memory + TAP_HEADER_SIZE + 12, 3);
 		input_bytes(&world.in, memory + TAP_HEADER_SIZE + 23, 1);
@@ -286,8 +288,6 @@ static int32_t tap_io(const struct machine_io *io)
 
 	MUST(sqe->fd == TAP_FD || sqe->fd == TAP_FD + 1);
 	switch (sqe->opcode) {
-	case IORING_OP_READ:
-		return world.in.left ? give_frame(sqe) : -EBADFD;
 	case IORING_OP_WRITE:
 		touch((void *)(uintptr_t)sqe->addr, sqe->len);
 		check_header((void *)(uintptr_t)sqe->addr, sqe->len - TAP_HEADER_SIZE);
@@ -577,7 +577,9 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct machine_target target = { step, tap_io };
+	static const struct machine_target target = { .step = step,
+						      .io = tap_io,
+						      .read = give_frame };
 	unsigned int i;
 	bool split;
 

@@ -68,13 +68,14 @@ static struct {
 	uint64_t submitted, last_link;
 } ring;
 
-static const struct machine_target *target;
 static struct worker *worker;
 static int report_pipe[2];
 static sem_t may_begin, at_rest;
 static bool begun, rested, ticked;
 static struct trace *trace;
 static unsigned int steps;
+
+static const struct machine_target *target;
 
 /* ---- time ---- */
 
@@ -88,6 +89,23 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 	ts->tv_sec = machine.now_ms / 1000;
 	ts->tv_nsec = machine.now_ms % 1000 * 1000000;
 	return 0;
+}
+
+/* The tap is read without the ring. */
+ssize_t __real_read(int fd, void *to, size_t size);
+ssize_t __wrap_read(int fd, void *to, size_t size);
+
+ssize_t __wrap_read(int fd, void *to, size_t size)
+{
+	int32_t result;
+
+	if (!target || fd < MACHINE_FD)
+		return __real_read(fd, to, size);
+	result = target->read(to, size);
+	if (result >= 0)
+		return result;
+	errno = -result;
+	return -1;
 }
 
 /* A perf event for each input would cost more than the input. */
@@ -395,34 +413,15 @@ static void end_io(struct machine_io *io, int32_t result)
 	post(io->sqe.user_data, result);
 }
 
-/* All reads and writes of a descriptor that wait: the first is cancelled; those linked to
- * it find the interface gone. */
-static int32_t cancel_descriptor(int fd)
-{
-	int32_t result = -ECANCELED, count = 0;
-	unsigned int i;
-
-	for (i = 0; i < MACHINE_IOS; i++) {
-		struct machine_io *io = &machine.io[i];
-
-		if (!io->used || io->sqe.fd != fd || io->sqe.opcode != IORING_OP_READ)
-			continue;
-		end_io(io, result);
-		result = -EBADFD;
-		count++;
-	}
-	return count;
-}
-
-static int32_t cancel_timer(uint64_t user_data)
+/* What waits under that cookie ends. */
+static int32_t cancel(uint64_t user_data)
 {
 	unsigned int i;
 
 	for (i = 0; i < MACHINE_IOS; i++) {
 		struct machine_io *io = &machine.io[i];
 
-		if (!io->used || io->sqe.opcode != IORING_OP_TIMEOUT ||
-		    io->sqe.user_data != user_data)
+		if (!io->used || io->sqe.user_data != user_data)
 			continue;
 		end_io(io, -ECANCELED);
 		return 0;
@@ -435,11 +434,11 @@ static int32_t outcome(const struct machine_io *io)
 	switch (io->sqe.opcode) {
 	case IORING_OP_TIMEOUT:
 		return -ETIME;
-	case IORING_OP_TIMEOUT_REMOVE:
-		return cancel_timer(io->sqe.addr);
+	case IORING_OP_POLL_ADD:
+		return POLLIN;
 	case IORING_OP_ASYNC_CANCEL:
-		MUST(io->sqe.cancel_flags & IORING_ASYNC_CANCEL_FD);
-		return cancel_descriptor(io->sqe.fd);
+		MUST(!io->sqe.cancel_flags);
+		return cancel(io->sqe.addr);
 	default:
 		return target->io(io);
 	}

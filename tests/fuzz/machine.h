@@ -22,6 +22,7 @@
 #define MACHINE_PAGES 64
 #define MACHINE_PORTS 16 /* of the guest: 1 to 15 */
 #define MACHINE_IOS   1024
+#define MACHINE_FD    10000 /* the first that is made up */
 
 /* An I/O that the worker has submitted. */
 struct machine_io {
@@ -56,6 +57,8 @@ struct machine_target {
 	void (*step)(struct worker *w);
 	/* What an I/O to a descriptor comes to: a result, with the memory filled in. */
 	int32_t (*io)(const struct machine_io *io);
+	/* What a read without the ring comes to: bytes, or -errno. */
+	int32_t (*read)(void *to, size_t size);
 };
 
 /**
