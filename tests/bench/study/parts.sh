@@ -115,8 +115,8 @@ study_mixed() {
 	local load
 	start_host
 	random_file file 256
-	random_file log 64
-	disk_guest logger "$dir/log"
+	random_file journal 64
+	disk_guest logger "$dir/journal"
 	disk_guest reader "$dir/file"
 	disk_guest pest null:1G
 	web_guest
