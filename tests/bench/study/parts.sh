@@ -17,17 +17,19 @@ web_point() {
 				$3 / n, $4 / n, $5 / n, $1 / $4, 100 * $3 / $1, errors, $4 * 1e6 / us }'
 }
 
-# How well CPU follows the rate of page exchanges: over all points, a line through 0.
+# How well CPU follows the rate of page exchanges, over all points: the correlation, and
+# what the method assumes, that each page costs the same.
 follows() {
-	awk '{ x = $13; y = $4; xx += x * x; xy += x * y; yy += y * y; sy += y; n++
+	awk '{ x = $13; y = $4; sx += x; sy += y; xx += x * x; xy += x * y; yy += y * y; n++
 		cost = $10
 		if (n == 1 || cost < low) low = cost
 		if (n == 1 || cost > high) high = cost }
 		END {
+			r = (n * xy - sx * sy) / sqrt((n * xx - sx * sx) * (n * yy - sy * sy))
 			slope = xy / xx
-			left = yy - 2 * slope * xy + slope * slope * xx
-			printf("CPU %% = %.5f x pages/s explains %.1f %% of the variance; a page cost %.2f to %.2f us, %.1f to 1\n",
-				slope, 100 * (1 - left / (yy - sy * sy / n)), low, high, high / low)
+			printf("CPU and pages/s: correlation %.2f; at one price a page, %.2f us, CPU is wrong by %.0f %% (root mean square)\n",
+				r, 1e4 * slope, 100 * sqrt((yy - slope * xy) / yy))
+			printf("a page cost %.2f to %.2f us, %.1f to 1\n", low, high, high / low)
 		}'
 }
 
@@ -115,8 +117,8 @@ study_mixed() {
 	local load
 	start_host
 	random_file file 256
-	random_file log 64
-	disk_guest logger "$dir/log"
+	random_file journal 64
+	disk_guest logger "$dir/journal"
 	disk_guest reader "$dir/file"
 	disk_guest pest null:1G
 	web_guest
