@@ -24,7 +24,7 @@ sent=0 stream=2
 # send NUMBER OPTION...
 send() {
 	local n=$1; shift
-	netload "$one" generate --json -n "$n" --rate 4000 --dst "$to" --stream $stream "$@" \
+	netload "$one" generate --json --delay 0.3 -n "$n" --rate 4000 --dst "$to" --stream $stream "$@" \
 		>"$W/one.out" 2>"$W/one.err" || { cat "$W/one.err" "$W/one.out"; fail "$*"; }
 	expect_json "$W/one.out" ".tx.okay == $n and .sent == $n"
 	stream=$((stream + 1)) sent=$((sent + n))

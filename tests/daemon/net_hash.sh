@@ -17,7 +17,7 @@ sink=$BG
 set_up() { [ "$(row "$two" control_requests)" -ge 7 ]; }
 within 10 set_up || fail "no hash: $(row "$two" control_requests)"
 sleep 0.2 # its answer to the last message may be on its way
-netload "$one" generate --json -n 2000 --rate 4000 --flows 200 --size 300 \
+netload "$one" generate --json --delay 0.3 -n 2000 --rate 4000 --flows 200 --size 300 \
 	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@" >"$W/one.out" || fail 'generate'
 came() { [ "$(row "$two" rx_frames)" = 2000 ]; }
 within 10 came || fail "$(row "$two" rx_frames) of 2000 frames came"

@@ -18,7 +18,7 @@ within 10 added || fail 'no filter was set'
 passed=0 filtered=0
 counted() { [ "$(row "$two" rx_frames)" = $passed ] && [ "$(row "$two" rx_filtered)" = $filtered ]; }
 # send NUMBER MAC
-send() { netload "$one" generate --json -n "$1" --rate 2000 --dst "$2" >/dev/null || fail "to $2"; }
+send() { netload "$one" generate --json --delay 0.3 -n "$1" --rate 2000 --dst "$2" >/dev/null || fail "to $2"; }
 pass() { send "$@"; passed=$((passed + $1)); }
 stop() { send "$@"; filtered=$((filtered + $1)); }
 expect_counted() {

@@ -183,9 +183,9 @@ static int workers_run(struct run *run)
 	return -err;
 }
 
-static void hold(struct run *run)
+static void hold(struct run *run, double seconds)
 {
-	uint64_t end = worker_now_ns() + (uint64_t)(run->options->hold_seconds * 1e9);
+	uint64_t end = worker_now_ns() + (uint64_t)(seconds * 1e9);
 
 	while (!stopping() && worker_now_ns() < end)
 		service(run);
@@ -231,10 +231,11 @@ static enum netload_exit run_all(struct run *run)
 
 	if (run_init(run))
 		return NETLOAD_FAILED;
+	hold(run, run->options->delay_seconds);
 	if (!run_control(run) && run->options->mode != MODE_CONNECT && workers_run(run))
 		return NETLOAD_FAILED;
 	if (run->options->mode == MODE_CONNECT)
-		hold(run);
+		hold(run, run->options->hold_seconds);
 	late = netfront_disconnect(run->front);
 	report_run(run->options, run->front, run->workers, run->info.queues, run->streams,
 		   &run->control);

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# `rate` bounds what a guest sends, all of its queues together, from the moment it is
+# written; what it receives is not bounded.
+. "$(dirname "$0")/netlib.sh"
+
+quiet
+net_host
+one=$(guest one); two=$(guest two)
+vif_attach "$one" 0 --set rate=50000,50000 # a megabyte a second
+vif_attach "$two"
+netload_bg "$W/one.out" "$one" generate --json --queues 2 --time 100 --size 1000
+sender=$BG
+"$SIMXL" wait-state "$one" vif:0 back 4
+b=$(back "$one" 0)
+
+now_us() { echo $(($(date +%s%N) / 1000)); }
+# measure: sets SPEED to what the guest sends in a second or more, bytes a second
+measure() {
+	local bytes us
+	bytes=$(row "$one" tx_bytes); us=$(now_us)
+	sleep 1.5
+	bytes=$(($(row "$one" tx_bytes) - bytes)); us=$(($(now_us) - us))
+	SPEED=$((bytes * 1000 / (us / 1000)))
+	say "$1: $SPEED bytes a second"
+}
+# bounded RATE: a tenth and a burst more than the rate at most; and not nothing
+bounded() {
+	[ $SPEED -lt $(($1 + $1 / 5)) ] || fail "$SPEED is too fast for $1"
+	[ $SPEED -gt $(($1 / 4)) ] || fail "$SPEED is too slow for $1"
+}
+sleep 0.2
+measure 'rate=50000,50000'; bounded 1000000
+xenstore-write "$b/rate" 400000,100000
+sleep 0.2
+measure 'rate=400000,100000'; bounded 4000000
+xenstore-rm "$b/rate"
+sleep 0.2
+measure 'no rate'
+[ $SPEED -gt 8000000 ] || fail 'it is limited still'
+xenstore-write "$b/rate" 20000,100000
+sleep 0.3
+measure 'rate=20000,100000'; bounded 200000
+
+say 'what it receives is not bounded'
+end "$sender"
+netload_bg "$W/one.out" "$one" sink --json --time 100
+sink=$BG
+"$SIMXL" wait-state "$one" vif:0 back 4
+before=$(row "$one" rx_frames)
+netload "$two" generate --json --delay 0.3 -n 2000 --rate 4000 --size 1000 \
+	--dst "00:16:3e:00:$(printf %02x "$one"):00" >"$W/two.out" || fail 'generate'
+all() { [ $(($(row "$one" rx_frames) - before)) = 2000 ]; }
+within 2 all || fail 'it does not come'
+end "$sink"
+finish

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A guest that gives no room to receive: what comes for it is dropped after ten seconds
+# and counted, the daemon's memory does not grow, its neighbour is served meanwhile; when
+# it gives room again, frames come. With the argument `carrier` it waits for the minute
+# after which the vif has no carrier.
+. "$(dirname "$0")/netlib.sh"
+
+quiet
+net_host
+deaf=$(guest deaf); other=$(guest other); sender=$(guest sender)
+mac() { echo "00:16:3e:00:$(printf %02x "$1"):00"; }
+for d in "$deaf" "$other" "$sender"; do
+	vif_attach "$d"
+	# A bridge sends what is for an address unknown to it to all.
+	bridge fdb replace "$(mac "$d")" dev "vif$d.0" master static
+done
+rss() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
+# send DOMID NUMBER
+send() {
+	netload "$sender" generate --json --delay 0.3 -n "$2" --rate 5000 --size 1500 --dst "$(mac "$1")" \
+		>/dev/null || fail "send to $1"
+}
+netload_bg "$W/deaf.out" "$deaf" sink --json --rx-slots 8 --no-refill --time 200
+deaf_pid=$BG
+netload_bg "$W/other.out" "$other" sink --json --time 200
+other_pid=$BG
+"$SIMXL" wait-state "$deaf" vif:0 back 4
+"$SIMXL" wait-state "$other" vif:0 back 4
+
+before=$(rss)
+send "$deaf" 5000
+got=$(row "$deaf" rx_frames)
+[ "$got" = 8 ] || fail "it has 8 slots, and got $got frames"
+send "$other" 2000
+others() { [ "$(row "$other" rx_frames)" = 2000 ]; }
+within 5 others || fail "its neighbour got $(row "$other" rx_frames) of 2000 frames"
+grown=$(($(rss) - before))
+say "the daemon has grown by $grown KiB"
+[ "${SANITIZE:-none}" != none ] || [ $grown -lt 8192 ] || fail 'that is too much'
+dropped() { [ "$(row "$deaf" rx_dropped_full)" -ge 32 ]; }
+within 20 dropped || fail "$(row "$deaf" rx_dropped_full) were dropped"
+kernels() { [ "$(row "$deaf" rx_dropped_tap)" -gt 3000 ]; }
+within 5 kernels || fail "of those that the kernel dropped, $(row "$deaf" rx_dropped_tap)"
+
+carrier() { cat "/sys/class/net/vif$deaf.0/carrier"; }
+[ "$(carrier)" = 1 ] || fail 'no carrier, so soon'
+if [ "${1:-}" = carrier ]; then
+	off() { [ "$(carrier)" = 0 ]; }
+	within 75 off || fail 'it has its carrier after a minute'
+	grep -q 'does not receive: carrier off' "$LOG" || fail 'nothing is said'
+fi
+end "$deaf_pid"
+expect_json "$W/deaf.out" '.rx.frames == 8 and .protocol_violations == 0'
+
+say 'it receives again'
+n=$(row "$deaf" rx_frames)
+netload_bg "$W/deaf.out" "$deaf" sink --json --time 200
+deaf_pid=$BG
+"$SIMXL" wait-state "$deaf" vif:0 back 4
+[ "$(carrier)" = 1 ] || fail 'no carrier'
+send "$deaf" 500
+again() { [ $(($(row "$deaf" rx_frames) - $(row "$deaf" rx_dropped_full) - n)) -ge 400 ]; }
+within 10 again || fail 'no frames'
+end "$deaf_pid"; end "$other_pid"
+expect_json "$W/deaf.out" '.rx.frames >= 500 and .verify.bad == 0'
+expect_json "$W/other.out" '.rx.frames == 2000 and .verify.bad == 0 and .verify.lost == 0'
+finish
