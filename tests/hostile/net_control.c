@@ -57,7 +57,7 @@ static void keys(void)
 	expect(INVALID, type, UINT32_MAX, 1, 0);
 }
 
-static void mapping(const uint32_t entries[ENTRIES], uint32_t count, uint32_t first,
+static void mapping(const uint32_t *entries, uint32_t count, uint32_t first,
 		    uint32_t status)
 {
 	uint32_t got;
@@ -71,7 +71,7 @@ static void mappings(void)
 {
 	const uint16_t size = XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE;
 	const uint16_t set = XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING;
-	uint32_t entries[ENTRIES + 1] = { 0 };
+	uint32_t entries[NETFRONT_PAGE_SIZE / 4] = { 0 }; /* as much as is copied */
 
 	expect(INVALID, set, ref, 1, 0); /* of a mapping that has no size yet */
 	expect(INVALID, size, 129, 0, 0);

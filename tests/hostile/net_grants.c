@@ -4,7 +4,8 @@
  * that only that domain has); the same many times. Then for the frames that come: unknown,
  * foreign, read-only, and revoked between the posting and the copy. A frame with a bad
  * grant fails as a whole. Prints how many were sent, how many of them fail, how many
- * receive slots are bad; more frames than those have to come.
+ * received ones fail; more frames than those have to come, of 100 bytes, or with a second
+ * argument of 9000, which take three slots each.
  */
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #define NR_RX_BAD  4
 #define UNKNOWN	   0x7fffffff
 #define FRAME_SIZE 100 /* of those that come */
+
+#define CHAIN_SIZE  9000
+#define CHAIN_SLOTS 3
 
 static struct net_guest guest;
 static unsigned int sent, failing;
@@ -119,18 +123,60 @@ static unsigned int bad_receive(uint32_t foreign)
 	return bad;
 }
 
+/* A frame in three slots, the grant of slot @bad_at not good: that slot says so, the others
+ * have their part, and the flags tell where the frame ends. */
+static void bad_in_received_chain(unsigned int bad_at, uint32_t bad, uint32_t good)
+{
+	static uint16_t id = 0x2000;
+	static const int16_t lengths[CHAIN_SLOTS] = { 4096, 4096, CHAIN_SIZE - 2 * 4096 };
+
+	for (unsigned int i = 0; i < CHAIN_SLOTS; i++)
+		post(id + i, i == bad_at ? bad : good);
+	for (unsigned int i = 0; i < CHAIN_SLOTS; i++) {
+		struct netif_rx_response r;
+
+		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_RX, 10000, &r));
+		CHECK(r.id == id + i && !r.offset);
+		CHECK(r.status == (i == bad_at ? NETIF_RSP_ERROR : lengths[i]));
+		CHECK(r.flags == (i + 1 < CHAIN_SLOTS ? NETRXF_more_data : 0));
+	}
+	id += CHAIN_SLOTS;
+}
+
+/* Returns how many failed. */
+static unsigned int bad_receive_chains(uint32_t foreign)
+{
+	void *page;
+	int64_t ref = netfront_raw_page(guest.queue, true, &page);
+
+	CHECK(ref >= 0);
+	for (unsigned int i = 0; i < CHAIN_SLOTS; i++) {
+		bad_in_received_chain(i, UNKNOWN, ref);
+		bad_in_received_chain(i, foreign, ref);
+		bad_in_received_chain(i, guest.ref, ref);
+		bad_in_received_chain(CHAIN_SLOTS, 0, ref); /* the same page thrice */
+	}
+	return 3 * CHAIN_SLOTS;
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t foreign = argc > 1 ? strtoul(argv[1], NULL, 10) : UNKNOWN;
 	struct netif_rx_response first;
 	unsigned int bad;
 
-	net_guest_connect((struct netfront_config){ .rx_slots = 1 }, &guest);
+	net_guest_connect((struct netfront_config){ .rx_slots = argc > 2 ? CHAIN_SLOTS : 1 },
+			  &guest);
 	netfront_set_rx_slots(guest.queue, 0);
-	CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_RX, 10000, &first));
-	bad_in_chains(foreign);
-	bad_between_good();
-	bad = bad_receive(foreign);
+	for (int slots = argc > 2 ? CHAIN_SLOTS : 1; slots; slots--)
+		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_RX, 10000, &first));
+	if (argc > 2) {
+		bad = bad_receive_chains(foreign);
+	} else {
+		bad_in_chains(foreign);
+		bad_between_good();
+		bad = bad_receive(foreign);
+	}
 	CHECK(net_backend_state(&guest) == 4);
 	printf("%u %u %u\n", sent, failing, bad);
 	fflush(stdout);

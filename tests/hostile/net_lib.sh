@@ -59,13 +59,17 @@ net_undisturbed() {
 	within 10 back_and_forth || fail 'the neighbours stand still'
 	kill -INT "$NEIGHBOUR"; wait "$NEIGHBOUR" || :
 	kill -INT "$ECHO"; wait "$ECHO" || :
+	# The first ones may come before the bridge has heard of the carrier, the last may be
+	# on their way; the daemon has lost none.
 	expect_json "$W/neighbour.out" '.verify.bad == 0 and .verify.foreign == 0 and
-		.verify.lost == 0 and .verify.good > 20 and .verify.good == .sent and
+		.verify.lost <= 4 and .verify.good > 20 and .sent - .verify.good < 64 and
 		.protocol_violations == 0 and .tx.error == 0 and .tx.dropped == 0'
 	expect_json "$W/echo.out" '.verify.bad == 0 and .verify.foreign == 0 and
-		.verify.lost == 0 and .protocol_violations == 0 and .tx.error == 0'
+		.verify.lost <= 4 and .protocol_violations == 0 and .tx.error == 0'
 	local d; for d in 2 3; do
 		for c in refused errors rings_broken control_requests; do expect_row $d $c 0; done
+		for c in grant header tap; do expect_row $d tx_dropped_$c 0; done
+		for c in grant size full tap; do expect_row $d rx_dropped_$c 0; done
 	done
 	few_events
 }
