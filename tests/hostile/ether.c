@@ -80,8 +80,8 @@ static void catch_frames(int fd, unsigned long number)
 	puts("listening");
 	fflush(stdout);
 	while (number) {
-		ssize_t n = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from,
-				     &length);
+		ssize_t n = recvfrom(fd, frame, sizeof(frame), 0,
+				     (struct sockaddr *)&from, &length);
 
 		if (n < 0)
 			exit(1);
@@ -100,7 +100,8 @@ int main(int argc, char **argv)
 
 	if (argc >= 5 && !strcmp(argv[1], "send")) {
 		send_frames(open_interface(argv[2], ETHERTYPE_EXPERIMENT), number,
-			    strtoul(argv[4], NULL, 10), argc > 5 ? strtoul(argv[5], NULL, 10) : 0,
+			    strtoul(argv[4], NULL, 10),
+			    argc > 5 ? strtoul(argv[5], NULL, 10) : 0,
 			    argc > 6 ? argv[6] : NULL);
 		return 0;
 	}

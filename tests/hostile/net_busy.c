@@ -2,9 +2,9 @@
 /*
  * Frames both ways as fast as they go, and a second thread that does harm meanwhile.
  * `fatal N`: a lie that ends the vif, in the middle of it (XSA-90); then it goes on
- * kicking while the vif is disabled, and connects anew, N times (XSA-374). `storm`: events
- * on every channel, until it is killed; asked to close, it says so at once, and goes on
- * (XSA-331).
+ * kicking while the vif is disabled, and connects anew, N times (XSA-374). `storm`:
+ * events on every channel, until it is killed; asked to close, it says so at once, and
+ * goes on (XSA-331).
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,10 +55,12 @@ static void fatal_in_the_middle(unsigned int which)
 
 	stop = false;
 	CHECK(!pthread_create(&thread, NULL, kicker, NULL));
-	for (int i = 0; i < 200 && !(stats->tx_frames > 300 && stats->rx_frames > 20); i++)
+	for (int i = 0; i < 200 && !(stats->tx_frames > 300 && stats->rx_frames > 20);
+	     i++)
 		send_and_receive(1);
 	rounds_busy += stats->tx_frames > 300 && stats->rx_frames > 20;
-	netfront_raw_request(guest.queue, NETFRONT_RING_TX, &lies[which % 3], sizeof(lies[0]));
+	netfront_raw_request(guest.queue, NETFRONT_RING_TX, &lies[which % 3],
+			     sizeof(lies[0]));
 	netfront_kick(guest.queue);
 	net_wait_state(&guest, 5);
 	usleep(20000); /* of kicking */
@@ -86,7 +88,8 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "storm";
 	unsigned int rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
-	struct netfront_config config = { .features = NETFRONT_CONTROL, .timeout_ms = 3000 };
+	struct netfront_config config = { .features = NETFRONT_CONTROL,
+					  .timeout_ms = 3000 };
 	pthread_t thread;
 
 	alarm(60); /* whoever is to kill it may be gone */

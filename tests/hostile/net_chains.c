@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chains of slots that are odd and not fatal: each has an answer of its own, and the frame
- * after it is served. Prints how many frames were sent that are to reach the kernel, be
- * refused, and be dropped for their headers.
+ * Chains of slots that are odd and not fatal: each has an answer of its own, and the
+ * frame after it is served. Prints how many frames were sent that are to reach the
+ * kernel, be refused, and be dropped for their headers.
  */
 #include "net_hostile.h"
 
@@ -118,7 +118,8 @@ static void checksums(void)
 static void gso_on(char kind, uint8_t type)
 {
 	net_write_frame(guest.page, kind, guest.frame);
-	net_slot(&guest, guest.ref, 0, guest.frame, NETTXF_csum_blank | NETTXF_extra_info);
+	net_slot(&guest, guest.ref, 0, guest.frame,
+		 NETTXF_csum_blank | NETTXF_extra_info);
 	net_gso(&guest, type, 100, 0);
 	net_push(&guest);
 	CHECK(net_answers(&guest) == NETIF_RSP_OKAY);
@@ -141,7 +142,8 @@ static void segmentation(void)
 static void many_extras(void)
 {
 	net_write_frame(guest.page, 't', guest.frame);
-	net_slot(&guest, guest.ref, 0, guest.frame, NETTXF_csum_blank | NETTXF_extra_info);
+	net_slot(&guest, guest.ref, 0, guest.frame,
+		 NETTXF_csum_blank | NETTXF_extra_info);
 	for (unsigned int i = 1; i < NETFRONT_ENTRIES; i++)
 		net_gso(&guest, XEN_NETIF_GSO_TYPE_TCPV4, i,
 			i + 1 < NETFRONT_ENTRIES ? XEN_NETIF_EXTRA_FLAG_MORE : 0);

@@ -26,8 +26,8 @@ static void expect(uint32_t status, uint16_t type, uint32_t a, uint32_t b, uint3
 
 	CHECK(!netfront_control(guest.front, type, data, &got, &unused));
 	if (got != status)
-		fprintf(stderr, "type %u (%#x, %#x, %#x): %u, not %u\n", type, a, b, c, got,
-			status);
+		fprintf(stderr, "type %u (%#x, %#x, %#x): %u, not %u\n", type, a, b, c,
+			got, status);
 	CHECK(got == status);
 	sent++;
 }
@@ -108,7 +108,8 @@ static void unknown(void)
 		expect(UNKNOWN, types[i], ref, ref, ref);
 }
 
-/* As fast as the ring takes them, each answered with every byte in its place (XSA-216). */
+/* As fast as the ring takes them, each answered with every byte in its place (XSA-216).
+ */
 static void storm(void)
 {
 	unsigned int asked = 0, answered = 0;
@@ -116,17 +117,20 @@ static void storm(void)
 
 	while (answered < STORM) {
 		for (; asked < STORM && asked - answered < ENTRIES; asked++) {
-			struct xen_netif_ctrl_request r = { .id = asked, .type = 77,
-							    .data = { 1, 2, 0x5a5a5a5a } };
+			struct xen_netif_ctrl_request r = {
+				.id = asked, .type = 77, .data = { 1, 2, 0x5a5a5a5a }
+			};
 
-			netfront_raw_request(guest.queue, NETFRONT_RING_CONTROL, &r, sizeof(r));
+			netfront_raw_request(guest.queue, NETFRONT_RING_CONTROL, &r,
+					     sizeof(r));
 		}
 		struct netfront_raw raw;
 
 		netfront_ring_raw(guest.queue, NETFRONT_RING_CONTROL, &raw);
 		__atomic_store_n((uint32_t *)raw.page, raw.req_prod, __ATOMIC_RELEASE);
 		netfront_raw_notify(guest.queue, NETFRONT_RING_CONTROL);
-		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_CONTROL, ANSWER_MS, bytes));
+		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_CONTROL, ANSWER_MS,
+					    bytes));
 		const struct xen_netif_ctrl_response *a = (const void *)bytes;
 
 		CHECK(a->id == (uint16_t)answered && a->type == 77);
@@ -142,8 +146,9 @@ int main(void)
 	void *page;
 	int64_t got;
 
-	net_guest_connect((struct netfront_config){ .queues = 2, .features = NETFRONT_CONTROL },
-			  &guest);
+	net_guest_connect(
+		(struct netfront_config){ .queues = 2, .features = NETFRONT_CONTROL },
+		&guest);
 	got = netfront_raw_page(guest.queue, false, &page);
 	CHECK(got >= 0);
 	ref = got;

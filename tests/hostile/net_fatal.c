@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One lie (argument) that the backend does not forgive: no answer, Closing, Closed. Then
- * kicking on, with a ring that looks right again, is of no use and does no harm (XSA-374).
+ * kicking on, with a ring that looks right again, is of no use and does no harm
+ * (XSA-374).
  */
 #include <string.h>
 

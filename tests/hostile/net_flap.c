@@ -9,8 +9,10 @@
 
 #include "net_hostile.h"
 
-static const char *const garbage[] = { "1", "0", "", "x", "-1", "4294967295", "256", "4083",
-				       "18446744073709551616", "0x10", " 1", "4082" };
+static const char *const garbage[] = { "1",    "0",    "",
+				       "x",    "-1",   "4294967295",
+				       "256",  "4083", "18446744073709551616",
+				       "0x10", " 1",   "4082" };
 #define NR_GARBAGE (sizeof(garbage) / sizeof(garbage[0]))
 
 static struct net_guest guest;
@@ -22,8 +24,8 @@ static void flap(unsigned long times, unsigned int seed)
 		CHECK(!netfront_set_state(guest.front, rand_r(&seed) % 9));
 		if (times % 4 == 0) {
 			netfront_raw_request(guest.queue, NETFRONT_RING_TX,
-					     &(struct netif_tx_request){ .gref = guest.ref,
-									 .size = 100 },
+					     &(struct netif_tx_request){
+						     .gref = guest.ref, .size = 100 },
 					     sizeof(struct netif_tx_request));
 			netfront_raw_notify(guest.queue, NETFRONT_RING_TX);
 			usleep(rand_r(&seed) % 2000);
@@ -60,7 +62,8 @@ static void wait_for(unsigned int state)
 static void headroom(void)
 {
 	for (unsigned int i = 0; i < 4 * NR_GARBAGE; i++) {
-		CHECK(!netfront_set_key(guest.front, "xdp-headroom", garbage[i % NR_GARBAGE]));
+		CHECK(!netfront_set_key(guest.front, "xdp-headroom",
+					garbage[i % NR_GARBAGE]));
 		CHECK(!netfront_set_state(guest.front, 7));
 		wait_for(8);
 		CHECK(!netfront_set_state(guest.front, 4));

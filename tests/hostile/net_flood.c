@@ -28,12 +28,13 @@ int main(int argc, char **argv)
 {
 	const char *which = argc > 1 ? argv[1] : "tx";
 	unsigned long count = strtoul(argc > 2 ? argv[2] : "1000", NULL, 10);
-	enum netfront_ring ring = !strcmp(which, "rx")	    ? NETFRONT_RING_RX
+	enum netfront_ring ring = !strcmp(which, "rx")	      ? NETFRONT_RING_RX
 				  : !strcmp(which, "control") ? NETFRONT_RING_CONTROL
 							      : NETFRONT_RING_TX;
 	struct net_guest guest;
 
-	net_guest_connect((struct netfront_config){ .features = NETFRONT_CONTROL }, &guest);
+	net_guest_connect((struct netfront_config){ .features = NETFRONT_CONTROL },
+			  &guest);
 	usleep(50000);
 	if (!strcmp(which, "swing"))
 		swing(&guest, count);

@@ -14,6 +14,13 @@ busy() {
 	within 10 moved || fail 'nothing comes in'
 }
 
+no_link() { ! has_link vif1.0; }
+
+no_row() {
+	dump | jq -e '[.rows[] | select(.domid == 1 and .queue != null and .state != "retired")] |
+		length == 0'
+}
+
 # end_of_it PID...: they end by themselves or not
 end_of_it() { kill "$@" 2>/dev/null || :; wait "$@" 2>/dev/null || :; }
 
@@ -22,7 +29,7 @@ for n in 1 2 3 4 5; do
 	RX=$(row 1 rx_frames)
 	busy storm
 	"$SIMXL" vif-detach 1 0 || fail 'not unplugged'
-	! has_link vif1.0 2>/dev/null || fail 'its interface is still there'
+	within 10 no_link || fail 'its interface is still there'
 	end_of_it $OFFENDER $SENDER
 	net_attach_offender
 done
@@ -31,9 +38,8 @@ RX=$(row 1 rx_frames)
 busy storm
 "$SIMXL" destroy 1 || fail 'something of it stays'
 end_of_it $OFFENDER $SENDER
-! has_link vif1.0 2>/dev/null || fail 'its interface is still there'
-[ "$(dump | jq '[.rows[] | select(.domid == 1 and .state != "retired")] | length')" = 0 ] ||
-	fail 'a row is in use'
+within 10 no_link || fail 'its interface is still there'
+within 10 no_row || fail 'a row is in use'
 expect_no_key "$HOME0/error/backend/vif/1/0/error"
 paid tx_grant_cycles
 paid rx_grant_cycles

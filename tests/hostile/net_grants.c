@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Grants that are bad: at each place of a chain; of another domain (argument: a reference
- * that only that domain has); the same many times. Then for the frames that come: unknown,
- * foreign, read-only, and revoked between the posting and the copy. A frame with a bad
- * grant fails as a whole. Prints how many were sent, how many of them fail, how many
- * received ones fail; more frames than those have to come, of 100 bytes, or with a second
- * argument of 9000, which take three slots each.
+ * that only that domain has); the same many times. Then for the frames that come:
+ * unknown, foreign, read-only, and revoked between the posting and the copy. A frame with
+ * a bad grant fails as a whole. Prints how many were sent, how many of them fail, how
+ * many received ones fail; more frames than those have to come, of 100 bytes, or with a
+ * second argument of 9000, which take three slots each.
  */
 #include <string.h>
 #include <unistd.h>
@@ -123,8 +123,8 @@ static unsigned int bad_receive(uint32_t foreign)
 	return bad;
 }
 
-/* A frame in three slots, the grant of slot @bad_at not good: that slot says so, the others
- * have their part, and the flags tell where the frame ends. */
+/* A frame in three slots, the grant of slot @bad_at not good: that slot says so, the
+ * others have their part, and the flags tell where the frame ends. */
 static void bad_in_received_chain(unsigned int bad_at, uint32_t bad, uint32_t good)
 {
 	static uint16_t id = 0x2000;
@@ -165,11 +165,13 @@ int main(int argc, char **argv)
 	struct netif_rx_response first;
 	unsigned int bad;
 
-	net_guest_connect((struct netfront_config){ .rx_slots = argc > 2 ? CHAIN_SLOTS : 1 },
-			  &guest);
+	net_guest_connect(
+		(struct netfront_config){ .rx_slots = argc > 2 ? CHAIN_SLOTS : 1 },
+		&guest);
 	netfront_set_rx_slots(guest.queue, 0);
 	for (int slots = argc > 2 ? CHAIN_SLOTS : 1; slots; slots--)
-		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_RX, 10000, &first));
+		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_RX, 10000,
+					    &first));
 	if (argc > 2) {
 		bad = bad_receive_chains(foreign);
 	} else {

@@ -64,7 +64,8 @@ static void write_ipv6(uint8_t *ip, uint8_t protocol, uint16_t payload)
 
 void net_write_frame(uint8_t *bytes, char kind, uint16_t length)
 {
-	static const uint8_t ethernet[12] = { 0x02, 0, 0, 0x77, 0, 9, 0x02, 0, 0, 0x77, 0, 8 };
+	static const uint8_t ethernet[12] = { 0x02, 0, 0, 0x77, 0, 9,
+					      0x02, 0, 0, 0x77, 0, 8 };
 	uint8_t protocol = kind == 't' ? 6 : 17;
 	uint16_t header = kind == '6' ? 40 : 20, payload = length - 14 - header;
 	uint8_t *ip = bytes + 14, *transport = ip + header;
@@ -147,7 +148,8 @@ void net_slot(struct net_guest *guest, uint32_t ref, uint16_t offset, uint16_t s
 	put_on_ring(guest, &w);
 }
 
-void net_extra(struct net_guest *guest, uint8_t type, uint8_t flags, const uint8_t bytes[6])
+void net_extra(struct net_guest *guest, uint8_t type, uint8_t flags,
+	       const uint8_t bytes[6])
 {
 	struct written w = { .is_extra = true };
 
@@ -180,7 +182,8 @@ int net_answers(struct net_guest *guest)
 		struct netif_tx_response response;
 		uint8_t bytes[sizeof(w->bytes)];
 
-		if (!netfront_raw_response(guest->queue, NETFRONT_RING_TX, ANSWER_MS, bytes))
+		if (!netfront_raw_response(guest->queue, NETFRONT_RING_TX, ANSWER_MS,
+					   bytes))
 			return NO_ANSWER;
 		memcpy(&response, bytes, sizeof(response));
 		CHECK(!memcmp(bytes + RESPONSE_SIZE, w->bytes + RESPONSE_SIZE,
@@ -199,7 +202,8 @@ int net_answers(struct net_guest *guest)
 
 void net_send_good(struct net_guest *guest)
 {
-	net_slot(guest, guest->ref, 0, guest->frame, NETTXF_csum_blank | NETTXF_data_validated);
+	net_slot(guest, guest->ref, 0, guest->frame,
+		 NETTXF_csum_blank | NETTXF_data_validated);
 	net_push(guest);
 	CHECK(net_answers(guest) == NETIF_RSP_OKAY);
 }

@@ -27,7 +27,6 @@
 /* No response within ANSWER_MS. */
 #define NO_ANSWER (-1000)
 
-
 /**
  * struct net_guest - a guest with a connected vif, and a page with a frame in it
  * @front: its device
@@ -105,9 +104,9 @@ void net_push(struct net_guest *guest);
  * net_answers() - take the responses to everything written, check every byte of each
  * @guest: a guest
  *
- * Return: the status of the data slots, which has to be the same for all; NO_ANSWER if one
- * is missing. A wrong id, an extra not answered with NETIF_RSP_NULL, or a byte beside the
- * response that is not our own any more (XSA-216) is the end of the process.
+ * Return: the status of the data slots, which has to be the same for all; NO_ANSWER if
+ * one is missing. A wrong id, an extra not answered with NETIF_RSP_NULL, or a byte beside
+ * the response that is not our own any more (XSA-216) is the end of the process.
  */
 int net_answers(struct net_guest *guest);
 

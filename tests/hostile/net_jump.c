@@ -35,7 +35,8 @@ static void jump(struct net_guest *guest, enum netfront_ring ring, uint32_t by)
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
-	struct netfront_config config = { .features = NETFRONT_CONTROL, .timeout_ms = 2000 };
+	struct netfront_config config = { .features = NETFRONT_CONTROL,
+					  .timeout_ms = 2000 };
 	struct net_guest guest;
 
 	CHECK(argc > 2);

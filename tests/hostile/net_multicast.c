@@ -21,7 +21,8 @@ static void expect(int status, uint8_t type, uint8_t first, uint8_t last)
 	const uint8_t address[6] = { first, 0, 0x5e, 0, 0, last };
 
 	/* Neither the grant nor the size means anything, nor that more is announced. */
-	net_slot(&guest, 0x7fffffff, 0xffff, 0xffff, NETTXF_extra_info | NETTXF_more_data);
+	net_slot(&guest, 0x7fffffff, 0xffff, 0xffff,
+		 NETTXF_extra_info | NETTXF_more_data);
 	net_extra(&guest, type, 0, address);
 	net_push(&guest);
 	CHECK(net_answers(&guest) == status);
@@ -53,7 +54,8 @@ int main(int argc, char **argv)
 	unsigned int wanted = argc > 1 ? strtoul(argv[1], NULL, 10) : 0, received = 0;
 	struct netfront_ops ops = { .received = count_received };
 
-	net_guest_connect((struct netfront_config){ .features = NETFRONT_MULTICAST }, &guest);
+	net_guest_connect((struct netfront_config){ .features = NETFRONT_MULTICAST },
+			  &guest);
 	for (unsigned int i = 1; i <= 64; i++)
 		expect(NETIF_RSP_OKAY, ADD, 1, i);
 	expect(NETIF_RSP_ERROR, ADD, 1, 65);

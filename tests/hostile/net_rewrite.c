@@ -71,7 +71,8 @@ static void *rewriter(void *arg)
 			rewrite(&slots[random32() % NETFRONT_ENTRIES]);
 		__atomic_store_n(&posted[random32() % 512], random32(), __ATOMIC_RELAXED);
 		/* req_event, rsp_prod, rsp_event: the backend's own, or only advice. */
-		__atomic_store_n(&words[1 + random32() % 3], random32(), __ATOMIC_RELAXED);
+		__atomic_store_n(&words[1 + random32() % 3], random32(),
+				 __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -88,7 +89,8 @@ static void publish(unsigned int bursts)
 		for (unsigned int i = 0; i < 40; i++) {
 			uint32_t by = 1 + random32() % 20;
 
-			/* Without rsp_prod to go by: the backend says when it is too much. */
+			/* Without rsp_prod to go by: the backend says when it is too
+			 * much. */
 			prod += by;
 			__atomic_store_n((uint32_t *)raw.page, prod, __ATOMIC_RELEASE);
 			netfront_raw_notify(guest.queue, NETFRONT_RING_TX);

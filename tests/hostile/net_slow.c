@@ -22,8 +22,8 @@ static void expect(unsigned int count, unsigned int ms)
 	for (unsigned int i = 0; i < ms / 20; i++)
 		CHECK(netfront_poll(guest.queue, 20, NULL, NULL) >= 0);
 	if (received() - seen != count)
-		fprintf(stderr, "%u frames came, not %u\n", (unsigned int)(received() - seen),
-			count);
+		fprintf(stderr, "%u frames came, not %u\n",
+			(unsigned int)(received() - seen), count);
 	CHECK(received() - seen == count);
 	seen = received();
 }
