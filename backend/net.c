@@ -433,9 +433,10 @@ static ssize_t read_frame(struct net_queue *q, struct rx_frame *f)
 /* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
 void net_rx_read(struct net_queue *q, uint64_t now)
 {
+	unsigned int left = FRAMES_MAX; /* also of frames that are not passed */
 	struct rx_frame *f;
 
-	while (q->rx_readable && (f = q->rx_free)) {
+	while (q->rx_readable && left-- && (f = q->rx_free)) {
 		ssize_t size = read_frame(q, f);
 
 		if (size < 0) {
