@@ -13,9 +13,9 @@ MAC=00:16:3e:00:$(printf %02x "$D"):00
 # What the kernel sends by itself may begin before both look.
 FILTER="not (ip6 and ether multicast)"
 
-tcpdump -q -U -p --immediate-mode -B 65536 -i "vif$D.0" -w "$W/host.pcap" "$FILTER" 2>"$W/host.err" &
+tcpdump -q -U -p -B 65536 -i "vif$D.0" -w "$W/host.pcap" "$FILTER" 2>"$W/host.err" &
 host_pid=$!
-in_guest_bg "$D" tcpdump -q -U -p --immediate-mode -B 65536 -i xen0 -w "$W/guest.pcap" "$FILTER" 2>"$W/guest.err"
+in_guest_bg "$D" tcpdump -q -U -p -B 65536 -i xen0 -w "$W/guest.pcap" "$FILTER" 2>"$W/guest.err"
 guest_pid=$BG
 PIDS="$PIDS $host_pid"
 within 10 grep -q 'listening on' "$W/host.err" || fail 'tcpdump'
@@ -33,7 +33,7 @@ done
 for size in 16 17 63 64 65 500 1471 1472 1473 4000; do
 	in_guest "$D" ping -q -c 2 -i 0.01 -s $size "$HOST4" >/dev/null || fail ping
 done
-sleep 0.3
+sleep 1.5 # what tcpdump has got it sees after a second
 kill -INT "$host_pid" "$guest_pid"
 wait "$host_pid" "$guest_pid" || fail 'tcpdump'
 net_down "$D"

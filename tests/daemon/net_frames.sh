@@ -15,7 +15,7 @@ to=00:16:3e:00:$(printf %02x "$two"):00
 netload_bg "$W/two.out" "$two" sink --json --poison --time 100
 sink=$BG
 "$SIMXL" wait-state "$two" vif:0 back 4
-tcpdump -q -U -p --immediate-mode -B 16384 -i "vif$one.0" -w "$W/pcap" 2>"$W/pcap.err" &
+tcpdump -q -U -p -B 16384 -i "vif$one.0" -w "$W/pcap" 2>"$W/pcap.err" &
 dumper=$!
 PIDS="$PIDS $dumper"
 within 10 grep -q 'listening on' "$W/pcap.err" || fail 'tcpdump'
@@ -41,7 +41,7 @@ for ip in '' --ipv6; do
 done
 received() { [ "$(row "$two" rx_frames)" = $sent ]; }
 within 10 received || fail "$(row "$two" rx_frames) of $sent frames came"
-sleep 0.2
+sleep 1.5 # what tcpdump has got it sees after a second
 kill -INT $dumper; wait $dumper || fail 'tcpdump'
 end "$sink"
 expect_json "$W/two.out" ".verify.good == $sent and .verify.bad == 0 and
