@@ -80,6 +80,7 @@ net_host() {
 # ---- vifs ----
 
 has_link() { ip link show dev "$1"; }
+no_link() { ! has_link "$1"; }
 is_up() { ip -n "$1" link show dev "$2" up | grep -q .; }
 
 # vif_plug DOMID [DEVID]: what the hotplug script does when the backend is in InitWait
