@@ -108,11 +108,12 @@ if [ "$quick" = yes ]; then
 	export XENMETER_SNAPSHOTS=1000000
 	suites build-asan unit abi sim guests hostile
 else
+	suites build slow
 	suites build-asan unit abi sim guests daemon net books hostile
 fi
 suites build-tsan threads
 if [ "$quick" = yes ]; then
-	say "left out by --quick: real Xen, and the daemon's long tests under sanitizers"
+	say "left out by --quick: real Xen, a test of minutes, and the daemon's long tests under sanitizers"
 else
 	say "real Xen under QEMU ..."
 	tests/xen/run --twice || :
