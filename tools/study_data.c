@@ -95,9 +95,9 @@ static double daemon_cpu(const struct report *since, const struct study_interval
 		charged += in->cell[i].charged;
 	report_books(since, books);
 	return charged +
-	       xenmeter_seconds(since->table,
-				books[WORKER_overhead] + books_unattributed(books) +
-					books[WORKER_offload_unattributed]);
+	       xenmeter_seconds(since->table, books[WORKER_overhead] +
+						      books_unattributed(books) +
+						      books[WORKER_offload_unattributed]);
 }
 
 /* N_i * CPU_0 / sum of N; the CPU of an interval without any N is nobody's. */
