@@ -103,12 +103,12 @@ step "build with ASan and UBSan" build build-asan -Db_sanitize=address,undefined
 step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
 
 laws
-suites build unit abi sim guests daemon net books hostile
+suites build unit abi sim guests fuzz daemon net books hostile
 if [ "$quick" = yes ]; then
 	export XENMETER_SNAPSHOTS=1000000
-	suites build-asan unit abi sim guests hostile
+	suites build-asan unit abi sim guests fuzz hostile
 else
-	suites build-asan unit abi sim guests daemon net books hostile
+	suites build-asan unit abi sim guests fuzz daemon net books hostile
 fi
 suites build-tsan threads
 if [ "$quick" = yes ]; then
