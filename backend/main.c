@@ -21,6 +21,7 @@
 #include "guest_limits.h"
 #include "log.h"
 #include "probe.h"
+#include "sandbox.h"
 #include "table.h"
 #include "time_accounting.h"
 #include "totals.h"
@@ -43,6 +44,7 @@ enum exit_code {
 struct options {
 	unsigned int workers;
 	const char *table;
+	const char *user; /* NULL: stay who we are */
 	bool probe;
 };
 
@@ -69,6 +71,7 @@ static const struct argp_option option_list[] = {
 	{ "workers", 'w', "N", 0, "Serve with N threads (1 to 64; default 1)", 0 },
 	{ "table", 't', "FILE", 0, "Account into FILE (default " TABLE_DEFAULT_PATH ")",
 	  0 },
+	{ "user", 'u', "NAME", 0, "Drop to this user and few rights once devices are open", 0 },
 	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
@@ -88,6 +91,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		o->table = arg;
+		return 0;
+	case 'u':
+		o->user = arg;
 		return 0;
 	case 'p':
 		o->probe = true;
@@ -263,6 +269,27 @@ static int open_descriptors(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
+/* Threads inherit what is left. */
+static int drop_rights(struct daemon *d)
+{
+	int err = d->options.user ? sandbox_drop(d->options.user) : 0;
+
+	if (!err)
+		return EXIT_CLEAN;
+	log_error("cannot drop rights and be %s: %s", d->options.user, strerror(-err));
+	return EXIT_FAILED;
+}
+
+static int close_sandbox(struct daemon *d)
+{
+	int err = d->options.user ? sandbox_close() : 0;
+
+	if (!err)
+		return EXIT_CLEAN;
+	log_error("cannot install the filter of system calls: %s", strerror(-err));
+	return EXIT_FAILED;
+}
+
 static int start(struct daemon *d)
 {
 	int code = open_descriptors(d);
@@ -278,6 +305,8 @@ static int start(struct daemon *d)
 	calibrate(d);
 	code = make_table(d);
 	if (!code)
+		code = drop_rights(d);
+	if (!code)
 		code = start_workers(d);
 	if (!code && !xs_watch(d->control.xs, "backend", "backend")) {
 		log_error("cannot watch our backend directory in xenstore: %s",
@@ -286,6 +315,9 @@ static int start(struct daemon *d)
 	}
 	if (!code)
 		start_totals(d);
+	/* The first watch has made libxenstore's thread, which reads for us. */
+	if (!code)
+		code = close_sandbox(d);
 	return code;
 }
 

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sandbox. Each capability and each system call that is left stands beside its
+ * reason; a new one needs a reason, too.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+/* ---- user and capabilities ---- */
+
+static const unsigned int capabilities[] = {
+	/* Disks are named while we run; they belong to root or whoever made them, and so
+	 * do the devices in /dev/xen that a worker opens. */
+	CAP_DAC_OVERRIDE,
+	/* TAPs are made, set up and removed as vifs come and go. */
+	CAP_NET_ADMIN,
+	/* Each worker watches its own context switches, where perf is restricted. */
+	CAP_PERFMON,
+};
+
+static void choose_capabilities(void)
+{
+	bool have[sizeof(capabilities) / sizeof(capabilities[0])];
+	size_t i;
+
+	capng_get_caps_process();
+	for (i = 0; i < sizeof(have) / sizeof(have[0]); i++)
+		have[i] = capng_have_capability(CAPNG_PERMITTED, capabilities[i]);
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (i = 0; i < sizeof(have) / sizeof(have[0]); i++)
+		if (have[i])
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+				     capabilities[i]);
+}
+
+static int become(const char *user)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw)
+		return errno ? -errno : -ENOENT;
+	if (capng_change_id(pw->pw_uid, pw->pw_gid,
+			    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING))
+		return -EPERM;
+	return 0;
+}
+
+int sandbox_drop(const char *user)
+{
+	bool bounded;
+
+	/* Nothing that we run gains rights: not a set-user-ID program, not by a file's
+	 * capabilities. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	capng_get_caps_process();
+	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	choose_capabilities();
+	if (user)
+		return become(user);
+	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+/* ---- system calls ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+int sandbox_close(void)
+{
+	return 0;
+}
+
+#else
+
+static const int calls[] = {
+	/* Disks, rings, messages: I/O of workers goes through io_uring. */
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register), /* its descriptor, when a thread ends */
+	/* Event channels and pipes between threads; xenstore, by socket or device. */
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(pipe2), /* libxenstore shows by it that there are watch events */
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	/* Grants, event channels, TAPs, and the sizes of block devices. */
+	SCMP_SYS(ioctl),
+	/* A disk that is opened and measured, and what sysfs says of it; /dev/net/tun. */
+	SCMP_SYS(openat),
+	SCMP_SYS(open),
+	SCMP_SYS(close),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(stat),
+	SCMP_SYS(statx),
+	/* Files of the Xen libraries that are locked. */
+	SCMP_SYS(flock),
+	SCMP_SYS(fstatfs),
+	/* Xen's libraries, where they are not the hypervisor's own, remove what they
+	 * made. Whoever may open any file for writing gains nothing by it. */
+	SCMP_SYS(unlinkat),
+	/* /proc/self/task: what the kernel's helper threads of io_uring cost. */
+	SCMP_SYS(getdents64),
+	/* Netlink, for a TAP's link; systemd's notification. */
+	SCMP_SYS(socket),
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockopt),
+	/* Grants mapped, memory for data, malloc. */
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	/* Time, where the kernel gives none in user space. */
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(restart_syscall),
+	/* Threads that wait for each other and end. No new ones. */
+	SCMP_SYS(futex),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	/* Signals, and abort(). */
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	/* malloc's arenas and hashes. */
+	SCMP_SYS(getrandom),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(sched_getaffinity),
+};
+
+/* A raise() of our own, as in abort(), and nobody else's. */
+static int allow_raise(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				SCMP_A0(SCMP_CMP_EQ, getpid()));
+}
+
+static int allow_calls(scmp_filter_ctx filter)
+{
+	int err = allow_raise(filter);
+	size_t i;
+
+	for (i = 0; !err && i < sizeof(calls) / sizeof(calls[0]); i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	return err;
+}
+
+int sandbox_close(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err = filter ? 0 : -ENOMEM;
+
+	if (!err)
+		err = allow_calls(filter);
+	if (!err)
+		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!err)
+		err = seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}
+
+#endif

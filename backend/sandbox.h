@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the daemon gives up once it needs it no more: user, capabilities, system calls.
+ * Called by the control thread while it starts. SECURITY.md says what is left, and why.
+ */
+#ifndef XENMETER_SANDBOX_H
+#define XENMETER_SANDBOX_H
+
+/**
+ * sandbox_drop() - be another user, with the few capabilities that have a reason
+ * @user: a name, or NULL to stay who we are
+ *
+ * Before any thread is made: capabilities belong to threads, which inherit them. Started
+ * without a capability, we do without it.
+ *
+ * Return: 0; -ENOENT if there is no such user, or -errno.
+ */
+int sandbox_drop(const char *user);
+
+/**
+ * sandbox_close() - from now on, a system call that is not on the list ends the process
+ *
+ * For all threads; they have opened their devices. Nor can any program be run that has
+ * more rights. Does nothing in a build with ASan or TSan: at its end their leak checker
+ * makes a thread that traces the others, which no daemon should be allowed to.
+ *
+ * Return: 0, or -errno.
+ */
+int sandbox_close(void);
+
+#endif
