@@ -14,7 +14,7 @@ offend_bg net_slow 11
 within 10 grep -q starving "$W/offender" || fail 'not connected'
 before=$(rss)
 within 20 grep -q starved "$W/offender" || fail 'gone'
-flat "$before" 200 'eleven seconds of frames'
+flat "$before" 2400 'eleven seconds of frames'
 within 20 grep -q fed "$W/offender" || fail 'it is not served again'
 ended $OFFENDER
 kill $SENDER
