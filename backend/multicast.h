@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which multicast frames a guest wants (netif.h, feature-multicast-control). One for each
- * vif; any worker that serves one of its queues may change it or look at it, and the
- * control thread switches it on and off: each datum is one word, read and written at
- * once.
+ * vif, used by the vif's worker alone.
  */
 #ifndef XENMETER_MULTICAST_H
 #define XENMETER_MULTICAST_H
@@ -28,7 +26,7 @@ enum multicast_verdict {
 
 /**
  * multicast_init() - no filter, no addresses
- * @m: before any other thread sees it
+ * @m: the filter
  */
 void multicast_init(struct multicast *m);
 

@@ -464,7 +464,7 @@ static void message(struct queue *base, const struct message *m)
 	struct rate_limit limit = { .bytes = m->value, .usec = m->other };
 
 	if (m->kind == MESSAGE_RATE)
-		rate_change(&vif->rate, &limit, worker_now_ns(base->worker));
+		rate_set(&vif->rate, &limit, worker_now_ns(base->worker));
 	if (m->kind == MESSAGE_MULTICAST)
 		multicast_set(&vif->multicast, m->value);
 	if (m->kind == MESSAGE_HEADROOM)

@@ -4,7 +4,6 @@
  */
 #include <cpuid.h>
 #include <errno.h>
-#include <liburing.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "clock.h"
 #include "probe.h"
 #include "switches.h"
+#include "uring.h"
 #include "worker.h"
 
 /* Xen's CPUID leaves (xen/arch-x86/cpuid.h). */
@@ -147,31 +147,21 @@ static void probe_module(const char *name, const char *path)
 
 static bool probe_uring(void)
 {
-	static const struct {
-		unsigned int flags;
-		const char *what;
-	} ways[] = {
-		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-		  "ok, completions run where they are reaped (DEFER_TASKRUN)" },
-		{ IORING_SETUP_COOP_TASKRUN,
-		  "without DEFER_TASKRUN (Linux 6.1): less exact" },
-		{ 0, "without COOP_TASKRUN (Linux 5.19): less exact" },
-	};
 	struct io_uring ring;
-	int err = 0;
-	size_t i;
+	const char *lacks;
+	int err = uring_open(&ring, &lacks);
 
-	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		err = io_uring_queue_init(8, &ring, ways[i].flags);
-		if (err)
-			continue;
-		line("io_uring", "%s", ways[i].what);
-		io_uring_queue_exit(&ring);
-		return true;
+	if (err) {
+		line("io_uring", "%s; is it disabled (kernel.io_uring_disabled)?",
+		     strerror(-err));
+		return false;
 	}
-	line("io_uring", "%s; is it disabled (kernel.io_uring_disabled)?",
-	     strerror(-err));
-	return false;
+	if (lacks)
+		line("io_uring", "without %s: less exact", lacks);
+	else
+		line("io_uring", "ok, completions run where they are reaped (DEFER_TASKRUN)");
+	io_uring_queue_exit(&ring);
+	return true;
 }
 
 enum probe_verdict probe(void)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How fast a guest may transmit: the `rate` key, as Linux's xen-netback means it, but one
- * for the whole vif. All workers that serve one of its queues take from it, and the
- * control thread changes it: each datum is one word, read and written at once.
+ * for the whole vif. Used by the vif's worker alone.
  */
 #ifndef XENMETER_RATE_H
 #define XENMETER_RATE_H
@@ -39,22 +38,12 @@ struct rate {
 int rate_parse(const char *text, size_t length, struct rate_limit *ret);
 
 /**
- * rate_init() - begin with an interval's credit
- * @r: before any other thread sees it
+ * rate_set() - this limit from now on, beginning with an interval's credit
+ * @r: the vif's
  * @limit: NULL for unlimited
  * @now_ns: any clock that only goes forward; the same in all calls
  */
-void rate_init(struct rate *r, const struct rate_limit *limit, uint64_t now_ns);
-
-/**
- * rate_change() - another limit from now on
- * @r: in use
- * @limit: NULL for unlimited
- * @now_ns: now
- *
- * A worker may see half of the change for one frame.
- */
-void rate_change(struct rate *r, const struct rate_limit *limit, uint64_t now_ns);
+void rate_set(struct rate *r, const struct rate_limit *limit, uint64_t now_ns);
 
 /**
  * rate_take() - may a frame go?

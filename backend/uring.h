@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Submission entries of a worker's io_uring, there for the asking. Used by the worker and
- * by disks, on the worker's thread.
+ * A worker's io_uring, and its submission entries, there for the asking. Used by the worker
+ * and by devices, on the worker's thread.
  */
 #ifndef XENMETER_URING_H
 #define XENMETER_URING_H
 
 #include <errno.h>
 #include <liburing.h>
+
+/**
+ * uring_open() - a ring, set up in the best way that this kernel knows
+ * @ring: the ring
+ * @ret_lacks: what the way lacks that would let completions run only where they are
+ *	reaped; NULL if nothing
+ *
+ * Return: 0 or a negative errno (io_uring_setup(2)).
+ */
+int uring_open(struct io_uring *ring, const char **ret_lacks);
 
 /**
  * uring_submit() - hand the kernel all that is prepared

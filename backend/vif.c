@@ -183,7 +183,7 @@ static int read_wishes(struct control *c, struct device *d)
 	multicast_init(&v->net->multicast);
 	multicast_set(&v->net->multicast, v->multicast);
 	read_rate(c, d, &v->rate);
-	rate_init(&v->net->rate, &v->rate, 0);
+	rate_set(&v->net->rate, &v->rate, 0);
 	return read_control(c, d, v->net);
 }
 

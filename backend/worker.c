@@ -25,8 +25,6 @@
 #include "uring.h"
 #include "worker.h"
 
-#define SQ_ENTRIES 256
-#define CQ_ENTRIES 4096
 #define BATCH	   64
 #define TICK_MS	   1000
 #define MAX_PORTS  (1u << 17) /* of Xen's FIFO event channels */
@@ -500,41 +498,20 @@ static void turn(struct worker *w)
 
 static int open_ring(struct worker *w)
 {
-	static const struct {
-		unsigned int flags;
-		const char *cost;
-	} ways[] = {
-		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, NULL },
-		{ IORING_SETUP_COOP_TASKRUN,
-		  "without IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completion work may "
-		  "run in "
-		  "another guest's segment, charges are less exact" },
-		{ 0, "without IORING_SETUP_COOP_TASKRUN (Linux 5.19): completion work "
-		     "interrupts "
-		     "any segment, charges are less exact" },
-	};
-	int err = -EINVAL;
-	size_t i;
+	const char *lacks;
+	int err = uring_open(&w->uring, &lacks);
 
-	for (i = 0; err == -EINVAL && i < sizeof(ways) / sizeof(ways[0]); i++) {
-		struct io_uring_params p = {
-			.flags = ways[i].flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-			.cq_entries = CQ_ENTRIES,
-		};
-
-		err = io_uring_queue_init_params(SQ_ENTRIES, &w->uring, &p);
-		if (!err && ways[i].cost)
-			log_warning("worker %u: io_uring %s", w->index, ways[i].cost);
-		if (!err)
-			w->row->cpu_exact = !ways[i].cost;
-	}
 	if (err) {
 		log_error("worker %u: io_uring: %s; is it disabled "
 			  "(kernel.io_uring_disabled)?",
 			  w->index, strerror(-err));
 		return err;
 	}
-	io_uring_register_ring_fd(&w->uring); /* one look-up less a call; not needed */
+	if (lacks)
+		log_warning("worker %u: io_uring without %s: completion work may run in "
+			    "another guest's segment, charges are less exact",
+			    w->index, lacks);
+	w->row->cpu_exact = !lacks;
 	return 0;
 }
 

@@ -349,18 +349,6 @@ uint32_t netif_decode_ctrl(const void *raw_slot, const struct net_hash_limits *l
 			   struct net_ctrl_request *ret);
 
 /**
- * netif_decode_mapping() - the entries of a SET_MAPPING
- * @raw_entries: a private copy of what the request's `fetch` names
- * @count: the request's
- * @nr_queues: of the vif; each entry must be below
- * @ret: the queues; on failure nothing is written
- *
- * Return: XEN_NETIF_CTRL_STATUS_SUCCESS or _INVALID_PARAMETER.
- */
-uint32_t netif_decode_mapping(const void *raw_entries, uint32_t count, uint32_t nr_queues,
-			      uint8_t *ret);
-
-/**
  * netif_answer_ctrl() - write the response to a control request
  * @ctrl: the ring
  * @request: as decoded, with any status

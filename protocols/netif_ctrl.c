@@ -133,21 +133,6 @@ uint32_t netif_decode_ctrl(const void *raw_slot, const struct net_hash_limits *l
 	return XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED;
 }
 
-uint32_t netif_decode_mapping(const void *raw_entries, uint32_t count, uint32_t nr_queues,
-			      uint8_t *ret)
-{
-	uint32_t raw[NET_MAX_HASH_MAPPING], i;
-
-	assert(count <= NET_MAX_HASH_MAPPING && nr_queues <= UINT8_MAX);
-	memcpy(raw, raw_entries, count * NET_HASH_ENTRY_SIZE);
-	for (i = 0; i < count; i++)
-		if (raw[i] >= nr_queues)
-			return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
-	for (i = 0; i < count; i++)
-		ret[i] = raw[i];
-	return XEN_NETIF_CTRL_STATUS_SUCCESS;
-}
-
 void netif_answer_ctrl(struct ring *ctrl, const struct net_ctrl_request *request,
 		       uint32_t status, uint32_t data)
 {

@@ -69,7 +69,7 @@ static void try_credit(struct input *in, const struct rate_limit *limit)
 	struct rate r;
 	int i;
 
-	rate_init(&r, limit, now);
+	rate_set(&r, limit, now);
 	for (i = 0; i < 64 && in->left; i++) {
 		uint32_t bytes = 1 + input_16(in);
 
@@ -81,7 +81,7 @@ static void try_credit(struct input *in, const struct rate_limit *limit)
 		if (limit->bytes != RATE_UNLIMITED && limit->usec)
 			MUST(sent <= allowance(limit, now - began));
 	}
-	rate_change(&r, NULL, now);
+	rate_set(&r, NULL, now);
 	MUST(rate_take(&r, UINT32_MAX, now, &when));
 }
 

@@ -534,7 +534,7 @@ static void configure_vif(void)
 	steer_init(&v->steer, QUEUES);
 	multicast_init(&v->multicast);
 	multicast_set(&v->multicast, more & 8);
-	rate_init(&v->rate, &limit, 0);
+	rate_set(&v->rate, &limit, 0);
 }
 
 static void make_queue(unsigned int i, bool split)

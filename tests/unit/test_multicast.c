@@ -2,7 +2,6 @@
 /* The multicast filter: netif.h's feature-multicast-control, at most 64 addresses. */
 #include "check.h"
 
-#include <pthread.h>
 
 #include "multicast.h"
 
@@ -152,56 +151,6 @@ static void a_frame_without_an_address_passes(void)
 	free(bytes);
 }
 
-/* ---- several workers ---- */
-
-struct worker_part {
-	struct multicast *m;
-	uint16_t first;
-};
-
-static void *add_and_remove(void *arg)
-{
-	struct worker_part *part = arg;
-	uint8_t a[6];
-	int round, i;
-
-	for (round = 0; round < 2000; round++) {
-		for (i = 0; i < 16; i++) {
-			make(a, part->first + i);
-			CHECK_EQ(multicast_add(part->m, a), MULTICAST_DONE);
-		}
-		for (i = 0; i < 16; i++) {
-			make(a, part->first + i);
-			CHECK(passes(part->m, a));
-			if (round < 1999)
-				multicast_remove(part->m, a);
-		}
-	}
-	return NULL;
-}
-
-static void workers_do_not_lose_each_others_addresses(void)
-{
-	struct worker_part part[4];
-	struct multicast m;
-	pthread_t thread[4];
-	uint8_t a[6];
-	int i;
-
-	multicast_init(&m);
-	multicast_set(&m, true);
-	for (i = 0; i < 4; i++) {
-		part[i] = (struct worker_part){ .m = &m, .first = 16 * i };
-		CHECK_EQ(pthread_create(&thread[i], NULL, add_and_remove, &part[i]), 0);
-	}
-	for (i = 0; i < 4; i++)
-		pthread_join(thread[i], NULL);
-	for (i = 0; i < 65; i++) {
-		make(a, i);
-		CHECK_EQ(passes(&m, a), i < 64);
-	}
-}
-
 int main(void)
 {
 	without_a_request_everything_passes();
@@ -211,6 +160,5 @@ int main(void)
 	an_address_counts_once();
 	only_multicast_is_taken();
 	a_frame_without_an_address_passes();
-	workers_do_not_lose_each_others_addresses();
 	return 0;
 }

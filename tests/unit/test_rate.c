@@ -3,7 +3,6 @@
 #include "check.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "rate.h"
@@ -16,7 +15,7 @@ static struct rate make(uint64_t bytes, uint64_t usec, uint64_t now)
 	struct rate_limit limit = { .bytes = bytes, .usec = usec };
 	struct rate r;
 
-	rate_init(&r, &limit, now);
+	rate_set(&r, &limit, now);
 	return r;
 }
 
@@ -172,7 +171,7 @@ static void unlimited_is_unlimited(void)
 	struct rate all = make(RATE_UNLIMITED, 50000, 0), none = make(1000, 0, 0), r;
 	int i;
 
-	rate_init(&r, NULL, 5);
+	rate_set(&r, NULL, 5);
 	for (i = 0; i < 1000; i++) {
 		goes(&all, 65535, 0);
 		goes(&none, 65535, 0);
@@ -204,59 +203,16 @@ static void a_change_holds_from_now_on(void)
 
 	goes(&r, 1000, 0);
 	waits(&r, 1000, 1 * MS, 50 * MS);
-	rate_change(&r, &more, 1 * MS);
+	rate_set(&r, &more, 1 * MS);
 	goes(&r, 60000, 1 * MS);
 	goes(&r, 60000, 1 * MS);
 	goes(&r, 60000, 1 * MS);
 	waits(&r, 60000, 1 * MS, 11 * MS);
-	rate_change(&r, &nothing, 2 * MS);
+	rate_set(&r, &nothing, 2 * MS);
 	waits(&r, 60, 100 * MS, UINT64_MAX);
-	rate_change(&r, NULL, 101 * MS);
+	rate_set(&r, NULL, 101 * MS);
 	goes(&r, 65535, 101 * MS);
 	goes(&r, 65535, 101 * MS);
-}
-
-/* ---- several workers ---- */
-
-#define TAKERS 4
-#define FRAME  1000
-
-struct taker {
-	struct rate *rate;
-	uint64_t sent;
-};
-
-/* Each moves a clock of its own through a hundred intervals. */
-static void *take(void *arg)
-{
-	struct taker *t = arg;
-	uint64_t now, when;
-
-	for (now = 0; now < 100 * MS; now += 10 * US)
-		if (rate_take(t->rate, FRAME, now, &when))
-			t->sent += FRAME;
-	return NULL;
-}
-
-static void workers_share_one_credit(void)
-{
-	struct rate r = make(200000, 1000, 0);
-	struct taker taker[TAKERS] = { 0 };
-	pthread_t thread[TAKERS];
-	uint64_t sent = 0;
-	int i;
-
-	for (i = 0; i < TAKERS; i++) {
-		taker[i].rate = &r;
-		CHECK_EQ(pthread_create(&thread[i], NULL, take, &taker[i]), 0);
-	}
-	for (i = 0; i < TAKERS; i++) {
-		pthread_join(thread[i], NULL);
-		sent += taker[i].sent;
-	}
-	CHECK(sent <= 200000ull * 100);
-	CHECK_EQ(sent % FRAME, 0);
-	CHECK(sent >= 100 * MS / (10 * US) * FRAME / 2);
 }
 
 int main(void)
@@ -271,6 +227,5 @@ int main(void)
 	unlimited_is_unlimited();
 	huge_numbers_do_not_wrap();
 	a_change_holds_from_now_on();
-	workers_share_one_credit();
 	return 0;
 }

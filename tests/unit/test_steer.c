@@ -394,6 +394,27 @@ static void mappings_are_bounded(void)
 	CHECK_EQ(steer_set_mapping(&s, queues, 4, 0), INVALID);
 }
 
+static void each_entry_is_checked(void)
+{
+	static const uint32_t bad[] = { 8, 256, 0x10000, 0x1000007, UINT32_MAX };
+	uint32_t queues[STEER_MAX_MAPPING], at, i;
+	struct steer s;
+
+	steer_init(&s, 8);
+	CHECK_EQ(steer_set_mapping_size(&s, STEER_MAX_MAPPING), SUCCESS);
+	for (i = 0; i < STEER_MAX_MAPPING; i++)
+		queues[i] = 7;
+	for (at = 0; at < STEER_MAX_MAPPING; at++) {
+		for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+			queues[at] = bad[i];
+			CHECK_EQ(steer_set_mapping(&s, queues, STEER_MAX_MAPPING, 0),
+				 INVALID);
+		}
+		queues[at] = 7;
+		CHECK_EQ(s.mapping[at], 0);
+	}
+}
+
 int main(void)
 {
 	the_verification_suite_holds();
@@ -409,5 +430,6 @@ int main(void)
 	algorithms_and_flags_are_checked();
 	keys_are_bounded();
 	mappings_are_bounded();
+	each_entry_is_checked();
 	return 0;
 }
