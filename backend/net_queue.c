@@ -344,17 +344,18 @@ static bool receive(struct net_queue *q)
 /* ---- a visit ---- */
 
 /* Room that the guest gave is work, too, though it is used when a frame comes. It counts
- * once: an index that goes back and forth gives none. */
+ * once: an index that goes back and forth gives none. In one visit it may be more than a
+ * ring, if the guest gives again what it got back meanwhile. */
 static void count_room(struct net_queue *q)
 {
-	uint32_t more;
+	int32_t more;
 
 	if (!q->rx_page)
 		return;
 	if (q->rx_events->event && serves(q) && ring_look_for(&q->rx, 1) == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
 	more = q->rx.req_seen - q->rx_seen;
-	if (more > NET_RING_SLOTS)
+	if (more <= 0)
 		return;
 	q->rx_events->taken += more;
 	q->rx_seen = q->rx.req_seen;
