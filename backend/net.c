@@ -421,13 +421,15 @@ static bool take_frame(struct net_queue *q, struct rx_frame *f, size_t size, uin
 	return kept;
 }
 
-/* No tap: a frame of the least size, for measuring. */
+/* No tap: a frame of zeroes, for measuring. */
 static ssize_t read_frame(struct net_queue *q, struct rx_frame *f)
 {
-	if (!q->config.vif->null)
+	const struct net_vif *vif = q->config.vif;
+
+	if (!vif->null)
 		return read(q->config.tap, f->header, NET_RX_READ);
-	memset(f->header, 0, TAP_HEADER_SIZE + NET_NULL_FRAME);
-	return TAP_HEADER_SIZE + NET_NULL_FRAME;
+	memset(f->header, 0, TAP_HEADER_SIZE + vif->null_frame);
+	return TAP_HEADER_SIZE + vif->null_frame;
 }
 
 /* One call a frame: a batch of reads costs as much, and a chain of them twice that. */

@@ -42,8 +42,9 @@ _Static_assert(NET_RX_HEADER_AT + NET_RX_READ <= NET_RX_BUFFER, "frames fit");
  * before a whole page. */
 #define NET_TX_BUFFER_MAX ((NET_MAX_DATA_SLOTS + 1) * 4096)
 
-/* The length of frames that are made where there is no tap. */
+/* The length of frames that are made where there is no tap, if nothing is said. */
 #define NET_NULL_FRAME 64
+#define NET_NULL_MAX   65535
 
 struct net_queue;
 
@@ -87,6 +88,7 @@ struct net_vif {
 	uint16_t headroom;	/* that it wants before its data, bytes */
 	bool rx_notify;		/* it sends an event when it has given room */
 	bool null;	   /* no tap: frames are made and dropped here, for measuring */
+	uint32_t null_frame; /* length of those made, bytes */
 	/* The control ring is served with queue 0. */
 	bool has_control;
 	uint32_t control_ref;

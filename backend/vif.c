@@ -160,6 +160,14 @@ static int read_control(struct control *c, struct device *d, struct net_vif *net
 	return 0;
 }
 
+static uint32_t read_null_frame(struct control *c, struct device *d)
+{
+	uint64_t size = xenbus_number_or(c->xs, d->path, "null-frame", NET_NULL_MAX,
+					 NET_NULL_FRAME);
+
+	return size >= NET_MIN_FRAME && size <= NET_NULL_MAX ? size : NET_NULL_FRAME;
+}
+
 static int read_wishes(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
@@ -176,6 +184,7 @@ static int read_wishes(struct control *c, struct device *d)
 		return -ENOMEM;
 	}
 	v->net->null = !v->tap;
+	v->net->null_frame = read_null_frame(c, d);
 	v->net->can = read_offload(c, d);
 	v->net->rx_notify = flag(c, d, "feature-rx-notify");
 	v->net->headroom = read_headroom(c, d);

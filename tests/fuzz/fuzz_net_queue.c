@@ -527,6 +527,7 @@ static void configure_vif(void)
 				       flags & 16 };
 	v->rx_notify = flags & 32;
 	v->null = flags == 0xff;
+	v->null_frame = NET_NULL_FRAME;
 	v->has_control = more & 2 || flags & 64;
 	v->control_ref = ring_ref(0, CTRL);
 	v->control_port = 3;
