@@ -5,8 +5,9 @@
  * runs on the thread whose books they are.
  *
  * A time stamp tells elapsed time, the kernel's CPU clock tells what ran. The latter is
- * read where the thread was switched out, before each sleep, and every CHECKPOINT_MS:
- * what it shows less than the time stamps was stolen or taken by interrupts.
+ * read where the thread was switched out, after each sleep, before one if that is FRESH_US
+ * past, and every CHECKPOINT_MS: what it shows less than the time stamps was stolen or
+ * taken by interrupts.
  */
 #ifndef XENMETER_BOOKS_H
 #define XENMETER_BOOKS_H
@@ -19,6 +20,11 @@
 /* How long charges may go without a look at the CPU clock, and readers without news. */
 #define CHECKPOINT_MS 10
 
+/* A reading of the CPU clock costs as much as a request's whole accounting and more. One
+ * that is not older serves a sleep as well, whose CPU is then what the clock shows beyond
+ * the segments since: what was stolen of these, if anything, is missing there. */
+#define FRESH_US 100
+
 struct books {
 	struct meter meter;
 	struct switches switches;
@@ -27,7 +33,9 @@ struct books {
 	uint64_t khz;
 	uint64_t ns_scale;   /* see clock_ns_scale() */
 	uint64_t checkpoint; /* cycles between two */
+	uint64_t fresh;	     /* FRESH_US in cycles */
 	uint64_t cpu_start_ns;
+	uint64_t cpu_ns; /* the CPU clock, as last read */
 };
 
 /**
@@ -52,10 +60,8 @@ void books_close(struct books *b);
  * books_repair() - end a segment in which the thread was switched out, and charge it
  * @b: the books
  * @to: the payer's counter
- *
- * Return: the thread's CPU clock at the segment's end, ns.
  */
-uint64_t books_repair(struct books *b, uint64_t *to);
+void books_repair(struct books *b, uint64_t *to);
 
 /**
  * books_claim() - end the running segment and charge it
@@ -80,7 +86,8 @@ static inline void books_claim(struct books *b, uint64_t *to)
  * books_publish() - write them into the table, with the CPU clock at their last boundary
  * @b: the books
  *
- * What ran since the last boundary is overhead.
+ * What ran since the last boundary is overhead. The CPU clock is a reading that is at most
+ * FRESH_US old, and what ran since.
  */
 void books_publish(struct books *b);
 

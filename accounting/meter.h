@@ -152,7 +152,7 @@ static inline void meter_claim_dirty(struct meter *m, uint64_t now, uint64_t cpu
 
 /**
  * meter_wait() - end a segment that was a sleep
- * @m: the meter, synced when it began
+ * @m: the meter, in whole segments since the last reading
  * @now: clock, cycles
  * @cpu_now: the thread's CPU clock, cycles
  *
