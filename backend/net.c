@@ -501,6 +501,7 @@ static void place(struct net_queue *q, struct rx_frame *f, unsigned int slots)
 			.local = frame + part.at,
 		};
 	}
+	f->moves = q->moves - f->first_move;
 	q->rx_batch[q->rx_count++] = f;
 	if (f->wire.gso != NET_GSO_NONE)
 		q->rx_figures.gso++;
@@ -551,6 +552,8 @@ static uint32_t failed_slots(const struct net_queue *q, const struct rx_frame *f
 	uint32_t failed = 0;
 	unsigned int i;
 
+	if (!any_failed(move, f->moves))
+		return 0;
 	for (i = 0; i < f->slots; i++)
 		if (netif_rx_part(&f->wire, i).length)
 			failed |= (uint32_t)move++->failed << i;

@@ -73,6 +73,7 @@ struct rx_frame {
 	uint16_t first_slot;	       /* of those it takes on the ring, in q->rx_slot */
 	uint16_t slots;
 	uint16_t first_move;
+	uint16_t moves; /* one for each slot with data */
 	struct net_rx_frame wire;
 };
 
