@@ -138,9 +138,10 @@ static enum disk_start start_data(struct blk_queue *q, struct request *req)
 	enum disk_io io = writes(req) ? DISK_WRITE : DISK_READ;
 
 	if (req->blk.op == BLK_DISCARD)
-		return disk_start(q->config.disk, &q->base.worker->uring, DISK_DISCARD, NULL,
+		return disk_start(q->config.disk, &q->base.worker->uring, DISK_DISCARD,
+				  DISK_MAY_WAIT, NULL,
 				  req->blk.nr_sectors * BLK_SECTOR_SIZE, offset, req);
-	return disk_start(q->config.disk, &q->base.worker->uring, io,
+	return disk_start(q->config.disk, &q->base.worker->uring, io, req->patience,
 			  (uint8_t *)req->buffer + req->done, req->bytes - req->done,
 			  offset + req->done, req);
 }
@@ -156,7 +157,7 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 			started = start_data(q, req);
 		else
 			started = disk_start(q->config.disk, &q->base.worker->uring,
-					     DISK_FLUSH, NULL, 0, 0, req);
+					     DISK_FLUSH, DISK_MAY_WAIT, NULL, 0, 0, req);
 		req->punted = started == DISK_PUNTED;
 		if (started != DISK_FINISHED)
 			return STEP_WAIT;
@@ -165,9 +166,22 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 	return after_disk(req);
 }
 
+/* Once, the kernel may say that it would have to wait; then it shall. */
+static bool would_wait(struct request *req)
+{
+	if (current(req) != PLAN_DATA || !req->bytes || req->patience == DISK_MAY_WAIT)
+		return false;
+	if (req->result != -EAGAIN && req->result != -EOPNOTSUPP)
+		return false;
+	req->patience = DISK_MAY_WAIT;
+	return true;
+}
+
 enum step blk_complete(struct blk_queue *q, struct request *req)
 {
 	(void)q;
+	if (would_wait(req))
+		return STEP_AGAIN;
 	if ((req->result == -EINTR || req->result == -EAGAIN) &&
 	    req->retries++ < LIMIT_DISK_RETRIES)
 		return STEP_AGAIN;

@@ -44,6 +44,7 @@ struct request {
 	enum step step;
 	bool refused;	 /* never got to the disk */
 	bool punted;	 /* its I/O runs in a thread of the kernel's */
+	enum disk_patience patience;
 	int16_t status;	 /* BLKIF_RSP_* */
 	uint8_t retries; /* of disk I/O */
 	uint8_t plan;	 /* disk I/O still to do, see blk.c */

@@ -305,12 +305,12 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size)
 
 /* io_uring does fsync and fallocate in its threads (io_uring/sync.c: REQ_F_FORCE_ASYNC),
  * and what would block: the page cache may. */
-static bool punted(const struct disk *d, enum disk_io io)
+static bool punted(const struct disk *d, enum disk_io io, enum disk_patience patience)
 {
 	switch (io) {
 	case DISK_READ:
 	case DISK_WRITE:
-		return !d->direct;
+		return !d->direct || patience == DISK_MAY_WAIT;
 	case DISK_FLUSH:
 	case DISK_DISCARD:
 		return true;
@@ -318,8 +318,25 @@ static bool punted(const struct disk *d, enum disk_io io)
 	return false;
 }
 
+/* Left to itself, io_uring would try without waiting and then, unseen, in a thread. */
+static void set_patience(const struct disk *d, enum disk_patience patience,
+			 struct io_uring_sqe *sqe)
+{
+	if (!d->direct)
+		return;
+	switch (patience) {
+	case DISK_AT_ONCE:
+		sqe->rw_flags = RWF_NOWAIT;
+		break;
+	case DISK_MAY_WAIT:
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+		break;
+	}
+}
+
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
-			   void *memory, size_t bytes, uint64_t offset, void *cookie)
+			   enum disk_patience patience, void *memory, size_t bytes,
+			   uint64_t offset, void *cookie)
 {
 	struct io_uring_sqe *sqe;
 
@@ -332,9 +349,11 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum dis
 	switch (io) {
 	case DISK_READ:
 		io_uring_prep_read(sqe, d->fd, memory, bytes, offset);
+		set_patience(d, patience, sqe);
 		break;
 	case DISK_WRITE:
 		io_uring_prep_write(sqe, d->fd, memory, bytes, offset);
+		set_patience(d, patience, sqe);
 		break;
 	case DISK_FLUSH:
 		io_uring_prep_fsync(sqe, d->fd, IORING_FSYNC_DATASYNC);
@@ -346,5 +365,5 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum dis
 		break;
 	}
 	io_uring_sqe_set_data(sqe, cookie);
-	return punted(d, io) ? DISK_PUNTED : DISK_STARTED;
+	return punted(d, io, patience) ? DISK_PUNTED : DISK_STARTED;
 }

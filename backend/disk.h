@@ -39,6 +39,13 @@ struct disk_options {
 
 enum disk_io { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD };
 
+/* What if the kernel would have to wait before it can start a direct read or write, for
+ * blocks of a hole, say? */
+enum disk_patience {
+	DISK_AT_ONCE,  /* it fails: -EAGAIN, or -EOPNOTSUPP where it cannot tell */
+	DISK_MAY_WAIT, /* a thread of the kernel's own does it */
+};
+
 enum disk_start {
 	DISK_STARTED,  /* a completion will come */
 	DISK_PUNTED,   /* likewise; the kernel does it in a thread of its own */
@@ -89,16 +96,19 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size);
  * @d: the disk
  * @ring: the calling worker's
  * @io: what
+ * @patience: of direct reads and writes; others always may wait
  * @memory: data, page-aligned for direct I/O; unused for flush and discard
  * @bytes: how much
  * @offset: where, bytes
  * @cookie: comes back with the completion
  *
  * It is prepared, not submitted. Where the submission queue is full it is submitted
- * first. Flushes and discards are punted always; reads and writes through the page cache
- * are said to be, since they may.
+ * first. Flushes and discards are punted always, and so is what may wait; reads and writes
+ * through the page cache are said to be, since they may. Nothing else is, so whose work the
+ * kernel's threads do is known.
  */
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
-			   void *memory, size_t bytes, uint64_t offset, void *cookie);
+			   enum disk_patience patience, void *memory, size_t bytes,
+			   uint64_t offset, void *cookie);
 
 #endif
