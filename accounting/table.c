@@ -474,6 +474,14 @@ void row_settle_offload(struct row *row, uint64_t cycles)
 	sequence_end(&row->sequence);
 }
 
+void row_settle_offload_exact(struct row *row, uint64_t cycles)
+{
+	sequence_begin(&row->sequence);
+	add(row, ROW_offload_cycles, cycles);
+	add(row, ROW_offload_exact, cycles);
+	sequence_end(&row->sequence);
+}
+
 void worker_row_publish(struct worker_row *wr, const struct meter *m,
 			const struct worker_figures *f)
 {

@@ -221,11 +221,18 @@ uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 			   const struct frames *f, const struct account *account);
 
 /**
- * row_settle_offload() - add what another thread did for a row
+ * row_settle_offload() - add what another thread did for a row, and perhaps for others
  * @row: the row
- * @cycles: of that thread's CPU clock; apportioned, whoever shared it
+ * @cycles: its share of that thread's CPU clock: apportioned
  */
 void row_settle_offload(struct row *row, uint64_t cycles);
+
+/**
+ * row_settle_offload_exact() - add what another thread did for this row alone
+ * @row: the row
+ * @cycles: of that thread's CPU clock
+ */
+void row_settle_offload_exact(struct row *row, uint64_t cycles);
 
 /* A worker's own figures that do not stand in its meter. */
 struct worker_figures {

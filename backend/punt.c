@@ -53,7 +53,30 @@ static uint64_t read_cycles(struct worker *w)
 	return clock_ns_to_cycles(ns, w->books.khz);
 }
 
-static void charge(struct worker *w, uint64_t cycles)
+static struct queue *only_sharer(const struct worker *w)
+{
+	struct queue *q = w->punts.sharers;
+
+	return q && !q->punted.next ? q : NULL;
+}
+
+/* Did the threads run for this one alone? The end of work for another may lie in the time
+ * after it, and a thread that is new may have run for longer than since the last reading. */
+static bool is_exact(const struct worker *w)
+{
+	struct queue *only = only_sharer(w);
+
+	return only && w->punts.alone == only &&
+	       w->punts.threads == w->punts.helpers.threads;
+}
+
+static void charge_one(struct worker *w, struct queue *q, uint64_t cycles)
+{
+	row_settle_offload_exact(q->row, cycles);
+	w->books.figures.offload_charged += cycles;
+}
+
+static void divide(struct worker *w, uint64_t cycles)
 {
 	struct worker_figures *f = &w->books.figures;
 	uint64_t weights = 0;
@@ -77,7 +100,13 @@ static void settle(struct worker *w)
 	struct queue *q;
 
 	w->books.figures.offload += cycles;
-	charge(w, cycles);
+	if (is_exact(w))
+		charge_one(w, w->punts.sharers, cycles);
+	else
+		divide(w, cycles);
+	if (w->punts.sharers)
+		w->punts.alone = only_sharer(w);
+	w->punts.threads = w->punts.helpers.threads;
 	w->punts.read = true;
 	for (q = w->punts.sharers; q; q = q->punted.next)
 		if (q->punted.under_way)
@@ -138,8 +167,12 @@ void punt_tick(struct worker *w)
 
 void punt_forget(struct queue *q)
 {
-	if (!q->punted.shares)
-		return;
-	settle(q->worker);
-	drop(q->worker, q);
+	struct worker *w = q->worker;
+
+	if (q->punted.shares) {
+		settle(w);
+		drop(w, q);
+	}
+	if (w->punts.alone == q)
+		w->punts.alone = NULL;
 }

@@ -19,8 +19,10 @@ struct queue;
 struct punts {
 	struct helpers helpers;
 	struct queue *sharers; /* queues with such I/O since the last reading */
+	struct queue *alone;   /* the only one of them at the last reading, if it was */
 	bool read;	       /* and none has begun since */
 	uint64_t turn;	       /* of the last reading */
+	uint64_t threads;      /* of the process, as the helpers knew it then */
 };
 
 /* Part of struct queue. */
@@ -53,6 +55,7 @@ void punt_begin(struct queue *q);
  *
  * With the first of a turn, the threads' clocks are read, and what they ran since the last
  * reading is divided among all rows in proportion to how much such I/O each had under way.
+ * If there was but one, and in the time before as well, the charge is exact.
  */
 void punt_end(struct queue *q);
 

@@ -218,6 +218,7 @@ static void check_row(struct check *c, const struct report_row *at)
 	check_most(c, at, "cycles of requests", bills, counters_charged(n));
 	check_most(c, at, "refused", n[ROW_refused], n[ROW_errors]);
 	check_most(c, at, "errors", n[ROW_errors], n[ROW_requests]);
+	check_most(c, at, "offload_exact", n[ROW_offload_exact], n[ROW_offload_cycles]);
 	check_most(c, at, "events_spurious", n[ROW_events_spurious], n[ROW_events]);
 }
 
@@ -389,7 +390,7 @@ static void summary(const struct check *c, char *to, size_t size)
 {
 	const struct report *r = c->report;
 	size_t guests = count_guests(r);
-	uint64_t exact = 0, charged = report_charged(r);
+	uint64_t exact = 0, exact_offload = 0, charged = report_charged(r);
 	char percent[TEXT_NUMBER], unattributed[TEXT_NUMBER], offload[64] = "";
 	uint64_t offloaded = report_offload(r);
 	size_t i;
@@ -399,14 +400,17 @@ static void summary(const struct check *c, char *to, size_t size)
 			 c->faults.count == 1 ? "" : "s", c->faults.text[0]);
 		return;
 	}
-	for (i = 0; i < r->rows_count; i++)
+	for (i = 0; i < r->rows_count; i++) {
 		exact += counters_exact(r->rows[i].row.counter);
+		exact_offload += r->rows[i].row.counter[ROW_offload_exact];
+	}
+	text_percent(percent, exact_offload, offloaded);
+	if (offloaded)
+		snprintf(offload, sizeof(offload), " and %.2f s offloaded (%s %% exact)",
+			 xenmeter_seconds(r->table, offloaded), percent);
 	text_percent(percent, exact, charged);
 	text_percent(unattributed, books_unattributed(c->books),
 		     c->books[WORKER_elapsed]);
-	if (offloaded)
-		snprintf(offload, sizeof(offload), " and %.2f s offloaded",
-			 xenmeter_seconds(r->table, offloaded));
 	snprintf(to, size,
 		 "books balanced: %zu guest%s, %.2f s charged (%s %% exact)%s, "
 		 "%s %% unattributed",

@@ -194,7 +194,7 @@ static void print_share(char *cell, const struct line *l)
 
 static void print_exact(char *cell, const struct line *l)
 {
-	text_percent(cell, counters_exact(l->group->counter),
+	text_percent(cell, counters_cpu_exact(l->group->counter),
 		     counters_cpu(l->group->counter));
 }
 

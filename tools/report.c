@@ -322,6 +322,11 @@ uint64_t counters_cpu(const uint64_t *counter)
 	return counters_charged(counter) + counter[ROW_offload_cycles];
 }
 
+uint64_t counters_cpu_exact(const uint64_t *counter)
+{
+	return counters_exact(counter) + counter[ROW_offload_exact];
+}
+
 uint64_t report_cpu(const struct report *r)
 {
 	uint64_t total = 0;

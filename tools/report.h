@@ -178,6 +178,12 @@ uint64_t counters_charged(const uint64_t *counter);
 uint64_t counters_cpu(const uint64_t *counter);
 
 /**
+ * counters_cpu_exact() - of all that a row cost, the exact part
+ * @counter: by enum row_counter
+ */
+uint64_t counters_cpu_exact(const uint64_t *counter);
+
+/**
  * books_unattributed() - CPU cycles whose cause could not be told
  * @counter: by enum worker_counter
  *

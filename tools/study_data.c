@@ -58,7 +58,7 @@ static void fill_cell(struct study_cell *cell, const struct report *since,
 		      const uint64_t *counter)
 {
 	cell->charged = xenmeter_seconds(since->table, counters_cpu(counter));
-	cell->exact = xenmeter_seconds(since->table, counters_exact(counter));
+	cell->exact = xenmeter_seconds(since->table, counters_cpu_exact(counter));
 	cell->proxy[METHOD_PAGES] = counter[ROW_pages];
 	cell->proxy[METHOD_REQUESTS] = counter[ROW_requests];
 	cell->proxy[METHOD_BYTES] = counter[ROW_bytes];

@@ -227,9 +227,10 @@ static void test_settle_visit(void)
 	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	CHECK_EQ(got.counter[ROW_apportioned_parse], 1);
 	row_settle_offload(row, 7);
-	row_settle_offload(row, 8);
+	row_settle_offload_exact(row, 8);
 	got = read_row(x, 1);
 	CHECK_EQ(got.counter[ROW_offload_cycles], 15);
+	CHECK_EQ(got.counter[ROW_offload_exact], 8);
 	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	xenmeter_close(x);
 	table_destroy(t);
