@@ -42,7 +42,7 @@ struct meter {
 	uint64_t not_running;  /* of unattributed: preempted, or blocked in a call */
 	uint64_t settled;      /* gone into rows */
 	uint64_t stolen;       /* charged to payers, but not in the CPU clock */
-	int64_t ahead;	       /* charges of the CPU clock, since then; at most 0 */
+	int64_t ahead;	       /* charges of the CPU clock, since; -METER_SLACK to 0 */
 	uint64_t synced;       /* clock when the thread's CPU clock was last read */
 	uint64_t synced_cpu;   /* what it read, in cycles */
 };
@@ -81,11 +81,16 @@ static inline uint64_t meter_claim(struct meter *m, uint64_t now, uint64_t *to)
  * So many cycles were charged as running, and so many did the CPU clock show. What it
  * shows less was taken by interrupts or the hypervisor, where the kernel accounts for
  * these. Readings are apart by some cycles, to and fro: only their sum tells, and `stolen`
- * is its maximum.
+ * is its maximum. It never falls far behind that: what the clock shows more, now and then,
+ * or by a rate that is a little off, must not hide for ever what is stolen later.
  */
+#define METER_SLACK 100000 /* cycles, many times what readings are apart */
+
 static inline void meter_compare(struct meter *m, uint64_t charged, uint64_t cpu)
 {
 	m->ahead += (int64_t)(charged - cpu);
+	if (m->ahead < -METER_SLACK)
+		m->ahead = -METER_SLACK;
 	if (m->ahead <= 0)
 		return;
 	m->stolen += m->ahead;

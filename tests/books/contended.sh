@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # With 0, 1 and 3 busy competitors on the worker's CPU: over every window of a second the
-# books balance to the cycle, and what was charged, open and overhead agrees with the
-# thread's CPU clock within 1 %. XENMETER_SECONDS (default 10) for each. The law fails hard;
+# books balance to the cycle, and what was charged, open and overhead, less what was
+# stolen of it, agrees with the thread's CPU clock within 1 %. XENMETER_SECONDS (default 10) for each. The law fails hard;
 # the agreement of two clocks is tried three times, and then only reported.
 . "$(dirname "$0")/../daemon/lib.sh"
 
@@ -21,8 +21,8 @@ books() { dump | jq -c '.table.clock_khz as $khz | .workers[0].counters as $n |
 	if ($n | .charged + .open + .idle + .overhead + .unattributed == .elapsed) and
 		($n | .offload_charged + .offload_unattributed == .offload) and
 		$n.audits_failed == 0
-	then $n | [((.charged + .open + .overhead + .unattributed - .not_running) / $khz * 1e6),
-		.cpu_ns, (.stolen / $khz * 1e6)] else "unbalanced" end'; }
+	then $n | [((.charged + .open + .overhead + .unattributed - .not_running - .stolen) /
+		$khz * 1e6), .cpu_ns] else "unbalanced" end'; }
 
 # windows: the worst disagreement of any window, in %, in $worst
 windows() {

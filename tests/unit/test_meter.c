@@ -164,6 +164,25 @@ static void test_stolen(void)
 	check_law(&m, account_total(&a));
 }
 
+/* A CPU clock that gains a little on the other hides no theft: it once hid all. */
+static void test_stolen_after_a_gain(void)
+{
+	struct account a = { 0 };
+	struct meter m;
+	int i;
+
+	meter_start(&m, 0, 0);
+	for (i = 1; i <= 1000; i++) {
+		meter_claim(&m, i * 1000000ull, &a.exact[STAGE_PARSE]);
+		meter_sync(&m, i * 1000500ull);
+	}
+	CHECK_EQ(m.stolen, 0);
+	meter_claim(&m, 1010000000, &a.exact[STAGE_PARSE]);
+	meter_sync(&m, 1000500000 + 1000000); /* 9 of the 10 million were stolen */
+	CHECK_EQ(m.stolen, 9000000 - METER_SLACK);
+	check_law(&m, account_total(&a));
+}
+
 static void test_share(void)
 {
 	uint64_t left = 10, sum = 0, share;
@@ -227,6 +246,7 @@ int main(void)
 	test_claim_dirty();
 	test_sync();
 	test_stolen();
+	test_stolen_after_a_gain();
 	test_share();
 	test_settle();
 	test_total();
