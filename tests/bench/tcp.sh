@@ -66,4 +66,6 @@ dump | jq -r '[.rows[] | select(.queue != null) | .counters] |
 	"with them, cycles a frame of up to 64 KiB: \(
 		([.[].tx_cycles] | add) / ([.[].tx_frames] | add) | round) from guests, \(
 		([.[].rx_cycles] | add) / ([.[].rx_frames] | add) | round) to guests"'
+net_down "$one"
+net_down "$two"
 finish >/dev/null
