@@ -6,14 +6,15 @@
 #   domain.cpio     dom0's ramdisk, and a driver domain's: Xen's tools, bash, busybox
 #   guest.cpio      a guest's ramdisk: busybox
 #   fio.cpio        the same with fio and e2fsprogs
-#   disk.img        what dom0 has as its disk: vmlinux and both ramdisks for its guests,
+#   net.cpio        busybox, ethtool, iperf3
+#   disk.img        what dom0 has as its disk: vmlinux and the ramdisks for its guests,
 #                   and room for the guests' disks
 #   own.cpio        our programs and the scenarios; made anew for each boot, seconds
 #
 # The large ones are made again when a package or this file changes.
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
-	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils jq
+	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils ethtool iperf3 jq
 	qemu-system-xen"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
@@ -23,14 +24,17 @@ domain_modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs nvme ext4 c
 	loop null_blk bridge tun xen-netback"
 guest_modules="xen-blkfront"
 fio_modules="xen-blkfront ext4 crc32c_generic"
+net_modules="xen-netfront"
 # Loaded by a scenario that wants them.
-module_files="xen-blkback"
+module_files="xen-blkback pktgen"
+net_module_files="pktgen"
 
 domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup blockdev e2fsck
 	mkfs.ext4 xenstore-read xenstore-write xenstore-ls xenstore-list xenstore-rm
-	xenstore-exists xenstore-chmod xenstore-watch"
+	xenstore-exists xenstore-chmod xenstore-watch ethtool iperf3"
 guest_programs="dd xenstore-read xenstore-write xenstore-ls xenstore-watch blkdiscard"
 fio_programs="$guest_programs fio mkfs.ext4 e2fsck fstrim"
+net_programs="$guest_programs ethtool iperf3"
 xen_programs="xl xenstored xen-init-dom0 xenconsoled libxl-save-helper"
 
 # put_libraries FILE: what it needs, to /usr/lib, where they are found as in /lib
@@ -140,11 +144,13 @@ make_domain() {
 	pack "$stage" "$cache/domain.cpio"
 }
 
-make_guest() { # NAME MODULES PROGRAMS
+make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES]
 	local name
 	new_stage "$1"
 	# shellcheck disable=SC2086
 	put_modules load $2 || return
+	# shellcheck disable=SC2086
+	[ -z "${4:-}" ] || put_modules more $4 || return
 	for name in $3; do put "$(command -v "$name")" || return; done
 	fill_with_busybox
 	pack "$stage" "$cache/$1.cpio"
@@ -164,7 +170,7 @@ make_disk() {
 	rm -rf "$stage" "$cache/disk.img"
 	mkdir "$stage"
 	cp -a "$cache/qemu" "$stage/" || return
-	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio} "$stage/"
+	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio,net.cpio} "$stage/"
 	truncate -s "$disk_size" "$cache/disk.img.part"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
 		"$cache/disk.img.part" || return
@@ -176,8 +182,9 @@ make_images() {
 		fetch_kernel && make_domain &&
 		make_guest guest "$guest_modules" "$guest_programs" &&
 		make_guest fio "$fio_modules" "$fio_programs" &&
+		make_guest net "$net_modules" "$net_programs" "$net_module_files" &&
 		make_qemu && make_disk &&
-		rm -rf "$cache"/{kernel,domain,guest,fio,qemu,disk}
+		rm -rf "$cache"/{kernel,domain,guest,fio,net,qemu,disk}
 }
 
 # What the large images are made from.
@@ -218,7 +225,7 @@ own_image() { # DIRECTORY SCENARIO...
 	install -m 755 "$here/domain-init" "$stage/init" || return
 	gcc -O2 -o "$stage/xm/load" "$here/load.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
-	cp -r "$here"/{lib.sh,talk.sh,driver.sh,guest-init,scenarios} "$stage/xm/" || return
+	cp -r "$here"/{lib.sh,net.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same

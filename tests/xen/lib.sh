@@ -13,6 +13,7 @@ LOG=$LOGS/xenmeterd.log
 BACKEND=/local/domain/0/backend/vbd
 # A boot without the self-tests of its ciphers takes two seconds less.
 KERNEL_LINE="console=hvc0 quiet panic=1 cryptomgr.notests mitigations=off"
+VIFS=/local/domain/0/backend/vif
 
 say() { echo "-- $*"; }
 fail() {
@@ -114,13 +115,16 @@ disks() {
 	echo "disk=[${text%,}]"
 }
 
-# guest NAME [LINE-OF-CONFIG...] <SCRIPT: a guest that runs it. TYPE, VCPUS and BLKFRONT
-# (options for its module xen-blkfront) may be set; with RAMDISK=fio it has fio, mkfs.ext4
-# and a lot to load.
+# guest NAME [LINE-OF-CONFIG...] <SCRIPT: a guest that runs it. TYPE, VCPUS, BLKFRONT and
+# NETFRONT (options for its modules) may be set; with RAMDISK=fio it has fio, mkfs.ext4
+# and a lot to load, with RAMDISK=net xen-netfront, ethtool and iperf3.
 guest() {
 	local name=$1 memory=128
 	shift
-	[ "${RAMDISK:-guest}" = guest ] || memory=420
+	case ${RAMDISK:-guest} in
+	fio) memory=420 ;;
+	net) memory=200 ;;
+	esac
 	guest_ramdisk "$name"
 	config "$name" "ramdisk=\"$D/$name.cpio\"" "type=\"${TYPE:-pv}\"" "memory=$memory" \
 		"vcpus=${VCPUS:-1}" "extra=\"$KERNEL_LINE rdinit=/guest-init\"" "$@"
@@ -148,7 +152,7 @@ guest_ramdisk() {
 	mkdir -p "$dir/root" "$D"
 	cp /xm/guest-init /xm/talk.sh /xm/load "$dir/root/"
 	chmod 755 "$dir/root/guest-init"
-	printf 'BLKFRONT="%s"\n' "${BLKFRONT:-}" >"$dir/root/job.env"
+	printf '%s="%s"\n' BLKFRONT "${BLKFRONT:-}" NETFRONT "${NETFRONT:-}" >"$dir/root/job.env"
 	cat >"$dir/root/job"
 	(cd "$dir/root" && find . | cpio -o -H newc 2>/dev/null) >"$dir/cpio"
 	cat "$GUESTS/${RAMDISK:-guest}.cpio" "$dir/cpio" >"$D/$1.cpio"
@@ -236,7 +240,7 @@ show_logs() {
 		tail -n 40 "$log" | tr -d '\r'
 	done
 	echo '---- store:'
-	xenstore-ls "$BACKEND" 2>/dev/null | head -n 80
+	xenstore-ls "${BACKEND%/*}" 2>/dev/null | head -n 80
 	xenstore-ls /local/domain/0/error 2>/dev/null
 	echo '---- kernel:'
 	dmesg | tail -n 20
@@ -255,6 +259,7 @@ clean_up() {
 		for _ in $(seq 50); do kill -0 "$DAEMON" 2>/dev/null || break; sleep 0.2; done
 		kill -KILL "$DAEMON" 2>/dev/null
 	fi
+	for job in $(jobs -p); do kill "$job"; done 2>/dev/null
 	rm -rf "$D" /tmp/guest-* /tmp/dump /run/xenmeter "$LOGS"/guest-*.log "$LOGS"/xen-hotplug.log
 	exit $code
 }
