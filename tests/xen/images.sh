@@ -156,13 +156,18 @@ make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES]
 	pack "$stage" "$cache/$1.cpio"
 }
 
-# What a scenario copies to dom0 that compares us with QEMU.
+# What a scenario copies to dom0 that compares us with QEMU: less what dom0 has, for a
+# library that is overwritten takes the processes along that use it.
 make_qemu() {
+	local file
 	new_stage qemu
 	put /usr/libexec/xen-qemu-system-i386 || return
 	rm -f "$stage"/{usr/bin/busybox,bin,sbin,lib,lib64,var/run}
 	mkdir -p "$stage/usr/share/qemu"
 	cp -r /usr/share/qemu/keymaps "$stage/usr/share/qemu/"
+	(cd "$stage" && find . -type f) | while read -r file; do
+		[ ! -e "$cache/domain/$file" ] || rm "$stage/$file"
+	done
 }
 
 make_disk() {
