@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Data buffers: a free list for each power of two, filled from slabs of 2 MiB. A slab
- * serves one size; memory goes back to the kernel when nothing at all is in flight.
+ * serves one size. It is cut as buffers are taken, since to touch a page for the first time
+ * is dear, above all in a PV domain. Memory goes back to the kernel when nothing at all is
+ * in flight and nothing was taken for a while.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -37,42 +39,53 @@ size_t buffers_size(size_t size)
 	return size ? class_size(class_of(size)) : 0;
 }
 
-static void add_slab(struct buffers *b, unsigned int class)
+/* What is left to cut of a slab for this class; NULL without memory. */
+static uint8_t *slab_for(struct buffers *b, unsigned int class)
 {
-	struct slab *slab = malloc(sizeof(*slab));
-	size_t at;
+	struct slab *slab;
 
+	if (b->uncut[class].left)
+		return b->uncut[class].at;
+	slab = malloc(sizeof(*slab));
 	if (!slab)
-		return;
+		return NULL;
 	slab->memory = mmap(NULL, SLAB_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (slab->memory == MAP_FAILED) {
 		free(slab);
-		return;
+		return NULL;
 	}
 	slab->next = b->slabs;
 	b->slabs = slab;
-	for (at = SLAB_SIZE; at; at -= class_size(class)) {
-		struct buffer *free =
-			(void *)((uint8_t *)slab->memory + at - class_size(class));
+	b->uncut[class].left = SLAB_SIZE;
+	b->uncut[class].at = slab->memory;
+	return slab->memory;
+}
 
-		free->next = b->free[class];
-		b->free[class] = free;
-	}
+static void *cut(struct buffers *b, unsigned int class)
+{
+	uint8_t *piece = slab_for(b, class);
+
+	if (!piece)
+		return NULL;
+	b->uncut[class].at += class_size(class);
+	b->uncut[class].left -= class_size(class);
+	return piece;
 }
 
 void *buffers_get(struct buffers *b, size_t size)
 {
 	unsigned int class = class_of(size);
-	struct buffer *taken;
+	struct buffer *taken = b->free[class];
 
-	if (!b->free[class])
-		add_slab(b, class);
-	taken = b->free[class];
+	if (taken)
+		b->free[class] = taken->next;
+	else
+		taken = cut(b, class);
 	if (!taken)
 		return NULL;
-	b->free[class] = taken->next;
 	b->in_use += class_size(class);
+	b->idle = 0;
 	return taken;
 }
 
@@ -88,17 +101,20 @@ void buffers_put(struct buffers *b, void *memory, size_t size)
 	b->in_use -= class_size(class);
 }
 
-void buffers_trim(struct buffers *b)
+void buffers_free(struct buffers *b)
 {
 	struct slab *slab;
 
-	if (b->in_use)
-		return;
 	while ((slab = b->slabs)) {
 		b->slabs = slab->next;
 		munmap(slab->memory, SLAB_SIZE);
 		free(slab);
 	}
-	for (unsigned int class = 0; class < BUFFERS_CLASSES; class ++)
-		b->free[class] = NULL;
+	*b = (struct buffers){ 0 };
+}
+
+void buffers_tick(struct buffers *b)
+{
+	if (!b->in_use && b->slabs && ++b->idle > BUFFERS_IDLE_TICKS)
+		buffers_free(b);
 }

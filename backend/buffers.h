@@ -8,18 +8,28 @@
 #define XENMETER_BUFFERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define BUFFERS_MIN_SIZE 4096
 #define BUFFERS_CLASSES	 9
 #define BUFFERS_MAX_SIZE (BUFFERS_MIN_SIZE << (BUFFERS_CLASSES - 1))
+
+/* After so many ticks in which nothing was taken, memory goes back. A guest that does a
+ * little now and then does not have it made and cleared each time. */
+#define BUFFERS_IDLE_TICKS 5
 
 struct buffer;
 struct slab;
 
 struct buffers {
 	struct buffer *free[BUFFERS_CLASSES];
+	struct {
+		uint8_t *at;
+		size_t left; /* bytes */
+	} uncut[BUFFERS_CLASSES];
 	struct slab *slabs;
-	size_t in_use; /* bytes */
+	size_t in_use;	   /* bytes */
+	unsigned int idle; /* ticks since one was taken */
 };
 
 /**
@@ -50,9 +60,17 @@ void *buffers_get(struct buffers *b, size_t size);
 void buffers_put(struct buffers *b, void *memory, size_t size);
 
 /**
- * buffers_trim() - return all memory to the kernel, if none is in use
+ * buffers_tick() - return all memory to the kernel, if none was used for a while
  * @b: the pool
+ *
+ * To be called at regular times.
  */
-void buffers_trim(struct buffers *b);
+void buffers_tick(struct buffers *b);
+
+/**
+ * buffers_free() - return all memory to the kernel
+ * @b: the pool; what was taken is gone, too
+ */
+void buffers_free(struct buffers *b);
 
 #endif

@@ -408,7 +408,7 @@ static void tick(struct worker *w)
 
 	for (q = w->queues; q; q = q->next)
 		queue_tick(q);
-	buffers_trim(&w->buffers);
+	buffers_tick(&w->buffers);
 	punt_tick(w);
 	w->audit_due = true;
 	worker_claim_overhead(w);
@@ -581,7 +581,7 @@ static void close_all(struct worker *w)
 		w->chunks = chunk->next;
 		free(chunk);
 	}
-	buffers_trim(&w->buffers);
+	buffers_free(&w->buffers);
 	free(w->by_port);
 }
 
