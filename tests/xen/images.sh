@@ -222,7 +222,8 @@ own_image() { # DIRECTORY SCENARIO...
 	shift
 	stage=$out/own
 	rm -rf "$stage"
-	mkdir -p "$stage/xm"
+	mkdir -p "$stage"/{xm,etc}
+	printf '%s\n' root:x:0:0::/root:/bin/bash xenmeter:x:800:800::/:/bin/false >"$stage/etc/passwd"
 	DESTDIR=$stage meson install -C "$binaries" --no-rebuild --quiet || return
 	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/*/{pkgconfig,*.a}
 	put_libraries "$stage/usr/sbin/xenmeterd" || return

@@ -35,9 +35,10 @@ within() {
 
 serving() { grep -q 'serving with' "$LOG"; }
 
+# In its sandbox.
 daemon_start() {
 	: >"$LOG"
-	xenmeterd "$@" >>"$LOG" 2>&1 &
+	xenmeterd --user xenmeter "$@" >>"$LOG" 2>&1 &
 	DAEMON=$!
 	within 60 serving || fail 'xenmeterd does not start'
 }
