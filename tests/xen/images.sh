@@ -26,7 +26,7 @@ guest_modules="xen-blkfront"
 fio_modules="xen-blkfront ext4 crc32c_generic"
 net_modules="xen-netfront"
 # Loaded by a scenario that wants them.
-module_files="xen-blkback pktgen"
+module_files="xen-blkback"
 net_module_files="pktgen"
 
 domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup blockdev e2fsck
@@ -230,6 +230,7 @@ own_image() { # DIRECTORY SCENARIO...
 	put_libraries "$stage/usr/bin/xenmeter" || return
 	install -m 755 "$here/domain-init" "$stage/init" || return
 	gcc -O2 -o "$stage/xm/load" "$here/load.c" || return
+	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
 	cp -r "$here"/{lib.sh,net.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
