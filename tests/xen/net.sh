@@ -98,24 +98,28 @@ both_ways() {
 	[ "$ANSWER" = "$SUM" ] || fail "data arrive changed in $1"
 }
 
-# rows GUEST: the sums of a guest's live rows: frames and bytes sent, given; less Ethernet
-# headers in what is given, which Linux does not count
+# Of a table's rows for vifs: the sums of frames and bytes sent, given; less Ethernet headers
+# in what is given, which Linux does not count.
+row_sums='map(select(.devid == 0 and .queue != null) | .counters |
+	[.tx_frames, .tx_bytes, .rx_frames, .rx_bytes - 14 * .rx_frames])
+	| transpose | map(add) | join(" ")'
+
+# rows GUEST: sets HAVE to the sums of its live rows
 rows() {
-	xenmeter dump --json | jq -r --arg n "$1" '
-		[.rows[] | select(.name == $n and .devid == 0) | .counters |
-			[.tx_frames, .tx_bytes, .rx_frames, .rx_bytes - 14 * .rx_frames]]
-		| transpose | map(add) | join(" ")'
+	HAVE=$(xenmeter dump --json | jq -r --arg n "$1" ".rows | map(select(.name == \$n)) | $row_sums")
 }
 
-# agree GUEST: its own counters say the same as its rows, when nothing is on its way
+# agree GUEST [FUNCTION]: its own counters say the same as its rows, when nothing is on its
+# way; FUNCTION sets HAVE as rows does
 agree() {
-	local have figures='cd /sys/class/net/eth0/statistics &&
+	local counted figures='cd /sys/class/net/eth0/statistics &&
 		echo $(cat tx_packets tx_bytes rx_packets rx_bytes) $(cat ??_errors ??_dropped)'
 	for _ in 1 2 3 4 5 6; do
 		on "$1" "$figures"
-		have=$(rows "$1")
-		[ "$ANSWER" != "$have 0 0 0 0" ] || break
+		counted=$ANSWER
+		"${2:-rows}" "$1"
+		[ "$counted" != "$HAVE 0 0 0 0" ] || break
 	done
-	say "$1: its counters: $ANSWER; its rows: $have"
-	[ "$ANSWER" = "$have 0 0 0 0" ] || fail 'they disagree'
+	say "$1: its counters: $counted; its rows: $HAVE"
+	[ "$counted" = "$HAVE 0 0 0 0" ] || fail 'they disagree'
 }
