@@ -14,7 +14,7 @@ bridge_up() {
 	ip address add 10.0.0.1/24 dev xenbr0
 	ip address add fd00::1/64 dev xenbr0 nodad
 	iperf3 -s >/dev/null 2>&1 &
-	busybox httpd -f -h /tmp &
+	[ -p /tmp/hold ] || mkfifo /tmp/hold
 }
 
 # vif NUMBER [OPTION...]: a vif for xl, for a config or xl network-attach
@@ -90,11 +90,18 @@ iperf() {
 	say "$name iperf3 $*: $(echo $ANSWER | cut -d ' ' -f 5-)"
 }
 
-# both_ways GUEST NUMBER: its /tmp/data to dom0 and back, unchanged
+# both_ways GUEST NUMBER: its /tmp/data to dom0 and back, unchanged. A listening nc whose
+# stdin ends closes its side, and the sender would end early.
 both_ways() {
-	within 30 wget -q -T 30 -O /tmp/copy "http://10.0.0.$2/data" || fail "no data from $1"
-	[ "$(md5sum </tmp/copy | cut -d ' ' -f 1)" = "$SUM" ] || fail "$1's data arrive changed"
-	on "$1" 'wget -q -T 30 -O - http://10.0.0.1/copy | md5sum | cut -d " " -f 1'
+	local sum sink
+	exec {sink}< <(nc -l -p 7000 <>/tmp/hold | tee /tmp/copy | md5sum)
+	on "$1" 'transfer 10.0.0.1 7000'
+	read -r -t 60 -u "$sink" sum _ || fail "$1's data do not arrive"
+	exec {sink}<&-
+	[ "$sum" = "$SUM" ] || fail "$1's data arrive changed: $(wc -c </tmp/copy) bytes"
+	begin "$1" 'sink 7000'
+	within 30 nc -w 30 "10.0.0.$2" 7000 </tmp/copy || fail "no data to $1"
+	finish "$1" 60 || fail "$1: $ANSWER"
 	[ "$ANSWER" = "$SUM" ] || fail "data arrive changed in $1"
 }
 
