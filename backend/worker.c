@@ -598,7 +598,8 @@ static void open_books(struct worker *w)
 	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
 	punt_open(w);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
-		log_warning("worker %u: no perf events (kernel.perf_event_paranoid?): "
+		log_warning("worker %u: no perf events (allow them: sysctl "
+			    "kernel.perf_event_paranoid=2): "
 			    "absences from the CPU under 20 us are charged to whoever was "
 			    "being served",
 			    w->index);
