@@ -3,9 +3,9 @@
  * Charges of the control thread.
  *
  * libxenstore starts a thread that reads the replies and events of the store for us. What
- * it has run goes to the next payer who has to do with the store, as its offloaded cycles:
- * a reply comes within the segment that asked for it, and an event wakes us for the one
- * that begins with it.
+ * it has run is charged as offloaded cycles: that of a reply to the segment that asked for
+ * it, and that of events, when all of them have been taken, to those whose they are, by
+ * their number.
  */
 #include <stdio.h>
 #include <string.h>
@@ -33,17 +33,33 @@ void charge_close(struct control *c)
 	books_close(&c->charges.books);
 }
 
-/* Whose segment it was pays for what libxenstore's thread did in it. */
-static void charge_helpers(struct charges *g, struct row *row)
+void charge_meet_helpers(struct control *c)
+{
+	helpers_look(&c->charges.helpers);
+	charge_nobody(c);
+}
+
+static uint64_t read_helpers(struct charges *g)
 {
 	uint64_t ns = helpers_read_ns(&g->helpers);
 	uint64_t cycles = clock_ns_to_cycles(ns, g->books.khz);
 
 	g->books.figures.offload += cycles;
+	return cycles;
+}
+
+static void settle_helpers(struct charges *g, struct row *row, uint64_t cycles)
+{
 	if (!row || !cycles)
 		return;
 	row_settle_offload(row, cycles);
 	g->books.figures.offload_charged += cycles;
+}
+
+/* Whose segment it was pays for what libxenstore's thread did in it. */
+static void charge_helpers(struct charges *g, struct row *row)
+{
+	settle_helpers(g, row, read_helpers(g));
 }
 
 void charge_overhead(struct control *c)
@@ -62,15 +78,11 @@ void charge_nobody(struct control *c)
 	charge_helpers(&c->charges, NULL);
 }
 
-void charge_device(struct control *c, struct device *d)
+/* The segment that ends, into the device's row. */
+static void charge_segment(struct charges *g, struct device *d)
 {
-	struct charges *g = &c->charges;
 	struct account a = { 0 };
 
-	if (!d->control_row) {
-		charge_nobody(c);
-		return;
-	}
 	books_claim(&g->books, &a.exact[STAGE_PARSE]);
 	if (g->causes == 1)
 		a.exact[STAGE_PARSE] += g->owed;
@@ -79,8 +91,49 @@ void charge_device(struct control *c, struct device *d)
 	g->owed = 0;
 	g->books.meter.settled += row_settle_visit(d->control_row, &d->visit, &a);
 	d->visit = (struct visit){ 0 };
-	charge_helpers(g, d->control_row);
 	books_checkpoint(&g->books);
+}
+
+void charge_device(struct control *c, struct device *d)
+{
+	if (!d->control_row) {
+		charge_nobody(c);
+		return;
+	}
+	charge_segment(&c->charges, d);
+	charge_helpers(&c->charges, d->control_row);
+}
+
+/* ---- events of the store ---- */
+
+void charge_event(struct control *c, struct device *d)
+{
+	d->visit.store_events++;
+	d->events_unpaid++;
+	c->charges.events_unpaid++;
+	if (d->control_row)
+		charge_segment(&c->charges, d);
+	else
+		charge_overhead(c);
+}
+
+void charge_events(struct control *c)
+{
+	struct charges *g = &c->charges;
+	struct device *d;
+	uint64_t cycles;
+
+	if (!g->events_unpaid)
+		return;
+	cycles = read_helpers(g);
+	for (d = c->devices; d && g->events_unpaid; d = d->next) {
+		uint64_t share = cycles * d->events_unpaid / g->events_unpaid;
+
+		settle_helpers(g, d->control_row, share);
+		cycles -= share;
+		g->events_unpaid -= d->events_unpaid;
+		d->events_unpaid = 0;
+	}
 }
 
 /* ---- the wait ---- */

@@ -24,6 +24,7 @@ struct charges {
 	unsigned int causes;	/* that share it */
 	unsigned int shares;	/* of it that are left to be taken */
 	uint64_t owed;		/* the share that the next payer takes */
+	uint64_t events_unpaid; /* of the store, taken and not charged for reading them */
 };
 
 /**
@@ -38,6 +39,26 @@ void charge_open(struct control *c, unsigned int index, uint64_t khz);
  * charge_close() - the last entry
  */
 void charge_close(struct control *c);
+
+/**
+ * charge_meet_helpers() - libxenstore has made its thread: account for it from now on
+ */
+void charge_meet_helpers(struct control *c);
+
+/**
+ * charge_event() - what ran since the last boundary was taking an event of this device's
+ *
+ * What libxenstore's thread did for it is charged by charge_events().
+ */
+void charge_event(struct control *c, struct device *d);
+
+/**
+ * charge_events() - all events that came have been taken, or something else comes between
+ *
+ * What libxenstore's thread ran since it was looked at last is divided among the events
+ * taken since.
+ */
+void charge_events(struct control *c);
 
 /**
  * charge_device() - what ran since the last boundary was for this device

@@ -139,17 +139,12 @@ static struct device *meet(struct control *c, const char *kind, uint32_t domid,
 }
 
 /* A change that is about no device of ours is no guest's. */
-static void note(struct control *c, const char *path)
+static void note_new(struct control *c, const char *kind, uint32_t domid, uint32_t devid)
 {
-	struct device *d = NULL;
-	uint32_t domid, devid;
-	char kind[8];
+	struct device *d;
 
-	if (xenbus_split_device(path, kind, &domid, &devid)) {
-		d = find(c, kind, domid, devid);
-		if (!d)
-			d = meet(c, kind, domid, devid);
-	}
+	charge_events(c);
+	d = meet(c, kind, domid, devid);
 	if (!d) {
 		charge_nobody(c);
 		return;
@@ -157,6 +152,25 @@ static void note(struct control *c, const char *path)
 	d->dirty = true;
 	d->visit.store_events++;
 	charge_device(c, d);
+}
+
+static void note(struct control *c, const char *path)
+{
+	uint32_t domid, devid;
+	struct device *d;
+	char kind[8];
+
+	if (!xenbus_split_device(path, kind, &domid, &devid)) {
+		charge_overhead(c);
+		return;
+	}
+	d = find(c, kind, domid, devid);
+	if (!d) {
+		note_new(c, kind, domid, devid);
+		return;
+	}
+	d->dirty = true;
+	charge_event(c, d);
 }
 
 /* Note every device below a directory that is no device itself. */
@@ -189,6 +203,7 @@ static void note_above(struct control *c, const char *path)
 		levels--;
 	if (levels <= 0)
 		return;
+	charge_events(c);
 	scan(c, path, levels);
 	for (d = c->devices; d; d = d->next)
 		d->dirty = true;

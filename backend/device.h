@@ -63,6 +63,7 @@ struct device {
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
 	struct row *control_row; /* NULL: there was none to be had */
 	struct visit visit;	 /* what goes into it with its next charge */
+	uint64_t events_unpaid;	 /* of the store, see charge_event() */
 	struct row *row[LIMIT_QUEUES_PER_DEVICE];     /* of the last connection, too */
 	uint32_t generation[LIMIT_QUEUES_PER_DEVICE]; /* of these rows */
 	unsigned int worker[LIMIT_QUEUES_PER_DEVICE];

@@ -313,9 +313,11 @@ static int start(struct daemon *d)
 			  strerror(errno));
 		code = EXIT_NO_STORE;
 	}
+	/* The first watch has made libxenstore's thread, which reads for us. */
+	if (!code)
+		charge_meet_helpers(&d->control);
 	if (!code)
 		start_totals(d);
-	/* The first watch has made libxenstore's thread, which reads for us. */
 	if (!code)
 		code = close_sandbox(d);
 	return code;
@@ -338,8 +340,10 @@ static void take_watch_events(struct daemon *d)
 				   event[XS_WATCH_TOKEN]);
 		free(event);
 	}
-	if (d->more_events || errno == EAGAIN)
+	if (d->more_events || errno == EAGAIN) {
+		charge_events(&d->control);
 		return;
+	}
 	log_error("lost xenstore: %s", strerror(errno));
 	d->failed = true;
 }
