@@ -52,7 +52,7 @@ static struct {
 	uint32_t producer[QUEUES][RINGS];
 	bool wild[QUEUES][RINGS]; /* indices are not what they were */
 	bool attach_sent, detach_sent, drop_sent;
-	unsigned int attaching, letting_go[QUEUES], detached;
+	unsigned int attaching, letting_go[QUEUES]; /* reports that are owed */
 	bool failed;
 	unsigned int broken[QUEUES];
 } world;
@@ -347,6 +347,16 @@ static unsigned int index_of(const struct queue *q)
 	return q == &world.q[1]->base;
 }
 
+/* A queue that is gone already reports once more when the other one is dropped. */
+static bool all_let_go(void)
+{
+	unsigned int i, owed = 0;
+
+	for (i = 0; i < QUEUES; i++)
+		owed += world.letting_go[i];
+	return !owed;
+}
+
 static void take_report(const struct message *m)
 {
 	switch (m->kind) {
@@ -360,7 +370,7 @@ static void take_report(const struct message *m)
 	case MESSAGE_DETACHED:
 		MUST((unsigned int)m->result == world.letting_go[index_of(m->queue)]);
 		world.letting_go[index_of(m->queue)] = 0;
-		machine.done = ++world.detached == QUEUES;
+		machine.done = all_let_go();
 		break;
 	case MESSAGE_STARTED:
 	case MESSAGE_CARRIER:
