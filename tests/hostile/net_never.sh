@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A guest that gives no room for long, while a thousand frames a second come for it: once
+# as many wait as may, memory does not move any more (XSA 392, 424). Argument: seconds.
+. "$(dirname "$0")/net_lib.sh"
+
+net_scene
+ip link set vif1.0 txqueuelen 100
+"$HOSTILE/ether" send vif1.0 10000000 1000 1000 &
+SENDER=$!
+PIDS="$PIDS $SENDER"
+seconds=$1
+offend_bg net_slow "$seconds"
+within 10 grep -q starving "$W/offender" || fail 'not connected'
+# Up to when the first ones are too old; then all is in use that ever will be.
+sleep 12
+before=$(rss)
+tap=$(row 1 rx_dropped_tap)
+n=12
+while [ $n -lt "$seconds" ]; do
+	sleep 1
+	n=$((n + 1))
+	echo "$(rss) KiB after $n s" >>"$W/memory"
+done
+say "$before KiB after 12 s; then $(sort -n "$W/memory" | sed -n '1p;$p' | tr '\n' ' ')"
+within 20 grep -q starved "$W/offender" || fail 'gone'
+flat "$before" 64 "$seconds seconds"
+[ "$(row 1 rx_dropped_tap)" -gt "$tap" ] || fail 'nothing came meanwhile'
+within 20 grep -q fed "$W/offender" || fail 'it is not served again'
+ended $OFFENDER
+kill $SENDER
+net_undisturbed
+finish
