@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Connecting and disconnecting in every order of states, half of it with I/O on its way
+# (XSA-350): the daemon's memory, descriptors, ports and grants stay. XENMETER_ROUNDS in
+# the environment says how many rounds.
+. "$(dirname "$0")/lib.sh"
+
+rounds=${XENMETER_ROUNDS:-400}
+host --workers 2
+guest offender >/dev/null
+attach 1 xvda "$(disk a 4M)"
+memory() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
+heap() { awk '/^[0-9a-f]+-/ { heap = /\[heap\]/ } heap && /^Rss/ { sum += $2 } END { print sum + 0 }' "/proc/$DAEMON/smaps"; }
+# The simulated Xen has one open for each peer that it now and then has to wake.
+fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
+held() { "$SIMXL" list | awk '$1 == 0 { print $4, "granted,", $5, "mapped,", $6 + $7, "ports" }'; }
+tenth=$((rounds / 10))
+n=0
+while [ $n -lt 10 ]; do
+	timeout 7200 "$SIMXL" run 1 "$HOSTILE/orders" $((n * tenth)) $tenth || fail "from round $((n * tenth)) on"
+	n=$((n + 1))
+	sleep 0.1 # memory for data goes back to the kernel at a tick
+	say "$((n * tenth)) rounds: RSS $(memory) KiB, heap $(heap) KiB, $(fds) descriptors, $(held)"
+	if [ $n = 2 ]; then
+		memory0=$(memory); heap0=$(heap); fds0=$(fds); held0=$(held)
+	fi
+done
+[ "$(fds)" = "$fds0" ] || fail 'descriptors leak'
+[ "$(held)" = "$held0" ] || fail 'ports or grants leak'
+if [ "${SANITIZE:-none}" = none ]; then # quarantine grows
+	[ "$(memory)" -le $((memory0 + 200)) ] || fail 'memory leaks'
+	[ "$(heap)" -le $((heap0 + 100)) ] || fail 'the heap leaks'
+fi
+[ "$(row 1 requests)" -ge $((rounds / 4)) ] || fail 'not enough was served'
+paid exact_parse
+finish
