@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Floods: `ops N` unknown operations as fast as the ring takes them; `events N` events
- * with no request on the ring (XSA-332); `pester N` such events at a pace at which each is
+ * with no request on the ring (XSA-332); `calm N` the same without the events, to compare
+ * with; `pester N` such events at a pace at which each is
  * taken, and an operation now and then, so that the backend goes on listening. Prints N.
  */
 #include <string.h>
@@ -37,12 +38,18 @@ static void flood_ops(struct blkfront_queue *queue, unsigned long count)
 	}
 }
 
-static void flood_events(struct blkfront_queue *queue, unsigned long count)
+static void keep_calm(struct blkfront_queue *queue)
+{
+	(void)queue;
+}
+
+static void flood_events(struct blkfront_queue *queue, unsigned long count,
+			 void (*send)(struct blkfront_queue *queue))
 {
 	unsigned long i;
 
 	for (i = 0; i < count; i++) {
-		blkfront_raw_notify(queue);
+		send(queue);
 		/* Xen makes one of those that the backend has not taken yet. */
 		if (i % 500 == 0)
 			usleep(500);
@@ -68,7 +75,9 @@ int main(int argc, char **argv)
 	struct blkfront_queue *queue = blkfront_queue(front, 0);
 
 	if (argc > 1 && !strcmp(argv[1], "events"))
-		flood_events(queue, count);
+		flood_events(queue, count, blkfront_raw_notify);
+	else if (argc > 1 && !strcmp(argv[1], "calm"))
+		flood_events(queue, count, keep_calm);
 	else if (argc > 1 && !strcmp(argv[1], "pester"))
 		pester(queue, count);
 	else
