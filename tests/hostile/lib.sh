@@ -24,12 +24,13 @@ offend() {
 	timeout 60 "$SIMXL" run 1 "$HOSTILE/$p" "$@" >"$W/offender" || fail "$p $* (code $?)"
 }
 
+moves() { [ "$(row 2 requests)" -gt "$N" ]; }
+
 # The neighbour still moves, and nothing is wrong with its data.
 undisturbed() {
 	kill -0 "$DAEMON" || fail 'the daemon has died'
-	local n; n=$(row 2 requests)
-	sleep 0.2
-	[ "$(row 2 requests)" -gt "$n" ] || fail 'the neighbour stands still'
+	N=$(row 2 requests)
+	within 10 moves || fail 'the neighbour stands still'
 	kill -INT "$NEIGHBOUR"
 	wait "$NEIGHBOUR" || :
 	expect_json "$W/neighbour.out" '.verify.errors == 0 and .errors.error == 0 and
