@@ -3,9 +3,9 @@
  * Charges of the control thread.
  *
  * libxenstore starts a thread that reads the replies and events of the store for us. What
- * it has run is charged as offloaded cycles: that of a reply to the segment that asked for
- * it, and that of events, when all of them have been taken, to those whose they are, by
- * their number.
+ * it has run is charged as offloaded cycles: that of a reply to the segment that asked
+ * for it, and that of events, when all of them have been taken, to those whose they are,
+ * by their number.
  */
 #include <stdio.h>
 #include <string.h>
