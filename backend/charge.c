@@ -134,6 +134,7 @@ void charge_events(struct control *c)
 		g->events_unpaid -= d->events_unpaid;
 		d->events_unpaid = 0;
 	}
+	g->events_unpaid = 0; /* a device's that is gone are nobody's */
 }
 
 /* ---- the wait ---- */
