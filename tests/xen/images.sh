@@ -7,6 +7,7 @@
 #   guest.cpio      a guest's ramdisk: busybox
 #   fio.cpio        the same with fio and e2fsprogs
 #   net.cpio        busybox, ethtool, iperf3
+#   lies.cpio       busybox, and what a frontend in user space needs
 #   disk.img        what dom0 has as its disk: vmlinux and the ramdisks for its guests,
 #                   and room for the guests' disks
 #   own.cpio        our programs and the scenarios; made anew for each boot, seconds
@@ -25,6 +26,7 @@ domain_modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs nvme ext4 c
 guest_modules="xen-blkfront"
 fio_modules="xen-blkfront ext4 crc32c_generic"
 net_modules="xen-netfront"
+lies_modules="xen-evtchn xen-gntdev xen-gntalloc"
 # Loaded by a scenario that wants them.
 module_files="xen-blkback"
 net_module_files="pktgen"
@@ -35,6 +37,9 @@ domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup b
 guest_programs="dd xenstore-read xenstore-write xenstore-ls xenstore-watch blkdiscard"
 fio_programs="$guest_programs fio mkfs.ext4 e2fsck fstrim"
 net_programs="$guest_programs ethtool iperf3"
+lies_libraries="libxengnttab.so.1 libxenevtchn.so.1 libxenstore.so.4"
+# Of tests/hostile; run sends them as they are built for the simulated Xen.
+lies="refused grants rewrite contiguous deaf flood rings jump"
 xen_programs="xl xenstored xen-init-dom0 xenconsoled libxl-save-helper"
 
 # put_libraries FILE: what it needs, to /usr/lib, where they are found as in /lib
@@ -144,7 +149,7 @@ make_domain() {
 	pack "$stage" "$cache/domain.cpio"
 }
 
-make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES]
+make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES [LIBRARIES]]
 	local name
 	new_stage "$1"
 	# shellcheck disable=SC2086
@@ -152,6 +157,7 @@ make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES]
 	# shellcheck disable=SC2086
 	[ -z "${4:-}" ] || put_modules more $4 || return
 	for name in $3; do put "$(command -v "$name")" || return; done
+	for name in ${5:-}; do put "/usr/lib/x86_64-linux-gnu/$name" || return; done
 	fill_with_busybox
 	pack "$stage" "$cache/$1.cpio"
 }
@@ -175,7 +181,7 @@ make_disk() {
 	rm -rf "$stage" "$cache/disk.img"
 	mkdir "$stage"
 	cp -a "$cache/qemu" "$stage/" || return
-	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio,net.cpio} "$stage/"
+	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio,net.cpio,lies.cpio} "$stage/"
 	truncate -s "$disk_size" "$cache/disk.img.part"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
 		"$cache/disk.img.part" || return
@@ -188,8 +194,9 @@ make_images() {
 		make_guest guest "$guest_modules" "$guest_programs" &&
 		make_guest fio "$fio_modules" "$fio_programs" &&
 		make_guest net "$net_modules" "$net_programs" "$net_module_files" &&
+		make_guest lies "$lies_modules" "$guest_programs" "" "$lies_libraries" &&
 		make_qemu && make_disk &&
-		rm -rf "$cache"/{kernel,domain,guest,fio,net,qemu,disk}
+		rm -rf "$cache"/{kernel,domain,guest,fio,net,lies,qemu,disk}
 }
 
 # What the large images are made from.
@@ -218,11 +225,11 @@ images() {
 
 # Our own programs as they are installed, and the scenarios; appended to dom0's ramdisk.
 own_image() { # DIRECTORY SCENARIO...
-	local out=$1
+	local out=$1 name
 	shift
 	stage=$out/own
 	rm -rf "$stage"
-	mkdir -p "$stage"/{xm,etc}
+	mkdir -p "$stage"/{xm/lies,etc}
 	printf '%s\n' root:x:0:0::/root:/bin/bash xenmeter:x:800:800::/:/bin/false >"$stage/etc/passwd"
 	DESTDIR=$stage meson install -C "$binaries" --no-rebuild --quiet || return
 	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/*/{pkgconfig,*.a}
@@ -232,6 +239,7 @@ own_image() { # DIRECTORY SCENARIO...
 	gcc -O2 -o "$stage/xm/load" "$here/load.c" || return
 	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
+	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
 	cp -r "$here"/{lib.sh,net.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"

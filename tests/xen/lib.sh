@@ -118,7 +118,8 @@ disks() {
 
 # guest NAME [LINE-OF-CONFIG...] <SCRIPT: a guest that runs it. TYPE, VCPUS, BLKFRONT and
 # NETFRONT (options for its modules) may be set; with RAMDISK=fio it has fio, mkfs.ext4
-# and a lot to load, with RAMDISK=net xen-netfront, ethtool and iperf3.
+# and a lot to load, with RAMDISK=net xen-netfront, ethtool and iperf3,
+# with RAMDISK=lies no frontend but those of tests/hostile.
 guest() {
 	local name=$1 memory=128
 	shift
@@ -152,6 +153,7 @@ guest_ramdisk() {
 	rm -rf "$dir" "$LOGS/guest-$1.log"
 	mkdir -p "$dir/root" "$D"
 	cp /xm/guest-init /xm/talk.sh /xm/load "$dir/root/"
+	[ "${RAMDISK:-}" != lies ] || cp -r /xm/lies "$dir/root/"
 	chmod 755 "$dir/root/guest-init"
 	printf '%s="%s"\n' BLKFRONT "${BLKFRONT:-}" NETFRONT "${NETFRONT:-}" >"$dir/root/job.env"
 	cat >"$dir/root/job"

@@ -108,8 +108,8 @@ both_ways() {
 # Of a table's rows for vifs: the sums of frames and bytes sent, given; less Ethernet headers
 # in what is given, which Linux does not count.
 row_sums='map(select(.devid == 0 and .queue != null) | .counters |
-	[.tx_frames, .tx_bytes, .rx_frames, .rx_bytes - 14 * .rx_frames])
-	| transpose | map(add) | join(" ")'
+	[.tx_frames, .tx_bytes, .rx_frames, .rx_bytes - 14 * .rx_frames]) |
+	transpose | map(add) | join(" ")'
 
 # rows GUEST: sets HAVE to the sums of its live rows
 rows() {

@@ -6,7 +6,7 @@ tell() { xenstore-write "data/$1" "$2"; }
 
 # hear KEY: wait for what dom0 says with `let`; prints it
 hear() {
-	until xenstore-read "control/xm-$1" 2>/dev/null; do
+	until xenstore-read -R "control/xm-$1" 2>/dev/null; do
 		timeout 3 xenstore-watch -n 2 "control/xm-$1" >/dev/null 2>&1 || :
 	done
 }
