@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Data buffers: a free list for each power of two, filled from slabs of 2 MiB. A slab
- * serves one size. It is cut as buffers are taken, since to touch a page for the first time
- * is dear, above all in a PV domain. Memory goes back to the kernel when nothing at all is
- * in flight and nothing was taken for a while.
+ * serves one size; memory goes back to the kernel when nothing at all is in flight.
+ *
+ * Slabs lie one after the other in one reserved range of addresses, so where a buffer
+ * lies says which slab is its own.
  */
+#include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "buffers.h"
 
-#define SLAB_SIZE (2u << 20)
+#define RANGE_SIZE ((size_t)BUFFERS_SLABS * BUFFERS_SLAB_SIZE)
 
 struct buffer {
 	struct buffer *next;
-};
-
-struct slab {
-	struct slab *next;
-	void *memory;
 };
 
 static unsigned int class_of(size_t size)
@@ -39,53 +36,65 @@ size_t buffers_size(size_t size)
 	return size ? class_size(class_of(size)) : 0;
 }
 
-/* What is left to cut of a slab for this class; NULL without memory. */
-static uint8_t *slab_for(struct buffers *b, unsigned int class)
-{
-	struct slab *slab;
+/* ---- the range ---- */
 
-	if (b->uncut[class].left)
-		return b->uncut[class].at;
-	slab = malloc(sizeof(*slab));
-	if (!slab)
-		return NULL;
-	slab->memory = mmap(NULL, SLAB_SIZE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (slab->memory == MAP_FAILED) {
-		free(slab);
-		return NULL;
+void buffers_close(struct buffers *b)
+{
+	if (b->range)
+		munmap(b->range, RANGE_SIZE);
+	memset(b, 0, sizeof(*b));
+}
+
+static bool reserve(struct buffers *b)
+{
+	void *range = mmap(NULL, RANGE_SIZE, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (range == MAP_FAILED)
+		return false;
+	b->range = range;
+	return true;
+}
+
+static uint8_t *slab_memory(const struct buffers *b, unsigned int slab)
+{
+	return b->range + (size_t)slab * BUFFERS_SLAB_SIZE;
+}
+
+static void add_slab(struct buffers *b, unsigned int class)
+{
+	uint8_t *memory;
+	size_t at;
+
+	if (b->slabs == BUFFERS_SLABS || (!b->range && !reserve(b)))
+		return;
+	memory = slab_memory(b, b->slabs);
+	if (mprotect(memory, BUFFERS_SLAB_SIZE, PROT_READ | PROT_WRITE))
+		return;
+	b->slabs++;
+	for (at = BUFFERS_SLAB_SIZE; at; at -= class_size(class)) {
+		struct buffer *free = (void *)(memory + at - class_size(class));
+
+		free->next = b->free[class];
+		b->free[class] = free;
 	}
-	slab->next = b->slabs;
-	b->slabs = slab;
-	b->uncut[class].left = SLAB_SIZE;
-	b->uncut[class].at = slab->memory;
-	return slab->memory;
 }
 
-static void *cut(struct buffers *b, unsigned int class)
-{
-	uint8_t *piece = slab_for(b, class);
-
-	if (!piece)
-		return NULL;
-	b->uncut[class].at += class_size(class);
-	b->uncut[class].left -= class_size(class);
-	return piece;
-}
+/* ---- buffers ---- */
 
 void *buffers_get(struct buffers *b, size_t size)
 {
 	unsigned int class = class_of(size);
-	struct buffer *taken = b->free[class];
+	struct buffer *taken;
 
-	if (taken)
-		b->free[class] = taken->next;
-	else
-		taken = cut(b, class);
+	if (!b->free[class])
+		add_slab(b, class);
+	taken = b->free[class];
 	if (!taken)
 		return NULL;
+	b->free[class] = taken->next;
 	b->in_use += class_size(class);
-	b->idle = 0;
+	b->idle_ticks = 0;
 	return taken;
 }
 
@@ -101,20 +110,20 @@ void buffers_put(struct buffers *b, void *memory, size_t size)
 	b->in_use -= class_size(class);
 }
 
-void buffers_free(struct buffers *b)
-{
-	struct slab *slab;
+/* ---- memory goes back ---- */
 
-	while ((slab = b->slabs)) {
-		b->slabs = slab->next;
-		munmap(slab->memory, SLAB_SIZE);
-		free(slab);
-	}
-	*b = (struct buffers){ 0 };
+static void trim(struct buffers *b)
+{
+	if (!b->slabs)
+		return;
+	mmap(b->range, (size_t)b->slabs * BUFFERS_SLAB_SIZE, PROT_NONE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	b->slabs = 0;
+	memset(b->free, 0, sizeof(b->free));
 }
 
 void buffers_tick(struct buffers *b)
 {
-	if (!b->in_use && b->slabs && ++b->idle > BUFFERS_IDLE_TICKS)
-		buffers_free(b);
+	if (!b->in_use && ++b->idle_ticks > BUFFERS_IDLE_TICKS)
+		trim(b);
 }

@@ -14,23 +14,30 @@
 #define BUFFERS_CLASSES	 9
 #define BUFFERS_MAX_SIZE (BUFFERS_MIN_SIZE << (BUFFERS_CLASSES - 1))
 
-/* After so many ticks in which nothing was taken, memory goes back. A guest that does a
- * little now and then does not have it made and cleared each time. */
-#define BUFFERS_IDLE_TICKS 5
+/* Memory is taken from the kernel in slabs, in no more than io_uring can register
+ * (IORING_MAX_REG_BUFFERS): 32 GiB in all, which are addresses until they are used. */
+#define BUFFERS_SLAB_SIZE (2u << 20)
+#define BUFFERS_SLABS	  (1u << 14)
+
+/* Memory is returned after more ticks than these without a buffer in use or taken: a guest
+ * that only pauses shall not pay each time for having it anew. */
+#define BUFFERS_IDLE_TICKS 3
 
 struct buffer;
-struct slab;
 
 struct buffers {
 	struct buffer *free[BUFFERS_CLASSES];
-	struct {
-		uint8_t *at;
-		size_t left; /* bytes */
-	} uncut[BUFFERS_CLASSES];
-	struct slab *slabs;
-	size_t in_use;	   /* bytes */
-	unsigned int idle; /* ticks since one was taken */
+	size_t in_use; /* bytes */
+	unsigned int idle_ticks;
+	unsigned int slabs; /* that have memory: the first ones */
+	uint8_t *range;	    /* where slabs lie; NULL before the first */
 };
+
+/**
+ * buffers_close() - return everything
+ * @b: the pool
+ */
+void buffers_close(struct buffers *b);
 
 /**
  * buffers_size() - what a buffer really takes
@@ -60,17 +67,9 @@ void *buffers_get(struct buffers *b, size_t size);
 void buffers_put(struct buffers *b, void *memory, size_t size);
 
 /**
- * buffers_tick() - return all memory to the kernel, if none was used for a while
+ * buffers_tick() - return all memory to the kernel, if none is in use for some ticks
  * @b: the pool
- *
- * To be called at regular times.
  */
 void buffers_tick(struct buffers *b);
-
-/**
- * buffers_free() - return all memory to the kernel
- * @b: the pool; what was taken is gone, too
- */
-void buffers_free(struct buffers *b);
 
 #endif

@@ -581,7 +581,7 @@ static void close_all(struct worker *w)
 		w->chunks = chunk->next;
 		free(chunk);
 	}
-	buffers_free(&w->buffers);
+	buffers_close(&w->buffers);
 	free(w->by_port);
 }
 

@@ -1,24 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buffers: sizes, reuse, what is touched, and when memory goes back.
+ * Buffers: where they lie, and when memory goes back.
  */
-#include "check.h"
-
 #include <stdbool.h>
 #include <sys/mman.h>
 
 #include "buffers.h"
+#include "check.h"
 
-/* Has a page been touched? */
-static bool resident(const void *page)
+#define SLAB  BUFFERS_SLAB_SIZE
+#define LARGE (64u << 10)
+
+static struct buffers pool;
+
+static void check_empty(void)
 {
-	unsigned char vector;
-
-	CHECK_EQ(mincore((void *)page, 1, &vector), 0);
-	return vector & 1;
+	CHECK_EQ(pool.in_use, 0);
+	CHECK_EQ(pool.slabs, 0);
+	CHECK(!pool.free[0] && !pool.free[BUFFERS_CLASSES - 1]);
 }
 
-static void a_size_is_a_power_of_two_of_pages(void)
+static void rest(unsigned int ticks)
+{
+	while (ticks--)
+		buffers_tick(&pool);
+}
+
+static bool resident(void *at)
+{
+	unsigned char there = 0;
+
+	CHECK(!mincore(at, BUFFERS_MIN_SIZE, &there));
+	return there;
+}
+
+static void test_size(void)
 {
 	CHECK_EQ(buffers_size(0), 0);
 	CHECK_EQ(buffers_size(1), 4096);
@@ -27,79 +43,56 @@ static void a_size_is_a_power_of_two_of_pages(void)
 	CHECK_EQ(buffers_size(BUFFERS_MAX_SIZE), BUFFERS_MAX_SIZE);
 }
 
-static void what_is_put_is_taken_next(void)
+/* Each byte of each buffer is in one slab, and slabs follow one another. */
+static void test_place(void)
 {
-	struct buffers b = { 0 };
-	void *first = buffers_get(&b, 8192);
-	void *second = buffers_get(&b, 5000);
+	unsigned int i, n = 2 * SLAB / LARGE + 1;
+	uint8_t *taken[65], *first;
 
-	CHECK(first && second && first != second);
-	CHECK_EQ((uintptr_t)second % 4096, 0);
-	CHECK_EQ(b.in_use, 16384);
-	buffers_put(&b, first, 8192);
-	CHECK_EQ(b.in_use, 8192);
-	CHECK(buffers_get(&b, 8192) == first);
-	CHECK(buffers_get(&b, 4096) != first);
-	buffers_put(&b, NULL, 8192);
-	buffers_free(&b);
-	CHECK_EQ(b.in_use, 0);
+	CHECK(n <= 65);
+	for (i = 0; i < n; i++) {
+		taken[i] = buffers_get(&pool, LARGE);
+		CHECK(taken[i] && (uintptr_t)taken[i] % 4096 == 0);
+		memset(taken[i], i, LARGE);
+	}
+	CHECK_EQ(pool.slabs, 3);
+	first = pool.range;
+	for (i = 0; i < n; i++) {
+		CHECK((taken[i] - first) / SLAB == i * LARGE / SLAB);
+		CHECK((taken[i] + LARGE - 1 - first) / SLAB == i * LARGE / SLAB);
+		CHECK(taken[i][0] == i && taken[i][LARGE - 1] == i);
+	}
+	CHECK_EQ(pool.in_use, n * LARGE);
+	for (i = 0; i < n; i++)
+		buffers_put(&pool, taken[i], LARGE);
+	buffers_put(&pool, NULL, LARGE);
+	CHECK_EQ(pool.in_use, 0);
 }
 
-static void only_what_is_taken_is_touched(void)
+/* Memory stays while it is used, and for some ticks; then the kernel has it. */
+static void test_trim(void)
 {
-	struct buffers b = { 0 };
-	uint8_t *page = buffers_get(&b, 4096);
+	uint8_t *held = buffers_get(&pool, 4096);
 
-	page[0] = 1;
-	CHECK(resident(page));
-	CHECK(!resident(page + 4096));
-	CHECK(buffers_get(&b, 4096) == page + 4096);
-	buffers_free(&b);
-}
-
-static void a_slab_is_used_to_its_end(void)
-{
-	struct buffers b = { 0 };
-	uint8_t *last = NULL, *first = buffers_get(&b, BUFFERS_MAX_SIZE);
-	unsigned int i;
-
-	for (i = BUFFERS_MAX_SIZE; i < 2u << 20; i += BUFFERS_MAX_SIZE)
-		last = buffers_get(&b, BUFFERS_MAX_SIZE);
-	CHECK_EQ(last + BUFFERS_MAX_SIZE - first, 2u << 20);
-	memset(last, 1, BUFFERS_MAX_SIZE);
-	CHECK(buffers_get(&b, BUFFERS_MAX_SIZE));
-	CHECK_EQ(b.in_use, (2u << 20) + BUFFERS_MAX_SIZE);
-	buffers_free(&b);
-}
-
-static void memory_goes_back_after_idle_ticks(void)
-{
-	struct buffers b = { 0 };
-	void *one = buffers_get(&b, 4096);
-	unsigned int i;
-
-	for (i = 0; i < 2 * BUFFERS_IDLE_TICKS; i++)
-		buffers_tick(&b);
-	CHECK(b.slabs); /* in use */
-	buffers_put(&b, one, 4096);
-	for (i = 0; i < BUFFERS_IDLE_TICKS; i++)
-		buffers_tick(&b);
-	buffers_put(&b, buffers_get(&b, 4096), 4096); /* begins anew */
-	for (i = 0; i < BUFFERS_IDLE_TICKS; i++)
-		buffers_tick(&b);
-	CHECK(b.slabs);
-	buffers_tick(&b);
-	CHECK(!b.slabs);
-	CHECK(buffers_get(&b, 4096));
-	buffers_free(&b);
+	rest(10 * BUFFERS_IDLE_TICKS);
+	CHECK(pool.slabs && resident(held));
+	buffers_put(&pool, held, 4096);
+	rest(BUFFERS_IDLE_TICKS);
+	CHECK(pool.slabs && resident(held));
+	buffers_put(&pool, buffers_get(&pool, 4096), 4096);
+	rest(BUFFERS_IDLE_TICKS);
+	CHECK(pool.slabs && resident(held));
+	rest(1);
+	check_empty();
+	CHECK(!resident(held));
 }
 
 int main(void)
 {
-	a_size_is_a_power_of_two_of_pages();
-	what_is_put_is_taken_next();
-	only_what_is_taken_is_touched();
-	a_slab_is_used_to_its_end();
-	memory_goes_back_after_idle_ticks();
+	test_size();
+	test_place();
+	test_trim();
+	buffers_close(&pool);
+	CHECK(!pool.range);
 	return 0;
 }
