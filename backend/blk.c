@@ -132,22 +132,38 @@ static enum step after_disk(const struct request *req)
 	return STEP_RESPOND;
 }
 
+/* Through the page cache it would gain nothing: that copies. */
+static int registered(struct blk_queue *q, const struct request *req)
+{
+	if (!q->config.disk->direct)
+		return -1;
+	return buffers_registered(&q->base.worker->buffers, req->buffer,
+				  req->bytes - req->done);
+}
+
 static enum disk_start start_data(struct blk_queue *q, struct request *req)
 {
-	uint64_t offset = req->blk.sector * BLK_SECTOR_SIZE;
-	enum disk_io io = writes(req) ? DISK_WRITE : DISK_READ;
+	struct disk_op op = {
+		.io = writes(req) ? DISK_WRITE : DISK_READ,
+		.patience = req->patience,
+		.memory = (uint8_t *)req->buffer + req->done,
+		.bytes = req->bytes - req->done,
+		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
+	};
 
-	if (req->blk.op == BLK_DISCARD)
-		return disk_start(q->config.disk, &q->base.worker->uring, DISK_DISCARD,
-				  DISK_MAY_WAIT, NULL,
-				  req->blk.nr_sectors * BLK_SECTOR_SIZE, offset, req);
-	return disk_start(q->config.disk, &q->base.worker->uring, io, req->patience,
-			  (uint8_t *)req->buffer + req->done, req->bytes - req->done,
-			  offset + req->done, req);
+	if (req->blk.op == BLK_DISCARD) {
+		op.io = DISK_DISCARD;
+		op.bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE;
+	} else {
+		op.registered = registered(q, req);
+	}
+	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
 }
 
 enum step blk_submit(struct blk_queue *q, struct request *req)
 {
+	static const struct disk_op flush = { .io = DISK_FLUSH };
+
 	if (req->bytes && !req->buffer && !get_buffer(q, req))
 		return fail(req);
 	while (req->plan) {
@@ -157,7 +173,7 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 			started = start_data(q, req);
 		else
 			started = disk_start(q->config.disk, &q->base.worker->uring,
-					     DISK_FLUSH, DISK_MAY_WAIT, NULL, 0, 0, req);
+					     &flush, req);
 		req->punted = started == DISK_PUNTED;
 		if (started != DISK_FINISHED)
 			return STEP_WAIT;

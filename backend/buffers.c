@@ -4,9 +4,16 @@
  * serves one size; memory goes back to the kernel when nothing at all is in flight.
  *
  * Slabs lie one after the other in one reserved range of addresses, so where a buffer
- * lies says which slab is its own.
+ * lies says which slab is its own, and the slab's number is what io_uring knows it by.
+ *
+ * The kernel pins and releases the pages of each direct I/O, which for large ones is most
+ * of their cost, but not those of memory that is registered. Registering pins a whole
+ * slab at once. It is done when I/O has moved as many bytes through the slab as it has:
+ * by then as many pages were pinned one by one, so it never costs more than as much
+ * again, and slabs of frames or of a guest that hardly reads stay as they are. That
+ * request pays which comes then.
  */
-#include <stdbool.h>
+#include <liburing.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,6 +44,12 @@ size_t buffers_size(size_t size)
 }
 
 /* ---- the range ---- */
+
+void buffers_open(struct buffers *b, struct io_uring *ring)
+{
+	if (!io_uring_register_buffers_sparse(ring, BUFFERS_SLABS))
+		b->ring = ring;
+}
 
 void buffers_close(struct buffers *b)
 {
@@ -71,7 +84,7 @@ static void add_slab(struct buffers *b, unsigned int class)
 	memory = slab_memory(b, b->slabs);
 	if (mprotect(memory, BUFFERS_SLAB_SIZE, PROT_READ | PROT_WRITE))
 		return;
-	b->slabs++;
+	b->slab[b->slabs++] = (struct slab){ .state = SLAB_PLAIN };
 	for (at = BUFFERS_SLAB_SIZE; at; at -= class_size(class)) {
 		struct buffer *free = (void *)(memory + at - class_size(class));
 
@@ -110,12 +123,49 @@ void buffers_put(struct buffers *b, void *memory, size_t size)
 	b->in_use -= class_size(class);
 }
 
+/* ---- registered memory ---- */
+
+/* Memory that is not there takes it away. */
+static bool update(struct buffers *b, unsigned int slab, void *memory, size_t size)
+{
+	struct iovec iov = { memory, size };
+
+	return io_uring_register_buffers_update_tag(b->ring, slab, &iov, NULL, 1) == 1;
+}
+
+/* It may be refused, by RLIMIT_MEMLOCK for one: then the slab serves as it is. */
+static void register_slab(struct buffers *b, unsigned int slab)
+{
+	bool done = update(b, slab, slab_memory(b, slab), BUFFERS_SLAB_SIZE);
+
+	b->slab[slab].state = done ? SLAB_REGISTERED : SLAB_REFUSED;
+}
+
+int buffers_registered(struct buffers *b, const void *memory, size_t bytes)
+{
+	unsigned int i = ((const uint8_t *)memory - b->range) / BUFFERS_SLAB_SIZE;
+	struct slab *slab = &b->slab[i];
+
+	if (slab->state == SLAB_PLAIN && b->ring) {
+		slab->moved += bytes;
+		if (slab->moved >= BUFFERS_SLAB_SIZE)
+			register_slab(b, i);
+	}
+	return slab->state == SLAB_REGISTERED ? (int)i : -1;
+}
+
 /* ---- memory goes back ---- */
 
 static void trim(struct buffers *b)
 {
+	unsigned int i;
+
 	if (!b->slabs)
 		return;
+	/* Pages live for as long as they are registered, wherever they were mapped. */
+	for (i = 0; i < b->slabs; i++)
+		if (b->slab[i].state == SLAB_REGISTERED)
+			update(b, i, NULL, 0);
 	mmap(b->range, (size_t)b->slabs * BUFFERS_SLAB_SIZE, PROT_NONE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	b->slabs = 0;

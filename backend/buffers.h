@@ -2,11 +2,13 @@
 /*
  * Page-aligned memory for data on its way between a guest and a disk. Each worker owns
  * one pool for all its queues, so that an idle device holds none; sizes are powers of two
- * from a page to BUFFERS_MAX_SIZE.
+ * from a page to BUFFERS_MAX_SIZE. What disks use much is registered with the worker's
+ * io_uring.
  */
 #ifndef XENMETER_BUFFERS_H
 #define XENMETER_BUFFERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,23 +21,47 @@
 #define BUFFERS_SLAB_SIZE (2u << 20)
 #define BUFFERS_SLABS	  (1u << 14)
 
-/* Memory is returned after more ticks than these without a buffer in use or taken: a guest
- * that only pauses shall not pay each time for having it anew. */
+/* Memory is returned after more ticks than these without a buffer in use or taken: a
+ * guest that only pauses shall not pay each time for having it anew. */
 #define BUFFERS_IDLE_TICKS 3
 
 struct buffer;
+struct io_uring;
+
+enum slab_state {
+	SLAB_PLAIN,
+	SLAB_REGISTERED, /* with io_uring, under the slab's number */
+	SLAB_REFUSED,	 /* cannot be registered */
+};
+
+struct slab {
+	enum slab_state state;
+	uint32_t moved; /* bytes of I/O while it was plain */
+};
 
 struct buffers {
 	struct buffer *free[BUFFERS_CLASSES];
 	size_t in_use; /* bytes */
 	unsigned int idle_ticks;
-	unsigned int slabs; /* that have memory: the first ones */
-	uint8_t *range;	    /* where slabs lie; NULL before the first */
+	unsigned int slabs;    /* that have memory: the first ones */
+	uint8_t *range;	       /* where slabs lie; NULL before the first */
+	struct io_uring *ring; /* NULL if it takes no buffers */
+	struct slab slab[BUFFERS_SLABS];
 };
 
 /**
+ * buffers_open() - let memory be registered
+ * @b: the pool, zeroed
+ * @ring: the worker's; outlives the pool's use, but not buffers_close()
+ *
+ * A ring that cannot have buffers added one by one (before Linux 5.19) gets none. A pool
+ * that is not opened serves as well.
+ */
+void buffers_open(struct buffers *b, struct io_uring *ring);
+
+/**
  * buffers_close() - return everything
- * @b: the pool
+ * @b: the pool; its ring has ended
  */
 void buffers_close(struct buffers *b);
 
@@ -65,6 +91,18 @@ void *buffers_get(struct buffers *b, size_t size);
  * @size: as given to buffers_get()
  */
 void buffers_put(struct buffers *b, void *memory, size_t size);
+
+/**
+ * buffers_registered() - how does io_uring know this memory?
+ * @b: the pool
+ * @memory: in a buffer that was taken
+ * @bytes: how much I/O is about to move there
+ *
+ * Asked before each direct I/O: a slab is registered when enough has moved through it.
+ *
+ * Return: the index for a fixed read or write, or -1 if a plain one is to be used.
+ */
+int buffers_registered(struct buffers *b, const void *memory, size_t bytes);
 
 /**
  * buffers_tick() - return all memory to the kernel, if none is in use for some ticks

@@ -91,15 +91,20 @@ bool disk_same(const struct disk *a, const struct disk *b);
  */
 int disk_size_now(const struct disk *d, uint64_t *ret_size);
 
+struct disk_op {
+	enum disk_io io;
+	enum disk_patience patience; /* of direct reads and writes; others may wait */
+	void *memory;	/* of reads and writes; page-aligned for direct I/O */
+	int registered; /* the ring's registered buffer that it lies in, or -1 */
+	size_t bytes;
+	uint64_t offset; /* bytes */
+};
+
 /**
  * disk_start() - start one I/O
  * @d: the disk
  * @ring: the calling worker's
- * @io: what
- * @patience: of direct reads and writes; others always may wait
- * @memory: data, page-aligned for direct I/O; unused for flush and discard
- * @bytes: how much
- * @offset: where, bytes
+ * @op: what
  * @cookie: comes back with the completion
  *
  * It is prepared, not submitted. Where the submission queue is full it is submitted
@@ -107,8 +112,7 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size);
  * through the page cache are said to be, since they may. Nothing else is, so whose work the
  * kernel's threads do is known.
  */
-enum disk_start disk_start(const struct disk *d, struct io_uring *ring, enum disk_io io,
-			   enum disk_patience patience, void *memory, size_t bytes,
-			   uint64_t offset, void *cookie);
+enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
+			   const struct disk_op *op, void *cookie);
 
 #endif

@@ -85,7 +85,7 @@ int sandbox_close(void)
 static const int calls[] = {
 	/* Disks, rings, messages: I/O of workers goes through io_uring. */
 	SCMP_SYS(io_uring_enter),
-	SCMP_SYS(io_uring_register), /* its descriptor, when a thread ends */
+	SCMP_SYS(io_uring_register), /* memory for data; its end with the thread */
 	/* Event channels and pipes between threads; xenstore, by socket or device. */
 	SCMP_SYS(read),
 	SCMP_SYS(write),

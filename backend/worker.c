@@ -512,6 +512,7 @@ static int open_ring(struct worker *w)
 			    "another guest's segment, charges are less exact",
 			    w->index, lacks);
 	w->row->cpu_exact = !lacks;
+	buffers_open(&w->buffers, &w->uring);
 	return 0;
 }
 

@@ -549,6 +549,21 @@ int io_uring_register_ring_fd(struct io_uring *r)
 	return 1;
 }
 
+/* None are registered: an old kernel. */
+int io_uring_register_buffers_sparse(struct io_uring *r, unsigned int nr)
+{
+	(void)r, (void)nr;
+	return -EINVAL;
+}
+
+int io_uring_register_buffers_update_tag(struct io_uring *r, unsigned int offset,
+					 const struct iovec *iovecs, const __u64 *tags,
+					 unsigned int nr)
+{
+	(void)r, (void)offset, (void)iovecs, (void)tags, (void)nr;
+	MUST(false);
+}
+
 int io_uring_submit(struct io_uring *r)
 {
 	if (machine.submits_fail) {

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buffers: where they lie, and when memory goes back.
+ * Buffers: where they lie, when their slab is registered and with what they then read;
+ * what a kernel refuses; when memory goes back.
  */
+#include <cap-ng.h>
+#include <fcntl.h>
+#include <liburing.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "buffers.h"
 #include "check.h"
@@ -12,6 +17,7 @@
 #define LARGE (64u << 10)
 
 static struct buffers pool;
+static struct io_uring ring;
 
 static void check_empty(void)
 {
@@ -87,12 +93,139 @@ static void test_trim(void)
 	CHECK(!resident(held));
 }
 
+/* Without a ring nothing is ever registered. */
+static void test_plain(void)
+{
+	void *memory = buffers_get(&pool, LARGE);
+	unsigned int i;
+
+	for (i = 0; i < 2 * SLAB / LARGE; i++)
+		CHECK_EQ(buffers_registered(&pool, memory, LARGE), -1);
+	buffers_put(&pool, memory, LARGE);
+}
+
+/* A slab is registered when as much has moved as it is large, and no other with it. */
+static int wear_in(void *memory)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLAB / LARGE - 1; i++)
+		CHECK_EQ(buffers_registered(&pool, memory, LARGE), -1);
+	return buffers_registered(&pool, memory, LARGE);
+}
+
+static int read_fixed(int fd, void *memory, int index)
+{
+	struct io_uring_cqe *cqe;
+	int result;
+
+	io_uring_prep_read_fixed(io_uring_get_sqe(&ring), fd, memory, 4096, 0, index);
+	CHECK_EQ(io_uring_submit_and_wait(&ring, 1), 1);
+	CHECK(!io_uring_peek_cqe(&ring, &cqe));
+	result = cqe->res;
+	io_uring_cqe_seen(&ring, cqe);
+	return result;
+}
+
+static void check_read(int fd, uint8_t *memory, int index)
+{
+	memset(memory, 0, 4096);
+	CHECK_EQ(read_fixed(fd, memory, index), 4096);
+	CHECK(memory[0] == 0x5a && memory[4095] == 0x5a);
+}
+
+/* Its memory was returned and is another: what is read must arrive there. */
+static void test_registered(int fd)
+{
+	uint8_t *small, *large;
+	unsigned int round;
+
+	for (round = 0; round < 3; round++) {
+		small = buffers_get(&pool, 4096);
+		large = buffers_get(&pool, LARGE);
+		CHECK_EQ(wear_in(large), 1);
+		CHECK_EQ(buffers_registered(&pool, small, 4096), -1);
+		CHECK_EQ(buffers_registered(&pool, large + 4096, 4096), 1);
+		check_read(fd, large, 1);
+		check_read(fd, large + LARGE - 4096, 1);
+		CHECK_EQ(read_fixed(fd, small, 1), -EFAULT);
+		buffers_put(&pool, large, LARGE);
+		buffers_put(&pool, small, 4096);
+		rest(BUFFERS_IDLE_TICKS + 1);
+		check_empty();
+		CHECK_EQ(read_fixed(fd, large, 1), -EFAULT);
+	}
+}
+
+/* A kernel that lets nothing more be locked: asked once, and served plainly from then. */
+static void test_refused(void)
+{
+	uint8_t *memory = buffers_get(&pool, LARGE);
+	unsigned int i;
+
+	CHECK_EQ(wear_in(memory), -1);
+	CHECK_EQ(pool.slab[0].state, SLAB_REFUSED);
+	for (i = 0; i < SLAB / LARGE; i++)
+		CHECK_EQ(buffers_registered(&pool, memory, LARGE), -1);
+	buffers_put(&pool, memory, LARGE);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	check_empty();
+}
+
+static bool open_ring(void)
+{
+	if (io_uring_queue_init(8, &ring, 0))
+		return false;
+	buffers_open(&pool, &ring);
+	return pool.ring;
+}
+
+static void close_ring(void)
+{
+	io_uring_queue_exit(&ring);
+	buffers_close(&pool);
+	CHECK(!pool.range && !pool.ring);
+}
+
+/* Enough for a ring, which counts as well, but not for a slab. CAP_IPC_LOCK
+ * would lift it. */
+static void limit_locked(void)
+{
+	struct rlimit some = { SLAB / 2, SLAB / 2 };
+
+	CHECK(!setrlimit(RLIMIT_MEMLOCK, &some));
+	capng_get_caps_process();
+	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_IPC_LOCK);
+	CHECK(!capng_apply(CAPNG_SELECT_CAPS));
+}
+
 int main(void)
 {
+	const char *directory = check_directory();
+	uint8_t page[4096];
+	char path[256];
+	int fd;
+
 	test_size();
 	test_place();
 	test_trim();
+	test_plain();
 	buffers_close(&pool);
-	CHECK(!pool.range);
+	snprintf(path, sizeof(path), "%s/disk", directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	memset(page, 0x5a, sizeof(page));
+	CHECK_EQ(write(fd, page, sizeof(page)), sizeof(page));
+	check_remove_directory(directory);
+	if (!open_ring()) {
+		printf("no io_uring, or one that takes no buffers (before Linux 5.19)\n");
+		return CHECK_SKIP;
+	}
+	test_registered(fd);
+	close_ring();
+	limit_locked();
+	CHECK(open_ring());
+	test_refused();
+	close_ring();
+	close(fd);
 	return 0;
 }
