@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Data buffers: a free list for each power of two, filled from slabs of 2 MiB. A slab
- * serves one size; memory goes back to the kernel when nothing at all is in flight.
+ * Data buffers: a free list for each power of two, and slabs of 2 MiB, each of which
+ * serves one size. A slab is cut as buffers are taken, since to touch a page for the first
+ * time is dear, above all in a PV domain. Memory goes back to the kernel when nothing at
+ * all was in flight for a while.
  *
  * Slabs lie one after the other in one reserved range of addresses, so where a buffer
  * lies says which slab is its own, and the slab's number is what io_uring knows it by.
  *
  * The kernel pins and releases the pages of each direct I/O, which for large ones is most
  * of their cost, but not those of memory that is registered. Registering pins a whole
- * slab at once. It is done when I/O has moved as many bytes through the slab as it has:
- * by then as many pages were pinned one by one, so it never costs more than as much
- * again, and slabs of frames or of a guest that hardly reads stay as they are. That
- * request pays which comes then.
+ * slab at once, and touches what was not touched yet. It is done when I/O has moved as
+ * many bytes through the slab as it has: by then as many pages were pinned one by one.
+ * Slabs of frames or of a guest that hardly reads stay as they are. That request pays
+ * which comes then.
  */
 #include <liburing.h>
 #include <stdint.h>
@@ -74,38 +76,46 @@ static uint8_t *slab_memory(const struct buffers *b, unsigned int slab)
 	return b->range + (size_t)slab * BUFFERS_SLAB_SIZE;
 }
 
-static void add_slab(struct buffers *b, unsigned int class)
+static bool add_slab(struct buffers *b, unsigned int class)
 {
 	uint8_t *memory;
-	size_t at;
 
 	if (b->slabs == BUFFERS_SLABS || (!b->range && !reserve(b)))
-		return;
+		return false;
 	memory = slab_memory(b, b->slabs);
 	if (mprotect(memory, BUFFERS_SLAB_SIZE, PROT_READ | PROT_WRITE))
-		return;
+		return false;
 	b->slab[b->slabs++] = (struct slab){ .state = SLAB_PLAIN };
-	for (at = BUFFERS_SLAB_SIZE; at; at -= class_size(class)) {
-		struct buffer *free = (void *)(memory + at - class_size(class));
-
-		free->next = b->free[class];
-		b->free[class] = free;
-	}
+	b->uncut[class].at = memory;
+	b->uncut[class].left = BUFFERS_SLAB_SIZE;
+	return true;
 }
 
 /* ---- buffers ---- */
 
+static void *cut(struct buffers *b, unsigned int class)
+{
+	uint8_t *piece;
+
+	if (!b->uncut[class].left && !add_slab(b, class))
+		return NULL;
+	piece = b->uncut[class].at;
+	b->uncut[class].at += class_size(class);
+	b->uncut[class].left -= class_size(class);
+	return piece;
+}
+
 void *buffers_get(struct buffers *b, size_t size)
 {
 	unsigned int class = class_of(size);
-	struct buffer *taken;
+	struct buffer *taken = b->free[class];
 
-	if (!b->free[class])
-		add_slab(b, class);
-	taken = b->free[class];
+	if (taken)
+		b->free[class] = taken->next;
+	else
+		taken = cut(b, class);
 	if (!taken)
 		return NULL;
-	b->free[class] = taken->next;
 	b->in_use += class_size(class);
 	b->idle_ticks = 0;
 	return taken;
@@ -170,6 +180,7 @@ static void trim(struct buffers *b)
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	b->slabs = 0;
 	memset(b->free, 0, sizeof(b->free));
+	memset(b->uncut, 0, sizeof(b->uncut));
 }
 
 void buffers_tick(struct buffers *b)

@@ -75,11 +75,29 @@ static void test_place(void)
 	CHECK_EQ(pool.in_use, 0);
 }
 
+/* Only what is taken is touched, and what was put is taken first. */
+static void test_touch(void)
+{
+	uint8_t *first = buffers_get(&pool, 4096), *second;
+
+	first[0] = 1;
+	CHECK(resident(first) && !resident(first + 4096));
+	second = buffers_get(&pool, 4096);
+	CHECK(second == first + 4096 && !resident(second));
+	buffers_put(&pool, first, 4096);
+	CHECK(buffers_get(&pool, 4096) == first);
+	buffers_put(&pool, first, 4096);
+	buffers_put(&pool, second, 4096);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	check_empty();
+}
+
 /* Memory stays while it is used, and for some ticks; then the kernel has it. */
 static void test_trim(void)
 {
 	uint8_t *held = buffers_get(&pool, 4096);
 
+	held[0] = 1;
 	rest(10 * BUFFERS_IDLE_TICKS);
 	CHECK(pool.slabs && resident(held));
 	buffers_put(&pool, held, 4096);
@@ -207,6 +225,7 @@ int main(void)
 	int fd;
 
 	test_size();
+	test_touch();
 	test_place();
 	test_trim();
 	test_plain();
