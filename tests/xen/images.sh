@@ -211,7 +211,7 @@ stamp() {
 
 need_room() { # MEBIBYTES
 	local free
-	free=$(df --output=avail -m "$cache" | tail -n 1)
+	free=$(df --output=avail -m "$cache" | tail -n 1 | tr -d " ")
 	[ "$free" -ge "$1" ] || die "needs $1 MiB of free space for $cache, there are $free"
 }
 
