@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.." || exit 1
 usage() {
 	cat <<'TEXT'
 usage: tests/run.sh [--quick]
-  --quick  leave out real Xen (tests/xen, booted under QEMU's emulation) and the
-           sanitizers' second run of the slow suites
+  --quick  leave out real Xen (tests/xen, booted under QEMU's emulation), the suites books,
+           hostile and slow, and the sanitizers' second run but for unit tests
 TEXT
 }
 
@@ -119,21 +119,19 @@ install_packages $build_packages $demo_packages $test_packages
 step "build" build build --werror || exit 1
 step "build with ASan and UBSan" build build-asan -Db_sanitize=address,undefined \
 	-Db_lundef=false || exit 1
-step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
 
 laws
-suites build unit abi sim guests fuzz daemon net books hostile
 if [ "$quick" = yes ]; then
 	export XENMETER_SNAPSHOTS=1000000
-	suites build-asan unit abi sim guests fuzz hostile
+	suites build unit abi sim guests fuzz daemon net
+	suites build-asan unit abi fuzz
+	say "left out by --quick: real Xen, books, hostile, slow, and most of the sanitizers' runs"
 else
+	step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
+	suites build unit abi sim guests fuzz daemon net books hostile
 	suites build slow
 	suites build-asan unit abi sim guests fuzz daemon net books hostile
-fi
-suites build-tsan threads
-if [ "$quick" = yes ]; then
-	say "left out by --quick: real Xen, a test of minutes, and the daemon's long tests under sanitizers"
-else
+	suites build-tsan threads
 	say "real Xen under QEMU ..."
 	tests/xen/run --twice || :
 	passed=$((passed + $(grep -c '^OK' build/xen/verdicts)))
