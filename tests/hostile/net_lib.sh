@@ -101,3 +101,14 @@ quiet_log() {
 paid() {
 	[ "$(row 1 "$1")" -gt 0 ] || fail "the offender has not paid: $1"
 }
+
+# starve SECONDS: the offender gives no room for so long, while a thousand frames a second
+# come for it; SENDER sends them
+starve() {
+	ip link set vif1.0 txqueuelen 100
+	"$HOSTILE/ether" send vif1.0 10000000 1000 1000 &
+	SENDER=$!
+	PIDS="$PIDS $SENDER"
+	offend_bg net_slow "$1"
+	within 10 grep -q starving "$W/offender" || fail 'not connected'
+}

@@ -5,13 +5,8 @@
 . "$(dirname "$0")/net_lib.sh"
 
 net_scene
-ip link set vif1.0 txqueuelen 100
-"$HOSTILE/ether" send vif1.0 10000000 1000 1000 &
-SENDER=$!
-PIDS="$PIDS $SENDER"
 seconds=$1
-offend_bg net_slow "$seconds"
-within 10 grep -q starving "$W/offender" || fail 'not connected'
+starve "$seconds"
 # Up to when the first ones are too old; then all is in use that ever will be.
 sleep 12
 before=$(rss)
