@@ -5,7 +5,6 @@
  * unbound for this guest, binds a new port to it, and is served as before; closes that,
  * too, and lets go in order. Argument: rounds.
  */
-#include <string.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -15,22 +14,6 @@
 #define SECONDS 5
 
 static uint32_t ref;
-static uint64_t next_id;
-
-static void send_reads(struct blkfront_queue *queue, unsigned int count)
-{
-	union blkfront_request r = { 0 };
-	uint8_t bytes[112];
-
-	r.rw.operation = BLKIF_OP_READ;
-	r.rw.nr_segments = 1;
-	r.rw.seg[0] = (struct blkif_request_segment){ ref, 0, 7 };
-	while (count--) {
-		r.rw.id = next_id++;
-		blkfront_raw_request(queue, bytes, blkfront_raw_encode(queue, &r, bytes));
-	}
-	blkfront_kick(queue);
-}
 
 /* Without events: look again and again. */
 static void expect_answers(struct blkfront_queue *queue, unsigned int count)
@@ -70,13 +53,13 @@ static void go_deaf(struct blkfront *front)
 	int port;
 
 	ref = hostile_page(queue, &page);
-	send_reads(queue, ROUND);
+	hostile_send_reads(queue, ref, ROUND);
 	blkfront_ring_raw(queue, &raw);
 	CHECK(!xenevtchn_unbind(raw.evtchn, raw.port));
 	expect_answers(queue, ROUND);
 	port = bind_again(&raw);
 	CHECK(port >= 0);
-	send_reads(queue, ROUND);
+	hostile_send_reads(queue, ref, ROUND);
 	CHECK(!xenevtchn_notify(raw.evtchn, port));
 	CHECK(!xenevtchn_unbind(raw.evtchn, port));
 	expect_answers(queue, ROUND);

@@ -52,6 +52,21 @@ int hostile_ask(struct blkfront_queue *queue, const union blkfront_request *requ
 	return response.status;
 }
 
+void hostile_send_reads(struct blkfront_queue *queue, uint32_t ref, unsigned int count)
+{
+	union blkfront_request r = { 0 };
+	uint8_t bytes[112];
+
+	r.rw.operation = BLKIF_OP_READ;
+	r.rw.nr_segments = 1;
+	r.rw.seg[0] = (struct blkif_request_segment){ ref, 0, 7 };
+	while (count--) {
+		r.rw.id++;
+		blkfront_raw_request(queue, bytes, blkfront_raw_encode(queue, &r, bytes));
+	}
+	blkfront_kick(queue);
+}
+
 unsigned int hostile_backend_state(struct blkfront *front)
 {
 	struct xs_handle *xs = xs_open(0);

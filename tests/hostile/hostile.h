@@ -53,6 +53,14 @@ int hostile_ask(struct blkfront_queue *queue, const union blkfront_request *requ
 		uint8_t wire_op);
 
 /**
+ * hostile_send_reads() - send reads of a page each, and an event; wait for nothing
+ * @queue: a queue with room for them
+ * @ref: of the page they are all read into
+ * @count: how many; their ids are 1 to @count
+ */
+void hostile_send_reads(struct blkfront_queue *queue, uint32_t ref, unsigned int count);
+
+/**
  * hostile_backend_state() - the state of the device's backend
  */
 unsigned int hostile_backend_state(struct blkfront *front);

