@@ -25,6 +25,10 @@
  * the segments since: what was stolen of these, if anything, is missing there. */
 #define FRESH_US 100
 
+/* A reading that took so many times the best one was interrupted, and is tried again. */
+#define READ_SLACK 10
+#define READ_TRIES 3
+
 struct books {
 	struct meter meter;
 	struct switches switches;
@@ -34,6 +38,7 @@ struct books {
 	uint64_t ns_scale;   /* see clock_ns_scale() */
 	uint64_t checkpoint; /* cycles between two */
 	uint64_t fresh;	     /* FRESH_US in cycles */
+	uint64_t read_limit; /* a reading that took more was interrupted, cycles */
 	uint64_t cpu_start_ns;
 	uint64_t cpu_ns; /* the CPU clock, as last read */
 };

@@ -43,6 +43,15 @@ void switches_open(struct switches *s, uint64_t khz);
 void switches_close(struct switches *s);
 
 /**
+ * switches_mark() - moves with every switch, where the kernel marks them; else 0
+ * @s: the detector
+ */
+static inline uint32_t switches_mark(const struct switches *s)
+{
+	return s->detector == SWITCHES_BY_PERF ? *s->mark : 0;
+}
+
+/**
  * switches_happened() - may the thread have been off the CPU in the segment that ends
  * now?
  * @s: the detector
@@ -64,8 +73,7 @@ static inline bool switches_happened(const struct switches *s, uint64_t ran)
  */
 static inline void switches_reset(struct switches *s)
 {
-	if (s->detector == SWITCHES_BY_PERF)
-		s->seen = *s->mark;
+	s->seen = switches_mark(s);
 }
 
 #endif
