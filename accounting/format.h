@@ -15,7 +15,7 @@
 /* The oldest reader that can read this version. */
 #define TABLE_COMPATIBLE 1
 
-#define ROW_COUNTERS	320
+#define ROW_COUNTERS	328
 #define WORKER_COUNTERS 24
 
 enum row_counter {
@@ -39,7 +39,7 @@ _Static_assert(ROW_tx_frames == 45 && ROW_rx_filtered == 61, "slots are for ever
 _Static_assert(ROW_request_cycles == 64 && ROW_request_latency == 192,
 	       "slots are for ever");
 _Static_assert(ROW_offload_cycles == 31 && ROW_store_events == 62, "slots are for ever");
-_Static_assert(ROW_offload_exact == 63, "slots are for ever");
+_Static_assert(ROW_offload_exact == 63 && ROW_muted == 320, "slots are for ever");
 _Static_assert(WORKER_elapsed == 0 && WORKER_audits_failed == 10, "slots are for ever");
 _Static_assert(WORKER_not_running == 11 && WORKER_stolen == 15, "slots are for ever");
 #define ROW(slot, count, name, unit, help)                                               \

@@ -462,6 +462,8 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 	}
 	if (v->store_events)
 		add(row, ROW_store_events, v->store_events);
+	if (v->muted)
+		add(row, ROW_muted, v->muted);
 	add_account(row, account);
 	sequence_end(&row->sequence);
 	return account_total(account);

@@ -46,6 +46,7 @@ struct visit {
 	uint32_t rings_broken;
 	uint32_t pages_mapped; /* the ring's own */
 	uint32_t store_events;
+	uint32_t muted;
 };
 
 /* Frames that may be settled at once. */

@@ -60,21 +60,28 @@ static void make_watch(const struct device *d, const char *name,
 	snprintf(ret->token, sizeof(ret->token), TOKEN_PREFIX "%s", d->path);
 }
 
-void device_watch(struct control *c, struct device *d, const char *name)
+static bool begin_watch(struct control *c, struct device *d, const char *name)
 {
 	struct frontend_watch watch;
+
+	make_watch(d, name, &watch);
+	if (xs_watch(c->xs, watch.path, watch.token))
+		return true;
+	device_say(d, LOG_LEVEL_ERROR, "cannot watch %s: %s", watch.path,
+		   strerror(errno));
+	return false;
+}
+
+void device_watch(struct control *c, struct device *d, const char *name)
+{
 	unsigned int i = 0;
 
 	while (i < DEVICE_WATCHES && d->watched[i])
 		i++;
 	if (i == DEVICE_WATCHES || !d->frontend[0])
 		return;
-	make_watch(d, name, &watch);
-	if (xs_watch(c->xs, watch.path, watch.token))
+	if (d->guest->unheard || begin_watch(c, d, name))
 		d->watched[i] = name;
-	else
-		device_say(d, LOG_LEVEL_ERROR, "cannot watch %s: %s", watch.path,
-			   strerror(errno));
 }
 
 static void unwatch_all(struct control *c, struct device *d)
@@ -85,6 +92,52 @@ static void unwatch_all(struct control *c, struct device *d)
 	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++) {
 		make_watch(d, d->watched[i], &watch);
 		xs_unwatch(c->xs, watch.path, watch.token);
+	}
+}
+
+/* ---- a guest that writes too much ---- */
+
+/* Nothing is watched below its directories until the next tick. */
+static void stop_hearing(struct control *c, struct device *loud)
+{
+	struct guest *g = loud->guest;
+	struct device *d;
+
+	g->unheard = true;
+	loud->visit.muted++;
+	if (!g->was_unheard)
+		device_say(loud, LOG_LEVEL_WARNING,
+			   "more than %d changes of its keys in a second: looked at once "
+			   "a second while that lasts",
+			   LIMIT_STORE_EVENTS);
+	for (d = c->devices; d; d = d->next)
+		if (d->guest == g)
+			unwatch_all(c, d);
+	charge_device(c, loud);
+}
+
+/* A new watch tells at once that it is there: what has changed meanwhile is seen. */
+static void watch_again(struct control *c, struct device *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++)
+		begin_watch(c, d, d->watched[i]);
+	charge_device(c, d);
+}
+
+static void hear_all(struct control *c)
+{
+	struct device *d;
+	struct guest *g;
+
+	for (d = c->devices; d; d = d->next)
+		if (d->guest->unheard)
+			watch_again(c, d);
+	for (g = c->guests; g; g = g->next) {
+		g->was_unheard = g->unheard;
+		g->unheard = false;
+		g->store_events = 0;
 	}
 }
 
@@ -154,7 +207,7 @@ static void note_new(struct control *c, const char *kind, uint32_t domid, uint32
 	charge_device(c, d);
 }
 
-static void note(struct control *c, const char *path)
+static struct device *note(struct control *c, const char *path)
 {
 	uint32_t domid, devid;
 	struct device *d;
@@ -162,15 +215,25 @@ static void note(struct control *c, const char *path)
 
 	if (!xenbus_split_device(path, kind, &domid, &devid)) {
 		charge_overhead(c);
-		return;
+		return NULL;
 	}
 	d = find(c, kind, domid, devid);
 	if (!d) {
 		note_new(c, kind, domid, devid);
-		return;
+		return NULL;
 	}
 	d->dirty = true;
 	charge_event(c, d);
+	return d;
+}
+
+/* The guest itself has changed a key. */
+static void note_guest(struct control *c, const char *path)
+{
+	struct device *d = note(c, path);
+
+	if (d && ++d->guest->store_events > LIMIT_STORE_EVENTS && !d->guest->unheard)
+		stop_hearing(c, d);
 }
 
 /* Note every device below a directory that is no device itself. */
@@ -216,7 +279,7 @@ void device_watch_event(struct control *c, const char *path, const char *token)
 	char kind[8];
 
 	if (!strncmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)))
-		note(c, token + strlen(TOKEN_PREFIX));
+		note_guest(c, token + strlen(TOKEN_PREFIX));
 	else if (xenbus_split_device(path, kind, &domid, &devid))
 		note(c, path);
 	else
@@ -686,6 +749,7 @@ void devices_tick(struct control *c)
 {
 	struct device *d;
 
+	hear_all(c);
 	for (d = c->devices; d && !c->stopping; d = d->next) {
 		if (d->phase != PHASE_CONNECTED)
 			continue;

@@ -20,6 +20,9 @@ struct guest {
 	uint32_t persistent_left; /* grants that its queues may still map persistently */
 	uint64_t log_second;
 	unsigned int log_lines;
+	unsigned int store_events; /* changes that it made to watched keys, this second */
+	bool unheard;		   /* it made too many: its keys are not watched */
+	bool was_unheard;	   /* in the second before */
 };
 
 /**

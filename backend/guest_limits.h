@@ -93,6 +93,11 @@
 /* Xenstore events taken before other things get their turn. */
 #define LIMIT_WATCH_EVENTS 256
 
+/* Changes that a guest makes to keys that are watched, in a second; beyond that none of
+ * its directories is watched until the second is over, and all are looked at then. A
+ * guest that connects makes three for each device. */
+#define LIMIT_STORE_EVENTS 1024
+
 /* Longest value of a xenstore key that is read. xenstored refuses longer ones. */
 #define LIMIT_XENSTORE_VALUE 2048
 

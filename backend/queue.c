@@ -126,7 +126,9 @@ void queue_end_event(struct queue *q, struct channel *ch)
 	ch->taken_before = ch->taken;
 	ch->taken = 0;
 	ch->muted = ch->spurious_run >= LIMIT_SPURIOUS_RUN;
-	if (!ch->muted)
+	if (ch->muted)
+		q->visit.muted++;
+	else
 		xenevtchn_unmask(q->worker->evtchn, ch->port);
 }
 

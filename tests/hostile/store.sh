@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # A guest that rewrites its keys for ever is looked at for ever: that stands in its control
 # row, not in the overhead, and not with its neighbour. So does what libxenstore's thread
-# read for it, which once stood in no row if the storm was over before the first tick.
+# read for it, which once stood in no row if the storm was over before the first tick. And
+# one that goes on is not heard for the rest of each second.
 . "$(dirname "$0")/lib.sh"
 
 scene "$(disk a 4M)"
@@ -36,5 +37,17 @@ while [ $n -lt 50 ]; do
 done
 sleep 0.5
 [ $(($(overhead) - o)) -gt $((2 * ($(ctl 1) - c1))) ] || fail 'the guest pays for others'
+say 'and what a guest does too often is not listened to'
+m=$(row 1 muted); e=$(events 1)
+offend storm 30000
+sleep 1.1 # the second is over: heard again
+m=$(($(row 1 muted) - m)); e=$(($(events 1) - e))
+say "30000 keys, $e events, muted in $m seconds"
+[ "$m" -ge 1 ] || fail 'the offender is always heard'
+[ "$e" -lt 15000 ] || fail 'too much is heard'
+[ "$(grep -c 'changes of its keys' "$LOG")" -le $((m + 1)) ] || fail 'the log is flooded'
+expect_row 2 muted 0
+load 1 --rw read --size 400k --bs 4k --json >"$W/again.out"
+expect_json "$W/again.out" '.operations == 100 and .errors.error == 0'
 undisturbed
 finish

@@ -208,7 +208,7 @@ static void test_settle_request(void)
 
 static void test_settle_visit(void)
 {
-	struct visit v = { 5, 4, 3, 2, 1, 6 };
+	struct visit v = { 5, 4, 3, 2, 1, 6, 7 };
 	struct table *t = create();
 	struct row *row = claim(t, 7);
 	struct xenmeter *x = open_table();
@@ -224,6 +224,7 @@ static void test_settle_visit(void)
 	CHECK_EQ(got.counter[ROW_pages], 1);
 	CHECK_EQ(got.counter[ROW_pages_mapped], 1);
 	CHECK_EQ(got.counter[ROW_store_events], 6);
+	CHECK_EQ(got.counter[ROW_muted], 7);
 	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	CHECK_EQ(got.counter[ROW_apportioned_parse], 1);
 	row_settle_offload(row, 7);
