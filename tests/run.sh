@@ -70,9 +70,10 @@ count() {
 	done < <(jq -r '[.result, .name] | @tsv' "$1/meson-logs/testlog.json")
 }
 
-# suites BUILD SUITE...: run them; the log of what failed
+# suites BUILD SUITE...: run them; the log of what failed. Most tests wait more than they
+# work, so there is one more at a time than there are CPUs.
 suites() {
-	local dir=$1 began=$SECONDS suite arguments=()
+	local dir=$1 began=$SECONDS suite arguments=(--num-processes $(($(nproc) + 1)))
 	shift
 	for suite in "$@"; do arguments+=(--suite "$suite"); done
 	say "$dir: $* ..."
@@ -128,10 +129,9 @@ if [ "$quick" = yes ]; then
 	say "left out by --quick: real Xen, books, hostile, slow, and most of the sanitizers' runs"
 else
 	step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
-	suites build unit abi sim guests fuzz daemon net books hostile
-	suites build slow
+	suites build unit abi sim guests fuzz daemon net books hostile slow
 	suites build-asan unit abi sim guests fuzz daemon net books hostile
-	suites build-tsan threads
+	XENMETER_SNAPSHOTS=1000000 suites build-tsan threads
 	say "real Xen under QEMU ..."
 	tests/xen/run --twice || :
 	passed=$((passed + $(grep -c '^OK' build/xen/verdicts)))
