@@ -162,7 +162,7 @@ static inline void meter_claim_dirty(struct meter *m, uint64_t now, uint64_t cpu
  * @cpu_now: the thread's CPU clock, cycles
  *
  * The sleep goes to idle. The rest is CPU that somebody caused by waking us, and the
- * caller has to hand all of it out with meter_share().
+ * caller has to hand all of it out with take_share().
  *
  * Return: the CPU part, cycles, never more than the segment.
  */
@@ -175,7 +175,7 @@ static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu_no
 }
 
 /**
- * meter_share() - take one of n equal shares off an amount that is to be handed out
+ * take_share() - take one of n equal shares off an amount that is to be handed out
  * @left: the amount still to be handed out, cycles; reduced
  * @sharers: how many shares are left to take, this one included, at least 1
  *
@@ -183,7 +183,7 @@ static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu_no
  *
  * Return: the share, cycles.
  */
-static inline uint64_t meter_share(uint64_t *left, unsigned int sharers)
+static inline uint64_t take_share(uint64_t *left, unsigned int sharers)
 {
 	uint64_t share = *left / sharers;
 

@@ -149,31 +149,43 @@ static enum disk_start start_data(struct blk_queue *q, struct request *req)
 		.memory = (uint8_t *)req->buffer + req->done,
 		.bytes = req->bytes - req->done,
 		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
+		.registered = registered(q, req),
 	};
 
-	if (req->blk.op == BLK_DISCARD) {
-		op.io = DISK_DISCARD;
-		op.bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE;
-	} else {
-		op.registered = registered(q, req);
-	}
+	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
+}
+
+static enum disk_start start_discard(struct blk_queue *q, struct request *req)
+{
+	struct disk_op op = {
+		.io = DISK_DISCARD,
+		.bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE,
+		.offset = req->blk.sector * BLK_SECTOR_SIZE,
+	};
+
+	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
+}
+
+static enum disk_start start_flush(struct blk_queue *q, struct request *req)
+{
+	static const struct disk_op op = { .io = DISK_FLUSH };
+
 	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
 }
 
 enum step blk_submit(struct blk_queue *q, struct request *req)
 {
-	static const struct disk_op flush = { .io = DISK_FLUSH };
-
 	if (req->bytes && !req->buffer && !get_buffer(q, req))
 		return fail(req);
 	while (req->plan) {
 		enum disk_start started;
 
-		if (current(req) == PLAN_DATA)
-			started = start_data(q, req);
+		if (current(req) != PLAN_DATA)
+			started = start_flush(q, req);
+		else if (req->blk.op == BLK_DISCARD)
+			started = start_discard(q, req);
 		else
-			started = disk_start(q->config.disk, &q->base.worker->uring,
-					     &flush, req);
+			started = start_data(q, req);
 		req->punted = started == DISK_PUNTED;
 		if (started != DISK_FINISHED)
 			return STEP_WAIT;

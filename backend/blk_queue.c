@@ -226,7 +226,7 @@ static void submit(struct blk_queue *q)
 	uring_submit(&w->uring);
 	worker_claim(w, &cost);
 	for (req = q->submitted, q->submitted = NULL; req; req = req->next) {
-		req->bill.exact[STAGE_SUBMIT] += meter_share(&cost, q->submitted_count--);
+		req->bill.exact[STAGE_SUBMIT] += take_share(&cost, q->submitted_count--);
 		if (!req->handed)
 			req->handed = worker_last(w);
 	}

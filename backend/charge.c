@@ -179,7 +179,7 @@ void charge_cause(struct control *c)
 
 	charge_overhead(c);
 	if (g->shares)
-		g->owed = meter_share(&g->wait, g->shares--);
+		g->owed = take_share(&g->wait, g->shares--);
 }
 
 /* All is settled at once: between two segments nothing is open. */

@@ -284,7 +284,7 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		uint64_t share = meter_share(&cost, count - i);
+		uint64_t share = take_share(&cost, count - i);
 		struct waiter *waiter = waiter_of(cqes[i]);
 		struct queue *q = owner_of(w, cqes[i]);
 		struct account *a = waiter ? waiter->account : q ? &q->account : NULL;
@@ -314,7 +314,7 @@ static void hand_to_waiting(struct worker *w, uint64_t cost)
 	else
 		for (q = w->runnable; q; q = q->next_runnable)
 			q->account.apportioned[STAGE_PARSE] +=
-				meter_share(&cost, count--);
+				take_share(&cost, count--);
 }
 
 /* ---- what completed ---- */

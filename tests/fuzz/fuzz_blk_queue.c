@@ -234,7 +234,7 @@ static int32_t touch(const struct machine_io *io)
 
 	MUST(io->sqe.len && io->sqe.off <= world.disk.size &&
 	     io->sqe.len <= world.disk.size - io->sqe.off);
-	if (io->sqe.opcode == IORING_OP_READ)
+	if (io->sqe.opcode == IORING_OP_READ || io->sqe.opcode == IORING_OP_READ_FIXED)
 		memset(memory, 0x11, io->sqe.len);
 	for (i = 0; i < io->sqe.len; i++)
 		sum += memory[i];
@@ -249,7 +249,9 @@ static int32_t disk_io(const struct machine_io *io)
 	MUST(io->sqe.fd == world.disk.fd);
 	switch (io->sqe.opcode) {
 	case IORING_OP_READ:
+	case IORING_OP_READ_FIXED:
 	case IORING_OP_WRITE:
+	case IORING_OP_WRITE_FIXED:
 		done = touch(io);
 		if (result > 0)
 			return done > result * 512 ? done - result * 512 : done;
@@ -442,7 +444,8 @@ static void configure(void)
 	world.disk = (struct disk){ .kind = flags & 1 ? DISK_NULL : DISK_FILE,
 				    .fd = MACHINE_FD,
 				    .size = SECTORS * 512,
-				    .sector_size = flags & 2 ? 4096 : 512 };
+				    .sector_size = flags & 2 ? 4096 : 512,
+				    .direct = more & 0x40 };
 	*c = (struct blk_queue_config){
 		.ring_pages = 1u << (more & 3) % 3,
 		.remote_port = more & 0x80 ? 0 : PORT,

@@ -68,6 +68,10 @@ static struct {
 	uint64_t submitted, last_link;
 } ring;
 
+/* Memory that is registered; none is where iov_base is NULL. */
+static struct iovec registered[BUFFERS_SLABS];
+static unsigned int registered_most; /* of those at whose places there ever was some */
+
 static struct worker *worker;
 static int report_pipe[2];
 static sem_t may_begin, at_rest;
@@ -365,10 +369,22 @@ static void post(uint64_t user_data, int32_t result)
 		(struct io_uring_cqe){ .user_data = user_data, .res = result };
 }
 
+/* As the kernel does: the memory of a fixed read or write lies in what is registered. */
+static void check_fixed(const struct io_uring_sqe *sqe)
+{
+	const struct iovec *iov = &registered[sqe->buf_index];
+	uint64_t base = (uintptr_t)iov->iov_base;
+
+	if (sqe->opcode != IORING_OP_READ_FIXED && sqe->opcode != IORING_OP_WRITE_FIXED)
+		return;
+	MUST(base && sqe->addr >= base && sqe->addr + sqe->len <= base + iov->iov_len);
+}
+
 static void queue_io(const struct io_uring_sqe *sqe)
 {
 	unsigned int i = 0;
 
+	check_fixed(sqe);
 	while (machine.io[i].used)
 		i++;
 	MUST(i < MACHINE_IOS - 1);
@@ -549,19 +565,48 @@ int io_uring_register_ring_fd(struct io_uring *r)
 	return 1;
 }
 
-/* None are registered: an old kernel. */
 int io_uring_register_buffers_sparse(struct io_uring *r, unsigned int nr)
 {
-	(void)r, (void)nr;
-	return -EINVAL;
+	(void)r;
+	MUST(nr == BUFFERS_SLABS);
+	return 0;
+}
+
+static bool in_flight_from(unsigned int slab)
+{
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_IOS; i++)
+		if (machine.io[i].used &&
+		    (machine.io[i].sqe.opcode == IORING_OP_READ_FIXED ||
+		     machine.io[i].sqe.opcode == IORING_OP_WRITE_FIXED) &&
+		    machine.io[i].sqe.buf_index == slab)
+			return true;
+	return false;
+}
+
+/* The limit of locked memory is four slabs. */
+static bool may_register(void)
+{
+	unsigned int count = 0, i;
+
+	for (i = 0; i < registered_most; i++)
+		count += registered[i].iov_base != NULL;
+	return count < 4;
 }
 
 int io_uring_register_buffers_update_tag(struct io_uring *r, unsigned int offset,
 					 const struct iovec *iovecs, const __u64 *tags,
 					 unsigned int nr)
 {
-	(void)r, (void)offset, (void)iovecs, (void)tags, (void)nr;
-	MUST(false);
+	(void)r, (void)tags;
+	MUST(nr == 1 && offset < BUFFERS_SLABS && !in_flight_from(offset));
+	if (iovecs->iov_base && !may_register())
+		return -ENOMEM;
+	registered[offset] = *iovecs;
+	if (offset >= registered_most)
+		registered_most = offset + 1;
+	return 1;
 }
 
 int io_uring_submit(struct io_uring *r)
@@ -653,6 +698,8 @@ void machine_reset(void)
 	memset(&machine, 0, sizeof(machine));
 	memset(&ring, 0, sizeof(ring));
 	memset(ports, 0, sizeof(ports));
+	memset(registered, 0, registered_most * sizeof(registered[0]));
+	registered_most = 0;
 	machine.now_ms = 100000;
 	begun = rested = ticked = false;
 	steps = 0;

@@ -75,7 +75,7 @@ static void test_wait(void)
 	CHECK_EQ(m.idle, 700);
 	CHECK_EQ(m.last, 1000);
 	CHECK_EQ(meter_open(&m), 300); /* owed until it is handed out */
-	a.apportioned[STAGE_COMPLETE] += meter_share(&left, 1);
+	a.apportioned[STAGE_COMPLETE] += take_share(&left, 1);
 	CHECK_EQ(left, 0);
 	check_law(&m, 300);
 	/* All sleep, and no more CPU than time. */
@@ -188,10 +188,10 @@ static void test_share(void)
 	uint64_t left = 10, sum = 0, share;
 	unsigned int n;
 
-	CHECK_EQ(meter_share(&left, 3), 3);
+	CHECK_EQ(take_share(&left, 3), 3);
 	CHECK_EQ(left, 7);
-	CHECK_EQ(meter_share(&left, 2), 3);
-	CHECK_EQ(meter_share(&left, 1), 4);
+	CHECK_EQ(take_share(&left, 2), 3);
+	CHECK_EQ(take_share(&left, 1), 4);
 	CHECK_EQ(left, 0);
 	/* Shares differ by one cycle at most, and nothing is left, whatever the sizes. */
 	for (uint64_t amount = 0; amount < 200; amount++) {
@@ -199,7 +199,7 @@ static void test_share(void)
 			left = amount;
 			sum = 0;
 			for (n = sharers; n; n--) {
-				share = meter_share(&left, n);
+				share = take_share(&left, n);
 				CHECK(share >= amount / sharers);
 				CHECK(share <= amount / sharers + 1);
 				sum += share;

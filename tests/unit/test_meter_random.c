@@ -66,7 +66,7 @@ static void wait_and_share(struct world *w)
 	CHECK_EQ(left, cpu < ran ? cpu : ran);
 	w->slept += ran - left;
 	for (sharers = 1 + below(w, SHARERS); sharers; sharers--)
-		*any_counter(w) += meter_share(&left, sharers);
+		*any_counter(w) += take_share(&left, sharers);
 	CHECK_EQ(left, 0);
 }
 

@@ -40,7 +40,8 @@ net_programs="$guest_programs ethtool iperf3"
 # The last is loaded by pthread_cancel(), by name.
 lies_libraries="libxengnttab.so.1 libxenevtchn.so.1 libxenstore.so.4 libgcc_s.so.1"
 # Of tests/hostile; run sends them as they are built for the simulated Xen.
-lies="refused grants rewrite contiguous deaf flood rings jump"
+lies="refused grants rewrite contiguous deaf flood rings jump net_chains net_cuts net_control
+	net_flood net_queues net_flap net_rewrite net_fatal net_jump"
 xen_programs="xl xenstored xen-init-dom0 xenconsoled libxl-save-helper"
 
 # put_libraries FILE: what it needs, to /usr/lib, where they are found as in /lib
@@ -241,7 +242,7 @@ own_image() { # DIRECTORY SCENARIO...
 	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
-	cp -r "$here"/{lib.sh,net.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
+	cp -r "$here"/{lib.sh,net.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same

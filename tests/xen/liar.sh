@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# For scenarios of guests that break the rules; sourced in dom0.
+
+# liar LINE-OF-CONFIG STORM <LIES: the guest `liar` runs one after the other the programs of
+# tests/hostile that are named, a line with arguments each, and STORM, without end, when it
+# hears `go`. Each ends well if it had the defined answers.
+liar() {
+	{
+		echo 'while read -r name words; do
+			echo "$name $words"
+			timeout 100 /lies/$name $words >/tmp/out 2>&1 || {
+				tell failed "$name $words: $(tail -c 500 /tmp/out)"
+				exit 1
+			}
+			tell done "$name $words: $(tail -c 100 /tmp/out)"
+		done <<LIES'
+		cat
+		printf 'LIES\ntell told 1\nhear go >/dev/null\n/lies/%s\n' "$2"
+	} | RAMDISK=lies guest liar "$1"
+}
+
+of_liar() { xenstore-read "/local/domain/$(domid liar)/data/$1" 2>/dev/null; }
+has_ended() { of_liar told || of_liar failed; }
+
+# all_told SECONDS: wait until all has been told, well
+all_told() {
+	within "$1" has_ended || fail "no further than $(of_liar 'done')"
+	! of_liar failed || fail 'a lie had another answer'
+	xenmeter dump --all --device
+}
+
+# vanish: it is destroyed in the midst of its storm
+vanish() {
+	local before
+	before=$(counter liar events)
+	let_hear liar go 1
+	storms() { [ "$(counter liar events)" -gt $((before + 60)) ]; }
+	within 60 storms || fail 'no storm'
+	destroy liar
+	expect_json '[.rows[] | select(.name == "liar" and .state == "live")] | length == 0'
+}
+
+dmesg >/tmp/dmesg.before
+# kernel_is_calm: dom0's has said nothing of it since
+kernel_is_calm() {
+	! dmesg | diff /tmp/dmesg.before - | grep -iE 'xen|bug|warn|oops|call trace' |
+		grep -v 'd.v\|vif' || fail "dom0's kernel complains"
+}
