@@ -206,6 +206,8 @@ static int await_start(struct daemon *d)
 		return EXIT_NO_URING;
 	case WORKER_NO_XEN:
 		return EXIT_NO_XEN;
+	case WORKER_NO_SANDBOX:
+		return EXIT_FAILED;
 	}
 	return EXIT_FAILED;
 }
@@ -280,13 +282,24 @@ static int drop_rights(struct daemon *d)
 	return EXIT_FAILED;
 }
 
+/* Before libxenstore makes its thread. */
+static int shed_rights(void)
+{
+	int err = sandbox_shed();
+
+	if (!err)
+		return EXIT_CLEAN;
+	log_error("cannot give back what was kept for perf events: %s", strerror(-err));
+	return EXIT_FAILED;
+}
+
 static int close_sandbox(struct daemon *d)
 {
 	int err = d->options.user ? sandbox_close() : 0;
 
 	if (!err)
 		return EXIT_CLEAN;
-	log_error("cannot install the filter of system calls: %s", strerror(-err));
+	log_error("cannot close the sandbox: %s", strerror(-err));
 	return EXIT_FAILED;
 }
 
@@ -308,6 +321,8 @@ static int start(struct daemon *d)
 		code = drop_rights(d);
 	if (!code)
 		code = start_workers(d);
+	if (!code)
+		code = shed_rights();
 	if (!code && !xs_watch(d->control.xs, "backend", "backend")) {
 		log_error("cannot watch our backend directory in xenstore: %s",
 			  strerror(errno));

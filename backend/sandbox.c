@@ -4,11 +4,13 @@
  * reason; a new one needs a reason, too.
  */
 #include <cap-ng.h>
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -16,15 +18,21 @@
 
 /* ---- user and capabilities ---- */
 
+/* Each thread watches its own context switches by a perf event, and where perf is kept
+ * from users altogether (kernel.perf_event_paranoid=3, Debian's default) only this may
+ * open one. An event that is open asks for nothing. */
+#define LENT CAP_SYS_ADMIN
+
 static const unsigned int capabilities[] = {
 	/* Disks are named while we run; they belong to root or whoever made them, and so
 	 * do the devices in /dev/xen that a worker opens. */
 	CAP_DAC_OVERRIDE,
 	/* TAPs are made, set up and removed as vifs come and go. */
 	CAP_NET_ADMIN,
-	/* Each worker watches its own context switches, where perf is restricted. */
-	CAP_PERFMON,
+	LENT,
 };
+
+static bool dropped;
 
 static void choose_capabilities(void)
 {
@@ -41,14 +49,22 @@ static void choose_capabilities(void)
 				     capabilities[i]);
 }
 
+static int find_user(const char *user, struct passwd **ret_pw)
+{
+	errno = 0;
+	*ret_pw = getpwnam(user);
+	if (*ret_pw)
+		return 0;
+	return errno ? -errno : -ENOENT;
+}
+
 static int become(const char *user)
 {
 	struct passwd *pw;
+	int err = find_user(user, &pw);
 
-	errno = 0;
-	pw = getpwnam(user);
-	if (!pw)
-		return errno ? -errno : -ENOENT;
+	if (err)
+		return err;
 	if (capng_change_id(pw->pw_uid, pw->pw_gid,
 			    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING))
 		return -EPERM;
@@ -66,16 +82,51 @@ int sandbox_drop(const char *user)
 	capng_get_caps_process();
 	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	choose_capabilities();
+	dropped = true;
 	if (user)
 		return become(user);
 	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+/* ---- what was lent ---- */
+
+int sandbox_shed(void)
+{
+	if (!dropped)
+		return 0;
+	capng_get_caps_process();
+	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, LENT);
+	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+/* None of them ends yet: what cannot be read counts as had. */
+static bool has_lent(pid_t tid)
+{
+	capng_setpid(tid);
+	return capng_get_caps_process() || capng_have_capability(CAPNG_PERMITTED, LENT);
+}
+
+static int check_shed(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	int err = 0;
+
+	if (!tasks)
+		return -errno;
+	while ((entry = readdir(tasks)))
+		if (atoi(entry->d_name) && has_lent(atoi(entry->d_name)))
+			err = -EPERM;
+	closedir(tasks);
+	capng_setpid(0); /* ourselves again */
+	return err;
 }
 
 /* ---- system calls ---- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 
-int sandbox_close(void)
+static int install_filter(void)
 {
 	return 0;
 }
@@ -182,7 +233,7 @@ static int allow_calls(scmp_filter_ctx filter)
 	return err;
 }
 
-int sandbox_close(void)
+static int install_filter(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = filter ? 0 : -ENOMEM;
@@ -198,3 +249,10 @@ int sandbox_close(void)
 }
 
 #endif
+
+int sandbox_close(void)
+{
+	int err = dropped ? check_shed() : 0;
+
+	return err ? err : install_filter();
+}

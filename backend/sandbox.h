@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the daemon gives up once it needs it no more: user, capabilities, system calls.
- * Called by the control thread while it starts. SECURITY.md says what is left, and why.
+ * Called by the control thread while it starts, sandbox_shed() also by its workers.
+ * SECURITY.md says what is left, and why.
  */
 #ifndef XENMETER_SANDBOX_H
 #define XENMETER_SANDBOX_H
@@ -11,20 +12,31 @@
  * @user: a name, or NULL to stay who we are
  *
  * Before any thread is made: capabilities belong to threads, which inherit them. Started
- * without a capability, we do without it.
+ * without a capability, we do without it. CAP_SYS_ADMIN is only lent: a thread that keeps
+ * books opens them with it, and gives it back by sandbox_shed().
  *
  * Return: 0; -ENOENT if there is no such user, or -errno.
  */
 int sandbox_drop(const char *user);
 
 /**
+ * sandbox_shed() - give back what was lent, in the calling thread
+ *
+ * Once its books are open, and before it makes a thread or an io_uring, whose threads
+ * in the kernel inherit, too. Does nothing if sandbox_drop() was not called.
+ *
+ * Return: 0, or -EPERM.
+ */
+int sandbox_shed(void);
+
+/**
  * sandbox_close() - from now on, a system call that is not on the list ends the process
  *
  * For all threads; they have opened their devices. Nor can any program be run that has
- * more rights. Does nothing in a build with ASan or TSan: at its end their leak checker
+ * more rights. A build with ASan or TSan has no filter: at its end their leak checker
  * makes a thread that traces the others, which no daemon should be allowed to.
  *
- * Return: 0, or -errno.
+ * Return: 0; -EPERM if a thread still has what was lent, or -errno.
  */
 int sandbox_close(void);
 

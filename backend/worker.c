@@ -22,6 +22,7 @@
 #include <xentoollog.h>
 
 #include "log.h"
+#include "sandbox.h"
 #include "uring.h"
 #include "worker.h"
 
@@ -586,8 +587,21 @@ static void close_all(struct worker *w)
 	free(w->by_port);
 }
 
+/* The books' perf event is open; the ring's threads in the kernel are not made yet. */
+static int shed_rights(const struct worker *w)
+{
+	int err = sandbox_shed();
+
+	if (err)
+		log_error("worker %u: cannot give back what was kept for perf events: %s",
+			  w->index, strerror(-err));
+	return err;
+}
+
 static enum worker_trouble open_all(struct worker *w)
 {
+	if (shed_rights(w))
+		return WORKER_NO_SANDBOX;
 	w->ring_open = !open_ring(w);
 	if (!w->ring_open)
 		return WORKER_NO_URING;
@@ -599,8 +613,8 @@ static void open_books(struct worker *w)
 	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
 	punt_open(w);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
-		log_warning("worker %u: no perf events (allow them: sysctl "
-			    "kernel.perf_event_paranoid=2): "
+		log_warning("worker %u: no perf events (see perf_event_open(2); root has "
+			    "them): "
 			    "absences from the CPU under 20 us are charged to whoever was "
 			    "being served",
 			    w->index);

@@ -53,7 +53,7 @@ struct message {
 };
 
 /* The result of MESSAGE_STARTED. */
-enum worker_trouble { WORKER_WELL, WORKER_NO_URING, WORKER_NO_XEN };
+enum worker_trouble { WORKER_WELL, WORKER_NO_URING, WORKER_NO_XEN, WORKER_NO_SANDBOX };
 
 struct worker {
 	struct io_uring uring;

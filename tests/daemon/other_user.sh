@@ -1,25 +1,54 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # As another user: the daemon serves disks of root, found after it has dropped its rights,
-# of which three are left; and nobody without the group reads the table.
+# of which two are left to each thread, the kernel's of io_uring as well; and
+# nobody without the group reads the table.
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip 'only root has rights to drop'
-host --user nobody
-pid=$(pgrep -x xenmeterd -P "$DAEMON" || echo "$DAEMON")
-field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$pid/status"; }
-[ "$(field Uid | cut -f 1)" = 65534 ] || fail "its user is $(field Uid)"
-[ "$(field Groups)" = '' ] || fail "it has groups: $(field Groups)"
-[ "$(field NoNewPrivs)" = 1 ] || fail 'it may gain rights'
-# CAP_DAC_OVERRIDE 1, CAP_NET_ADMIN 12, CAP_PERFMON 38
-[ $((0x$(field CapEff) & ~((1 << 1) | (1 << 12) | (1 << 38)))) = 0 ] ||
-	fail "it has capabilities $(field CapEff)"
-[ "${SANITIZE:-none}" != none ] || [ "$(field Seccomp)" = 2 ] || fail 'there is no filter'
+need setpriv util-linux
+host --user nobody --workers 2
+# field FILE NAME
+field() { sed -n "s/^$2:[[:space:]]*//p" "$1"; }
+# Kept: CAP_DAC_OVERRIDE 1 and CAP_NET_ADMIN 12
+kept=$((1 << 1 | 1 << 12))
+
+# has_dropped STATUS-FILE: of a thread
+has_dropped() {
+	local name; name=$(field "$1" Name)
+	[ "$(field "$1" Uid | cut -f 1)" = 65534 ] || fail "$name: its user is $(field "$1" Uid)"
+	[ "$(field "$1" Groups)" = '' ] || fail "$name: it has groups: $(field "$1" Groups)"
+	[ "$(field "$1" NoNewPrivs)" = 1 ] || fail "$name: it may gain rights"
+	for set in CapEff CapPrm; do
+		[ $((0x$(field "$1" $set) & ~kept)) = 0 ] ||
+			fail "$name: $set is $(field "$1" $set)"
+	done
+	for set in CapBnd CapInh CapAmb; do
+		[ $((0x$(field "$1" $set))) = 0 ] || fail "$name: $set is $(field "$1" $set)"
+	done
+	[ "${SANITIZE:-none}" != none ] || [ "$(field "$1" Seccomp)" = 2 ] ||
+		fail "$name: there is no filter"
+}
+
 one=$(guest one)
 attach "$one" xvda "$(disk a 16M)"
 chmod 600 "$W/a"
-load "$one" --rw randrw --verify --depth 4 --number 500 --json >"$W/one.out"
+load "$one" --rw randrw --verify --depth 4 --number 500 --flush-every 3 --json >"$W/one.out"
+# A thread that flushed stays for some seconds.
+for task in "/proc/$DAEMON/task"/*; do
+	has_dropped "$task/status"
+	field "$task/status" Name
+done >"$W/threads"
+say "threads: $(tr '\n' ' ' <"$W/threads")"
+for name in worker-0 worker-1 iou-wrk; do
+	grep -q "^$name" "$W/threads" || fail "no thread is called $name"
+done
+[ "$(grep -vc -e '^worker' -e '^iou' "$W/threads")" = 2 ] || fail "not two: ours and libxenstore's"
 expect_json "$W/one.out" '.verify.errors == 0 and .errors.error == 0'
+
+dump >"$W/dump"
+expect_json "$W/dump" '[.workers[].switches_seen] | length == 3 and all'
+
 [ "$(stat -c %a "$TABLE")" = 640 ] || fail "the table's mode is $(stat -c %a "$TABLE")"
 chmod 755 "$W"
 ! setpriv --reuid 65533 --regid 65533 --clear-groups cat "$TABLE" >/dev/null 2>&1 ||

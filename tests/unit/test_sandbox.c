@@ -2,11 +2,13 @@
 /*
  * The sandbox from within: a process that has closed it ends at a call that is not on the
  * list, in any thread; what is on it works; few capabilities are left, and the user is
- * another.
+ * another; what was lent has to be given back by each thread.
  */
 #include <cap-ng.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@ static int inside(void (*act)(void))
 
 	CHECK(child >= 0);
 	if (!child) {
-		if (sandbox_drop(NULL) || sandbox_close())
+		if (sandbox_drop(NULL) || sandbox_shed() || sandbox_close())
 			_exit(1);
 		act();
 		_exit(DONE);
@@ -129,6 +131,7 @@ static void test_rights(void)
 		CHECK_EQ(sandbox_drop("no-such-user"), -2);
 		CHECK_EQ(sandbox_drop("nobody"), 0);
 		CHECK_EQ(getuid(), 65534);
+		CHECK_EQ(sandbox_shed(), 0);
 		CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 		capng_get_caps_process();
 		for (i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
@@ -143,6 +146,64 @@ static void test_rights(void)
 	CHECK_EQ(WEXITSTATUS(status), DONE);
 }
 
+static pthread_barrier_t looked;
+
+static bool may(unsigned int capability)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
+/* Made before the other has shed: it has to shed for itself. */
+static void *keep_then_shed(void *arg)
+{
+	pthread_barrier_wait(&looked);
+	pthread_barrier_wait(&looked);
+	CHECK(may(CAP_SYS_ADMIN));
+	CHECK_EQ(sandbox_shed(), 0);
+	CHECK(!may(CAP_SYS_ADMIN));
+	CHECK(may(CAP_DAC_OVERRIDE));
+	pthread_barrier_wait(&looked);
+	pthread_barrier_wait(&looked);
+	return arg;
+}
+
+/* The sandbox does not close before all have shed; thereafter no thread can have it. */
+static void try_lending(void)
+{
+	pthread_t thread;
+
+	pthread_barrier_init(&looked, NULL, 2);
+	CHECK_EQ(sandbox_drop("nobody"), 0);
+	CHECK(may(CAP_SYS_ADMIN));
+	CHECK(!pthread_create(&thread, NULL, keep_then_shed, NULL));
+	pthread_barrier_wait(&looked);
+	CHECK_EQ(sandbox_close(), -EPERM);
+	CHECK_EQ(sandbox_shed(), 0);
+	CHECK(!may(CAP_SYS_ADMIN));
+	CHECK_EQ(sandbox_close(), -EPERM);
+	pthread_barrier_wait(&looked);
+	pthread_barrier_wait(&looked);
+	CHECK_EQ(sandbox_close(), 0);
+	pthread_barrier_wait(&looked);
+	pthread_join(thread, NULL);
+}
+
+static void test_lending(void)
+{
+	pid_t child = fork();
+	int status;
+
+	CHECK(child >= 0);
+	if (!child) {
+		try_lending();
+		exit(DONE);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), DONE);
+}
+
 int main(void)
 {
 	if (getuid()) {
@@ -150,6 +211,7 @@ int main(void)
 		return CHECK_SKIP;
 	}
 	test_rights();
+	test_lending();
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	printf("no filter under a sanitizer\n");
 	return CHECK_SKIP;
