@@ -271,6 +271,25 @@ static int open_descriptors(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
+/* The lock and the table are its group's. */
+static int take_group(struct daemon *d)
+{
+	const char *user = d->options.user;
+	int err = user ? sandbox_take_group(user) : 0;
+
+	if (!err)
+		return EXIT_CLEAN;
+	if (err == -ENOENT)
+		log_error("--user: there is no user %s; make one with systemd-sysusers "
+			  "(for the installed xenmeter.conf) or adduser --system --group "
+			  "--no-create-home %s",
+			  user, user);
+	else
+		log_error("--user: cannot take the group of %s: %s; run as root", user,
+			  strerror(-err));
+	return EXIT_FAILED;
+}
+
 /* Threads inherit what is left. */
 static int drop_rights(struct daemon *d)
 {
@@ -311,6 +330,8 @@ static int start(struct daemon *d)
 		code = worker_probe_devices() ? EXIT_NO_XEN : EXIT_CLEAN;
 	if (!code)
 		code = open_store(d);
+	if (!code)
+		code = take_group(d);
 	if (!code)
 		code = lock_table(d);
 	if (code)

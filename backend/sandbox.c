@@ -71,6 +71,16 @@ static int become(const char *user)
 	return 0;
 }
 
+int sandbox_take_group(const char *user)
+{
+	struct passwd *pw;
+	int err = find_user(user, &pw);
+
+	if (err)
+		return err;
+	return setegid(pw->pw_gid) ? -errno : 0;
+}
+
 int sandbox_drop(const char *user)
 {
 	bool bounded;

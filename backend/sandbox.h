@@ -8,6 +8,16 @@
 #define XENMETER_SANDBOX_H
 
 /**
+ * sandbox_take_group() - files made from now on belong to this user's group
+ * @user: a name
+ *
+ * Who is in the group may then read the table. Before it and its lock are made.
+ *
+ * Return: 0; -ENOENT if there is no such user, or -errno.
+ */
+int sandbox_take_group(const char *user);
+
+/**
  * sandbox_drop() - be another user, with the few capabilities that have a reason
  * @user: a name, or NULL to stay who we are
  *

@@ -34,6 +34,13 @@ ends 5 'table' "$SIMXL" run 0 "$XENMETERD" --table "$W/no/such/directory/table"
 mkdir "$W/is-a-directory"
 ends 5 'is-a-directory' "$SIMXL" run 0 "$XENMETERD" --table "$W/is-a-directory"
 
+say '1: no such user'
+if [ "$(id -u)" = 0 ]; then
+	ends 1 'no user no-such-user; .*systemd-sysusers.*adduser' "$SIMXL" run 0 "$XENMETERD" \
+		--table "$W/table3" --user no-such-user
+	[ ! -e "$W/table3" ] || fail 'a table was made'
+fi
+
 say '1: a second one'
 ends 1 'another xenmeterd is accounting' "$SIMXL" run 0 "$XENMETERD" --table "$TABLE"
 balanced
