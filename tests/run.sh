@@ -30,7 +30,7 @@ case "${1:-}" in
 esac
 
 test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
-	curl apache2-utils busybox-static"
+	curl apache2-utils busybox-static systemd"
 passed=0 failed=0 skipped=0
 
 # again BUILD: what failed is run once more, alone: a busy machine keeps some tests from

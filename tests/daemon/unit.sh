@@ -1,0 +1,141 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The unit as it is installed, run by systemd: the user is made, the daemon is ready, serves
+# a disk and a vif behind all that the unit and it itself forbid, is started again when it
+# stops or dies, and stops cleanly. systemd is the first process of a namespace, and a
+# drop-in tells the daemon of the simulated Xen.
+. "$(dirname "$0")/netlib.sh"
+
+for program in systemctl systemd-sysusers; do need $program systemd; done
+[ -x /lib/systemd/systemd ] || skip 'needs systemd'
+need nsenter util-linux
+[ -n "${UNIT:-}" ] || skip 'UNIT is not set'
+
+# ---- systemd ----
+
+GROUP=$W/cgroup/xenmeter-test-$$
+SYSTEMD=
+
+leave() {
+	code=$?
+	set +e
+	[ -z "$SYSTEMD" ] || kill -KILL "$SYSTEMD"
+	[ $code = 0 ] || cat "$W/status" 2>/dev/null
+	[ ! -e "$GROUP/cgroup.kill" ] || echo 1 >"$GROUP/cgroup.kill"
+	if mountpoint -q "$W/cgroup"; then
+		within 10 sh -c "find '$GROUP' -depth -type d -exec rmdir {} +; [ ! -e '$GROUP' ]"
+		umount "$W/cgroup"
+	fi
+	return $code
+}
+trap 'leave; cleanup' EXIT
+
+mkdir "$W/cgroup"
+mount -t cgroup2 cgroup2 "$W/cgroup" 2>/dev/null && mkdir "$GROUP" || skip 'no cgroup2'
+
+# The unit's ExecStart= names no directory; /usr/local/sbin is the first to be looked into.
+mkdir -p "$W/units/xenmeterd.service.d" "$W/root/etc" "$W/sbin"
+ln -s "$XENMETERD" "$W/sbin/xenmeterd"
+cp "$UNIT" "$W/units/xenmeterd.service"
+cp /etc/passwd /etc/group "$W/root/etc/"
+systemd-sysusers --root="$W/root" "$SYSUSERS" || fail 'systemd-sysusers'
+chmod 755 "$W"
+"$SIMXL" up
+{
+	echo '[Unit]'
+	echo 'ConditionPathExists='
+	echo '[Service]'
+	"$SIMXL" env 0 | sed -E "s/^export ([A-Z_]+)=(.*)/Environment=\1=\2/; s/'//g"
+	[ "${SANITIZE:-none}" = none ] || echo 'Environment=ASAN_OPTIONS=detect_leaks=0'
+} >"$W/units/xenmeterd.service.d/simulated.conf"
+
+export UNITS="$W/units" LOG
+sh -c "echo \$\$ >$GROUP/cgroup.procs && exec unshare --mount --pid --uts --ipc --cgroup --fork \
+	--kill-child sh -euc '
+		mount -t tmpfs run /run
+		mount --bind $W/sbin /usr/local/sbin
+		for file in passwd group; do mount --bind $W/root/etc/\$file /etc/\$file; done
+		exec $(dirname "$0")/systemd-init'" >"$W/systemd" 2>&1 &
+SYSTEMD=$!
+
+init() { pgrep -P "$SYSTEMD" -x systemd; }
+within 10 init || { cat "$W/systemd"; skip 'no systemd in a namespace'; }
+INIT=$(init)
+# inside COMMAND...: among systemd's processes and mounts
+inside() { nsenter --target "$INIT" --mount --pid "$@"; }
+control() { inside systemctl "$@"; }
+is_running() { control is-system-running --quiet; }
+within 10 is_running || { cat "$W/systemd"; control list-units --all; fail 'systemd does not run'; }
+
+# ---- the unit ----
+
+property() { control show xenmeterd --property="$1" --value; }
+expect_property() { [ "$(property "$1")" = "$2" ] || fail "$1 is '$(property "$1")', not '$2'"; }
+# status NAME: a line of /proc/PID/status
+status() { inside sed -n "s/^$1:[[:space:]]*//p" "/proc/$(property MainPID)/status"; }
+manage() {
+	control "$1" xenmeterd || {
+		control status xenmeterd >"$W/status" 2>&1 || :
+		fail "systemctl $1"
+	}
+}
+
+say 'start'
+manage start
+expect_property ActiveState active
+expect_property NRestarts 0
+user=$(sed -n 's/^xenmeter:x:\([0-9]*\):.*/\1/p' "$W/root/etc/passwd")
+[ "$user" -gt 0 ] || fail 'no user was made'
+[ "$(status Uid | cut -f 1)" = "$user" ] || fail "its user is $(status Uid), not $user"
+# CAP_DAC_OVERRIDE 1, CAP_NET_ADMIN 12
+[ $((0x$(status CapPrm))) = $((1 << 1 | 1 << 12)) ] || fail "it has capabilities $(status CapPrm)"
+TABLE=/proc/$INIT/root/run/xenmeter/table
+[ "$(stat -c %a:%u:%g "$TABLE")" = "640:0:$(status Gid | cut -f 1)" ] ||
+	fail "the table: $(stat -c %a:%u:%g "$TABLE")"
+dump >"$W/dump"
+expect_json "$W/dump" '[.workers[].switches_seen] | length == 2 and all'
+# shellcheck disable=SC2016
+inside nsenter --target "$(property MainPID)" --mount sh -c \
+	'touch "$0" && ! touch /usr/x 2>/dev/null' "$W/x" || fail 'it may write to /usr'
+
+net_calm
+ip link set lo up
+ip link add "$BRIDGE" type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set "$BRIDGE" up
+d=$(guest one)
+attach "$d" xvda "$(disk a 16M)"
+chmod 600 "$W/a"
+"$SIMXL" vif-attach "$d" 0 --bridge "$BRIDGE" --no-script
+# serve FRAMES: a disk's data are compared, and so many frames sent
+serve() {
+	load "$d" --rw randrw --verify --depth 4 --number 500 --flush-every 9 --json >"$W/one.out"
+	expect_json "$W/one.out" '.verify.errors == 0 and .errors.error == 0'
+	netload_bg "$W/net.out" "$d" generate --json -n "$1"
+	"$SIMXL" wait-state "$d" vif:0 back 2
+	vif_plug "$d"
+	ended "$BG"
+	expect_row "$d" tx_frames "$1"
+	balanced
+}
+serve 77
+
+say 'restart'
+manage restart
+expect_property ActiveState active
+serve 55
+
+say 'killed'
+before=$(property MainPID)
+control kill --signal=KILL xenmeterd
+again() { [ "$(property ActiveState)" = active ] && [ "$(property MainPID)" != "$before" ]; }
+within 10 again || fail 'it does not come back'
+expect_property NRestarts 1
+serve 33
+
+say 'stop'
+"$SIMXL" destroy "$d" || fail 'destroy'
+manage stop
+expect_property ActiveState inactive
+expect_property Result success
+expect_property ExecMainStatus 0
+finish
