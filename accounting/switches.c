@@ -4,6 +4,7 @@
  */
 #include <linux/perf_event.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #define SUSPICIOUS_US 20
 #define TRIALS	      3
+#define NAPS	      50
 
 static struct perf_event_mmap_page *map_page(void)
 {
@@ -33,20 +35,33 @@ static struct perf_event_mmap_page *map_page(void)
 	return page == MAP_FAILED ? NULL : page;
 }
 
-/* A sleep is a switch out and in: the mark must move, and only then. */
+/* How often this thread went to sleep, as the kernel counts it. */
+static long count_sleeps(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) ? 0 : usage.ru_nvcsw;
+}
+
+/* A sleep is a switch out and in: the mark must move. On a slow machine a nap may be over
+ * before it has begun; then nothing was switched, and it tells nothing. */
 static bool works(const volatile uint32_t *mark)
 {
 	struct timespec nap = { .tv_nsec = 100000 };
-	int i;
+	int i, slept = 0;
 
-	for (i = 0; i < TRIALS; i++) {
+	for (i = 0; i < NAPS && slept < TRIALS; i++) {
 		uint32_t before = *mark;
+		long sleeps = count_sleeps();
 
 		nanosleep(&nap, NULL);
+		if (count_sleeps() == sleeps)
+			continue;
 		if (*mark == before)
 			return false;
+		slept++;
 	}
-	return true;
+	return slept == TRIALS;
 }
 
 void switches_open(struct switches *s, uint64_t khz)
