@@ -59,13 +59,13 @@ sh -c "echo \$\$ >$GROUP/cgroup.procs && exec unshare --mount --pid --uts --ipc 
 SYSTEMD=$!
 
 init() { pgrep -P "$SYSTEMD" -x systemd; }
-within 10 init || { cat "$W/systemd"; skip 'no systemd in a namespace'; }
+within 30 init || { cat "$W/systemd"; skip 'no systemd in a namespace'; }
 INIT=$(init)
 # inside COMMAND...: among systemd's processes and mounts
 inside() { nsenter --target "$INIT" --mount --pid "$@"; }
 control() { inside systemctl "$@"; }
 is_running() { control is-system-running --quiet; }
-within 10 is_running || { cat "$W/systemd"; control list-units --all; fail 'systemd does not run'; }
+within 30 is_running || { cat "$W/systemd"; control list-units --all; fail 'systemd does not run'; }
 
 # ---- the unit ----
 
