@@ -16,7 +16,7 @@
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
 	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils ethtool iperf3 jq
-	qemu-system-xen"
+	qemu-system-xen systemd"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
 disk_size=3G
@@ -164,25 +164,37 @@ make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES [LIBRARIES]]
 	pack "$stage" "$cache/$1.cpio"
 }
 
-# What a scenario copies to dom0 that compares us with QEMU: less what dom0 has, for a
-# library that is overwritten takes the processes along that use it.
-make_qemu() {
+# A stage is copied to dom0 by a scenario: less what dom0 has, for a library that is
+# overwritten takes the processes along that use it.
+leave_domain_out() {
 	local file
-	new_stage qemu
-	put /usr/libexec/xen-qemu-system-i386 || return
 	rm -f "$stage"/{usr/bin/busybox,bin,sbin,lib,lib64,var/run}
-	mkdir -p "$stage/usr/share/qemu"
-	cp -r /usr/share/qemu/keymaps "$stage/usr/share/qemu/"
 	(cd "$stage" && find . -type f) | while read -r file; do
 		[ ! -e "$cache/domain/$file" ] || rm "$stage/$file"
 	done
+}
+
+# For a scenario that compares us with QEMU.
+make_qemu() {
+	new_stage qemu
+	put /usr/libexec/xen-qemu-system-i386 || return
+	mkdir -p "$stage/usr/share/qemu"
+	cp -r /usr/share/qemu/keymaps "$stage/usr/share/qemu/"
+	leave_domain_out
+}
+
+# For a scenario that runs the unit.
+make_systemd() {
+	new_stage systemd
+	put /lib/systemd/systemd && put /usr/bin/systemctl && put /usr/bin/systemd-sysusers || return
+	leave_domain_out
 }
 
 make_disk() {
 	local stage=$cache/disk
 	rm -rf "$stage" "$cache/disk.img"
 	mkdir "$stage"
-	cp -a "$cache/qemu" "$stage/" || return
+	cp -a "$cache"/{qemu,systemd} "$stage/" || return
 	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio,net.cpio,lies.cpio} "$stage/"
 	truncate -s "$disk_size" "$cache/disk.img.part"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
@@ -197,8 +209,8 @@ make_images() {
 		make_guest fio "$fio_modules" "$fio_programs" &&
 		make_guest net "$net_modules" "$net_programs" "$net_module_files" &&
 		make_guest lies "$lies_modules" "$guest_programs" "" "$lies_libraries" &&
-		make_qemu && make_disk &&
-		rm -rf "$cache"/{kernel,domain,guest,fio,net,lies,qemu,disk}
+		make_qemu && make_systemd && make_disk &&
+		rm -rf "$cache"/{kernel,domain,guest,fio,net,lies,qemu,systemd,disk}
 }
 
 # What the large images are made from.
@@ -242,6 +254,7 @@ own_image() { # DIRECTORY SCENARIO...
 	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
+	install -m 755 tests/daemon/systemd-init "$stage/xm/" || return
 	cp -r "$here"/{lib.sh,net.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
