@@ -37,7 +37,7 @@ jumps control 0x80000000 'control ring indices are impossible'
 jumps control -1 'control ring indices are impossible'
 kill $SENDER
 [ "$(fds)" = "$fds0" ] || fail "descriptors leak: $fds0, then $(fds)"
-flat "$rss0" 500 "$N jumps"
+flat "$rss0" 1500 "$N jumps"
 paid tx_parse_cycles
 quiet_log $((300 + N))
 net_undisturbed
