@@ -111,12 +111,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
 	.options = option_list,
 	.parser = parse_option,
-	.doc = "Serve Xen guests' disks from user space, and charge each guest the exact "
-	       "CPU "
-	       "cycles that it costs.\vRuns in the foreground, in dom0 or a driver "
-	       "domain, in "
-	       "place of xen-blkback. Read the charges with xenmeter(1). "
-	       "See xenmeterd(8).",
+	.doc = "Serve Xen guests' disks and network interfaces from user space, and "
+	       "charge each guest the exact CPU cycles that it costs.\vRuns in the "
+	       "foreground, in dom0 or a driver domain, in place of xen-blkback and "
+	       "xen-netback. Read the charges with xenmeter(1). See xenmeterd(8).",
 };
 
 /* ---- start ---- */
