@@ -183,8 +183,7 @@ static int open_descriptor(const struct disk_options *o, struct disk *d, char *r
 	d->fd = open(o->target, flags | (d->direct ? O_DIRECT : 0));
 	if (d->fd < 0 && errno == EINVAL && d->direct) {
 		log_warning("%s: no direct I/O there, using the page cache; its work in "
-			    "kernel "
-			    "threads is not charged",
+			    "kernel threads is not charged",
 			    o->target);
 		d->direct = false;
 		d->fd = open(o->target, flags);

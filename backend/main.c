@@ -162,8 +162,7 @@ static void calibrate(struct daemon *d)
 	clock_calibrate(&d->clock);
 	if (d->clock.kind != CLOCK_TSC_INVARIANT)
 		log_warning("this CPU's time stamp counter may change its rate: cycles "
-			    "are not "
-			    "seconds");
+			    "are not seconds");
 	if (d->clock.read_cycles > CLOCK_EMULATED_CYCLES)
 		log_warning(
 			"reading the time stamp counter costs %u cycles: the hypervisor "

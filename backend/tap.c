@@ -141,14 +141,12 @@ static void explain(const char *name, int err, char *reason)
 	else if (err == -EPERM || err == -EACCES)
 		snprintf(reason, TAP_REASON_SIZE,
 			 "%s: not allowed to make a TAP interface; run xenmeterd as root "
-			 "or "
-			 "with CAP_NET_ADMIN",
+			 "or with CAP_NET_ADMIN",
 			 name);
 	else if (err == -EBUSY && is_tun(name))
 		snprintf(reason, TAP_REASON_SIZE,
 			 "%s: another program has a TAP interface of that name; is "
-			 "another "
-			 "xenmeterd running?",
+			 "another xenmeterd running?",
 			 name);
 	else if (err == -EBUSY)
 		snprintf(reason, TAP_REASON_SIZE,

@@ -455,8 +455,7 @@ static void audit(struct worker *w)
 		return;
 	if (!w->books.figures.audits_failed++)
 		log_error("worker %u: the books do not balance: open bills are %llu "
-			  "cycles, "
-			  "should be %llu; please report this",
+			  "cycles, should be %llu; please report this",
 			  w->index, (unsigned long long)open_bills(w),
 			  (unsigned long long)meter_open(&w->books.meter));
 }
@@ -523,8 +522,7 @@ static xenevtchn_handle *open_evtchn(void)
 
 	if (!evtchn)
 		log_error("cannot open the event-channel device (/dev/xen/evtchn): %s; "
-			  "is this "
-			  "a Xen domain, and is the module xen-evtchn loaded?",
+			  "is this a Xen domain, and is the module xen-evtchn loaded?",
 			  strerror(errno));
 	return evtchn;
 }
@@ -535,8 +533,7 @@ static xengnttab_handle *open_gnttab(void)
 
 	if (!gnttab)
 		log_error("cannot open the grant device (/dev/xen/gntdev): %s; is the "
-			  "module "
-			  "xen-gntdev loaded?",
+			  "module xen-gntdev loaded?",
 			  strerror(errno));
 	return gnttab;
 }
@@ -614,9 +611,8 @@ static void open_books(struct worker *w)
 	punt_open(w);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (see perf_event_open(2); root has "
-			    "them): "
-			    "absences from the CPU under 20 us are charged to whoever was "
-			    "being served",
+			    "them): absences from the CPU under 20 us are charged to "
+			    "whoever was being served",
 			    w->index);
 }
 

@@ -108,8 +108,7 @@ int study_print(const struct study *s)
 		print_guest(s, order[i]);
 	print_all(s);
 	printf("\nError within intervals, %% of what the guest was charged in them: its "
-	       "mean, "
-	       "its worst and when\n%-18s %6s %8s %5s %6s %8s %5s %6s %8s %5s\n",
+	       "mean, its worst and when\n%-18s %6s %8s %5s %6s %8s %5s %6s %8s %5s\n",
 	       "GUEST", "PAGES", "WORST", "AT s", "REQS", "WORST", "AT s", "BYTES",
 	       "WORST", "AT s");
 	for (i = 0; i < s->guests; i++)

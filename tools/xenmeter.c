@@ -38,8 +38,7 @@ static const char doc[] =
 	"  study   compare charges with what estimates would charge\n"
 	"  drivers print what driver domains publish of theirs in xenstore\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
-	"tells "
-	"the rest.";
+	"tells the rest.";
 
 struct call {
 	const struct subcommand *subcommand;
