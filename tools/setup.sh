@@ -48,6 +48,17 @@ install_packages() {
 		die "cannot install the packages above"
 }
 
+# unpack_package PACKAGE DIR: its files in DIR; not installed, so no service of it starts
+unpack_package() {
+	local download code
+	download=$(mktemp -d) && chmod 755 "$download" && mkdir -p "$2" || return
+	(cd "$download" && apt-get -q -o APT::Sandbox::User=root download "$1") &&
+		dpkg-deb -x "$download"/*.deb "$2"
+	code=$?
+	rm -rf "$download"
+	return $code
+}
+
 # build DIR [MESON-OPTION...]
 build() {
 	local dir=$1
