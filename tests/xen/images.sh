@@ -7,6 +7,7 @@
 #   guest.cpio      a guest's ramdisk: busybox
 #   fio.cpio        the same with fio and e2fsprogs
 #   net.cpio        busybox, ethtool, iperf3
+#   web.cpio        the same with nginx and wrk
 #   lies.cpio       busybox, and what a frontend in user space needs
 #   disk.img        what dom0 has as its disk: vmlinux and the ramdisks for its guests,
 #                   and room for the guests' disks
@@ -16,7 +17,7 @@
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
 	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils ethtool iperf3 jq
-	qemu-system-xen systemd"
+	qemu-system-xen systemd wrk libpcre2-8-0 libssl3 zlib1g libcrypt1"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
 disk_size=3G
@@ -37,6 +38,7 @@ domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup b
 guest_programs="dd xenstore-read xenstore-write xenstore-ls xenstore-watch blkdiscard"
 fio_programs="$guest_programs fio mkfs.ext4 e2fsck fstrim"
 net_programs="$guest_programs ethtool iperf3"
+web_programs="$net_programs wrk"
 # The last is loaded by pthread_cancel(), by name.
 lies_libraries="libxengnttab.so.1 libxenevtchn.so.1 libxenstore.so.4 libgcc_s.so.1"
 # Of tests/hostile; run sends them as they are built for the simulated Xen.
@@ -106,12 +108,8 @@ fetch_kernel() {
 	package=$(kernel_package) || return
 	kernel=$cache/kernel
 	version=${package#linux-image-}
-	rm -rf "$kernel" "$cache/deb"
-	mkdir -p "$kernel" "$cache/deb"
-	chmod 777 "$cache/deb"
-	(cd "$cache/deb" && apt-get -q download "$package") || return
-	dpkg-deb -x "$cache"/deb/*.deb "$kernel" || return
-	rm -rf "$cache/deb"
+	rm -rf "$kernel"
+	unpack_package "$package" "$kernel" || return
 	depmod -b "$kernel" "$version" || return
 	unpack_kernel "$kernel/boot/vmlinuz-$version" >"$cache/vmlinux"
 }
@@ -151,7 +149,7 @@ make_domain() {
 	pack "$stage" "$cache/domain.cpio"
 }
 
-make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES [LIBRARIES]]
+guest_stage() { # NAME MODULES PROGRAMS [MODULE-FILES [LIBRARIES]]
 	local name
 	new_stage "$1"
 	# shellcheck disable=SC2086
@@ -161,7 +159,22 @@ make_guest() { # NAME MODULES PROGRAMS [MODULE-FILES [LIBRARIES]]
 	for name in $3; do put "$(command -v "$name")" || return; done
 	for name in ${5:-}; do put "/usr/lib/x86_64-linux-gnu/$name" || return; done
 	fill_with_busybox
-	pack "$stage" "$cache/$1.cpio"
+}
+
+make_guest() { # as guest_stage
+	guest_stage "$@" && pack "$stage" "$cache/$1.cpio"
+}
+
+make_web() {
+	local nginx=$cache/nginx/usr/sbin/nginx
+	guest_stage web "$net_modules" "$web_programs" || return
+	unpack_package nginx "$cache/nginx" || return
+	cp "$nginx" "$stage/usr/sbin/" || return
+	put_libraries "$nginx"
+	# nginx asks for its user's name.
+	echo root:x:0:0::/root:/bin/sh >"$stage/etc/passwd"
+	echo root:x:0: >"$stage/etc/group"
+	pack "$stage" "$cache/web.cpio"
 }
 
 # A stage is copied to dom0 by a scenario: less what dom0 has, for a library that is
@@ -195,7 +208,7 @@ make_disk() {
 	rm -rf "$stage" "$cache/disk.img"
 	mkdir "$stage"
 	cp -a "$cache"/{qemu,systemd} "$stage/" || return
-	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio,net.cpio,lies.cpio} "$stage/"
+	cp "$cache"/{vmlinux,domain.cpio,guest.cpio,fio.cpio,net.cpio,web.cpio,lies.cpio} "$stage/"
 	truncate -s "$disk_size" "$cache/disk.img.part"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$stage" \
 		"$cache/disk.img.part" || return
@@ -209,14 +222,14 @@ make_images() {
 		make_guest fio "$fio_modules" "$fio_programs" &&
 		make_guest net "$net_modules" "$net_programs" "$net_module_files" &&
 		make_guest lies "$lies_modules" "$guest_programs" "" "$lies_libraries" &&
-		make_qemu && make_systemd && make_disk &&
-		rm -rf "$cache"/{kernel,domain,guest,fio,net,lies,qemu,systemd,disk}
+		make_web && make_qemu && make_systemd && make_disk &&
+		rm -rf "$cache"/{kernel,domain,guest,fio,net,lies,web,nginx,qemu,systemd,disk}
 }
 
 # What the large images are made from.
 stamp() {
 	kernel_package
-	apt-cache policy "$(kernel_package)" | grep Candidate
+	apt-cache policy "$(kernel_package)" nginx | grep Candidate
 	# shellcheck disable=SC2086
 	dpkg-query -W $xen_packages libc6
 	sha256sum "$here/images.sh" | cut -d ' ' -f 1
@@ -243,7 +256,7 @@ own_image() { # DIRECTORY SCENARIO...
 	shift
 	stage=$out/own
 	rm -rf "$stage"
-	mkdir -p "$stage"/{xm/lies,etc}
+	mkdir -p "$stage"/{xm/{lies,web},etc}
 	printf '%s\n' root:x:0:0::/root:/bin/bash xenmeter:x:800:800::/:/bin/false >"$stage/etc/passwd"
 	DESTDIR=$stage meson install -C "$binaries" --no-rebuild --quiet || return
 	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/*/{pkgconfig,*.a}
@@ -255,7 +268,9 @@ own_image() { # DIRECTORY SCENARIO...
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
 	install -m 755 tests/daemon/systemd-init "$stage/xm/" || return
-	cp -r "$here"/{lib.sh,net.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh,scenarios} "$stage/xm/" || return
+	cp tests/bench/study/{nginx.conf,pace.lua} "$stage/xm/web/" || return
+	cp -r "$here"/{lib.sh,net.sh,study.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh} \
+		"$here/scenarios" "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same

@@ -118,14 +118,14 @@ disks() {
 
 # guest NAME [LINE-OF-CONFIG...] <SCRIPT: a guest that runs it. TYPE, VCPUS, BLKFRONT and
 # NETFRONT (options for its modules) may be set; with RAMDISK=fio it has fio, mkfs.ext4
-# and a lot to load, with RAMDISK=net xen-netfront, ethtool and iperf3,
-# with RAMDISK=lies no frontend but those of tests/hostile.
+# and a lot to load, with RAMDISK=net xen-netfront, ethtool and iperf3, with RAMDISK=web
+# nginx and wrk, too, with RAMDISK=lies no frontend but those of tests/hostile.
 guest() {
 	local name=$1 memory=128
 	shift
 	case ${RAMDISK:-guest} in
 	fio) memory=420 ;;
-	net) memory=200 ;;
+	net | web) memory=200 ;;
 	esac
 	guest_ramdisk "$name"
 	config "$name" "ramdisk=\"$D/$name.cpio\"" "type=\"${TYPE:-pv}\"" "memory=$memory" \
@@ -153,7 +153,9 @@ guest_ramdisk() {
 	rm -rf "$dir" "$LOGS/guest-$1.log"
 	mkdir -p "$dir/root" "$D"
 	cp /xm/guest-init /xm/talk.sh /xm/load "$dir/root/"
-	[ "${RAMDISK:-}" != lies ] || cp -r /xm/lies "$dir/root/"
+	case ${RAMDISK:-} in
+	lies | web) cp -r "/xm/$RAMDISK" "$dir/root/" ;;
+	esac
 	chmod 755 "$dir/root/guest-init"
 	printf '%s="%s"\n' BLKFRONT "${BLKFRONT:-}" NETFRONT "${NETFRONT:-}" >"$dir/root/job.env"
 	cat >"$dir/root/job"

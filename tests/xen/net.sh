@@ -24,12 +24,12 @@ vif() {
 	[ $# = 0 ] || printf ',%s' "$@"
 }
 
-# net_guest NAME NUMBER [OPTION-OF-VIF...]
+# net_guest NAME NUMBER [OPTION-OF-VIF...]: with RAMDISK=net, unless another is told
 net_guest() {
 	local name=$1 number=$2
 	shift 2
 	BEGUN[$name]=0
-	RAMDISK=net guest "$name" "vif=[\"$(vif "$number" "$@")\"]" \
+	RAMDISK=${RAMDISK:-net} guest "$name" "vif=[\"$(vif "$number" "$@")\"]" \
 		< <(echo "number=$number"; cat /xm/guest-net.sh)
 }
 
