@@ -18,7 +18,7 @@ study_start() {
 disk_guest() {
 	STARTED[$1]=0
 	guest "$1" "$(disks "$(disk xvda "$2")")" <<<'device xvda
-for n in $(seq 1000); do eval "$(hear "run-$n")"; tell "ran-$n" 1; done'
+for run in $(seq 1000); do eval "$(hear "run-$run")"; tell "ran-$run" 1; done'
 }
 declare -A STARTED=()
 
@@ -30,7 +30,7 @@ start() {
 	let_hear "$name" "run-${STARTED[$name]}" "$*"
 }
 
-ended() { told "$1" "ran-${STARTED[$1]}" 600 >/dev/null; }
+ended() { told "$1" "ran-${STARTED[$1]}" 60 >/dev/null; }
 
 # sums CSV GUEST: of its rows: cycles charged, requests, pages, bytes
 sums() {
@@ -50,18 +50,30 @@ sums() {
 	echo "$charged $requests $pages $bytes"
 }
 
+# instructions CYCLES
+instructions() { echo $(($1 * 1000000 / KHZ)); }
+
+stolen() {
+	local _ ticks
+	read -r _ _ _ _ _ _ _ _ ticks _ </proc/stat
+	echo $((ticks * 10000000))
+}
+
 # measure COMMAND...: runs it; sets RESULT to what it took: instructions of dom0 (dom0), of
 # all domains (all) and of each guest (GUEST.cpu); what was charged to each, in instructions
-# (GUEST.charged), and its requests, pages and bytes
+# (GUEST.charged), its requests, pages and bytes; and for how long dom0 was ready while
+# another domain ran (stolen), as its kernel counts it, to 10 ms
 measure() {
 	local domids=() name i old new
 	for name in $studied; do domids+=("$(domid "$name")"); done
 	RESULT=()
+	RESULT[stolen]=-$(stolen)
 	xenmeter dump --csv --all >/tmp/before
 	read -ra old <<<"$(cpu_time "${domids[@]}")"
 	"$@"
 	read -ra new <<<"$(cpu_time "${domids[@]}")"
 	xenmeter dump --csv --all >/tmp/after
+	RESULT[stolen]=$((${RESULT[stolen]} + $(stolen)))
 	RESULT[dom0]=$((new[0] - old[0]))
 	RESULT[all]=$((new[1] - old[1]))
 	i=2
@@ -80,7 +92,7 @@ measure_rows() { # GUEST
 		RESULT[$1.$what]=$((new[i] - old[i]))
 		i=$((i + 1))
 	done
-	RESULT[$1.charged]=$((${RESULT[$1.charged]} * 1000000 / KHZ))
+	RESULT[$1.charged]=$(instructions "${RESULT[$1.charged]}")
 }
 
 # beyond SHORT LONG COMMAND...: sets RESULT to what `COMMAND LONG` takes more than
