@@ -21,7 +21,6 @@
 
 #include "disk.h"
 #include "grant_span.h"
-#include "log.h"
 #include "uring.h"
 
 #define NULL_PREFIX "null:"
@@ -182,9 +181,6 @@ static int open_descriptor(const struct disk_options *o, struct disk *d, char *r
 	d->direct = !o->buffered;
 	d->fd = open(o->target, flags | (d->direct ? O_DIRECT : 0));
 	if (d->fd < 0 && errno == EINVAL && d->direct) {
-		log_warning("%s: no direct I/O there, using the page cache; its work in "
-			    "kernel threads is not charged",
-			    o->target);
 		d->direct = false;
 		d->fd = open(o->target, flags);
 	}

@@ -60,6 +60,8 @@ enum disk_start {
  * @ret_disk: written on success; disk_close() it
  * @ret_reason: written on failure: one sentence for the operator
  *
+ * Where there is no direct I/O the page cache is used: @ret_disk's `direct` tells.
+ *
  * A file or device that anyone else has open for writing through an OFD lock (another
  * xenmeterd, QEMU) is refused unless @o->shared; so is a file whose size is no multiple
  * of the sector.

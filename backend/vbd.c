@@ -91,6 +91,17 @@ static int check_sharing(struct control *c, struct vbd *v, const char *target)
 	return -EBUSY;
 }
 
+/* Said by the device, whose guest may have it opened again and again (XSA-43). */
+static void warn_if_cached(struct vbd *v, const struct disk_options *o)
+{
+	if (v->disk->kind == DISK_NULL || v->disk->direct || o->buffered)
+		return;
+	device_say(&v->base, LOG_LEVEL_WARNING,
+		   "%s: no direct I/O there, using the page cache; its work in kernel "
+		   "threads is not charged",
+		   o->target);
+}
+
 static int open_target(struct control *c, struct vbd *v, const char *target)
 {
 	char reason[DISK_REASON_SIZE] = "out of memory";
@@ -109,6 +120,7 @@ static int open_target(struct control *c, struct vbd *v, const char *target)
 		device_fail(c, d, err, "%s", reason);
 		return err;
 	}
+	warn_if_cached(v, &o);
 	/* libxl always writes it; absent means yes (blkif.h). */
 	if (device_key_is(c, d, "discard-enable", "0"))
 		v->disk->discard = false;
