@@ -307,14 +307,16 @@ void device_fail(struct control *c, struct device *d, int err, const char *forma
 	begin_close(c, d, false);
 }
 
-void device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
-		    enum xenbus_state state)
+int device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
+		   enum xenbus_state state)
 {
 	int err = xenbus_publish(c->xs, d->path, keys, state);
 
-	if (err && err != -ENOENT) /* gone: a watch event will say so, too */
+	/* Gone, or another's: a watch event will say so, too. */
+	if (err && err != -ENOENT && err != -ESTALE)
 		device_say(d, LOG_LEVEL_ERROR, "cannot write its state to xenstore: %s",
-		    strerror(-err));
+			   strerror(-err));
+	return err;
 }
 
 bool device_key_is(struct control *c, struct device *d, const char *name,
@@ -519,11 +521,19 @@ static void end_close(struct control *c, struct device *d)
 	d->phase = PHASE_IDLE;
 	d->queue_count = 0;
 	d->class->closed(d);
-	if (!d->gone) {
-		device_publish(c, d, NULL, XenbusStateClosed);
+	if (!d->gone && device_publish(c, d, NULL, XenbusStateClosed) == -ESTALE)
+		d->gone = true;
+	if (!d->gone)
 		device_say(d, LOG_LEVEL_INFO, "closed");
-	}
 	d->dirty = true;
+}
+
+/* Where the toolstack starts over under our hands, the device that we know is gone, and
+ * another has its name; perhaps even the guest is another. */
+static bool is_gone(const struct device *d, enum xenbus_state own)
+{
+	return own == XenbusStateUnknown ||
+	       (own == XenbusStateInitialising && d->phase != PHASE_IDLE);
 }
 
 static void let_queues_go(struct control *c, struct device *d, enum message_kind kind)
@@ -541,7 +551,10 @@ static void let_queues_go(struct control *c, struct device *d, enum message_kind
 /* Drain and let go; with @drop, the guest is dead: let go first. */
 static void begin_close(struct control *c, struct device *d, bool drop)
 {
-	if (!d->gone && xenbus_read_state(c->xs, d->path) != XenbusStateClosing)
+	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
+
+	d->gone |= is_gone(d, own);
+	if (!d->gone && own != XenbusStateClosing)
 		device_publish(c, d, NULL, XenbusStateClosing);
 	if (d->class->closing)
 		d->class->closing(d);
@@ -685,11 +698,7 @@ static void step(struct control *c, struct device *d)
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
 
-	/* Where the toolstack starts over under our hands, the device that we know is
-	 * gone, and another has its name; perhaps even the guest is another. */
-	if (own == XenbusStateUnknown ||
-	    (own == XenbusStateInitialising && d->phase != PHASE_IDLE))
-		d->gone = true;
+	d->gone |= is_gone(d, own);
 	if (vanished(d))
 		return;
 	if (own == XenbusStateInitialising || has_closed(d, frontend))

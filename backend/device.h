@@ -211,8 +211,13 @@ void device_watch(struct control *c, struct device *d, const char *name);
  * @d: the device
  * @keys: may be NULL
  * @state: the new state
+ *
+ * Nothing is written where the toolstack has meanwhile written what must not be replaced
+ * (xenbus_may_replace()): the watch has the device looked at again.
+ *
+ * Return: 0 or -errno.
  */
-void device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
+int device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
 		    enum xenbus_state state);
 
 #endif

@@ -96,19 +96,32 @@ static bool write_key(struct xs_handle *xs, xs_transaction_t t, const char *dir,
 	return xs_write(xs, t, path, value, strlen(value));
 }
 
-static bool write_all(struct xs_handle *xs, xs_transaction_t t, const char *dir,
-		      const struct xenbus_keys *keys, enum xenbus_state state)
+static bool may_replace(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+			enum xenbus_state state)
 {
-	char path[XENBUS_PATH_SIZE], digit[2] = { '0' + state, '\0' };
-	unsigned int i;
-	void *old;
+	char path[XENBUS_PATH_SIZE], *old;
+	bool may;
 
 	if (!make_path(path, dir, "state"))
 		return false;
 	old = xs_read(xs, t, path, NULL);
 	if (!old)
 		return false;
+	may = xenbus_may_replace(xenbus_state_parse(old), state);
 	free(old);
+	if (!may)
+		errno = ESTALE;
+	return may;
+}
+
+static bool write_all(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+		      const struct xenbus_keys *keys, enum xenbus_state state)
+{
+	char digit[2] = { '0' + state, '\0' };
+	unsigned int i;
+
+	if (!may_replace(xs, t, dir, state))
+		return false;
 	for (i = 0; keys && i < keys->count; i++)
 		if (!write_key(xs, t, dir, keys->key[i].name, keys->key[i].value))
 			return false;

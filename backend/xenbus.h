@@ -78,9 +78,10 @@ void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value);
  * @state: the new state
  *
  * A directory whose `state` has gone is left alone: writing would bring a removed device
- * back as a ghost.
+ * back as a ghost. So is one with another state than this may replace: see
+ * xenbus_may_replace().
  *
- * Return: 0; -ENOENT if the device has gone; -errno.
+ * Return: 0; -ENOENT if the device has gone; -ESTALE if it may not be replaced; -errno.
  */
 int xenbus_publish(struct xs_handle *xs, const char *dir, const struct xenbus_keys *keys,
 		   enum xenbus_state state);

@@ -64,6 +64,29 @@ enum xenbus_move xenbus_next(enum xenbus_state own, enum xenbus_state frontend)
 	return moves[own][frontend];
 }
 
+bool xenbus_may_replace(enum xenbus_state old, enum xenbus_state state)
+{
+	switch (state) {
+	case XenbusStateInitWait:
+		return old == XenbusStateInitialising || old == XenbusStateClosed;
+	case XenbusStateConnected:
+		return old == XenbusStateInitWait || old == XenbusStateInitialised ||
+		       old == XenbusStateConnected || old == XenbusStateReconfigured;
+	case XenbusStateReconfigured:
+		return old == XenbusStateConnected;
+	case XenbusStateClosing:
+		return old != XenbusStateClosing;
+	case XenbusStateClosed:
+		return old != XenbusStateInitialising;
+	case XenbusStateUnknown:
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+		break; /* not a backend's to write */
+	}
+	return false;
+}
+
 enum xenbus_state xenbus_state_parse(const char *text)
 {
 	if (!text || text[0] < '1' || text[0] > '8' || text[1])

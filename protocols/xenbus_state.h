@@ -6,6 +6,7 @@
 #ifndef XENMETER_XENBUS_STATE_H
 #define XENMETER_XENBUS_STATE_H
 
+#include <stdbool.h>
 #include <xen/io/xenbus.h>
 
 enum xenbus_move {
@@ -23,6 +24,16 @@ enum xenbus_move {
  * Any pair has an answer, impossible ones too: a guest may write what it likes.
  */
 enum xenbus_move xenbus_next(enum xenbus_state own, enum xenbus_state frontend);
+
+/**
+ * xenbus_may_replace() - may we write a state over what stands in the store?
+ * @old: what stands there; the toolstack may have written it since we looked
+ * @state: ours
+ *
+ * Not where that would undo what the toolstack did: Connected over its wish that the
+ * device be closed, or Closed over a device that it has made anew.
+ */
+bool xenbus_may_replace(enum xenbus_state old, enum xenbus_state state);
 
 /**
  * xenbus_state_parse() - a `state` key to a state

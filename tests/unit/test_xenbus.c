@@ -268,6 +268,28 @@ static void no_state_no_move(void)
 	}
 }
 
+/* What we write, over each state that may stand there. */
+static void replaces(enum xenbus_state state, const char *olds)
+{
+	int old;
+
+	for (old = 0; old < STATES; old++)
+		CHECK_EQ(xenbus_may_replace(old, state), strchr(olds, '0' + old) != NULL);
+}
+
+static void toolstack_is_not_undone(void)
+{
+	replaces(INIT_WAIT, "16");
+	replaces(CONNECTED, "2348");
+	replaces(RECONFIGURED, "4");
+	replaces(CLOSING, "01234678");
+	replaces(CLOSED, "02345678");
+	replaces(GONE, "");
+	replaces(INITIALISING, "");
+	replaces(INITIALISED, "");
+	replaces(RECONFIGURING, "");
+}
+
 int main(void)
 {
 	numbers_are_plain_decimal();
@@ -284,5 +306,6 @@ int main(void)
 	reconfiguring_moves_nothing();
 	every_pair_was_stated();
 	no_state_no_move();
+	toolstack_is_not_undone();
 	return 0;
 }
