@@ -60,16 +60,12 @@ static void make_watch(const struct device *d, const char *name,
 	snprintf(ret->token, sizeof(ret->token), TOKEN_PREFIX "%s", d->path);
 }
 
-static bool begin_watch(struct control *c, struct device *d, const char *name)
+static void begin_watch(struct control *c, struct device *d, unsigned int i)
 {
 	struct frontend_watch watch;
 
-	make_watch(d, name, &watch);
-	if (xs_watch(c->xs, watch.path, watch.token))
-		return true;
-	device_say(d, LOG_LEVEL_ERROR, "cannot watch %s: %s", watch.path,
-		   strerror(errno));
-	return false;
+	make_watch(d, d->watched[i], &watch);
+	d->hears[i] = xs_watch(c->xs, watch.path, watch.token);
 }
 
 void device_watch(struct control *c, struct device *d, const char *name)
@@ -80,8 +76,14 @@ void device_watch(struct control *c, struct device *d, const char *name)
 		i++;
 	if (i == DEVICE_WATCHES || !d->frontend[0])
 		return;
-	if (d->guest->unheard || begin_watch(c, d, name))
-		d->watched[i] = name;
+	d->watched[i] = name;
+	if (d->guest->unheard)
+		return;
+	begin_watch(c, d, i);
+	if (!d->hears[i])
+		device_say(d, LOG_LEVEL_ERROR,
+			   "cannot watch its %s: %s; tried again once a second", name,
+			   strerror(errno));
 }
 
 static void unwatch_all(struct control *c, struct device *d)
@@ -89,9 +91,12 @@ static void unwatch_all(struct control *c, struct device *d)
 	struct frontend_watch watch;
 	unsigned int i;
 
-	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++) {
+	for (i = 0; i < DEVICE_WATCHES; i++) {
+		if (!d->hears[i])
+			continue;
 		make_watch(d, d->watched[i], &watch);
 		xs_unwatch(c->xs, watch.path, watch.token);
+		d->hears[i] = false;
 	}
 }
 
@@ -119,11 +124,17 @@ static void stop_hearing(struct control *c, struct device *loud)
 /* A new watch tells at once that it is there: what has changed meanwhile is seen. */
 static void watch_again(struct control *c, struct device *d)
 {
+	bool tried = false;
 	unsigned int i;
 
-	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++)
-		begin_watch(c, d, d->watched[i]);
-	charge_device(c, d);
+	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++) {
+		if (d->hears[i])
+			continue;
+		begin_watch(c, d, i);
+		tried = true;
+	}
+	if (tried)
+		charge_device(c, d);
 }
 
 static void hear_all(struct control *c)
@@ -132,8 +143,7 @@ static void hear_all(struct control *c)
 	struct guest *g;
 
 	for (d = c->devices; d; d = d->next)
-		if (d->guest->unheard)
-			watch_again(c, d);
+		watch_again(c, d);
 	for (g = c->guests; g; g = g->next) {
 		g->was_unheard = g->unheard;
 		g->unheard = false;

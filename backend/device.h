@@ -56,6 +56,7 @@ struct device {
 	bool complained; /* there is an error node of ours */
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
+	bool hears[DEVICE_WATCHES];	     /* the store has such a watch */
 	bool dropped;		/* queues that let go were told that the guest is dead */
 	struct queue *broken;	/* one that the guest broke */
 	unsigned int pending;	/* reports that workers owe */
