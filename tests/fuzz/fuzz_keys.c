@@ -49,6 +49,13 @@ static void try_states(struct input *in)
 			   (enum xenbus_state)(int8_t)input_8(in));
 	MUST(move <= XENBUS_CLOSE);
 	MUST(xenbus_next(state, state) <= XENBUS_CLOSE);
+	/* What is the frontend's or the toolstack's to write, we never do. */
+	if (state <= XenbusStateInitialising || state == XenbusStateInitialised ||
+	    state == XenbusStateReconfiguring)
+		MUST(!xenbus_may_replace(XenbusStateConnected, state));
+	else
+		MUST(xenbus_may_replace(XenbusStateConnected, state) ==
+		     (state != XenbusStateInitWait));
 }
 
 /* Credit for one interval that is full, for one that is beginning, and for each that
