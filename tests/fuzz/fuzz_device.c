@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control thread as a whole: devices, their handshake, the keys of vbd and vif,
+ * guests and their limits, its books. The input is what three guests, the toolstack and
+ * the workers do, in which order the daemon hears of it, and which of its calls fail;
+ * store.h and served.h are what it is told by.
+ *
+ * What must hold: the rules of store.h and served.h; each state that is written follows
+ * from the one that it replaces; nothing comes back that the toolstack has removed; a
+ * change that a guest makes is counted and paid in its row, and above its limit none of
+ * its keys is watched; no more watches and log lines than a guest may cause; the books
+ * balance to the cycle. When all has come to its end, nothing is left of it, and an
+ * honest guest is served.
+ */
+#include <errno.h>
+#include <stdarg.h>
+
+#include "device.h"
+#include "ledger.h"
+#include "outside.h"
+#include "served.h"
+#include "store.h"
+
+#define MOST_TURNS 1000 /* until all has come to an end */
+
+enum { TAKE_ALL = 1, TAKE_REPORT = 2, TICK = 4, LOOK = 8 };
+
+static struct {
+	struct input in;
+	struct control control;
+	/* Of this second, by domid. */
+	unsigned int lines[OUTSIDE_DOMAINS + 1], may_log[OUTSIDE_DOMAINS + 1];
+} world;
+
+/* ---- what the daemon is linked with ---- */
+
+struct guest *__real_guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+			       const char *backend);
+struct guest *__wrap_guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+			       const char *backend);
+
+struct guest *__wrap_guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+			       const char *backend)
+{
+	struct guest *g = __real_guest_get(list, xs, domid, backend);
+
+	MUST(domid <= OUTSIDE_DOMAINS);
+	if (g && g->devices == 1)
+		world.may_log[domid] += LIMIT_LOG_LINES;
+	return g;
+}
+
+/* Each line is about a device of some guest. */
+void log_line(enum log_level level, const char *format, ...)
+{
+	char text[1024];
+	unsigned int domid;
+	va_list args;
+
+	MUST(level <= LOG_LEVEL_DEBUG);
+	va_start(args, format);
+	MUST(vsnprintf(text, sizeof(text), format, args) > 0);
+	va_end(args);
+	MUST(sscanf(text, "backend/%*[^/]/%u/", &domid) == 1 && domid <= OUTSIDE_DOMAINS);
+	MUST(++world.lines[domid] <= world.may_log[domid]);
+}
+
+static void next_second(void)
+{
+	const struct guest *g;
+
+	served.now_s++;
+	memset(world.lines, 0, sizeof(world.lines));
+	memset(world.may_log, 0, sizeof(world.may_log));
+	for (g = world.control.guests; g; g = g->next)
+		world.may_log[g->domid] += LIMIT_LOG_LINES;
+}
+
+/* ---- what the daemon writes ---- */
+
+/* Closed over a device that was made anew, or Connected over the toolstack's order to
+ * close, would undo what the toolstack has done. */
+static bool may_follow(enum xenbus_state old, enum xenbus_state new)
+{
+	switch (new) {
+	case XenbusStateInitWait:
+		return old == XenbusStateInitialising || old == XenbusStateClosed;
+	case XenbusStateConnected:
+		return old != XenbusStateInitialising && old != XenbusStateClosing &&
+		       old != XenbusStateClosed;
+	case XenbusStateReconfigured:
+		return old == XenbusStateConnected;
+	case XenbusStateClosing:
+		return old != XenbusStateClosing;
+	case XenbusStateClosed:
+		return old != XenbusStateInitialising;
+	case XenbusStateUnknown:
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+		break;
+	}
+	return false;
+}
+
+static void written(const char *path, const char *old, const char *value)
+{
+	char kind[8], dir[64];
+	uint32_t domid, devid;
+
+	if (!strncmp(path, "error/", strlen("error/")))
+		return;
+	MUST(xenbus_split_device(path, kind, &domid, &devid));
+	snprintf(dir, sizeof(dir), "backend/%s/%u/%u/state", kind, domid, devid);
+	MUST(store_has(dir)); /* else it would come back as a ghost */
+	if (!strcmp(path, dir))
+		MUST(may_follow(xenbus_state_parse(old), xenbus_state_parse(value)));
+}
+
+/* ---- the daemon's turns ---- */
+
+static struct device *device_of(const char *token)
+{
+	const char *name = strchr(token, ':');
+	struct device *d;
+
+	for (d = world.control.devices; d && name; d = d->next)
+		if (!strcmp(d->path, name + 1))
+			return d;
+	return NULL;
+}
+
+/* A guest's change is counted, and in its row. */
+static void take_guest_event(struct device *d, char **event)
+{
+	unsigned int changes = d->guest->store_events;
+	struct row *row = d->control_row;
+	uint64_t events = row ? row->counter[ROW_store_events] : 0;
+	uint64_t cycles = row ? ledger_charged(row) : 0;
+
+	device_watch_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+	MUST(d->guest->store_events == changes + 1);
+	MUST(d->dirty);
+	if (row)
+		MUST(row->counter[ROW_store_events] == events + 1 &&
+		     ledger_charged(row) > cycles);
+}
+
+/* No more than there was is divided among those whose events they were. */
+static void divide_helpers(void)
+{
+	const struct worker_figures *f = &world.control.charges.books.figures;
+	uint64_t ran = f->offload, charged_then = f->offload_charged;
+
+	charge_events(&world.control);
+	MUST(f->offload_charged - charged_then <= f->offload - ran);
+}
+
+static void take_events(unsigned int most)
+{
+	char **event;
+
+	for (; most-- && (event = xs_check_watch(store.handle)); free(event)) {
+		struct device *d = device_of(event[XS_WATCH_TOKEN]);
+
+		if (d)
+			take_guest_event(d, event);
+		else
+			device_watch_event(&world.control, event[XS_WATCH_PATH],
+					   event[XS_WATCH_TOKEN]);
+	}
+	divide_helpers();
+}
+
+static void take_report(void)
+{
+	struct message m;
+
+	if (!served_report(&m))
+		return;
+	device_report(&world.control, &m);
+	served_settle(&world.control);
+}
+
+static unsigned int watches_of(const struct device *d)
+{
+	char token[XENBUS_PATH_SIZE + 16];
+
+	snprintf(token, sizeof(token), "frontend:%s", d->path);
+	return store_watches(token);
+}
+
+static void check_device(const struct device *d)
+{
+	unsigned int watches = watches_of(d);
+
+	MUST(watches <= DEVICE_WATCHES);
+	if (d->guest->store_events > LIMIT_STORE_EVENTS)
+		MUST(d->guest->unheard);
+	if (d->guest->unheard)
+		MUST(!watches);
+}
+
+/* At the end of a turn no wait and no event is left that nobody has paid. */
+static void check(void)
+{
+	const struct charges *g = &world.control.charges;
+	const struct device *d;
+	const struct guest *guest;
+
+	MUST(!g->wait && !g->owed && !g->events_unpaid && !meter_open(&g->books.meter));
+	for (d = world.control.devices; d; d = d->next)
+		check_device(d);
+	for (guest = world.control.guests; guest; guest = guest->next)
+		MUST(guest->devices && guest->bytes_left <= LIMIT_BYTES_PER_GUEST &&
+		     guest->persistent_left <= LIMIT_PERSISTENT_PER_GUEST);
+}
+
+/* As in main.c. */
+static void turn(uint8_t how, unsigned int most_events)
+{
+	struct control *c = &world.control;
+	unsigned int causes = 1 + !!(how & TAKE_REPORT) + !!(how & TICK);
+
+	if (how & LOOK) {
+		charge_after_look(c, causes);
+	} else {
+		charge_before_wait(c);
+		charge_after_wait(c, causes);
+	}
+	charge_cause(c);
+	take_events(most_events);
+	if (how & TAKE_REPORT) {
+		charge_cause(c);
+		take_report();
+	}
+	if (how & TICK) {
+		charge_cause(c);
+		next_second();
+		charge_tick(c);
+		devices_tick(c);
+	}
+	charge_overhead(c);
+	devices_step(c);
+	check();
+}
+
+static void some_turn(void)
+{
+	uint8_t how = input_8(&world.in);
+
+	turn(how, how & TAKE_ALL ? LIMIT_WATCH_EVENTS : how >> 4);
+}
+
+static void stop(void)
+{
+	if (!world.control.stopping && input_8(&world.in) == 's')
+		devices_stop(&world.control);
+}
+
+static void calls_fail(void)
+{
+	static const int errors[] = { ENOENT, ENOMEM, EAGAIN, EACCES, EIO, EINVAL };
+	uint8_t how = input_8(&world.in);
+
+	if (how & 1) {
+		served.taps_fail = how / 2 % 8;
+		served.tap_dropped += how / 16;
+	} else if (how & 2) {
+		store.spoils = how / 4;
+	} else {
+		store.fail_after = input_8(&world.in);
+		store.fails = how / 4;
+		store.error =
+			errors[input_8(&world.in) % (sizeof(errors) / sizeof(errors[0]))];
+	}
+}
+
+/* ---- what happens ---- */
+
+/* A guest, or the toolstack, in the midst of what the daemon does. */
+static void meanwhile(void)
+{
+	outside_act(&world.in);
+}
+
+static void come_meanwhile(void)
+{
+	store.meanwhile_after = 1 + input_8(&world.in);
+}
+
+static void worker_acts(void)
+{
+	uint8_t which = input_8(&world.in);
+
+	served_work(which, input_8(&world.in));
+}
+
+/* Half of all values are for what guests and the toolstack do. */
+static void act(void)
+{
+	static void (*const acts[])(void) = { come_meanwhile, worker_acts, calls_fail,
+					      stop, some_turn };
+	uint8_t which = input_8(&world.in);
+
+	if (which & 1)
+		outside_act(&world.in);
+	else
+		acts[which / 2 % (sizeof(acts) / sizeof(acts[0]))]();
+	/* A store would not send more, either, before some is taken. */
+	if (store.events > STORE_MAX_EVENTS / 4)
+		turn(TAKE_ALL, UINT32_MAX);
+}
+
+/* ---- the end ---- */
+
+static void let_workers_act(void)
+{
+	unsigned int queues = served_queues();
+
+	while (queues--)
+		served_work(queues, 0);
+}
+
+static bool at_rest(void)
+{
+	const struct device *d;
+
+	for (d = world.control.devices; d; d = d->next)
+		if (d->dirty && !world.control.stopping)
+			return false;
+	return !store.events && !served_queues() && !devices_busy(&world.control);
+}
+
+static void whole_turn(void)
+{
+	let_workers_act();
+	turn(TAKE_ALL | TAKE_REPORT | TICK, LIMIT_WATCH_EVENTS);
+}
+
+/* The toolstack removes all that it has made, unless the daemon stops. */
+static void close_all(void)
+{
+	unsigned int turns = 0;
+
+	if (!world.control.stopping)
+		store_remove("backend");
+	for (; !at_rest(); turns++) {
+		MUST(turns < MOST_TURNS);
+		whole_turn();
+	}
+	if (world.control.stopping)
+		return;
+	MUST(!world.control.devices && !world.control.guests);
+	MUST(!store_has("backend") && !store_has("error"));
+}
+
+/* Whatever has happened, who comes now is served. */
+static void serve_an_honest_guest(void)
+{
+	unsigned int turns = 0;
+
+	outside_honest();
+	for (; !outside_honest_connected(); turns++) {
+		MUST(turns < MOST_TURNS);
+		whole_turn();
+	}
+}
+
+/* A second later each frontend that there is can be heard. */
+static void check_hearing(void)
+{
+	const struct device *d;
+
+	turn(TICK, 0);
+	for (d = world.control.devices; d; d = d->next)
+		MUST(watches_of(d) || !d->frontend[0] || !store_has(d->frontend));
+}
+
+/* Nothing fails any more, and the workers answer. */
+static void come_to_an_end(void)
+{
+	store.fails = store.fail_after = store.spoils = store.meanwhile_after = 0;
+	served.taps_fail = 0;
+	check_hearing();
+	close_all();
+	if (world.control.stopping)
+		return;
+	serve_an_honest_guest();
+	close_all();
+}
+
+/* All that may be mapped persistently, of all guests, has been returned. */
+static void check_persistent(void)
+{
+	struct guest g = { .persistent_left = UINT32_MAX };
+	uint32_t taken, all = 0;
+
+	while ((taken = guest_take_persistent(&g)))
+		all += taken;
+	MUST(all == LIMIT_PERSISTENT_ALL);
+	guest_return_persistent(&g, all);
+}
+
+static void check_limits(void)
+{
+	const struct guest *g;
+
+	for (g = world.control.guests; g; g = g->next)
+		MUST(g->bytes_left == LIMIT_BYTES_PER_GUEST &&
+		     g->persistent_left == LIMIT_PERSISTENT_PER_GUEST);
+	check_persistent();
+}
+
+static void check_nothing_left(void)
+{
+	MUST(!world.control.devices && !world.control.guests);
+	MUST(!served.taps && !served.net_queues);
+	MUST(store_watches(NULL) == 1 && store_watches("backend") == 1);
+}
+
+/* ---- one input ---- */
+
+static void begin(const uint8_t *data, size_t size)
+{
+	struct control *c = &world.control;
+
+	memset(&world, 0, sizeof(world));
+	world.in = (struct input){ data, size };
+	store_reset();
+	served_reset();
+	store.meanwhile = meanwhile;
+	store.written = written;
+	outside_begin(&world.in);
+	c->xs = store.handle;
+	c->table = ledger_table();
+	c->workers = served.workers;
+	c->worker_count = SERVED_WORKERS;
+	charge_open(c, 0, LEDGER_KHZ);
+	MUST(xs_watch(c->xs, "backend", "backend"));
+	charge_meet_helpers(c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	begin(data, size);
+	ledger_begin();
+	while (world.in.left)
+		act();
+	come_to_an_end();
+	check_limits();
+	devices_free(&world.control);
+	check_nothing_left();
+	charge_close(&world.control);
+	ledger_check(&world.control.charges.books);
+	store_reset();
+	return 0;
+}

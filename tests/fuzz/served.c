@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Made-up workers, taps, time, and a thread of libxenstore's.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "blk_queue.h"
+#include "net_queue.h"
+#include "served.h"
+#include "store.h"
+#include "tap.h"
+
+#define MOST_QUEUES  256
+#define MOST_REPORTS 4096
+#define CALL_NS	     1000 /* what a call of the store costs libxenstore's thread */
+
+enum { CANNOT_ATTACH = 1, BREAK = 2, CARRIER = 4, CARRIER_ON = 8 };
+
+/* A queue that a worker was given. */
+struct hold {
+	struct queue *queue;
+	const struct worker *worker;
+	bool attaching, attached, broken;
+	bool detach_sent, drop_sent;
+	unsigned int letting_go; /* messages that are not answered */
+	unsigned int reports;	 /* of it that nobody has read */
+};
+
+struct tap {
+	unsigned int queues;
+	bool enabled[TAP_MAX_QUEUES];
+};
+
+struct served served;
+
+static struct worker worker[SERVED_WORKERS];
+static struct hold holds[MOST_QUEUES];
+static unsigned int held;
+static struct message reports[MOST_REPORTS];
+static unsigned int written, taken;
+static unsigned int paid_calls; /* of the store */
+
+void served_reset(void)
+{
+	unsigned int i;
+
+	memset(&served, 0, sizeof(served));
+	for (i = 0; i < SERVED_WORKERS; i++)
+		served.workers[i] = &worker[i];
+	served.now_s = 100;
+	held = written = taken = paid_calls = 0;
+}
+
+/* ---- workers: what they are told ---- */
+
+static struct hold *find(const struct queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < held; i++)
+		if (holds[i].queue == q)
+			return &holds[i];
+	return NULL;
+}
+
+static bool is_vif(const struct queue *q)
+{
+	return !strcmp(q->row->key.device, "vif");
+}
+
+static void check_disk_queue(const struct blk_queue_config *c)
+{
+	MUST(c->disk && c->ring_pages && c->ring_pages <= LIMIT_RING_PAGES);
+	MUST(!(c->ring_pages & (c->ring_pages - 1)));
+	MUST(c->bytes <= LIMIT_BYTES_PER_QUEUE);
+	MUST(c->persistent <= LIMIT_PERSISTENT_PER_QUEUE);
+}
+
+static void check_net_queue(const struct net_queue *q)
+{
+	const struct net_queue_config *c = &q->config;
+
+	MUST(c->vif && c->vif->queues <= LIMIT_QUEUES_PER_DEVICE);
+	MUST(c->index < c->vif->queues && c->vif->queue[c->index] == q);
+	MUST(c->vif->null == (c->tap < 0));
+}
+
+static bool same_vif(const struct queue *a, const struct queue *b)
+{
+	return is_vif(a) && is_vif(b) && a->domid == b->domid &&
+	       a->row->key.devid == b->row->key.devid;
+}
+
+static void attach(const struct worker *w, struct queue *q)
+{
+	unsigned int i;
+
+	MUST(q->row && q->row->state == ROW_LIVE && !find(q) && held < MOST_QUEUES);
+	if (is_vif(q))
+		check_net_queue(net_queue_of(q));
+	else
+		check_disk_queue(&blk_queue_of(q)->config);
+	/* Queues of a vif share data. */
+	for (i = 0; i < held; i++)
+		MUST(!same_vif(holds[i].queue, q) || holds[i].worker == w);
+	holds[held++] = (struct hold){ .queue = q, .worker = w, .attaching = true };
+}
+
+/* A queue that shall be dropped after all may have let go meanwhile. */
+static void let_go(struct hold *h, enum message_kind kind)
+{
+	MUST(!h->attaching && !h->drop_sent);
+	MUST(kind == MESSAGE_DROP || !h->detach_sent);
+	h->detach_sent = true;
+	h->drop_sent = kind == MESSAGE_DROP;
+	h->letting_go++;
+}
+
+void worker_send(struct worker *w, const struct message *m)
+{
+	struct hold *h = find(m->queue);
+
+	MUST(m->queue && w >= worker && w < worker + SERVED_WORKERS);
+	if (m->kind == MESSAGE_ATTACH) {
+		attach(w, m->queue);
+		return;
+	}
+	MUST(h && h->worker == w);
+	switch (m->kind) {
+	case MESSAGE_DETACH:
+	case MESSAGE_DROP:
+		let_go(h, m->kind);
+		break;
+	case MESSAGE_RESIZE:
+	case MESSAGE_RATE:
+	case MESSAGE_MULTICAST:
+	case MESSAGE_HEADROOM:
+	case MESSAGE_TAP_DROPPED:
+		MUST(h->attached && !h->detach_sent);
+		break;
+	case MESSAGE_ATTACH:
+	case MESSAGE_STOP:
+	case MESSAGE_STARTED:
+	case MESSAGE_ATTACHED:
+	case MESSAGE_DETACHED:
+	case MESSAGE_BROKEN:
+	case MESSAGE_CARRIER:
+		MUST(!"a message for a worker's queue");
+	}
+}
+
+/* ---- workers: what they say ---- */
+
+static void report(struct hold *h, enum message_kind kind, int result)
+{
+	MUST(written - taken < MOST_REPORTS);
+	reports[written++ % MOST_REPORTS] =
+		(struct message){ .kind = kind, .result = result, .queue = h->queue };
+	h->reports++;
+}
+
+static void break_ring(struct hold *h)
+{
+	h->broken = true;
+	h->queue->broken_why = "it does not like it";
+	report(h, MESSAGE_BROKEN, 0);
+}
+
+static void work(struct hold *h, uint8_t how)
+{
+	if (h->attaching) {
+		h->attaching = false;
+		h->attached = !(how & CANNOT_ATTACH);
+		report(h, MESSAGE_ATTACHED, h->attached ? 0 : -EINVAL);
+	} else if (how & BREAK && h->attached && !h->broken) {
+		break_ring(h);
+	} else if (how & CARRIER && h->attached && is_vif(h->queue)) {
+		report(h, MESSAGE_CARRIER, (how & CARRIER_ON) != 0);
+	} else if (h->letting_go) {
+		report(h, MESSAGE_DETACHED, h->letting_go);
+		h->letting_go = 0;
+		h->attached = false;
+	}
+}
+
+static bool has_to_say(const struct hold *h)
+{
+	return h->attaching || h->attached || h->letting_go;
+}
+
+bool served_work(unsigned int which, uint8_t how)
+{
+	unsigned int able = 0, i;
+
+	for (i = 0; i < held; i++)
+		able += has_to_say(&holds[i]);
+	if (!able)
+		return false;
+	which %= able;
+	for (i = 0; i < held; i++) {
+		if (!has_to_say(&holds[i]) || which--)
+			continue;
+		work(&holds[i], how);
+		break;
+	}
+	return true;
+}
+
+bool served_report(struct message *ret)
+{
+	struct hold *h;
+
+	if (written == taken)
+		return false;
+	*ret = reports[taken++ % MOST_REPORTS];
+	h = find(ret->queue);
+	MUST(h);
+	h->reports--;
+	return true;
+}
+
+static bool has_queue(const struct control *c, const struct queue *q)
+{
+	const struct device *d;
+	unsigned int i;
+
+	for (d = c->devices; d; d = d->next)
+		for (i = 0; i < d->queue_count; i++)
+			if (d->queue[i] == q)
+				return true;
+	return false;
+}
+
+void served_settle(const struct control *c)
+{
+	unsigned int i = 0;
+
+	while (i < held) {
+		struct hold *h = &holds[i];
+
+		if (has_queue(c, h->queue)) {
+			i++;
+			continue;
+		}
+		MUST(!h->attaching && !h->attached && !h->letting_go && !h->reports);
+		*h = holds[--held];
+	}
+}
+
+unsigned int served_queues(void)
+{
+	return held;
+}
+
+/* ---- queues ---- */
+
+struct blk_queue *blk_queue_new(void)
+{
+	return calloc(1, sizeof(struct blk_queue));
+}
+
+struct net_queue *net_queue_new(void)
+{
+	served.net_queues++;
+	return calloc(1, sizeof(struct net_queue));
+}
+
+void net_queue_free(struct net_queue *q)
+{
+	served.net_queues -= q != NULL;
+	free(q);
+}
+
+/* ---- taps ---- */
+
+static int outcome(void)
+{
+	if (!served.taps_fail)
+		return 0;
+	served.taps_fail--;
+	return -ENODEV;
+}
+
+int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
+	     char ret_reason[TAP_REASON_SIZE])
+{
+	size_t length = strlen(name);
+	int err = outcome();
+
+	if (!err && (!length || length >= IFNAMSIZ))
+		err = -EINVAL;
+	if (err) {
+		snprintf(ret_reason, TAP_REASON_SIZE, "%s: no tap", name);
+		return err;
+	}
+	*ret_tap = calloc(1, sizeof(**ret_tap));
+	MUST(*ret_tap);
+	served.taps++;
+	return tap_add_queues(*ret_tap, queues);
+}
+
+void tap_close(struct tap *tap)
+{
+	served.taps -= tap != NULL;
+	free(tap);
+}
+
+int tap_queue_fd(const struct tap *tap, unsigned int queue)
+{
+	MUST(queue < tap->queues && tap->enabled[queue]);
+	return queue;
+}
+
+unsigned int tap_queues(const struct tap *tap)
+{
+	return tap->queues;
+}
+
+int tap_add_queues(struct tap *tap, unsigned int queues)
+{
+	int err = tap->queues < queues && tap->queues ? outcome() : 0;
+
+	MUST(queues && queues <= TAP_MAX_QUEUES);
+	while (!err && tap->queues < queues)
+		tap->enabled[tap->queues++] = true;
+	return err;
+}
+
+int tap_enable_queue(struct tap *tap, unsigned int queue)
+{
+	int err = outcome();
+
+	MUST(queue < tap->queues);
+	tap->enabled[queue] |= !err;
+	return err;
+}
+
+int tap_disable_queue(struct tap *tap, unsigned int queue)
+{
+	int err = outcome();
+
+	MUST(queue < tap->queues);
+	tap->enabled[queue] &= err != 0;
+	return err;
+}
+
+int tap_set_offload(struct tap *tap, const struct offload_can *can)
+{
+	MUST(tap->queues && can);
+	return outcome();
+}
+
+int tap_set_carrier(struct tap *tap, enum tap_carrier carrier)
+{
+	MUST(tap->queues && (carrier == TAP_CARRIER_ON || carrier == TAP_CARRIER_OFF));
+	return outcome();
+}
+
+int tap_set_mtu(struct tap *tap, uint32_t mtu)
+{
+	MUST(tap->queues && mtu <= UINT16_MAX);
+	return mtu < 68 ? -EINVAL : outcome();
+}
+
+int tap_look(const struct tap *tap, struct tap_state *ret_state)
+{
+	int err = outcome();
+
+	MUST(tap->queues);
+	if (!err)
+		*ret_state =
+			(struct tap_state){ .mtu = 1500, .dropped = served.tap_dropped };
+	return err;
+}
+
+/* ---- time, and what books look at ---- */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (clock != CLOCK_MONOTONIC_COARSE)
+		return __real_clock_gettime(clock, ts);
+	*ts = (struct timespec){ .tv_sec = served.now_s };
+	return 0;
+}
+
+/* A perf event for each input would cost more than the input. */
+void switches_open(struct switches *s, uint64_t khz)
+{
+	(void)khz;
+	*s = (struct switches){ .detector = SWITCHES_BY_LENGTH,
+				.suspicious = UINT64_MAX };
+}
+
+void switches_close(struct switches *s)
+{
+	(void)s;
+}
+
+/* libxenstore's thread. */
+void helpers_open(struct helpers *h, const char *name)
+{
+	(void)name;
+	*h = (struct helpers){ 0 };
+}
+
+void helpers_close(struct helpers *h)
+{
+	(void)h;
+}
+
+void helpers_look(struct helpers *h)
+{
+	(void)h;
+}
+
+uint64_t helpers_read_ns(struct helpers *h)
+{
+	uint64_t calls = store.calls - paid_calls;
+
+	(void)h;
+	paid_calls = store.calls;
+	return calls * CALL_NS;
+}
