@@ -53,11 +53,11 @@ for competitors in 0 1 3; do
 	try=0
 	while [ $try -lt 3 ]; do
 		try=$((try + 1))
-		load_bg "$W/1.out" 1 --rw randread --depth 8 --time $((seconds + 3)); p1=$BG
-		load_bg "$W/2.out" 2 --rw randrw --depth 4 --flush-every 7 --time $((seconds + 3)); p2=$BG
+		load_bg "$W/1.out" 1 --rw randread --depth 8 --time $((2 * seconds + 60)); p1=$BG
+		load_bg "$W/2.out" 2 --rw randrw --depth 4 --flush-every 7 --time $((2 * seconds + 60)); p2=$BG
 		state 1 back 4; state 2 back 4
 		windows
-		ended $p1; ended $p2
+		end $p1; end $p2
 		say "$competitors competitors: the worst of $seconds windows is $worst % off; $(dump |
 			jq -r '.workers[0].counters | "not running \(.not_running), stolen \(.stolen), of \(.elapsed) cycles"')"
 		! jq -ne "$worst < 1" >/dev/null || break
