@@ -20,6 +20,9 @@ expect_json "$W/dump" '[.rows[] | select(.domid == 1 and .queue == null) | .stat
 
 say 'another device of that name'
 "$SIMXL" block-detach "$d" xvda
+# What is made anew before the daemon has looked is the same device, started over.
+forgotten() { dump | jq -e '[.rows[] | select(.domid == 1 and .state == "live")] == []'; }
+within 10 forgotten || fail 'the device is still there'
 attach "$d" xvda null:16M
 load "$d" --rw read --number 5 >/dev/null
 dump >"$W/dump"
