@@ -136,14 +136,14 @@ static void take_guest_event(struct device *d, char **event)
 	unsigned int changes = d->guest->store_events;
 	struct row *row = d->control_row;
 	uint64_t events = row ? row->counter[ROW_store_events] : 0;
-	uint64_t cycles = row ? ledger_charged(row) : 0;
+	uint64_t cycles = row ? row_charged(row) : 0;
 
 	device_watch_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
 	MUST(d->guest->store_events == changes + 1);
 	MUST(d->dirty);
 	if (row)
 		MUST(row->counter[ROW_store_events] == events + 1 &&
-		     ledger_charged(row) > cycles);
+		     row_charged(row) > cycles);
 }
 
 /* No more than there was is divided among those whose events they were. */

@@ -578,7 +578,7 @@ static void end(void)
 	for (i = 0; i < QUEUES; i++) {
 		struct row *row = world.q[i]->base.row;
 
-		charged += machine_charged(row);
+		charged += row_charged(row);
 		MUST(row->counter[ROW_rings_broken] == world.broken[i]);
 		table_retire_row(row);
 		net_queue_free(world.q[i]);

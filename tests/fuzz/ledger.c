@@ -33,16 +33,6 @@ struct table *ledger_table(void)
 	return table;
 }
 
-uint64_t ledger_charged(const struct row *row)
-{
-	uint64_t sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < 2 * STAGE_COUNT; i++)
-		sum += row->counter[ROW_exact_parse + i];
-	return sum;
-}
-
 /* Rows that are used again are added to row 0: sums never shrink. */
 static struct sums add_up(void)
 {
@@ -50,7 +40,7 @@ static struct sums add_up(void)
 	unsigned int i;
 
 	for (i = 0; i < LEDGER_ROWS; i++) {
-		sums.charged += ledger_charged(&rows[i]);
+		sums.charged += row_charged(&rows[i]);
 		sums.offload += rows[i].counter[ROW_offload_cycles];
 	}
 	return sums;

@@ -7,6 +7,7 @@
 #define XENMETER_FUZZ_LEDGER_H
 
 #include "books.h"
+#include "charged.h"
 #include "fuzz.h"
 #include "table.h"
 
@@ -17,11 +18,6 @@
  * ledger_table() - the table, of one thread
  */
 struct table *ledger_table(void);
-
-/**
- * ledger_charged() - cycles that stand in a row
- */
-uint64_t ledger_charged(const struct row *row);
 
 /**
  * ledger_begin() - an input begins

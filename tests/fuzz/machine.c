@@ -687,16 +687,6 @@ struct table *machine_table(void)
 	return table;
 }
 
-uint64_t machine_charged(const struct row *row)
-{
-	uint64_t sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < 2 * STAGE_COUNT; i++)
-		sum += row->counter[ROW_exact_parse + i];
-	return sum;
-}
-
 void machine_reset(void)
 {
 	uint32_t i;

@@ -13,6 +13,7 @@
 
 #include <liburing.h>
 
+#include "charged.h"
 #include "fuzz.h"
 #include "queue.h"
 #include "table.h"
@@ -113,10 +114,5 @@ void machine_complete(unsigned int which);
  * Return: whether there was one.
  */
 bool machine_report(struct message *ret);
-
-/**
- * machine_charged() - cycles that stand in a row
- */
-uint64_t machine_charged(const struct row *row);
 
 #endif
