@@ -104,7 +104,7 @@ law() { # NAME COMMAND: the command must print nothing
 
 laws() {
 	law "device code does not name the meter" \
-		"grep -nE '\\b(meter|bill|worker_claim)_?[a-z]*\\(' backend/blk.* backend/disk.* backend/grants.* backend/net.* backend/{tap,packet,checksum,offload,segment,steer,multicast,rate}.*"
+		"grep -nE '\\b(meter|bill|worker_claim)_?[a-z]*\\(' -r backend/block backend/net backend/worker/grants.* --include=*.[ch] --exclude=*_queue.[ch]"
 	law "protocols/ and accounting/ include nothing of backend/" \
 		"grep -nE '#include \"(\\.\\./|backend)' -r protocols accounting --include=*.[ch]"
 	law "protocols/ has no I/O, no allocation, no log" \

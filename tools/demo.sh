@@ -54,7 +54,7 @@ start_host() {
 	namespace host
 	within host ip link add br0 type bridge && within host ip link set br0 up ||
 		give_up "cannot make a bridge"
-	ip netns exec "$network-host" simxl run 0 "$build/backend/xenmeterd" --table "$table" \
+	ip netns exec "$network-host" simxl run 0 "$build/backend/control/xenmeterd" --table "$table" \
 		2>"$dir/daemon.log" &
 	daemon_pid=$!
 	wait_until 10 grep -q serving "$dir/daemon.log" || give_up "xenmeterd does not start"
