@@ -5,9 +5,9 @@
  * runs on the thread whose books they are.
  *
  * A time stamp tells elapsed time, the kernel's CPU clock tells what ran. The latter is
- * read where the thread was switched out, after each sleep, before one if that is FRESH_US
- * past, and every CHECKPOINT_MS: what it shows less than the time stamps was stolen or
- * taken by interrupts.
+ * read where the thread was switched out, after each sleep, before one if that is
+ * FRESH_US past, and every CHECKPOINT_MS: what it shows less than the time stamps was
+ * stolen or taken by interrupts.
  */
 #ifndef XENMETER_BOOKS_H
 #define XENMETER_BOOKS_H
@@ -91,8 +91,8 @@ static inline void books_claim(struct books *b, uint64_t *to)
  * books_publish() - write them into the table, with the CPU clock at their last boundary
  * @b: the books
  *
- * What ran since the last boundary is overhead. The CPU clock is a reading that is at most
- * FRESH_US old, and what ran since.
+ * What ran since the last boundary is overhead. The CPU clock is a reading that is at
+ * most FRESH_US old, and what ran since.
  */
 void books_publish(struct books *b);
 
@@ -112,7 +112,8 @@ static inline void books_checkpoint(struct books *b)
  * books_wake() - the sleep that began with books_publish() has ended
  * @b: the books
  *
- * Return: what of it was CPU, cycles: somebody caused it, and has to be charged all of it.
+ * Return: what of it was CPU, cycles: somebody caused it, and has to be charged all of
+ * it.
  */
 uint64_t books_wake(struct books *b);
 

@@ -44,8 +44,8 @@ void helpers_close(struct helpers *h);
  * @h: the helpers
  *
  * One system call, unless the number of threads has changed. What a new one has run so
- * far belongs to the next reading; what ran in one that is gone, since the last reading of
- * its clock, is lost.
+ * far belongs to the next reading; what ran in one that is gone, since the last reading
+ * of its clock, is lost.
  */
 void helpers_look(struct helpers *h);
 

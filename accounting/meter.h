@@ -80,9 +80,10 @@ static inline uint64_t meter_claim(struct meter *m, uint64_t now, uint64_t *to)
 /*
  * So many cycles were charged as running, and so many did the CPU clock show. What it
  * shows less was taken by interrupts or the hypervisor, where the kernel accounts for
- * these. Readings are apart by some cycles, to and fro: only their sum tells, and `stolen`
- * is its maximum. It never falls far behind that: what the clock shows more, now and then,
- * or by a rate that is a little off, must not hide for ever what is stolen later.
+ * these. Readings are apart by some cycles, to and fro: only their sum tells, and
+ * `stolen` is its maximum. It never falls far behind that: what the clock shows more, now
+ * and then, or by a rate that is a little off, must not hide for ever what is stolen
+ * later.
  */
 #define METER_SLACK 100000 /* cycles, many times what readings are apart */
 

@@ -317,11 +317,12 @@ static void add_by_kind(struct row *row, const struct settlement *s, uint64_t cy
 {
 	unsigned int slot = ROW_read_requests + 3 * s->kind;
 
-	_Static_assert(
-		ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
-			ROW_flush_requests == ROW_read_requests + 3 * REQUEST_FLUSH &&
-			ROW_discard_requests == ROW_read_requests + 3 * REQUEST_DISCARD,
-		"three counters to each kind, in this order");
+	_Static_assert(ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
+			       ROW_flush_requests ==
+				       ROW_read_requests + 3 * REQUEST_FLUSH &&
+			       ROW_discard_requests ==
+				       ROW_read_requests + 3 * REQUEST_DISCARD,
+		       "three counters to each kind, in this order");
 	if (s->kind == REQUEST_REFUSED) {
 		add(row, ROW_refused, 1);
 		add(row, ROW_refused_cycles, cycles);
@@ -382,7 +383,8 @@ static void add_each_frame(struct row *row, const struct frames *f, uint64_t cyc
 }
 
 static void add_direction(struct row *row, enum frame_direction direction,
-			  const struct frames *f, const struct account *a, uint64_t cycles)
+			  const struct frames *f, const struct account *a,
+			  uint64_t cycles)
 {
 	bool to = direction == FRAMES_TO_GUEST;
 	unsigned int slot = to ? ROW_rx_frames : ROW_tx_frames;

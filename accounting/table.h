@@ -64,8 +64,8 @@ enum frame_drop {
 	RX_DROP_GRANT,
 	RX_DROP_SIZE,
 	RX_DROP_FULL,
-	RX_DROP_TAP,   /* never read, so no request */
-	RX_FILTERED,   /* likewise not an error */
+	RX_DROP_TAP, /* never read, so no request */
+	RX_FILTERED, /* likewise not an error */
 	FRAME_DROPS,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel leaves out of threads' CPU clocks: time of interrupts, and time in which
- * the hypervisor ran something else. The control thread asks once, at its start.
+ * What the kernel leaves out of threads' CPU clocks: time of interrupts, and time in
+ * which the hypervisor ran something else. The control thread asks once, at its start.
  */
 #ifndef XENMETER_TIME_ACCOUNTING_H
 #define XENMETER_TIME_ACCOUNTING_H

@@ -73,8 +73,9 @@ void trace_ring_init(struct trace *trace, unsigned int worker,
  */
 static inline bool trace_wanted(const struct trace_ring *ring, uint64_t now_ms)
 {
-	return __builtin_expect(
-		__atomic_load_n(ring->until_ms, __ATOMIC_RELAXED) > now_ms, 0);
+	return __builtin_expect(__atomic_load_n(ring->until_ms, __ATOMIC_RELAXED) >
+					now_ms,
+				0);
 }
 
 /**

@@ -24,8 +24,9 @@ struct xenmeter;
 
 /* Rows of the table come in two sections. */
 enum xenmeter_section {
-	XENMETER_ROWS = 1,    /* one queue of one device of one guest */
-	XENMETER_WORKERS = 2, /* one thread of the daemon: a worker, or the control thread */
+	XENMETER_ROWS = 1, /* one queue of one device of one guest */
+	XENMETER_WORKERS =
+		2, /* one thread of the daemon: a worker, or the control thread */
 };
 
 enum xenmeter_row_state {
@@ -122,17 +123,17 @@ enum xenmeter_status {
 #define XENMETER_STAGES 5
 
 /*
- * A finished request, or a batch of frames, as it stands in the daemon's rings and in the files that xenmeter
- * trace saves. All times are in cycles of the table's clock.
+ * A finished request, or a batch of frames, as it stands in the daemon's rings and in the
+ * files that xenmeter trace saves. All times are in cycles of the table's clock.
  */
 struct xenmeter_record {
-	uint64_t sequence;   /* its number in its ring, from 1 */
-	uint16_t kind;	     /* enum xenmeter_record_kind */
-	uint8_t operation;   /* enum xenmeter_operation */
-	uint8_t status;	     /* enum xenmeter_status */
-	uint16_t worker;     /* that served it: its ring */
-	uint16_t domid;	     /* of the guest */
-	uint32_t devid;	     /* of the device */
+	uint64_t sequence; /* its number in its ring, from 1 */
+	uint16_t kind;	   /* enum xenmeter_record_kind */
+	uint8_t operation; /* enum xenmeter_operation */
+	uint8_t status;	   /* enum xenmeter_status */
+	uint16_t worker;   /* that served it: its ring */
+	uint16_t domid;	   /* of the guest */
+	uint32_t devid;	   /* of the device */
 	uint16_t queue;
 	uint16_t count;	     /* requests that it stands for: frames go in batches */
 	uint32_t generation; /* of the row that it was settled into */
@@ -145,7 +146,7 @@ struct xenmeter_record {
 	uint64_t response;   /* until it was answered and settled */
 	uint32_t exact[XENMETER_STAGES];
 	uint32_t apportioned[XENMETER_STAGES];
-	uint16_t failed;     /* of count: failed or refused */
+	uint16_t failed; /* of count: failed or refused */
 	uint8_t reserved[6];
 };
 

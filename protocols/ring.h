@@ -208,8 +208,8 @@ static inline enum ring_status ring_look_for(struct ring *r, uint32_t count)
  * @r: the ring
  * @count: how many, from 1 to the ring's size
  *
- * Return: RING_EMPTY: there are not yet, the guest will send an event; RING_REQUEST: there
- * are by now; or RING_BROKEN.
+ * Return: RING_EMPTY: there are not yet, the guest will send an event; RING_REQUEST:
+ * there are by now; or RING_BROKEN.
  */
 static inline enum ring_status ring_final_check_for(struct ring *r, uint32_t count)
 {

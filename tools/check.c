@@ -239,7 +239,8 @@ static void check_worker(struct check *c, const struct report_worker *at)
 		      "worker %zu: its books add up to %" PRIu64 " cycles, but %" PRIu64
 		      " elapsed",
 		      at->index, sum, n[WORKER_elapsed]);
-	if (n[WORKER_offload_charged] + n[WORKER_offload_unattributed] != n[WORKER_offload])
+	if (n[WORKER_offload_charged] + n[WORKER_offload_unattributed] !=
+	    n[WORKER_offload])
 		fault(c,
 		      "worker %zu: offloaded cycles add up to %" PRIu64 ", not %" PRIu64,
 		      at->index,

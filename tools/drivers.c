@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenmeter drivers: the totals that driver domains publish in xenstore (see xenmeterd(8)),
- * for dom0, which cannot map their tables. What a driver domain wrote is not trusted: words
- * that are no numbers are left out, and names are made clean.
+ * xenmeter drivers: the totals that driver domains publish in xenstore (see
+ * xenmeterd(8)), for dom0, which cannot map their tables. What a driver domain wrote is
+ * not trusted: words that are no numbers are left out, and names are made clean.
  */
 #include <argp.h>
 #include <errno.h>
@@ -31,9 +31,9 @@ static const char *const guest_words[] = { "requests", "bytes", "errors", "exact
 					   "apportioned" };
 enum { REQUESTS, BYTES, ERRORS, EXACT, APPORTIONED, GUEST_WORDS };
 
-static const char *const books_words[] = { "version", "time",	 "khz",
-					   "workers", "elapsed", "charged",
-					   "open",    "idle",	 "overhead",
+static const char *const books_words[] = { "version",	   "time",	  "khz",
+					   "workers",	   "elapsed",	  "charged",
+					   "open",	   "idle",	  "overhead",
 					   "unattributed", "not_running", "cpu_ns" };
 enum { VERSION, TIME, KHZ, WORKERS, ELAPSED, CHARGED, BOOKS_WORDS = 12 };
 
@@ -227,11 +227,11 @@ static const struct {
 	const char *title;
 	int flags;
 } columns[] = {
-	{ "DRIVER", SCOLS_FL_TRUNC },  { "DOMID", SCOLS_FL_RIGHT },
-	{ "NAME", SCOLS_FL_TRUNC },    { "REQS", SCOLS_FL_RIGHT },
-	{ "MiB", SCOLS_FL_RIGHT },     { "ERR", SCOLS_FL_RIGHT },
-	{ "CPU-s", SCOLS_FL_RIGHT },   { "SHARE", SCOLS_FL_RIGHT },
-	{ "EXACT", SCOLS_FL_RIGHT },   { "CYC/R", SCOLS_FL_RIGHT },
+	{ "DRIVER", SCOLS_FL_TRUNC }, { "DOMID", SCOLS_FL_RIGHT },
+	{ "NAME", SCOLS_FL_TRUNC },   { "REQS", SCOLS_FL_RIGHT },
+	{ "MiB", SCOLS_FL_RIGHT },    { "ERR", SCOLS_FL_RIGHT },
+	{ "CPU-s", SCOLS_FL_RIGHT },  { "SHARE", SCOLS_FL_RIGHT },
+	{ "EXACT", SCOLS_FL_RIGHT },  { "CYC/R", SCOLS_FL_RIGHT },
 	{ "AGE-s", SCOLS_FL_RIGHT },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -415,8 +415,9 @@ enum tool_exit drivers_main(int argc, char **argv)
 	}
 	if (all.found)
 		return TOOL_OK;
-	fprintf(stderr, "xenmeter: no driver domain%s%s publishes totals: does xenmeterd "
-			"serve there, and may this domain read its directory?\n",
+	fprintf(stderr,
+		"xenmeter: no driver domain%s%s publishes totals: does xenmeterd "
+		"serve there, and may this domain read its directory?\n",
 		all.only ? " " : "", all.only ? all.only : "");
 	return TOOL_NO_TABLE;
 }

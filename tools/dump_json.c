@@ -76,10 +76,11 @@ static json_t *histogram_json(const uint64_t *bucket, uint32_t count)
 
 	for (i = 0; i < count; i++)
 		if (bucket[i])
-			json_array_append_new(
-				list,
-				json_pack("[II]", (json_int_t)xenmeter_bucket_floor(i),
-					  (json_int_t)bucket[i]));
+			json_array_append_new(list,
+					      json_pack("[II]",
+							(json_int_t)
+								xenmeter_bucket_floor(i),
+							(json_int_t)bucket[i]));
 	return list;
 }
 
@@ -117,9 +118,9 @@ static void set_counters(json_t *to, const struct report *r,
 		else
 			json_object_set_new(counters, name, integer(counter[f.slot]));
 		if (f.count == 1 && !strcmp(f.unit, "cycles"))
-			json_object_set_new(
-				seconds, name,
-				json_real(xenmeter_seconds(r->table, counter[f.slot])));
+			json_object_set_new(seconds, name,
+					    json_real(xenmeter_seconds(r->table,
+								       counter[f.slot])));
 	}
 	json_object_set_new(to, "counters", counters);
 	json_object_set_new(to, "seconds", seconds);

@@ -208,7 +208,8 @@ static void print_each(char *cell, uint64_t cycles, uint64_t requests)
 
 static void print_cycles(char *cell, const struct line *l)
 {
-	print_each(cell, counters_cpu(l->group->counter), l->group->counter[ROW_requests]);
+	print_each(cell, counters_cpu(l->group->counter),
+		   l->group->counter[ROW_requests]);
 }
 
 static const struct column guest_columns[] = {
@@ -346,7 +347,8 @@ static const char *const stage_titles[] = { "DOMID",  "NAME",	"DEV",	  "DEVID",
 #define STAGE_FIRST  5
 #define STAGES	     (ROW_exact_respond - ROW_exact_parse + 1)
 
-/* The lines of a device: five counters of cycles by stage, and what they are divided by. */
+/* The lines of a device: five counters of cycles by stage, and what they are divided by.
+ */
 static const struct stage_line {
 	const char *kind;
 	enum row_counter first;

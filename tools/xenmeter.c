@@ -21,11 +21,8 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-	{ "dump", dump_main },
-	{ "check", check_main },
-	{ "trace", trace_main },
-	{ "study", study_main },
-	{ "drivers", drivers_main },
+	{ "dump", dump_main },	 { "check", check_main },     { "trace", trace_main },
+	{ "study", study_main }, { "drivers", drivers_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 

@@ -6,8 +6,8 @@
 #ifndef XENMETER_GUEST_LIMITS_H
 #define XENMETER_GUEST_LIMITS_H
 
-/* Rows of the accounting table: one for each device and each queue of all guests together,
- * and row 0. */
+/* Rows of the accounting table: one for each device and each queue of all guests
+ * together, and row 0. */
 #define LIMIT_ROWS 6144
 
 /* multi-queue-max-queues. Linux offers one for each CPU. */

@@ -93,11 +93,12 @@ enum step blk_segments(struct blk_queue *q, struct request *req)
 		page[i].length = here * sizeof(struct blkif_request_segment);
 		left -= here;
 	}
-	err = grants_read(q->grants, page, i, q->base.worker->raw_segments, q->base.worker->now_ms,
-			  &req->pages);
+	err = grants_read(q->grants, page, i, q->base.worker->raw_segments,
+			  q->base.worker->now_ms, &req->pages);
 	if (err)
 		return err > 0 ? refuse(req, BLKIF_RSP_ERROR) : fail(req);
-	if (blkif_decode_segments(q->base.worker->raw_segments, &q->config.limits, &req->blk))
+	if (blkif_decode_segments(q->base.worker->raw_segments, &q->config.limits,
+				  &req->blk))
 		return refuse(req, BLKIF_RSP_ERROR);
 	return begin(q, req);
 }

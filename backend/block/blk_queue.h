@@ -42,8 +42,8 @@ struct request {
 	uint64_t handed;      /* when the disk got it, 0 if never, */
 	uint64_t ended;	      /* when the disk had answered */
 	enum step step;
-	bool refused;	 /* never got to the disk */
-	bool punted;	 /* its I/O runs in a thread of the kernel's */
+	bool refused; /* never got to the disk */
+	bool punted;  /* its I/O runs in a thread of the kernel's */
 	enum disk_patience patience;
 	int16_t status;	 /* BLKIF_RSP_* */
 	uint8_t retries; /* of disk I/O */

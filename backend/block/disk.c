@@ -346,7 +346,8 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 
 	if (d->kind == DISK_NULL) {
 		if (op->io == DISK_READ)
-			memset(op->memory, 0, op->bytes); /* it held another guest's data */
+			memset(op->memory, 0,
+			       op->bytes); /* it held another guest's data */
 		return DISK_FINISHED;
 	}
 	sqe = uring_next_sqe(ring);

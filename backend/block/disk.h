@@ -110,9 +110,9 @@ struct disk_op {
  * @cookie: comes back with the completion
  *
  * It is prepared, not submitted. Where the submission queue is full it is submitted
- * first. Flushes and discards are punted always, and so is what may wait; reads and writes
- * through the page cache are said to be, since they may. Nothing else is, so whose work the
- * kernel's threads do is known.
+ * first. Flushes and discards are punted always, and so is what may wait; reads and
+ * writes through the page cache are said to be, since they may. Nothing else is, so whose
+ * work the kernel's threads do is known.
  */
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			   const struct disk_op *op, void *cookie);

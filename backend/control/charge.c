@@ -189,8 +189,8 @@ static void audit(struct books *b)
 	if (!meter_open(&b->meter))
 		return;
 	if (!b->figures.audits_failed++)
-		log_error("control thread: the books do not balance: %llu cycles are open; "
-			  "please report this",
+		log_error("control thread: the books do not balance: %llu cycles are "
+			  "open; please report this",
 			  (unsigned long long)meter_open(&b->meter));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control thread's books: who pays for what it does. A segment of its time is charged
- * when it ends, to the device that it was for, at once into the device's control row; what
- * no guest caused is overhead. Everything here runs on the control thread.
+ * when it ends, to the device that it was for, at once into the device's control row;
+ * what no guest caused is overhead. Everything here runs on the control thread.
  */
 #ifndef XENMETER_CHARGE_H
 #define XENMETER_CHARGE_H
@@ -66,7 +66,8 @@ void charge_events(struct control *c);
 void charge_device(struct control *c, struct device *d);
 
 /**
- * charge_nobody() - what ran since the last boundary, in the store too, was no guest's doing
+ * charge_nobody() - what ran since the last boundary, in the store too, was no guest's
+ * doing
  */
 void charge_nobody(struct control *c);
 

@@ -499,8 +499,7 @@ static void fail_broken(struct control *c, struct device *d)
 
 	while (d->queue[i] != d->broken)
 		i++;
-	device_fail(c, d, -EPROTO,
-		    "the frontend broke queue %u: %s; not served any more",
+	device_fail(c, d, -EPROTO, "the frontend broke queue %u: %s; not served any more",
 		    i, d->broken->broken_why);
 }
 
@@ -509,8 +508,8 @@ static void all_attached(struct control *c, struct device *d)
 	d->phase = PHASE_CONNECTED;
 	if (d->attach_failed)
 		device_fail(c, d, -EINVAL,
-		     "cannot map the frontend's rings or bind its event "
-		     "channels");
+			    "cannot map the frontend's rings or bind its event "
+			    "channels");
 	else if (d->broken)
 		fail_broken(c, d);
 	else if (c->stopping)
@@ -673,7 +672,8 @@ static void try_prepare(struct control *c, struct device *d, enum xenbus_state o
 {
 	struct xenbus_keys keys = { 0 };
 
-	if (own == XenbusStateClosed && (d->failed || !device_key_is(c, d, "online", "1")))
+	if (own == XenbusStateClosed &&
+	    (d->failed || !device_key_is(c, d, "online", "1")))
 		return;
 	if (!d->class->prepare(c, d, &keys))
 		device_publish(c, d, &keys, XenbusStateInitWait);
@@ -695,8 +695,8 @@ static bool vanished(const struct device *d)
 	return d->gone && d->phase == PHASE_IDLE;
 }
 
-/* Has the frontend let go since it was looked at last? It may have closed and started over
- * meanwhile. */
+/* Has the frontend let go since it was looked at last? It may have closed and started
+ * over meanwhile. */
 static bool has_closed(const struct device *d, enum xenbus_state frontend)
 {
 	return frontend == XenbusStateClosing || frontend == XenbusStateClosed ||
@@ -718,8 +718,8 @@ static void step(struct control *c, struct device *d)
 	    (own == XenbusStateConnected || own == XenbusStateInitialised ||
 	     own == XenbusStateReconfigured)) {
 		device_say(d, LOG_LEVEL_WARNING,
-		    "was served by a daemon that is gone; the guest has "
-		    "to reconnect");
+			   "was served by a daemon that is gone; the guest has "
+			   "to reconnect");
 		begin_close(c, d, false);
 		return;
 	}

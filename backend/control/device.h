@@ -49,17 +49,17 @@ struct device {
 	char path[XENBUS_PATH_SIZE]; /* backend/KIND/DOMID/DEVID, relative to our home */
 	char frontend[XENBUS_PATH_SIZE]; /* the frontend's directory */
 	enum device_phase phase;
-	bool dirty;	 /* something has changed */
-	bool gone;	 /* its directory was removed */
-	bool failed;	 /* not tried again until the frontend has closed */
+	bool dirty;  /* something has changed */
+	bool gone;   /* its directory was removed */
+	bool failed; /* not tried again until the frontend has closed */
 	enum xenbus_state frontend_seen; /* the frontend's state when it was read last */
-	bool complained; /* there is an error node of ours */
+	bool complained;		 /* there is an error node of ours */
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
 	bool hears[DEVICE_WATCHES];	     /* the store has such a watch */
-	bool dropped;		/* queues that let go were told that the guest is dead */
-	struct queue *broken;	/* one that the guest broke */
-	unsigned int pending;	/* reports that workers owe */
+	bool dropped;	      /* queues that let go were told that the guest is dead */
+	struct queue *broken; /* one that the guest broke */
+	unsigned int pending; /* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
 	struct row *control_row; /* NULL: there was none to be had */
@@ -219,6 +219,6 @@ void device_watch(struct control *c, struct device *d, const char *name);
  * Return: 0 or -errno.
  */
 int device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
-		    enum xenbus_state state);
+		   enum xenbus_state state);
 
 #endif

@@ -71,7 +71,8 @@ static const struct argp_option option_list[] = {
 	{ "workers", 'w', "N", 0, "Serve with N threads (1 to 64; default 1)", 0 },
 	{ "table", 't', "FILE", 0, "Account into FILE (default " TABLE_DEFAULT_PATH ")",
 	  0 },
-	{ "user", 'u', "NAME", 0, "Drop to this user and few rights once devices are open", 0 },
+	{ "user", 'u', "NAME", 0,
+	  "Drop to this user and few rights once devices are open", 0 },
 	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
@@ -174,7 +175,8 @@ static int make_table(struct daemon *d)
 {
 	unsigned int threads = d->options.workers + 1; /* and ourselves */
 	struct control *c = &d->control;
-	int err = table_create(d->options.table, &d->clock, threads, LIMIT_ROWS, &c->table);
+	int err =
+		table_create(d->options.table, &d->clock, threads, LIMIT_ROWS, &c->table);
 
 	if (!err)
 		err = trace_create(d->options.table, c->table, &d->clock,

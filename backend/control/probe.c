@@ -159,7 +159,8 @@ static bool probe_uring(void)
 	if (lacks)
 		line("io_uring", "without %s: less exact", lacks);
 	else
-		line("io_uring", "ok, completions run where they are reaped (DEFER_TASKRUN)");
+		line("io_uring",
+		     "ok, completions run where they are reaped (DEFER_TASKRUN)");
 	io_uring_queue_exit(&ring);
 	return true;
 }
@@ -176,9 +177,10 @@ enum probe_verdict probe(void)
 	grants = probe_grants();
 	store = probe_store();
 	uring = probe_uring();
-	line("taps", "%s", access("/dev/net/tun", R_OK | W_OK)
-				   ? "no /dev/net/tun (modprobe tun): no network devices"
-				   : "ok");
+	line("taps", "%s",
+	     access("/dev/net/tun", R_OK | W_OK)
+		     ? "no /dev/net/tun (modprobe tun): no network devices"
+		     : "ok");
 	probe_module("xen-blkback", "/sys/module/xen_blkback");
 	probe_module("xen-netback", "/sys/module/xen_netback");
 	if (!events || !grants)

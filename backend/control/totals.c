@@ -6,10 +6,10 @@
  *   data/xenmeter/others         guests that are gone, and those above LIMIT_TOTALS
  *   data/xenmeter/books          the workers' books, the clock, and the time
  *
- * A value is words NAME=NUMBER, and for a guest at last name=NAME, to the end. What has not
- * changed is not written: an idle daemon writes one key a minute, a busy one a key for each
- * busy guest every few seconds. The charges of guests and others are, but for what was
- * settled between two readings, those of the books.
+ * A value is words NAME=NUMBER, and for a guest at last name=NAME, to the end. What has
+ * not changed is not written: an idle daemon writes one key a minute, a busy one a key
+ * for each busy guest every few seconds. The charges of guests and others are, but for
+ * what was settled between two readings, those of the books.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -25,11 +25,11 @@
 #include "totals.h"
 #include "xenmeter.h"
 
-#define HOME	   "data/xenmeter"
-#define PERIOD_S   5
-#define SIGN_S	   60 /* so old may the books' time become */
+#define HOME	 "data/xenmeter"
+#define PERIOD_S 5
+#define SIGN_S	 60 /* so old may the books' time become */
 /* Looking after an idle device costs some cycles each second: too few to be written. */
-#define WORTH_MS 10
+#define WORTH_MS   10
 #define VALUE_SIZE 512
 #define PATH_SIZE  64
 
@@ -199,8 +199,8 @@ static int print_sum(char value[VALUE_SIZE], const struct sum *s)
 
 static bool is_worth_it(struct totals *t, const struct total *g)
 {
-	uint64_t cycles = g->sum.exact + g->sum.apportioned - g->told.exact -
-			  g->told.apportioned;
+	uint64_t cycles =
+		g->sum.exact + g->sum.apportioned - g->told.exact - g->told.apportioned;
 	struct xenmeter_info info;
 
 	xenmeter_read_info(t->table, &info);

@@ -59,7 +59,8 @@ static const struct device *other_writer(const struct control *c, const struct v
 	const struct device *o;
 
 	for (o = c->devices; o; o = o->next) {
-		const struct disk *disk = o->class == v->base.class ? vbd_of(o)->disk : NULL;
+		const struct disk *disk =
+			o->class == v->base.class ? vbd_of(o)->disk : NULL;
 
 		if (disk && disk != v->disk && disk_same(disk, v->disk) &&
 		    !(disk->read_only && v->disk->read_only))
@@ -150,8 +151,10 @@ static int read_ring_size(struct control *c, struct vbd *v)
 	struct device *d = &v->base;
 	uint64_t order, pages;
 
-	order = xenbus_number_or(c->xs, d->frontend, "ring-page-order", LIMIT_RING_ORDER, 99);
-	pages = xenbus_number_or(c->xs, d->frontend, "num-ring-pages", LIMIT_RING_PAGES, 0);
+	order = xenbus_number_or(c->xs, d->frontend, "ring-page-order", LIMIT_RING_ORDER,
+				 99);
+	pages = xenbus_number_or(c->xs, d->frontend, "num-ring-pages", LIMIT_RING_PAGES,
+				 0);
 	if (order == UINT64_MAX || pages == UINT64_MAX || (pages & (pages - 1))) {
 		device_fail(c, d, -EINVAL,
 			    "the frontend's ring-page-order or num-ring-pages is "
@@ -300,8 +303,8 @@ static void announce(struct control *c, struct device *d, struct xenbus_keys *ke
 	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
 	xenbus_add(keys, "info", info_flags(c, v));
 	device_say(d, LOG_LEVEL_INFO,
-		   "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s", d->queue_count,
-		   d->queue_count == 1 ? "" : "s", v->ring_pages,
+		   "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s",
+		   d->queue_count, d->queue_count == 1 ? "" : "s", v->ring_pages,
 		   v->ring_pages == 1 ? "" : "s", disk->size >> 20,
 		   disk->read_only ? ", read-only" : "");
 }
@@ -318,8 +321,9 @@ static void tick(struct control *c, struct device *d)
 	device_say(d, LOG_LEVEL_INFO, "resized from %" PRIu64 " to %" PRIu64 " bytes",
 		   v->disk->size, size);
 	v->disk->size = size;
-	device_tell(c, d, &(struct message){ .kind = MESSAGE_RESIZE,
-					     .value = size / BLK_SECTOR_SIZE });
+	device_tell(c, d,
+		    &(struct message){ .kind = MESSAGE_RESIZE,
+				       .value = size / BLK_SECTOR_SIZE });
 	/* The same state once more is how a frontend learns of it (blkfront.c). */
 	xenbus_add(&keys, "sectors", size / BLK_SECTOR_SIZE);
 	device_publish(c, d, &keys, XenbusStateConnected);

@@ -72,10 +72,16 @@ static void set_mtu(struct control *c, struct vif *v)
 static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
 	static const char *const offers[] = {
-		"feature-sg", "feature-gso-tcpv4", "feature-gso-tcpv6",
-		"feature-ipv6-csum-offload", "feature-rx-copy", "feature-multicast-control",
-		"feature-dynamic-multicast-control", "feature-xdp-headroom",
-		"feature-split-event-channels", "feature-ctrl-ring",
+		"feature-sg",
+		"feature-gso-tcpv4",
+		"feature-gso-tcpv6",
+		"feature-ipv6-csum-offload",
+		"feature-rx-copy",
+		"feature-multicast-control",
+		"feature-dynamic-multicast-control",
+		"feature-xdp-headroom",
+		"feature-split-event-channels",
+		"feature-ctrl-ring",
 	};
 	int err = open_tap(c, vif_of(d));
 	size_t i;
@@ -122,8 +128,8 @@ static struct offload_can read_offload(struct control *c, struct device *d)
 
 static uint32_t read_headroom(struct control *c, struct device *d)
 {
-	uint64_t headroom = xenbus_number_or(c->xs, d->frontend, "xdp-headroom",
-					     NET_MAX_HEADROOM, 0);
+	uint64_t headroom =
+		xenbus_number_or(c->xs, d->frontend, "xdp-headroom", NET_MAX_HEADROOM, 0);
 
 	return headroom == UINT64_MAX ? 0 : headroom;
 }
@@ -143,7 +149,8 @@ static int read_control(struct control *c, struct device *d, struct net_vif *net
 {
 	uint64_t ref, port;
 
-	ref = xenbus_number_or(c->xs, d->frontend, "ctrl-ring-ref", UINT32_MAX, UINT64_MAX - 1);
+	ref = xenbus_number_or(c->xs, d->frontend, "ctrl-ring-ref", UINT32_MAX,
+			       UINT64_MAX - 1);
 	if (ref == UINT64_MAX - 1)
 		return 0;
 	port = xenbus_number_or(c->xs, d->frontend, "event-channel-ctrl", UINT32_MAX,
@@ -229,7 +236,8 @@ static int read_queue(struct control *c, struct device *d, unsigned int index,
 	return 0;
 }
 
-static int open_tap_queue(struct control *c, struct vif *v, unsigned int index, int *ret_fd)
+static int open_tap_queue(struct control *c, struct vif *v, unsigned int index,
+			  int *ret_fd)
 {
 	int err;
 
@@ -240,8 +248,8 @@ static int open_tap_queue(struct control *c, struct vif *v, unsigned int index, 
 	if (!err)
 		err = tap_enable_queue(v->tap, index);
 	if (err) {
-		device_fail(c, &v->base, err, "cannot enable queue %u of its tap: %s", index,
-			    strerror(-err));
+		device_fail(c, &v->base, err, "cannot enable queue %u of its tap: %s",
+			    index, strerror(-err));
 		return err;
 	}
 	*ret_fd = tap_queue_fd(v->tap, index);

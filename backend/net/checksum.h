@@ -58,8 +58,8 @@ static inline uint16_t checksum_pseudo(const uint8_t *frame, size_t length,
 	uint64_t sum = (uint64_t)htobe32(length - p->transport) + htobe32(p->protocol);
 
 	if (p->version == 4)
-		return checksum_fold(
-			checksum_add(sum, ip + PACKET_IPV4_ADDRESSES, 2 * 4));
+		return checksum_fold(checksum_add(sum, ip + PACKET_IPV4_ADDRESSES,
+						  2 * 4));
 	return checksum_fold(checksum_add(sum, ip + PACKET_IPV6_ADDRESSES, 2 * 16));
 }
 

@@ -78,8 +78,8 @@ void multicast_remove(struct multicast *m, const uint8_t raw_address[6])
 
 bool multicast_passes(const struct multicast *m, const uint8_t *frame, size_t length)
 {
-	if (!m->on || length < ADDRESS_SIZE ||
-	    !is_multicast(frame) || is_broadcast(frame))
+	if (!m->on || length < ADDRESS_SIZE || !is_multicast(frame) ||
+	    is_broadcast(frame))
 		return true;
 	return is_listed(m, pack(frame));
 }

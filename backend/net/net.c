@@ -176,7 +176,8 @@ void net_tx_copy(struct net_queue *q)
 	for (i = 0; i < q->tx_count; i++) {
 		struct tx_frame *f = q->tx_batch[i];
 
-		if (f->writes && (broken || any_failed(&move[f->first_move], f->wire.nr_spans)))
+		if (f->writes &&
+		    (broken || any_failed(&move[f->first_move], f->wire.nr_spans)))
 			tx_drop(q, f, TX_DROP_GRANT, NETIF_RSP_ERROR);
 	}
 }
@@ -353,14 +354,15 @@ static struct net_queue *cut(struct net_queue *q, struct rx_frame *whole)
 	struct segments s;
 	struct rx_frame *f;
 
-	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1), whole->wire.size,
-			    &s) ||
+	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1),
+			    whole->wire.size, &s) ||
 	    s.header + s.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
 		rx_drop(q, RX_DROP_SIZE);
 		return NULL;
 	}
 	while ((f = q->piece_free)) {
-		size_t size = segments_next(&s, (uint8_t *)(f->header + 1), NET_PIECE_ROOM);
+		size_t size =
+			segments_next(&s, (uint8_t *)(f->header + 1), NET_PIECE_ROOM);
 
 		if (!size)
 			return to;
@@ -388,7 +390,8 @@ static struct net_queue *route(struct net_queue *q, struct rx_frame *f, bool *re
 		q->rx_figures.dropped[RX_FILTERED]++;
 		return NULL;
 	}
-	switch (offload_receive(f->header, &q->config.vif->can, frame, f->wire.size, &marks)) {
+	switch (offload_receive(f->header, &q->config.vif->can, frame, f->wire.size,
+				&marks)) {
 	case OFFLOAD_VALID:
 		break;
 	case OFFLOAD_CANNOT_SEGMENT:
@@ -605,7 +608,8 @@ static uint32_t set_key(struct net_queue *q, const struct net_ctrl_request *r)
 	uint8_t key[NET_MAX_HASH_KEY];
 	struct grant_move move = { .span = r->fetch, .local = key };
 
-	if (r->count && (grants_move(q->grants, GRANT_FROM_GUEST, &move, 1) || move.failed))
+	if (r->count &&
+	    (grants_move(q->grants, GRANT_FROM_GUEST, &move, 1) || move.failed))
 		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 	return steer_set_key(&q->config.vif->steer, key, r->count);
 }
@@ -615,7 +619,8 @@ static uint32_t set_mapping(struct net_queue *q, const struct net_ctrl_request *
 	uint32_t entries[NET_MAX_HASH_MAPPING];
 	struct grant_move move = { .span = r->fetch, .local = entries };
 
-	if (r->count && (grants_move(q->grants, GRANT_FROM_GUEST, &move, 1) || move.failed))
+	if (r->count &&
+	    (grants_move(q->grants, GRANT_FROM_GUEST, &move, 1) || move.failed))
 		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 	return steer_set_mapping(&q->config.vif->steer, entries, r->count, r->first);
 }

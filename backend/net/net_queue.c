@@ -101,7 +101,8 @@ static int attach_control(struct net_queue *q)
 
 	if (q->config.index || !vif->has_control)
 		return 0;
-	err = map_one(q, vif->control_ref, &q->control_page, &q->control, NET_CTRL_SLOT_SIZE);
+	err = map_one(q, vif->control_ref, &q->control_page, &q->control,
+		      NET_CTRL_SLOT_SIZE);
 	return err ? err : queue_bind(&q->base, &q->control_channel, vif->control_port);
 }
 
@@ -138,7 +139,8 @@ static int make_rx_frames(struct net_queue *q, unsigned int count, size_t size,
 
 		f->home = q;
 		f->free = free;
-		f->header = (void *)((uint8_t *)*ret_memory + i * size + NET_RX_HEADER_AT);
+		f->header =
+			(void *)((uint8_t *)*ret_memory + i * size + NET_RX_HEADER_AT);
 		f->next = *free;
 		*free = f;
 	}

@@ -34,7 +34,8 @@
 #define NET_RX_BUFFER	 (18 * 4096)
 _Static_assert(NET_RX_HEADER_AT + NET_RX_READ <= NET_RX_BUFFER, "frames fit");
 
-/* A piece of a frame that was cut, in memory: likewise, and a segment of any usual mtu. */
+/* A piece of a frame that was cut, in memory: likewise, and a segment of any usual mtu.
+ */
 #define NET_PIECE_BUFFER (4 * 4096)
 #define NET_PIECE_ROOM	 (NET_PIECE_BUFFER - 4096)
 
@@ -56,17 +57,17 @@ struct tx_frame {
 	int16_t status; /* NETIF_RSP_*, for its slots */
 	bool writes;	/* it goes to the tap */
 	uint16_t first_move;
-	size_t bytes; /* of the buffer */
-	void *buffer; /* pages for the header and the pieces of data */
+	size_t bytes;		       /* of the buffer */
+	void *buffer;		       /* pages for the header and the pieces of data */
 	struct virtio_net_hdr *header; /* the first piece is behind it */
 	struct iovec iov[NET_MAX_DATA_SLOTS];
 };
 
 /* A frame for the guest, from reading the tap to the response. */
 struct rx_frame {
-	struct rx_frame *next;	    /* free, or ready */
-	struct net_queue *home;	    /* whose it is */
-	struct rx_frame **free;	    /* its list of free ones of this kind */
+	struct rx_frame *next;	       /* free, or ready */
+	struct net_queue *home;	       /* whose it is */
+	struct rx_frame **free;	       /* its list of free ones of this kind */
 	struct virtio_net_hdr *header; /* the frame is behind it, at a page's start */
 	uint64_t read_ms;	       /* when it was read */
 	uint64_t read;		       /* the same by the worker's clock, cycles */
@@ -88,7 +89,7 @@ struct net_vif {
 	struct offload_can can; /* what the guest takes */
 	uint16_t headroom;	/* that it wants before its data, bytes */
 	bool rx_notify;		/* it sends an event when it has given room */
-	bool null;	   /* no tap: frames are made and dropped here, for measuring */
+	bool null;	     /* no tap: frames are made and dropped here, for measuring */
 	uint32_t null_frame; /* length of those made, bytes */
 	/* The control ring is served with queue 0. */
 	bool has_control;
@@ -102,7 +103,7 @@ struct net_queue_config {
 	uint32_t tx_ref, rx_ref;
 	evtchn_port_t tx_port; /* the guest's */
 	evtchn_port_t rx_port; /* the same, or one of its own */
-	int tap; /* the queue of it, non-blocking; -1 if null */
+	int tap;	       /* the queue of it, non-blocking; -1 if null */
 	struct net_vif *vif;
 };
 
@@ -143,7 +144,8 @@ struct net_queue {
 	unsigned int rx_slots; /* of the batch */
 	uint32_t rx_seen;      /* the furthest that the guest's producer index was */
 	uint32_t rx_needs;     /* slots, for the frame that waits */
-	uint64_t rx_waits_ms;  /* since when no frame could be placed; 0: it does not wait */
+	uint64_t rx_waits_ms;  /* since when no frame could be placed; 0: it does not wait
+				*/
 	bool rx_stalled;
 	bool rx_readable; /* the tap may have a frame */
 	bool rx_failed;	  /* the tap cannot be read: tried again at the tick */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Data buffers: a free list for each power of two, and slabs of 2 MiB, each of which
- * serves one size. A slab is cut as buffers are taken, since to touch a page for the first
- * time is dear, above all in a PV domain. Memory goes back to the kernel when nothing at
- * all was in flight for a while.
+ * serves one size. A slab is cut as buffers are taken, since to touch a page for the
+ * first time is dear, above all in a PV domain. Memory goes back to the kernel when
+ * nothing at all was in flight for a while.
  *
  * Slabs lie one after the other in one reserved range of addresses, so where a buffer
  * lies says which slab is its own, and the slab's number is what io_uring knows it by.

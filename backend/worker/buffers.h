@@ -43,9 +43,9 @@ struct buffers {
 	struct buffer *free[BUFFERS_CLASSES];
 	struct {
 		uint8_t *at;
-		size_t left; /* bytes */
+		size_t left;	  /* bytes */
 	} uncut[BUFFERS_CLASSES]; /* of the newest slab of a class */
-	size_t in_use; /* bytes */
+	size_t in_use;		  /* bytes */
 	unsigned int idle_ticks;
 	unsigned int slabs;    /* that have memory: the first ones */
 	uint8_t *range;	       /* where slabs lie; NULL before the first */

@@ -2,9 +2,9 @@
 /*
  * Punted I/O, from its beginning to its charge.
  *
- * A thread still runs a little after its work has completed, until it sleeps. So those who
- * shared in one reading stay the sharers until other I/O begins, and if that is another
- * row's, the clocks are read once more before it does.
+ * A thread still runs a little after its work has completed, until it sleeps. So those
+ * who shared in one reading stay the sharers until other I/O begins, and if that is
+ * another row's, the clocks are read once more before it does.
  */
 #include <stdio.h>
 
@@ -61,7 +61,8 @@ static struct queue *only_sharer(const struct worker *w)
 }
 
 /* Did the threads run for this one alone? The end of work for another may lie in the time
- * after it, and a thread that is new may have run for longer than since the last reading. */
+ * after it, and a thread that is new may have run for longer than since the last reading.
+ */
 static bool is_exact(const struct worker *w)
 {
 	struct queue *only = only_sharer(w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Punted I/O: what the kernel does for io_uring in threads of its own (`iou-wrk-*`), such
- * as flushes and discards. It is CPU that no segment of the worker's has in it; here it is
- * found and charged to the rows whose I/O it was. Everything runs on the worker.
+ * as flushes and discards. It is CPU that no segment of the worker's has in it; here it
+ * is found and charged to the rows whose I/O it was. Everything runs on the worker.
  */
 #ifndef XENMETER_PUNT_H
 #define XENMETER_PUNT_H
@@ -53,9 +53,9 @@ void punt_begin(struct queue *q);
  * punt_end() - it has ended
  * @q: whose it was
  *
- * With the first of a turn, the threads' clocks are read, and what they ran since the last
- * reading is divided among all rows in proportion to how much such I/O each had under way.
- * If there was but one, and in the time before as well, the charge is exact.
+ * With the first of a turn, the threads' clocks are read, and what they ran since the
+ * last reading is divided among all rows in proportion to how much such I/O each had
+ * under way. If there was but one, and in the time before as well, the charge is exact.
  */
 void punt_end(struct queue *q);
 

@@ -30,8 +30,8 @@ uint64_t queue_owes(const struct queue *q)
 
 int queue_map_ring(struct queue *q, uint32_t *ref, uint32_t pages, void **ret_pages)
 {
-	*ret_pages = xengnttab_map_domain_grant_refs(q->worker->gnttab, pages, q->domid, ref,
-						     PROT_READ | PROT_WRITE);
+	*ret_pages = xengnttab_map_domain_grant_refs(q->worker->gnttab, pages, q->domid,
+						     ref, PROT_READ | PROT_WRITE);
 	if (!*ret_pages)
 		return -errno;
 	q->visit.pages_mapped += pages;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every queue of a device is to its worker, whatever flows through it: events, visits,
- * an account, a life. Everything here runs on the worker that the queue belongs to.
+ * What every queue of a device is to its worker, whatever flows through it: events,
+ * visits, an account, a life. Everything here runs on the worker that the queue belongs
+ * to.
  *
  * The dispatchers are blk_queue and net_queue. They own the clock for their queue: they
  * alone tell the meter whose cycles ran (design law 3).
@@ -24,12 +25,12 @@ struct message;
 /* An event channel of a queue. */
 struct channel {
 	struct queue *queue;
-	evtchn_port_t port;	   /* 0: not bound */
-	uint32_t taken;		   /* work found since its last event */
-	uint32_t taken_before;	   /* between that event and the one before it */
-	uint32_t spurious_run;	   /* events in a row that brought nothing */
-	bool event;		   /* came, and its port is still masked */
-	bool muted;		   /* its port stays masked until the tick */
+	evtchn_port_t port;    /* 0: not bound */
+	uint32_t taken;	       /* work found since its last event */
+	uint32_t taken_before; /* between that event and the one before it */
+	uint32_t spurious_run; /* events in a row that brought nothing */
+	bool event;	       /* came, and its port is still masked */
+	bool muted;	       /* its port stays masked until the tick */
 };
 
 /* What an I/O's completion leads back to: the first member of whatever waits for one. */
@@ -47,7 +48,8 @@ enum queue_state {
 
 /* A kind of queue. */
 struct queue_class {
-	/* Map rings, bind ports. 0 or -errno; what it holds then is let go by let_go(). */
+	/* Map rings, bind ports. 0 or -errno; what it holds then is let go by let_go().
+	 */
 	int (*attach)(struct queue *q);
 	/* Give up all that is the guest's, also what a failed attach() left. */
 	void (*let_go)(struct queue *q);
@@ -74,9 +76,9 @@ struct queue {
 	struct account account; /* what it costs beyond its requests */
 	struct visit visit;
 	struct punted punted;
-	uint32_t in_flight; /* requests taken and not settled, I/O not completed */
-	bool starved;	    /* there was no memory for a request */
-	bool runnable;	    /* on the worker's list */
+	uint32_t in_flight;	/* requests taken and not settled, I/O not completed */
+	bool starved;		/* there was no memory for a request */
+	bool runnable;		/* on the worker's list */
 	unsigned int detaching; /* messages to let go that are to be answered */
 	struct queue *next_runnable;
 	struct queue *next; /* of the worker's queues */

@@ -26,9 +26,9 @@
 #include "uring.h"
 #include "worker.h"
 
-#define BATCH	   64
-#define TICK_MS	   1000
-#define MAX_PORTS  (1u << 17) /* of Xen's FIFO event channels */
+#define BATCH	  64
+#define TICK_MS	  1000
+#define MAX_PORTS (1u << 17) /* of Xen's FIFO event channels */
 
 /* What a completion is for: these, or a request. */
 enum cookie { COOKIE_EVENTS = 1, COOKIE_COMMANDS = 2, COOKIE_TICK = 3, COOKIE_LAST = 3 };
@@ -314,8 +314,7 @@ static void hand_to_waiting(struct worker *w, uint64_t cost)
 		w->runnable->account.exact[STAGE_PARSE] += cost;
 	else
 		for (q = w->runnable; q; q = q->next_runnable)
-			q->account.apportioned[STAGE_PARSE] +=
-				take_share(&cost, count--);
+			q->account.apportioned[STAGE_PARSE] += take_share(&cost, count--);
 }
 
 /* ---- what completed ---- */

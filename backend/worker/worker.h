@@ -35,7 +35,7 @@ struct message {
 		MESSAGE_DETACH,
 		MESSAGE_DROP,
 		MESSAGE_STOP,
-		MESSAGE_RESIZE,	     /* and these, to a queue */
+		MESSAGE_RESIZE, /* and these, to a queue */
 		MESSAGE_RATE,
 		MESSAGE_MULTICAST,
 		MESSAGE_HEADROOM,
@@ -67,8 +67,8 @@ struct worker {
 	struct request *free_requests;
 	struct request_chunk *chunks;
 	struct channel **by_port; /* index: event-channel port */
-	size_t ports;		/* its length */
-	struct queue *queues;	/* that are attached */
+	size_t ports;		  /* its length */
+	struct queue *queues;	  /* that are attached */
 	struct queue *runnable, **runnable_end;
 	struct queue *event_queue; /* whose event this turn brought, if any */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */

@@ -7,8 +7,8 @@
  * A request is a chain of dependent multiplications, so its cost is its length times what
  * a link costs. The truth is what a link costs by the kernel's CPU clock of the thread,
  * without the meter or a time stamp: longer chains take turns with the requests, so that
- * the core's speed, interrupts and cold caches are the same for both. Interrupts are in it
- * where the kernel's clock has them (all but CONFIG_IRQ_TIME_ACCOUNTING): against the
+ * the core's speed, interrupts and cold caches are the same for both. Interrupts are in
+ * it where the kernel's clock has them (all but CONFIG_IRQ_TIME_ACCOUNTING): against the
  * median of short undisturbed chains every guest is 1 to 4 % dearer on a virtual machine,
  * all alike, and the CPU clock as much. Nobody can tell whose they are: no error.
  * Argument: milliseconds of CPU for each line-up, 400 by default.
@@ -27,11 +27,11 @@
 #include "../unit/check.h"
 #include "books.h"
 
-#define GUESTS_MAX 4
+#define GUESTS_MAX	4
 #define COMPETITORS_MAX 3
-#define TRIES 3
-#define REFERENCE_LINKS 300000 /* so many that reading the clock costs nothing beside */
-#define REFERENCE_NS 20000000  /* least to be measured */
+#define TRIES		3
+#define REFERENCE_LINKS 300000	 /* so many that reading the clock costs nothing beside */
+#define REFERENCE_NS	20000000 /* least to be measured */
 
 struct guest {
 	double cost_us;
@@ -47,10 +47,8 @@ struct lineup {
 };
 
 static const struct lineup lineups[] = {
-	{ "1 us alone", { 1 } },
-	{ "10 us alone", { 10 } },
-	{ "100 us alone", { 100 } },
-	{ "1, 10, 100 us", { 1, 10, 100 } },
+	{ "1 us alone", { 1 } },	  { "10 us alone", { 10 } },
+	{ "100 us alone", { 100 } },	  { "1, 10, 100 us", { 1, 10, 100 } },
 	{ "8 to 1", { 80, 40, 20, 10 } },
 };
 #define LINEUPS (sizeof(lineups) / sizeof(lineups[0]))
@@ -199,7 +197,9 @@ static bool judge(const struct run *r, const struct lineup *l, unsigned int comp
 		double truth = r->link * g->links * g->requests;
 		double off = percent_off(account_total(&g->account), truth);
 
-		printf("%-14s %u competitors: %5.0f us, %7" PRIu64 " requests: charged %+6.2f %%, time stamps alone %+7.2f %%, books and CPU clock %+5.2f %%\n",
+		printf("%-14s %u competitors: %5.0f us, %7" PRIu64
+		       " requests: charged %+6.2f %%, time stamps alone %+7.2f %%, "
+		       "books and CPU clock %+5.2f %%\n",
 		       l->name, competitors, g->cost_us, g->requests, off,
 		       percent_off(g->naive, truth), agreement);
 		well &= fabs(off) < (g->cost_us < 10 ? 5 : 2);

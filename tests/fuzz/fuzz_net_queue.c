@@ -307,8 +307,8 @@ static void send_all(struct worker *w, enum message_kind kind)
 	unsigned int i;
 
 	for (i = 0; i < QUEUES; i++)
-		worker_send(
-			w, &(struct message){ .kind = kind, .queue = &world.q[i]->base });
+		worker_send(w, &(struct message){ .kind = kind,
+						  .queue = &world.q[i]->base });
 }
 
 static void let_go(struct worker *w, enum message_kind kind)

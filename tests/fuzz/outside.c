@@ -22,34 +22,94 @@ static struct input *in;
 /* ---- names and values ---- */
 
 static const char *const frontend_keys[] = {
-	"state", "protocol", "feature-persistent", "ring-page-order", "num-ring-pages",
-	"multi-queue-num-queues", "event-channel", "ring-ref", "ring-ref0", "ring-ref1",
-	"ring-ref15", "tx-ring-ref", "rx-ring-ref", "event-channel-tx",
-	"event-channel-rx", "request-rx-copy", "feature-rx-notify", "feature-sg",
-	"feature-gso-tcpv4", "feature-gso-tcpv6", "feature-no-csum-offload",
-	"feature-ipv6-csum-offload", "request-multicast-control", "xdp-headroom",
-	"ctrl-ring-ref", "event-channel-ctrl",
+	"state",
+	"protocol",
+	"feature-persistent",
+	"ring-page-order",
+	"num-ring-pages",
+	"multi-queue-num-queues",
+	"event-channel",
+	"ring-ref",
+	"ring-ref0",
+	"ring-ref1",
+	"ring-ref15",
+	"tx-ring-ref",
+	"rx-ring-ref",
+	"event-channel-tx",
+	"event-channel-rx",
+	"request-rx-copy",
+	"feature-rx-notify",
+	"feature-sg",
+	"feature-gso-tcpv4",
+	"feature-gso-tcpv6",
+	"feature-no-csum-offload",
+	"feature-ipv6-csum-offload",
+	"request-multicast-control",
+	"xdp-headroom",
+	"ctrl-ring-ref",
+	"event-channel-ctrl",
 };
 
 static const char *const backend_keys[] = {
-	"state", "online", "params", "physical-device-path", "script", "mode", "cache",
-	"discard-enable", "device-type", "removable", "type", "handle", "mtu",
-	"hotplug-status", "rate", "null-frame", "domain", "frontend",
+	"state",       "online",	 "params", "physical-device-path",
+	"script",      "mode",		 "cache",  "discard-enable",
+	"device-type", "removable",	 "type",   "handle",
+	"mtu",	       "hotplug-status", "rate",   "null-frame",
+	"domain",      "frontend",
 };
 
 /* What is opened is never left to chance. */
 static const char *const targets[] = {
-	"null:64M", "null:512", "null:0", "null:99999999999999999999T", "null:1000",
-	"null:", "/proc/self/fd/200", "/sys/kernel/uevent_seqnum", "/nonexistent/disk",
-	"/", "",
+	"null:64M",
+	"null:512",
+	"null:0",
+	"null:99999999999999999999T",
+	"null:1000",
+	"null:",
+	"/proc/self/fd/200",
+	"/sys/kernel/uevent_seqnum",
+	"/nonexistent/disk",
+	"/",
+	"",
 };
 
 static const char *const values[] = {
-	"1", "0", "2", "3", "4", "5", "6", "7", "8", "9", "16", "99", "-1", "", " 1",
-	"0x10", "65535", "4294967295", "4294967296", "18446744073709551616",
-	"x86_32-abi", "x86_64-abi", "w", "r", "w!", "connected", "none", "writeback",
-	"cdrom", "null", "10000,50000", "1,0", "%s%n", "/local/domain/1/device/vbd/0",
-	"/local/domain/2/device/vif/1", "/local/domain/0/backend/vbd/1/0",
+	"1",
+	"0",
+	"2",
+	"3",
+	"4",
+	"5",
+	"6",
+	"7",
+	"8",
+	"9",
+	"16",
+	"99",
+	"-1",
+	"",
+	" 1",
+	"0x10",
+	"65535",
+	"4294967295",
+	"4294967296",
+	"18446744073709551616",
+	"x86_32-abi",
+	"x86_64-abi",
+	"w",
+	"r",
+	"w!",
+	"connected",
+	"none",
+	"writeback",
+	"cdrom",
+	"null",
+	"10000,50000",
+	"1,0",
+	"%s%n",
+	"/local/domain/1/device/vbd/0",
+	"/local/domain/2/device/vif/1",
+	"/local/domain/0/backend/vbd/1/0",
 };
 
 #define PICK(list) list[input_8(in) % (sizeof(list) / sizeof(list[0]))]
@@ -157,7 +217,8 @@ static void share_all(const struct place *p, unsigned int queues, unsigned int p
 
 static void guest_connects(const struct place *p)
 {
-	static const unsigned int pages[] = { 1, 2, LIMIT_RING_PAGES, 2 * LIMIT_RING_PAGES };
+	static const unsigned int pages[] = { 1, 2, LIMIT_RING_PAGES,
+					      2 * LIMIT_RING_PAGES };
 	uint8_t how = input_8(in);
 	char dir[128];
 
@@ -246,9 +307,16 @@ static void toolstack_writes(const struct place *p)
 static void toolstack_strays(const struct place *p)
 {
 	static const char *const strays[] = {
-		"backend", "backend/vbd", "backend/vbd/1", "backend/vbd/x/0",
-		"backend/vbd/-1/0", "backend/vbd/01/0", "backend/vif/1/0/0/0",
-		"backend/vif/1/0x", "backend/vif/99999999999/0", "backend/qdisk/1/0",
+		"backend",
+		"backend/vbd",
+		"backend/vbd/1",
+		"backend/vbd/x/0",
+		"backend/vbd/-1/0",
+		"backend/vbd/01/0",
+		"backend/vif/1/0/0/0",
+		"backend/vif/1/0x",
+		"backend/vif/99999999999/0",
+		"backend/qdisk/1/0",
 		"backend/long-kind/1/0",
 	};
 

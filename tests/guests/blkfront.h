@@ -24,7 +24,8 @@
 /* Eight indirect pages of 512 segments (blkif.h, BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST).
  */
 #define BLKFRONT_MAX_SEGMENTS 4096u
-#define BLKFRONT_NR_OPS	      6u /* BLKIF_OP_READ .. BLKIF_OP_DISCARD index the counters */
+/* BLKIF_OP_READ .. BLKIF_OP_DISCARD index the counters */
+#define BLKFRONT_NR_OPS 6u
 
 struct blkfront;
 struct blkfront_queue;

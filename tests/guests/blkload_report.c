@@ -280,13 +280,14 @@ static void print_json(const struct blkload_options *options,
 	json_object_set_new(object, "seconds", json_real(totals->seconds));
 	json_object_set_new(object, "iops", json_real(totals->iops));
 	json_object_set_new(object, "mb_per_s", json_real(totals->mb_per_s));
-	json_object_set_new(
-		object, "latency_ns",
-		json_pack("{s:I, s:I, s:I, s:I}", "p50",
-			  (json_int_t)histogram_percentile(histogram, 50), "p95",
-			  (json_int_t)histogram_percentile(histogram, 95), "p99",
-			  (json_int_t)histogram_percentile(histogram, 99), "max",
-			  (json_int_t)histogram->max));
+	json_object_set_new(object, "latency_ns",
+			    json_pack("{s:I, s:I, s:I, s:I}", "p50",
+				      (json_int_t)histogram_percentile(histogram, 50),
+				      "p95",
+				      (json_int_t)histogram_percentile(histogram, 95),
+				      "p99",
+				      (json_int_t)histogram_percentile(histogram, 99),
+				      "max", (json_int_t)histogram->max));
 	json_object_set_new(object, "verify",
 			    json_pack("{s:I, s:I, s:I}", "good",
 				      (json_int_t)counts->verify_good, "unknown",

@@ -17,9 +17,10 @@
 #include <xenstore.h>
 #include <xen/io/xenbus.h>
 
-#define FRONT_PAGE_SIZE	 4096u
-#define FRONT_MAX_SHARED 4160u /* pages of one page_share(): the largest block request   \
-				*/
+#define FRONT_PAGE_SIZE 4096u
+#define FRONT_MAX_SHARED                                                                 \
+	4160u /* pages of one page_share(): the largest block request                    \
+	       */
 #define FRONT_POISON	 0xdb
 #define POOL_CHUNK_PAGES 32u
 

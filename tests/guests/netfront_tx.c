@@ -431,10 +431,10 @@ static int take_slot(struct netfront_queue *queue,
 	queue->tx_free[queue->nr_tx_free++] = (uint8_t)nr;
 	if (--frame->slots_left)
 		return 0;
-	return frame_done(
-		queue,
-		&(struct tx_frame){ .status = frame->status, .cookie = frame->cookie },
-		ops, arg);
+	return frame_done(queue,
+			  &(struct tx_frame){ .status = frame->status,
+					      .cookie = frame->cookie },
+			  ops, arg);
 }
 
 /* Nothing is in flight any more, so every extra must have had its answer. */

@@ -206,14 +206,15 @@ static void sum_streams(const struct streams *streams, struct stream_totals *ret
 static json_t *report_checks(const struct check_counts *checks,
 			     const struct stream_totals *streams)
 {
-	return OBJECT(
-		{ "good", checks->good }, { "bad", checks->bad },
-		{ "foreign", checks->foreign }, { "lost", streams->lost },
-		{ "late", streams->late }, { "csum_good", checks->csum_good },
-		{ "csum_bad", checks->csum_bad }, { "csum_none", checks->csum_none },
-		{ "hash_good", checks->hash_good }, { "hash_bad", checks->hash_bad },
-		{ "hash_absent", checks->hash_absent },
-		{ "hash_queue_bad", checks->hash_queue_bad });
+	return OBJECT({ "good", checks->good }, { "bad", checks->bad },
+		      { "foreign", checks->foreign }, { "lost", streams->lost },
+		      { "late", streams->late }, { "csum_good", checks->csum_good },
+		      { "csum_bad", checks->csum_bad },
+		      { "csum_none", checks->csum_none },
+		      { "hash_good", checks->hash_good },
+		      { "hash_bad", checks->hash_bad },
+		      { "hash_absent", checks->hash_absent },
+		      { "hash_queue_bad", checks->hash_queue_bad });
 }
 
 static json_t *report_tap(const struct tap_counts *tap)

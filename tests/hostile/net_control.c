@@ -146,9 +146,9 @@ int main(void)
 	void *page;
 	int64_t got;
 
-	net_guest_connect(
-		(struct netfront_config){ .queues = 2, .features = NETFRONT_CONTROL },
-		&guest);
+	net_guest_connect((struct netfront_config){ .queues = 2,
+						    .features = NETFRONT_CONTROL },
+			  &guest);
 	got = netfront_raw_page(guest.queue, false, &page);
 	CHECK(got >= 0);
 	ref = got;

@@ -165,9 +165,9 @@ int main(int argc, char **argv)
 	struct netif_rx_response first;
 	unsigned int bad;
 
-	net_guest_connect(
-		(struct netfront_config){ .rx_slots = argc > 2 ? CHAIN_SLOTS : 1 },
-		&guest);
+	net_guest_connect((struct netfront_config){ .rx_slots =
+							    argc > 2 ? CHAIN_SLOTS : 1 },
+			  &guest);
 	netfront_set_rx_slots(guest.queue, 0);
 	for (int slots = argc > 2 ? CHAIN_SLOTS : 1; slots; slots--)
 		CHECK(netfront_raw_response(guest.queue, NETFRONT_RING_RX, 10000,

@@ -182,8 +182,8 @@ static void read_only(void)
 int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "rw";
-	struct blkfront *front = hostile_connect(
-		(struct blkfront_config){ .protocol = argc > 2 ? argv[2] : NULL });
+	struct blkfront *front = hostile_connect((struct blkfront_config){
+		.protocol = argc > 2 ? argv[2] : NULL });
 	void *page;
 
 	queue = blkfront_queue(front, 0);

@@ -15,7 +15,9 @@
 
 #include "simxl.h"
 
-#define DIR_MAX	      (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/xenstored.99999"))
+/* Room for the path of its socket: a name as long as this one. */
+#define STORE_NAME    "/xenstored.99999"
+#define DIR_MAX	      (sizeof((struct sockaddr_un){ 0 }.sun_path) - sizeof(STORE_NAME))
 #define STOP_TRIES    5000
 #define STOP_PAUSE_US 1000
 

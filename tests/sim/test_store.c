@@ -189,9 +189,9 @@ static void test_permissions(void)
 	CHECK(xs_set_permissions(guest, XBT_NULL, "data/s", perms, 2));
 	CHECK(is(other, XBT_NULL, "/local/domain/1/data/s", "mine"));
 	CHECK_ERRNO(!put(other, XBT_NULL, "/local/domain/1/data/s", "x"), EACCES);
-	CHECK_ERRNO(
-		!xs_set_permissions(other, XBT_NULL, "/local/domain/1/data/s", perms, 2),
-		EACCES);
+	CHECK_ERRNO(!xs_set_permissions(other, XBT_NULL, "/local/domain/1/data/s", perms,
+					2),
+		    EACCES);
 	perms[0].id = 2;
 	CHECK_ERRNO(!xs_set_permissions(guest, XBT_NULL, "data/s", perms, 2), EPERM);
 	CHECK_ERRNO(!xs_introduce_domain(guest, 8, 0, 1), EACCES);

@@ -105,8 +105,9 @@ static void fill(struct table *t)
 	m.not_running = 500;
 	m.idle = 1000000;
 	m.last = m.start + m.settled + m.overhead + m.unattributed + m.idle;
-	figures.cpu_ns = clock_cycles_to_ns(
-		m.settled + m.overhead + m.unattributed - m.not_running, KHZ);
+	figures.cpu_ns = clock_cycles_to_ns(m.settled + m.overhead + m.unattributed -
+						    m.not_running,
+					    KHZ);
 	table_worker(t, 0)->tid = getpid();
 	table_worker(t, 0)->cpu_exact = 1;
 	worker_row_publish(table_worker(t, 0), &m, &figures);

@@ -2,7 +2,6 @@
 /* The multicast filter: netif.h's feature-multicast-control, at most 64 addresses. */
 #include "check.h"
 
-
 #include "multicast.h"
 
 static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };

@@ -166,8 +166,7 @@ static void test_sums(void)
 	CHECK_NEAR(all.exact, 0.0207);
 	CHECK_NEAR(study_cpu(&study), 0.0234);
 	CHECK_NEAR(study_length(&study), 0.4);
-	CHECK_NEAR(study_misplaced(&study, METHOD_PAGES),
-		   100 * 0.02 / 0.0209);
+	CHECK_NEAR(study_misplaced(&study, METHOD_PAGES), 100 * 0.02 / 0.0209);
 	study_sum(&study, FIRST, 1, 2, &some);
 	CHECK_NEAR(some.charged, 0.004);
 	study_sum(&study, THIRD, 0, 2, &some);

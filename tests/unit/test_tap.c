@@ -367,7 +367,8 @@ static void from_guest(int queue, int host, const struct offload_marks *marks,
 	struct virtio_net_hdr h;
 	struct frame got;
 
-	CHECK_EQ(offload_transmit(marks, f->bytes, f->length, f->length, &h), OFFLOAD_VALID);
+	CHECK_EQ(offload_transmit(marks, f->bytes, f->length, f->length, &h),
+		 OFFLOAD_VALID);
 	put(queue, &h, f);
 	get(host, seen, &got);
 	same_bytes(&got, f);

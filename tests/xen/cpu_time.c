@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPU time of dom0, of all domains together, and of those asked for, as the hypervisor has
- * counted it, in ns. In counted mode that is instructions.
+ * CPU time of dom0, of all domains together, and of those asked for, as the hypervisor
+ * has counted it, in ns. In counted mode that is instructions.
  *
  *   cpu_time [DOMID...]
  */

@@ -67,7 +67,8 @@ static int run(int fd, struct iocb *io, unsigned int depth, unsigned long count,
 
 			if (event[i].res != (long long)again->aio_nbytes)
 				return fail("an I/O failed");
-			if (started < count && started++ && submit(context, again, blocks))
+			if (started < count && started++ &&
+			    submit(context, again, blocks))
 				return fail("io_submit");
 		}
 	}
@@ -83,7 +84,9 @@ int main(int argc, char **argv)
 	char *memory;
 
 	if (argc != 6)
-		return fprintf(stderr, "usage: load DEVICE read|write BYTES DEPTH COUNT\n"), 2;
+		return fprintf(stderr,
+			       "usage: load DEVICE read|write BYTES DEPTH COUNT\n"),
+		       2;
 	writes = !strcmp(argv[2], "write");
 	bytes = strtoul(argv[3], NULL, 10);
 	depth = strtoul(argv[4], NULL, 10);
