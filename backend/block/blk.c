@@ -54,20 +54,20 @@ static uint8_t make_plan(const struct blk_request *b)
 	return 0;
 }
 
-static enum step begin(struct blk_queue *q, struct request *req)
+static enum step plan(struct request *req)
 {
 	req->plan = make_plan(&req->blk);
 	if (req->blk.op != BLK_DISCARD)
 		req->bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE;
-	return blk_queue_first_step(q, req);
+	return STEP_START;
 }
 
 enum step blk_decode(struct blk_queue *q, struct request *req)
 {
 	switch (blkif_decode(q->config.abi, q->raw_slot, &q->config.limits,
-			     q->base.worker->raw_indirect, &req->blk)) {
+			     q->raw_indirect, &req->blk)) {
 	case BLK_VALID:
-		return begin(q, req);
+		return plan(req);
 	case BLK_FETCH_SEGMENTS:
 		return STEP_SEGMENTS;
 	case BLK_REFUSED:
@@ -80,6 +80,7 @@ enum step blk_decode(struct blk_queue *q, struct request *req)
 
 enum step blk_segments(struct blk_queue *q, struct request *req)
 {
+	struct blkif_request_segment raw_segments[BLK_MAX_INDIRECT_SEGMENTS];
 	struct grant_span page[BLK_MAX_INDIRECT_PAGES];
 	unsigned int left = req->blk.nr_segments, i;
 	int err;
@@ -88,19 +89,18 @@ enum step blk_segments(struct blk_queue *q, struct request *req)
 		unsigned int here =
 			left < BLK_SEGMENTS_PER_PAGE ? left : BLK_SEGMENTS_PER_PAGE;
 
-		page[i].gref = q->base.worker->raw_indirect[i];
+		page[i].gref = q->raw_indirect[i];
 		page[i].offset = 0;
 		page[i].length = here * sizeof(struct blkif_request_segment);
 		left -= here;
 	}
-	err = grants_read(q->grants, page, i, q->base.worker->raw_segments,
-			  q->base.worker->now_ms, &req->pages);
+	err = grants_read(q->grants, page, i, raw_segments, q->base.worker->now_ms,
+			  &req->pages);
 	if (err)
 		return err > 0 ? refuse(req, BLKIF_RSP_ERROR) : fail(req);
-	if (blkif_decode_segments(q->base.worker->raw_segments, &q->config.limits,
-				  &req->blk))
+	if (blkif_decode_segments(raw_segments, &q->config.limits, &req->blk))
 		return refuse(req, BLKIF_RSP_ERROR);
-	return begin(q, req);
+	return plan(req);
 }
 
 static bool get_buffer(struct blk_queue *q, struct request *req)

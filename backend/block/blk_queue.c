@@ -28,7 +28,70 @@ static const struct {
 	[STEP_RESPOND] = { blk_respond, STAGE_RESPOND },
 };
 _Static_assert(offsetof(struct request, waiter) == 0, "a completion leads back to it");
-_Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_HELD, "every step that runs");
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_START, "every step that runs");
+
+/* ---- requests ---- */
+
+static bool add_chunk(struct blk_queue *q)
+{
+	struct request_chunk *chunk = calloc(1, sizeof(*chunk));
+	int i;
+
+	if (!chunk)
+		return false;
+	chunk->next = q->chunks;
+	q->chunks = chunk;
+	for (i = REQUEST_CHUNK - 1; i >= 0; i--) {
+		chunk->request[i].next = q->free_requests;
+		q->free_requests = &chunk->request[i];
+	}
+	return true;
+}
+
+/* A request, all but its segments zeroed; NULL without memory. */
+static struct request *get_request(struct blk_queue *q)
+{
+	struct request *req;
+
+	if (!q->free_requests && !add_chunk(q))
+		return NULL;
+	req = q->free_requests;
+	q->free_requests = req->next;
+	memset(req, 0, offsetof(struct request, blk));
+	return req;
+}
+
+static void put_request(struct blk_queue *q, struct request *req)
+{
+	req->waiter.queue = NULL;
+	req->next = q->free_requests;
+	q->free_requests = req;
+}
+
+static void free_requests(struct blk_queue *q)
+{
+	struct request_chunk *chunk;
+
+	q->free_requests = NULL;
+	while ((chunk = q->chunks)) {
+		q->chunks = chunk->next;
+		free(chunk);
+	}
+}
+
+static uint64_t owes(const struct queue *base)
+{
+	const struct blk_queue *q = (const struct blk_queue *)base;
+	const struct request_chunk *chunk;
+	uint64_t sum = 0;
+	int i;
+
+	for (chunk = q->chunks; chunk; chunk = chunk->next)
+		for (i = 0; i < REQUEST_CHUNK; i++)
+			if (chunk->request[i].waiter.queue)
+				sum += account_total(&chunk->request[i].bill);
+	return sum;
+}
 
 /* ---- attach ---- */
 
@@ -99,15 +162,45 @@ static void settle_request(struct blk_queue *q, struct request *req)
 	q->bytes_in_flight -= buffers_size(req->bytes);
 	if (req->blk.op == BLK_BARRIER && !req->refused)
 		q->barrier = false;
-	worker_put_request(w, req);
+	put_request(q, req);
+}
+
+static bool may_start(const struct blk_queue *q, const struct request *req)
+{
+	if (req->blk.op == BLK_BARRIER && q->base.in_flight > 1)
+		return false;
+	/* A request alone may always go, or the limit could stop it for ever. */
+	return q->bytes_in_flight == 0 ||
+	       q->bytes_in_flight + buffers_size(req->bytes) <= q->config.bytes;
+}
+
+static enum step start(struct blk_queue *q, struct request *req)
+{
+	bool takes_data = req->bytes && req->blk.op != BLK_READ;
+
+	q->bytes_in_flight += buffers_size(req->bytes);
+	q->bytes_this_visit += req->bytes;
+	if (req->blk.op == BLK_BARRIER)
+		q->barrier = true;
+	return takes_data ? STEP_TAKE : STEP_SUBMIT;
+}
+
+static enum step start_or_hold(struct blk_queue *q, struct request *req)
+{
+	if (may_start(q, req))
+		return start(q, req);
+	q->held = req;
+	return STEP_HELD;
 }
 
 static void run(struct blk_queue *q, struct request *req)
 {
-	while (req->step < STEP_HELD) {
+	while (req->step < STEP_START) {
 		enum stage stage = steps[req->step].stage;
 
 		req->step = steps[req->step].run(q, req);
+		if (req->step == STEP_START)
+			req->step = start_or_hold(q, req);
 		worker_claim(q->base.worker, &req->bill.exact[stage]);
 	}
 	if (req->step == STEP_DONE)
@@ -137,34 +230,6 @@ static void run_again(struct blk_queue *q)
 	}
 }
 
-static bool may_start(const struct blk_queue *q, const struct request *req)
-{
-	if (req->blk.op == BLK_BARRIER && q->base.in_flight > 1)
-		return false;
-	/* A request alone may always go, or the limit could stop it for ever. */
-	return q->bytes_in_flight == 0 ||
-	       q->bytes_in_flight + buffers_size(req->bytes) <= q->config.bytes;
-}
-
-static enum step start(struct blk_queue *q, struct request *req)
-{
-	bool takes_data = req->bytes && req->blk.op != BLK_READ;
-
-	q->bytes_in_flight += buffers_size(req->bytes);
-	q->bytes_this_visit += req->bytes;
-	if (req->blk.op == BLK_BARRIER)
-		q->barrier = true;
-	return takes_data ? STEP_TAKE : STEP_SUBMIT;
-}
-
-enum step blk_queue_first_step(struct blk_queue *q, struct request *req)
-{
-	if (may_start(q, req))
-		return start(q, req);
-	q->held = req;
-	return STEP_HELD;
-}
-
 static void release_held(struct blk_queue *q)
 {
 	struct request *req = q->held;
@@ -186,7 +251,7 @@ static bool takes_requests(const struct blk_queue *q)
 /* Take the next request off the ring, if there is one and there is memory for it. */
 static struct request *take_request(struct blk_queue *q)
 {
-	struct request *req = worker_get_request(q->base.worker);
+	struct request *req = get_request(q);
 	enum ring_status status = RING_EMPTY;
 
 	if (req)
@@ -201,7 +266,7 @@ static struct request *take_request(struct blk_queue *q)
 	if (status == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
 	if (req)
-		worker_put_request(q->base.worker, req);
+		put_request(q, req);
 	else
 		q->base.starved = true; /* tried again at the next tick */
 	return NULL;
@@ -296,16 +361,25 @@ static void complete(struct waiter *waiter, int32_t result)
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
+/* Memory and mappings that it could do without. */
+static bool has_upkeep(const struct blk_queue *q)
+{
+	return (q->chunks && !q->base.in_flight) || (q->grants && grants_held(q->grants));
+}
+
 static void tick(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
 	queue_hear_again(base, &q->channel);
-	if (!q->grants || !grants_held(q->grants))
+	if (!has_upkeep(q))
 		return;
 	/* What ran until here was looking for queues like this one. */
 	worker_claim_overhead(base->worker);
-	grants_trim(q->grants, base->worker->now_ms);
+	if (!base->in_flight)
+		free_requests(q);
+	if (q->grants)
+		grants_trim(q->grants, base->worker->now_ms);
 	queue_charge(base, STAGE_GRANT);
 	worker_make_runnable(base->worker, base);
 }
@@ -340,6 +414,7 @@ static const struct queue_class blk_queue_class = {
 	.tick = tick,
 	.message = message,
 	.drain = drain,
+	.owes = owes,
 };
 
 struct blk_queue *blk_queue_new(void)
@@ -349,4 +424,10 @@ struct blk_queue *blk_queue_new(void)
 	if (q)
 		q->base.class = &blk_queue_class;
 	return q;
+}
+
+void blk_queue_free(struct blk_queue *q)
+{
+	free_requests(q);
+	free(q);
 }

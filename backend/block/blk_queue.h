@@ -18,7 +18,8 @@
 
 struct blk_queue;
 
-/* Where a request stands. Steps before STEP_HELD run at once, in this order or by leaps.
+/*
+ * Where a request stands. Steps before STEP_START run at once, in this order or by leaps.
  */
 enum step {
 	STEP_DECODE,
@@ -28,6 +29,7 @@ enum step {
 	STEP_COMPLETE, /* the disk has answered */
 	STEP_GIVE,     /* data to the guest */
 	STEP_RESPOND,
+	STEP_START, /* it is valid: the dispatcher lets it start, or holds it */
 	STEP_HELD,  /* waits for room, or for the requests before a barrier */
 	STEP_WAIT,  /* waits for the disk */
 	STEP_AGAIN, /* goes to the disk once more, in the queue's next visit */
@@ -35,7 +37,7 @@ enum step {
 };
 
 struct request {
-	struct waiter waiter; /* pays with `bill` */
+	struct waiter waiter; /* pays with `bill`; no queue while it is free */
 	struct account bill;
 	struct request *next; /* free list, `again`, or the visit's submissions */
 	uint64_t taken;	      /* clock when it left the ring, */
@@ -54,6 +56,14 @@ struct request {
 	void *buffer;
 	struct grant_pages pages;
 	struct blk_request blk;
+};
+
+/* Requests come in chunks of so many. */
+#define REQUEST_CHUNK 16
+
+struct request_chunk {
+	struct request_chunk *next;
+	struct request request[REQUEST_CHUNK];
 };
 
 /* All that a queue is made of; filled in by the control thread. */
@@ -82,16 +92,25 @@ struct blk_queue {
 	struct request *again;	   /* to be submitted once more */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
+	struct request *free_requests;
+	struct request_chunk *chunks; /* of all requests */
+	/* Of the request at work; what is in them is not checked yet. */
 	uint8_t raw_slot[BLK_MAX_SLOT_SIZE];
+	uint32_t raw_indirect[BLK_MAX_INDIRECT_PAGES];
 };
 
 /**
  * blk_queue_new() - a queue, with its config to be filled in
  *
- * Return: to be freed with free() when it is detached or was never attached; NULL without
- * memory.
+ * Return: the queue, or NULL without memory.
  */
 struct blk_queue *blk_queue_new(void);
+
+/**
+ * blk_queue_free() - free a queue that is detached, or was never attached
+ * @q: the queue
+ */
+void blk_queue_free(struct blk_queue *q);
 
 /**
  * blk_queue_of() - the block queue that a queue of class vbd is
@@ -100,14 +119,5 @@ static inline struct blk_queue *blk_queue_of(const struct queue *q)
 {
 	return (struct blk_queue *)q;
 }
-
-/**
- * blk_queue_first_step() - where a decoded request goes on
- * @q: its queue
- * @req: the request, decoded and valid, `bytes` filled in
- *
- * Return: STEP_TAKE or STEP_SUBMIT, or STEP_HELD if it has to wait.
- */
-enum step blk_queue_first_step(struct blk_queue *q, struct request *req);
 
 #endif

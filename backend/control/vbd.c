@@ -251,7 +251,7 @@ static int make_queue(struct control *c, struct device *d, unsigned int index,
 	q->config.ring_pages = v->ring_pages;
 	err = read_queue(c, d, index, dir, &q->config);
 	if (err) {
-		free(q);
+		blk_queue_free(q);
 		return err;
 	}
 	q->config.abi = v->abi;
@@ -269,7 +269,7 @@ static void free_queue(struct device *d, struct queue *base)
 
 	guest_return_persistent(d->guest, q->config.persistent);
 	d->guest->bytes_left += q->config.bytes;
-	free(q);
+	blk_queue_free(q);
 }
 
 static uint32_t info_flags(struct control *c, struct vbd *v)

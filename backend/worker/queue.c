@@ -23,7 +23,7 @@ void queue_settle(struct queue *q)
 
 uint64_t queue_owes(const struct queue *q)
 {
-	return account_total(&q->account) + (q->class->owes ? q->class->owes(q) : 0);
+	return account_total(&q->account) + q->class->owes(q);
 }
 
 /* ---- attach ---- */

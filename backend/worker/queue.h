@@ -61,7 +61,7 @@ struct queue_class {
 	void (*message)(struct queue *q, const struct message *m);
 	/* It takes no more requests from now on. */
 	void (*drain)(struct queue *q);
-	/* Cycles that it owes beside its requests' bills and q->account. */
+	/* Cycles of open bills: of its requests, and what else is not in q->account. */
 	uint64_t (*owes)(const struct queue *q);
 };
 
@@ -122,7 +122,7 @@ void queue_event(struct channel *ch);
 void queue_tick(struct queue *q);
 
 /**
- * queue_owes() - cycles charged to it, beside its requests' bills, and not yet settled
+ * queue_owes() - cycles charged to it and its requests, and not yet settled
  */
 uint64_t queue_owes(const struct queue *q);
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <xentoollog.h>
 
+#include "guest_limits.h"
 #include "log.h"
 #include "sandbox.h"
 #include "uring.h"
@@ -51,43 +52,6 @@ static struct xentoollog_logger silent = {
 	.vmessage = swallow_message,
 	.destroy = swallow_destroy,
 };
-
-/* ---- requests ---- */
-
-static bool add_chunk(struct worker *w)
-{
-	struct request_chunk *chunk = calloc(1, sizeof(*chunk));
-	int i;
-
-	if (!chunk)
-		return false;
-	chunk->next = w->chunks;
-	w->chunks = chunk;
-	for (i = REQUEST_CHUNK - 1; i >= 0; i--) {
-		chunk->request[i].next = w->free_requests;
-		w->free_requests = &chunk->request[i];
-	}
-	return true;
-}
-
-struct request *worker_get_request(struct worker *w)
-{
-	struct request *req;
-
-	if (!w->free_requests && !add_chunk(w))
-		return NULL;
-	req = w->free_requests;
-	w->free_requests = req->next;
-	memset(req, 0, offsetof(struct request, blk));
-	return req;
-}
-
-void worker_put_request(struct worker *w, struct request *req)
-{
-	req->waiter.queue = NULL;
-	req->next = w->free_requests;
-	w->free_requests = req;
-}
 
 /* ---- queues ---- */
 
@@ -430,17 +394,10 @@ static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
 
 static uint64_t open_bills(const struct worker *w)
 {
-	const struct request_chunk *chunk;
 	const struct queue *q;
 	uint64_t sum = 0;
-	int i;
 
-	for (chunk = w->chunks; chunk; chunk = chunk->next)
-		for (i = 0; i < REQUEST_CHUNK; i++)
-			if (chunk->request[i].waiter.queue)
-				sum += account_total(&chunk->request[i].bill);
-	/* At the end of a turn only queues that wait for the next may owe something. */
-	for (q = w->runnable; q; q = q->next_runnable)
+	for (q = w->queues; q; q = q->next)
 		sum += queue_owes(q);
 	return sum;
 }
@@ -567,18 +524,12 @@ static int open_devices(struct worker *w)
 
 static void close_all(struct worker *w)
 {
-	struct request_chunk *chunk;
-
 	if (w->gnttab)
 		xengnttab_close(w->gnttab);
 	if (w->evtchn)
 		xenevtchn_close(w->evtchn);
 	if (w->ring_open)
 		io_uring_queue_exit(&w->uring);
-	while ((chunk = w->chunks)) {
-		w->chunks = chunk->next;
-		free(chunk);
-	}
 	buffers_close(&w->buffers);
 	free(w->by_port);
 }

@@ -12,21 +12,12 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
-#include "blk_queue.h"
 #include "books.h"
 #include "buffers.h"
 #include "grants.h"
 #include "queue.h"
 #include "table.h"
 #include "trace.h"
-
-/* Requests come in chunks of so many. */
-#define REQUEST_CHUNK 64
-
-struct request_chunk {
-	struct request_chunk *next;
-	struct request request[REQUEST_CHUNK];
-};
 
 /* A message through a pipe, written and read as a whole (pipe(7), PIPE_BUF). */
 struct message {
@@ -64,8 +55,6 @@ struct worker {
 	struct trace_ring trace;
 	uint64_t now_ms; /* monotonic, of this turn */
 	struct buffers buffers;
-	struct request *free_requests;
-	struct request_chunk *chunks;
 	struct channel **by_port; /* index: event-channel port */
 	size_t ports;		  /* its length */
 	struct queue *queues;	  /* that are attached */
@@ -76,9 +65,6 @@ struct worker {
 	bool ring_open;
 	bool audit_due;
 	bool stopping;
-	uint32_t raw_indirect[BLK_MAX_INDIRECT_PAGES];
-	uint8_t raw_segments[BLK_MAX_INDIRECT_SEGMENTS *
-			     sizeof(struct blkif_request_segment)];
 
 	/* Set up by the control thread. */
 	unsigned int index;
@@ -209,18 +195,6 @@ void worker_add_queue(struct worker *w, struct queue *q);
  * worker_make_runnable() - the queue wants a visit in this turn, or the next
  */
 void worker_make_runnable(struct worker *w, struct queue *q);
-
-/**
- * worker_get_request() - a request, all but its segments zeroed
- *
- * Return: NULL without memory.
- */
-struct request *worker_get_request(struct worker *w);
-
-/**
- * worker_put_request() - give it back
- */
-void worker_put_request(struct worker *w, struct request *req);
 
 /**
  * worker_report() - tell the control thread something of a queue

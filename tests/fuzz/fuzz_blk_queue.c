@@ -476,6 +476,16 @@ static void check_row(const struct row *row)
 	MUST(row->counter[ROW_rings_broken] == world.broken);
 }
 
+static void check_requests(void)
+{
+	const struct request_chunk *chunk;
+	unsigned int i;
+
+	for (chunk = world.q->chunks; chunk; chunk = chunk->next)
+		for (i = 0; i < REQUEST_CHUNK; i++)
+			MUST(!chunk->request[i].waiter.queue);
+}
+
 /* Its requests are there already when it attaches. */
 static void begin(void)
 {
@@ -500,7 +510,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	machine_run(&target);
 	take_answers();
 	check_row(world.q->base.row);
+	check_requests();
 	table_retire_row(world.q->base.row);
-	free(world.q);
+	blk_queue_free(world.q);
 	return 0;
 }

@@ -709,7 +709,6 @@ void machine_reset(void)
 
 static void check_nothing_held(const struct worker *w)
 {
-	struct request_chunk *chunk;
 	unsigned int i;
 
 	for (i = 0; i < MACHINE_PAGES; i++)
@@ -719,9 +718,6 @@ static void check_nothing_held(const struct worker *w)
 	MUST(!machine.ios);
 	MUST(!w->queues);
 	MUST(!w->buffers.in_use);
-	for (chunk = w->chunks; chunk; chunk = chunk->next)
-		for (i = 0; i < REQUEST_CHUNK; i++)
-			MUST(!chunk->request[i].waiter.queue);
 }
 
 static void check_books(const struct worker_row *wr)

@@ -260,6 +260,11 @@ struct blk_queue *blk_queue_new(void)
 	return calloc(1, sizeof(struct blk_queue));
 }
 
+void blk_queue_free(struct blk_queue *q)
+{
+	free(q);
+}
+
 struct net_queue *net_queue_new(void)
 {
 	served.net_queues++;
