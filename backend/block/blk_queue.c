@@ -387,7 +387,7 @@ static void tick(struct queue *base)
 static void message(struct queue *base, const struct message *m)
 {
 	if (m->kind == MESSAGE_RESIZE)
-		blk_queue_of(base)->config.limits.sectors = m->value;
+		blk_queue_of(base)->config.limits.sectors = m->resize;
 }
 
 /* ---- detach ---- */

@@ -609,9 +609,9 @@ static void heed(struct control *c, struct device *d, const struct message *m)
 		d->class->report(c, d, m);
 		return;
 	}
-	if (m->kind == MESSAGE_ATTACHED && m->result)
+	if (m->kind == MESSAGE_ATTACHED && m->attached)
 		d->attach_failed = true;
-	d->pending -= m->kind == MESSAGE_DETACHED ? m->result : 1;
+	d->pending -= m->kind == MESSAGE_DETACHED ? m->detached : 1;
 	if (d->pending)
 		return;
 	if (d->phase == PHASE_ATTACHING)

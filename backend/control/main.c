@@ -198,7 +198,7 @@ static int await_start(struct daemon *d)
 
 	if (read(d->report_pipe[0], &m, sizeof(m)) != sizeof(m))
 		return EXIT_FAILED;
-	switch ((enum worker_trouble)m.result) {
+	switch (m.started) {
 	case WORKER_WELL:
 		return EXIT_CLEAN;
 	case WORKER_NO_URING:

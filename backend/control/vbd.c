@@ -323,7 +323,7 @@ static void tick(struct control *c, struct device *d)
 	v->disk->size = size;
 	device_tell(c, d,
 		    &(struct message){ .kind = MESSAGE_RESIZE,
-				       .value = size / BLK_SECTOR_SIZE });
+				       .resize = size / BLK_SECTOR_SIZE });
 	/* The same state once more is how a frontend learns of it (blkfront.c). */
 	xenbus_add(&keys, "sectors", size / BLK_SECTOR_SIZE);
 	device_publish(c, d, &keys, XenbusStateConnected);

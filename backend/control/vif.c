@@ -327,8 +327,7 @@ static void follow_rate(struct control *c, struct device *d)
 	v->rate = now;
 	device_tell_one(c, d, 0,
 			&(struct message){ .kind = MESSAGE_RATE,
-					   .value = now.bytes,
-					   .other = now.usec });
+					   .rate = { now.bytes, now.usec } });
 }
 
 static void follow_multicast(struct control *c, struct device *d)
@@ -340,7 +339,7 @@ static void follow_multicast(struct control *c, struct device *d)
 		return;
 	v->multicast = now;
 	device_tell_one(c, d, 0,
-			&(struct message){ .kind = MESSAGE_MULTICAST, .value = now });
+			&(struct message){ .kind = MESSAGE_MULTICAST, .multicast = now });
 }
 
 /* A frontend that loads an XDP program asks for headroom by Reconfiguring (netif.h). */
@@ -352,7 +351,7 @@ static void follow_headroom(struct control *c, struct device *d)
 	if (frontend == XenbusStateReconfiguring && own == XenbusStateConnected) {
 		device_tell_one(c, d, 0,
 				&(struct message){ .kind = MESSAGE_HEADROOM,
-						   .value = read_headroom(c, d) });
+						   .headroom = read_headroom(c, d) });
 		device_publish(c, d, NULL, XenbusStateReconfigured);
 	}
 	if (frontend == XenbusStateConnected && own == XenbusStateReconfigured)
@@ -376,7 +375,7 @@ static void tick(struct control *c, struct device *d)
 		return;
 	device_tell_one(c, d, 0,
 			&(struct message){ .kind = MESSAGE_TAP_DROPPED,
-					   .value = now.dropped - v->dropped });
+					   .tap_dropped = now.dropped - v->dropped });
 	v->dropped = now.dropped;
 }
 
@@ -388,10 +387,10 @@ static void report(struct control *c, struct device *d, const struct message *m)
 	(void)c;
 	if (d->phase != PHASE_CONNECTED || !v->tap)
 		return;
-	tap_set_carrier(v->tap, m->result ? TAP_CARRIER_ON : TAP_CARRIER_OFF);
+	tap_set_carrier(v->tap, m->carrier ? TAP_CARRIER_ON : TAP_CARRIER_OFF);
 	device_say(d, LOG_LEVEL_INFO, "%s",
-		   m->result ? "the guest receives again"
-			     : "the guest does not receive: carrier off");
+		   m->carrier ? "the guest receives again"
+			      : "the guest does not receive: carrier off");
 }
 
 /* ---- closed ---- */

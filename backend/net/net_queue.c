@@ -384,7 +384,9 @@ static void look_at_stall(struct net_queue *q)
 	if (q->rx_stalled == waits || !q->config.vif->rx_notify)
 		return;
 	q->rx_stalled = waits;
-	worker_report(w, MESSAGE_CARRIER, &q->base, !waits);
+	worker_report(w, &(struct message){ .kind = MESSAGE_CARRIER,
+					    .queue = &q->base,
+					    .carrier = !waits });
 }
 
 static bool visit(struct queue *base)
@@ -464,16 +466,18 @@ static void message(struct queue *base, const struct message *m)
 {
 	struct net_queue *q = net_queue_of(base);
 	struct net_vif *vif = q->config.vif;
-	struct rate_limit limit = { .bytes = m->value, .usec = m->other };
 
-	if (m->kind == MESSAGE_RATE)
+	if (m->kind == MESSAGE_RATE) {
+		struct rate_limit limit = { m->rate.bytes, m->rate.period_us };
+
 		rate_set(&vif->rate, &limit, worker_now_ns(base->worker));
+	}
 	if (m->kind == MESSAGE_MULTICAST)
-		multicast_set(&vif->multicast, m->value);
+		multicast_set(&vif->multicast, m->multicast);
 	if (m->kind == MESSAGE_HEADROOM)
-		vif->headroom = m->value;
+		vif->headroom = m->headroom;
 	if (m->kind == MESSAGE_TAP_DROPPED)
-		q->rx_figures.dropped[RX_DROP_TAP] += m->value;
+		q->rx_figures.dropped[RX_DROP_TAP] += m->tap_dropped;
 	worker_make_runnable(base->worker, base);
 }
 

@@ -159,7 +159,7 @@ void queue_break(struct queue *q, const char *why)
 	q->state = QUEUE_BROKEN;
 	q->broken_why = why;
 	q->visit.rings_broken++;
-	worker_report(q->worker, MESSAGE_BROKEN, q, 0);
+	worker_report(q->worker, &(struct message){ .kind = MESSAGE_BROKEN, .queue = q });
 }
 
 void queue_detach(struct queue *q, bool drop)

@@ -109,15 +109,14 @@ static struct queue *take_runnable(struct worker *w)
 	return all;
 }
 
-void worker_report(struct worker *w, enum message_kind kind, struct queue *q, int result)
+void worker_report(struct worker *w, const struct message *m)
 {
-	struct message m = { .kind = kind, .result = result, .queue = q };
 	ssize_t put;
 
 	do {
-		put = write(w->report_fd, &m, sizeof(m));
+		put = write(w->report_fd, m, sizeof(*m));
 	} while (put < 0 && errno == EINTR);
-	if (put != sizeof(m))
+	if (put != sizeof(*m))
 		log_error("worker %u: cannot report to the control thread: %s", w->index,
 			  strerror(errno));
 }
@@ -125,12 +124,14 @@ void worker_report(struct worker *w, enum message_kind kind, struct queue *q, in
 /* The control thread frees it when all that it asked for is answered. */
 static void report_detached(struct worker *w, struct queue *q)
 {
-	int answered = q->detaching;
+	struct message m = { .kind = MESSAGE_DETACHED,
+			     .queue = q,
+			     .detached = q->detaching };
 
 	punt_forget(q);
 	remove_queue(w, q);
 	q->detaching = 0;
-	worker_report(w, MESSAGE_DETACHED, q, answered);
+	worker_report(w, &m);
 }
 
 static void visit_queues(struct worker *w)
@@ -325,13 +326,21 @@ static void drain_events(struct worker *w)
 		;
 }
 
+static void attach_queue(struct worker *w, struct queue *q)
+{
+	struct message m = { .kind = MESSAGE_ATTACHED, .queue = q };
+
+	q->worker = w;
+	drain_events(w);
+	m.attached = queue_attach(q);
+	worker_report(w, &m);
+}
+
 static void obey(struct worker *w, const struct message *m)
 {
 	switch (m->kind) {
 	case MESSAGE_ATTACH:
-		m->queue->worker = w;
-		drain_events(w);
-		worker_report(w, MESSAGE_ATTACHED, m->queue, queue_attach(m->queue));
+		attach_queue(w, m->queue);
 		break;
 	case MESSAGE_DETACH:
 	case MESSAGE_DROP:
@@ -577,14 +586,14 @@ static void name_thread(const struct worker *w)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	enum worker_trouble trouble;
+	struct message m = { .kind = MESSAGE_STARTED };
 
 	name_thread(w);
 	open_books(w);
-	trouble = open_all(w);
+	m.started = open_all(w);
 	worker_claim_overhead(w);
-	worker_report(w, MESSAGE_STARTED, NULL, trouble);
-	while (trouble == WORKER_WELL && !w->stopping)
+	worker_report(w, &m);
+	while (m.started == WORKER_WELL && !w->stopping)
 		turn(w);
 	punt_close(w);
 	close_all(w);

@@ -19,6 +19,9 @@
 #include "table.h"
 #include "trace.h"
 
+/* The result of MESSAGE_STARTED. */
+enum worker_trouble { WORKER_WELL, WORKER_NO_URING, WORKER_NO_XEN, WORKER_NO_SANDBOX };
+
 /* A message through a pipe, written and read as a whole (pipe(7), PIPE_BUF). */
 struct message {
 	enum message_kind {
@@ -35,16 +38,24 @@ struct message {
 		MESSAGE_ATTACHED,
 		MESSAGE_DETACHED,
 		MESSAGE_BROKEN,
-		MESSAGE_CARRIER, /* result: on or off */
+		MESSAGE_CARRIER,
 	} kind;
-	int result; /* 0 or -errno; enum worker_trouble; how many are answered at once */
 	struct queue *queue;
-	uint64_t value; /* 512-byte sectors; bytes; yes or no; frames */
-	uint64_t other; /* MESSAGE_RATE: microseconds */
+	/* Named by the kind; the other kinds have nothing to add. */
+	union {
+		uint64_t resize; /* the disk's new size, in 512-byte sectors */
+		struct {
+			uint64_t bytes, period_us; /* 0 bytes: no limit */
+		} rate;
+		bool multicast;	      /* does the guest control its filter? */
+		uint32_t headroom;    /* bytes in front of a frame for the guest */
+		uint64_t tap_dropped; /* frames since the last such message */
+		enum worker_trouble started;
+		int attached;	       /* 0 or -errno */
+		unsigned int detached; /* how many messages are answered at once */
+		bool carrier;	       /* does the guest receive? */
+	};
 };
-
-/* The result of MESSAGE_STARTED. */
-enum worker_trouble { WORKER_WELL, WORKER_NO_URING, WORKER_NO_XEN, WORKER_NO_SANDBOX };
 
 struct worker {
 	struct io_uring uring;
@@ -197,12 +208,10 @@ void worker_add_queue(struct worker *w, struct queue *q);
 void worker_make_runnable(struct worker *w, struct queue *q);
 
 /**
- * worker_report() - tell the control thread something of a queue
+ * worker_report() - tell the control thread something
  * @w: the worker
- * @kind: what
- * @q: of which queue
- * @result: as @kind has it
+ * @m: what; of which queue, if of any
  */
-void worker_report(struct worker *w, enum message_kind kind, struct queue *q, int result);
+void worker_report(struct worker *w, const struct message *m);
 
 #endif

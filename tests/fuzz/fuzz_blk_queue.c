@@ -297,7 +297,7 @@ static void resize(struct worker *w)
 
 	worker_send(w, &(struct message){ .kind = MESSAGE_RESIZE,
 					  .queue = &world.q->base,
-					  .value = sectors / 8 * 8 });
+					  .resize = sectors / 8 * 8 });
 }
 
 static void take_reports(void)
@@ -307,11 +307,11 @@ static void take_reports(void)
 	while (machine_report(&m)) {
 		if (m.kind == MESSAGE_BROKEN)
 			world.broken++;
-		if (m.kind == MESSAGE_ATTACHED && m.result)
+		if (m.kind == MESSAGE_ATTACHED && m.attached)
 			world.letting_go = 0, machine.done = true; /* nothing is held */
 		if (m.kind != MESSAGE_DETACHED)
 			continue;
-		MUST((unsigned int)m.result == world.letting_go);
+		MUST(m.detached == world.letting_go);
 		world.letting_go = 0;
 		machine.done = true;
 	}

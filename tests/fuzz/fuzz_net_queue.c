@@ -331,13 +331,20 @@ static void tell(struct worker *w)
 						   MESSAGE_HEADROOM,
 						   MESSAGE_TAP_DROPPED };
 	struct message m = { .kind = kinds[input_8(&world.in) % 4] };
+	uint32_t period;
 
 	m.queue = &world.q[0]->base;
-	m.value = m.kind == MESSAGE_RATE ? input_16(&world.in)
-		  : m.kind == MESSAGE_HEADROOM
-			  ? input_16(&world.in) % (NET_MAX_HEADROOM + 1)
-			  : input_8(&world.in) % 2;
-	m.other = input_32(&world.in);
+	if (m.kind == MESSAGE_RATE)
+		m.rate.bytes = input_16(&world.in);
+	if (m.kind == MESSAGE_HEADROOM)
+		m.headroom = input_16(&world.in) % (NET_MAX_HEADROOM + 1);
+	if (m.kind == MESSAGE_MULTICAST)
+		m.multicast = input_8(&world.in) % 2;
+	if (m.kind == MESSAGE_TAP_DROPPED)
+		m.tap_dropped = input_8(&world.in) % 2;
+	period = input_32(&world.in);
+	if (m.kind == MESSAGE_RATE)
+		m.rate.period_us = period;
 	if (!world.attaching)
 		worker_send(w, &m);
 }
@@ -365,10 +372,10 @@ static void take_report(const struct message *m)
 		break;
 	case MESSAGE_ATTACHED:
 		MUST(world.attaching--);
-		world.failed |= m->result != 0;
+		world.failed |= m->attached != 0;
 		break;
 	case MESSAGE_DETACHED:
-		MUST((unsigned int)m->result == world.letting_go[index_of(m->queue)]);
+		MUST(m->detached == world.letting_go[index_of(m->queue)]);
 		world.letting_go[index_of(m->queue)] = 0;
 		machine.done = all_let_go();
 		break;

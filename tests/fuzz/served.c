@@ -152,11 +152,11 @@ void worker_send(struct worker *w, const struct message *m)
 
 /* ---- workers: what they say ---- */
 
-static void report(struct hold *h, enum message_kind kind, int result)
+static void report(struct hold *h, struct message m)
 {
 	MUST(written - taken < MOST_REPORTS);
-	reports[written++ % MOST_REPORTS] =
-		(struct message){ .kind = kind, .result = result, .queue = h->queue };
+	m.queue = h->queue;
+	reports[written++ % MOST_REPORTS] = m;
 	h->reports++;
 }
 
@@ -164,7 +164,7 @@ static void break_ring(struct hold *h)
 {
 	h->broken = true;
 	h->queue->broken_why = "it does not like it";
-	report(h, MESSAGE_BROKEN, 0);
+	report(h, (struct message){ .kind = MESSAGE_BROKEN });
 }
 
 static void work(struct hold *h, uint8_t how)
@@ -172,13 +172,16 @@ static void work(struct hold *h, uint8_t how)
 	if (h->attaching) {
 		h->attaching = false;
 		h->attached = !(how & CANNOT_ATTACH);
-		report(h, MESSAGE_ATTACHED, h->attached ? 0 : -EINVAL);
+		report(h, (struct message){ .kind = MESSAGE_ATTACHED,
+					    .attached = h->attached ? 0 : -EINVAL });
 	} else if (how & BREAK && h->attached && !h->broken) {
 		break_ring(h);
 	} else if (how & CARRIER && h->attached && is_vif(h->queue)) {
-		report(h, MESSAGE_CARRIER, (how & CARRIER_ON) != 0);
+		report(h, (struct message){ .kind = MESSAGE_CARRIER,
+					    .carrier = how & CARRIER_ON });
 	} else if (h->letting_go) {
-		report(h, MESSAGE_DETACHED, h->letting_go);
+		report(h, (struct message){ .kind = MESSAGE_DETACHED,
+					    .detached = h->letting_go });
 		h->letting_go = 0;
 		h->attached = false;
 	}
