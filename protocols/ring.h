@@ -234,13 +234,4 @@ static inline enum ring_status ring_final_check(struct ring *r)
 	return ring_final_check_for(r, 1);
 }
 
-/**
- * ring_in_flight() - requests taken and not yet answered
- * @r: the ring
- */
-static inline uint32_t ring_in_flight(const struct ring *r)
-{
-	return r->req_cons - r->rsp_prod;
-}
-
 #endif

@@ -10,6 +10,7 @@
 #include "blkif.h"
 #include "fuzz.h"
 #include "ring.h"
+#include "../unit/ring_in_flight.h"
 
 enum action { PUBLISH, PUBLISH_WELL, SCRIBBLE, SET_PRODUCER, POP, PUSH, FINAL, ACTIONS };
 

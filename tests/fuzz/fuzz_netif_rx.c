@@ -9,6 +9,7 @@
  */
 #include "fuzz.h"
 #include "netif.h"
+#include "../unit/ring_in_flight.h"
 
 struct world {
 	uint8_t page[RING_PAGE_SIZE];

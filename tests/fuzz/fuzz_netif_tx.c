@@ -9,6 +9,7 @@
  */
 #include "fuzz.h"
 #include "netif.h"
+#include "../unit/ring_in_flight.h"
 
 enum action { PUBLISH, SET_PRODUCER, SCRIBBLE, TAKE, ANSWER, PUSH, ACTIONS };
 

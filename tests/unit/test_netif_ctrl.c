@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include "netif_wire.h"
+#include "ring_in_flight.h"
 
 #define ID 0xfedc
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "netif_wire.h"
+#include "ring_in_flight.h"
 
 #define ROUNDS 1000000
 #define SIZE   256

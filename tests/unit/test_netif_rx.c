@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "netif_wire.h"
+#include "ring_in_flight.h"
 
 #define SIZE 256
 #define ID   0x4000

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "netif_wire.h"
+#include "ring_in_flight.h"
 
 #define SIZE 256 /* slots of the ring */
 #define GREF 0xabcd0000

@@ -12,6 +12,7 @@
 
 #include "blkif.h"
 #include "ring.h"
+#include "ring_in_flight.h"
 
 #define SLOT  112
 #define SIZE  32

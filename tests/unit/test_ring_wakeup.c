@@ -17,6 +17,7 @@
 #include <xen/io/ring.h>
 
 #include "ring.h"
+#include "ring_in_flight.h"
 
 #define REQUESTS      3000000
 #define WAIT_LIMIT_MS 20000
