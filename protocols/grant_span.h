@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+/* What a guest grants: pages of data, and of rings. x86 has no other size. */
 #define GRANT_PAGE_SIZE 4096
 
 /* Never empty; offset + length lies within the page. */

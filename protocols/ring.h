@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define RING_PAGE_SIZE	 4096
+#include "grant_span.h"
+
 #define RING_HEADER_SIZE 64
 
 /* The first 64 bytes of the shared pages; the slots follow. */

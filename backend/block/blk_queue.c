@@ -102,7 +102,7 @@ static int map_ring(struct blk_queue *q)
 
 	if (err)
 		return err;
-	return ring_attach(&q->ring, q->pages, (size_t)c->ring_pages * RING_PAGE_SIZE,
+	return ring_attach(&q->ring, q->pages, (size_t)c->ring_pages * GRANT_PAGE_SIZE,
 			   blkif_slot_size(c->abi));
 }
 

@@ -70,7 +70,7 @@ static int map_one(struct net_queue *q, uint32_t ref, void **page, struct ring *
 {
 	int err = queue_map_ring(&q->base, &ref, 1, page);
 
-	return err ? err : ring_attach(ring, *page, RING_PAGE_SIZE, slot_size);
+	return err ? err : ring_attach(ring, *page, GRANT_PAGE_SIZE, slot_size);
 }
 
 static int map_rings(struct net_queue *q)

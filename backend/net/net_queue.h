@@ -29,19 +29,19 @@
 
 /* A frame for the guest in memory: the virtio_net_hdr ends where the second page begins;
  * then the longest frame, segments to be cut with an Ethernet and two VLAN headers. */
-#define NET_RX_HEADER_AT (4096 - TAP_HEADER_SIZE)
+#define NET_RX_HEADER_AT (GRANT_PAGE_SIZE - TAP_HEADER_SIZE)
 #define NET_RX_READ	 (TAP_HEADER_SIZE + 65536 + 22)
-#define NET_RX_BUFFER	 (18 * 4096)
+#define NET_RX_BUFFER	 (18 * GRANT_PAGE_SIZE)
 _Static_assert(NET_RX_HEADER_AT + NET_RX_READ <= NET_RX_BUFFER, "frames fit");
 
 /* A piece of a frame that was cut, in memory: likewise, and a segment of any usual mtu.
  */
-#define NET_PIECE_BUFFER (4 * 4096)
-#define NET_PIECE_ROOM	 (NET_PIECE_BUFFER - 4096)
+#define NET_PIECE_BUFFER (4 * GRANT_PAGE_SIZE)
+#define NET_PIECE_ROOM	 (NET_PIECE_BUFFER - GRANT_PAGE_SIZE)
 
 /* What a frame from the guest takes at most: a page for each piece, one for a header
  * before a whole page. */
-#define NET_TX_BUFFER_MAX ((NET_MAX_DATA_SLOTS + 1) * 4096)
+#define NET_TX_BUFFER_MAX ((NET_MAX_DATA_SLOTS + 1) * GRANT_PAGE_SIZE)
 
 /* The length of frames that are made where there is no tap, if nothing is said. */
 #define NET_NULL_FRAME 64

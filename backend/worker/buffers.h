@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BUFFERS_MIN_SIZE 4096
+#include "grant_span.h"
+
+#define BUFFERS_MIN_SIZE GRANT_PAGE_SIZE
 #define BUFFERS_CLASSES	 9
 #define BUFFERS_MAX_SIZE (BUFFERS_MIN_SIZE << (BUFFERS_CLASSES - 1))
 

@@ -16,7 +16,7 @@
 #include "wire.h"
 
 struct wire_front {
-	_Alignas(4096) uint8_t page[RING_PAGE_SIZE];
+	_Alignas(4096) uint8_t page[GRANT_PAGE_SIZE];
 	uint32_t slot_size;
 	uint32_t nr_slots;
 	uint32_t req_prod; /* next slot to write; shown by wire_publish() */

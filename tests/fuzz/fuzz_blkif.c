@@ -199,7 +199,7 @@ static void begin(struct world *w, struct input *in)
 	uint8_t flags = input_8(in);
 
 	w->abi = flags & 1 ? BLKIF_ABI_X86_64 : BLKIF_ABI_X86_32;
-	w->bytes = (size_t)RING_PAGE_SIZE << (flags >> 1) % 3;
+	w->bytes = (size_t)GRANT_PAGE_SIZE << (flags >> 1) % 3;
 	w->limits = (struct blk_limits){
 		.sectors = flags & 0x80 ? input_64(in) : 65536,
 		.sector_size = flags & 0x40 ? 4096 : 512,

@@ -119,7 +119,7 @@ static void steer_frame(const struct steer *s, struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	static uint8_t page[RING_PAGE_SIZE];
+	static uint8_t page[GRANT_PAGE_SIZE];
 	struct steer s;
 	struct ring ring;
 

@@ -12,7 +12,7 @@
 #include "../unit/ring_in_flight.h"
 
 struct world {
-	uint8_t page[RING_PAGE_SIZE];
+	uint8_t page[GRANT_PAGE_SIZE];
 	struct ring ring;
 	uint32_t guest_producer;
 };

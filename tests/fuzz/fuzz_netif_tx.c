@@ -16,7 +16,7 @@ enum action { PUBLISH, SET_PRODUCER, SCRIBBLE, TAKE, ANSWER, PUSH, ACTIONS };
 #define HELD 8
 
 struct world {
-	uint8_t page[RING_PAGE_SIZE];
+	uint8_t page[GRANT_PAGE_SIZE];
 	struct ring ring;
 	uint32_t guest_producer;
 	struct net_tx_frame frame[HELD]; /* taken, not answered */

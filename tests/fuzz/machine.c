@@ -30,7 +30,6 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-#define PAGE	    4096u
 #define CQ_SIZE	    4096u
 #define SQ_SIZE	    256u
 #define MOST_STEPS  20000 /* of one input: more is a worker that does not come to rest */
@@ -53,7 +52,7 @@ struct port {
 
 struct machine machine;
 
-static uint8_t memory[MACHINE_PAGES][PAGE] __attribute__((aligned(4096)));
+static uint8_t memory[MACHINE_PAGES][GRANT_PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned int mapped[MACHINE_PAGES];
 static struct port ports[MACHINE_PORTS];
 static struct xenevtchn_handle evtchn = { .fd = -1 };
@@ -135,18 +134,19 @@ int sandbox_shed(void)
 
 static void page_open(uint32_t gref)
 {
-	ASAN_UNPOISON_MEMORY_REGION(memory[gref], PAGE);
+	ASAN_UNPOISON_MEMORY_REGION(memory[gref], GRANT_PAGE_SIZE);
 }
 
 static void page_close(uint32_t gref)
 {
 	if (!mapped[gref])
-		ASAN_POISON_MEMORY_REGION(memory[gref], PAGE);
+		ASAN_POISON_MEMORY_REGION(memory[gref], GRANT_PAGE_SIZE);
 }
 
 void machine_poke(uint32_t gref, uint32_t offset, const void *bytes, size_t size)
 {
-	MUST(gref < MACHINE_PAGES && offset <= PAGE && size <= PAGE - offset);
+	MUST(gref < MACHINE_PAGES && offset <= GRANT_PAGE_SIZE &&
+	     size <= GRANT_PAGE_SIZE - offset);
 	page_open(gref);
 	memcpy(memory[gref] + offset, bytes, size);
 	page_close(gref);
@@ -154,7 +154,8 @@ void machine_poke(uint32_t gref, uint32_t offset, const void *bytes, size_t size
 
 void machine_peek(uint32_t gref, uint32_t offset, void *bytes, size_t size)
 {
-	MUST(gref < MACHINE_PAGES && offset <= PAGE && size <= PAGE - offset);
+	MUST(gref < MACHINE_PAGES && offset <= GRANT_PAGE_SIZE &&
+	     size <= GRANT_PAGE_SIZE - offset);
 	page_open(gref);
 	memcpy(bytes, memory[gref] + offset, size);
 	page_close(gref);
@@ -225,7 +226,7 @@ void *xengnttab_map_grant_ref(xengnttab_handle *handle, uint32_t domid, uint32_t
 
 int xengnttab_unmap(xengnttab_handle *handle, void *at, uint32_t count)
 {
-	uint32_t gref = ((uint8_t *)at - memory[0]) / PAGE, i;
+	uint32_t gref = ((uint8_t *)at - memory[0]) / GRANT_PAGE_SIZE, i;
 
 	MUST(handle == &gnttab && (uint8_t *)at >= memory[0] && gref < MACHINE_PAGES);
 	for (i = gref; i < gref + count; i++) {
@@ -244,7 +245,7 @@ static int16_t copy_one(const xengnttab_grant_copy_segment_t *s)
 
 	MUST(from || s->flags == GNTCOPY_dest_gref);
 	MUST((from ? s->source.foreign.domid : s->dest.foreign.domid) == MACHINE_DOMID);
-	MUST(s->len && s->len <= PAGE && offset <= PAGE - s->len);
+	MUST(s->len && s->len <= GRANT_PAGE_SIZE && offset + s->len <= GRANT_PAGE_SIZE);
 	if (machine.put_off) {
 		machine.put_off--;
 		return GNTST_eagain;
@@ -702,7 +703,7 @@ void machine_reset(void)
 	for (i = 0; i < MACHINE_PAGES; i++) {
 		machine.grant[i] = (struct machine_grant){ true, true };
 		page_open(i);
-		memset(memory[i], 0, PAGE);
+		memset(memory[i], 0, GRANT_PAGE_SIZE);
 		page_close(i);
 	}
 }

@@ -66,7 +66,7 @@ static void fields_are_where_the_header_has_them(const struct wire_layout *l)
 /* On the ring a response covers the start of its slot; the rest stays the guest's own. */
 static void ring_gets_the_response_alone(const struct wire_layout *l)
 {
-	static _Alignas(4096) uint8_t page[RING_PAGE_SIZE];
+	static _Alignas(4096) uint8_t page[GRANT_PAGE_SIZE];
 	struct ring_header *h = (void *)page;
 	uint8_t *slot = page + RING_HEADER_SIZE + l->slot_size;
 	uint8_t bytes[16], copy[BLK_MAX_SLOT_SIZE];

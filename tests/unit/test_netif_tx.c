@@ -94,7 +94,7 @@ static void answered(uint32_t start, unsigned int n, bool is_extra, int16_t stat
 /* A response for each slot taken, in the ring's order, and nothing else is touched. */
 static void answer(uint32_t start, int16_t status)
 {
-	uint8_t before[RING_PAGE_SIZE];
+	uint8_t before[GRANT_PAGE_SIZE];
 	unsigned int taken = tx.req_cons - start, n, at;
 
 	memcpy(before, front.page, sizeof(before));

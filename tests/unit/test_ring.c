@@ -19,7 +19,7 @@
 #define STEPS 1000000
 
 struct pages {
-	_Alignas(4096) uint8_t bytes[RING_PAGE_SIZE];
+	_Alignas(4096) uint8_t bytes[GRANT_PAGE_SIZE];
 };
 
 static struct pages page;
@@ -315,10 +315,10 @@ static void ring_size_is_xens_for_every_slot_size(void)
 	uint32_t slot, pages;
 
 	for (pages = 1; pages <= 16; pages++)
-		for (slot = 1; slot <= RING_PAGE_SIZE - RING_HEADER_SIZE; slot++) {
-			uint32_t fit = (pages * RING_PAGE_SIZE - 64) / slot;
+		for (slot = 1; slot <= GRANT_PAGE_SIZE - RING_HEADER_SIZE; slot++) {
+			uint32_t fit = (pages * GRANT_PAGE_SIZE - 64) / slot;
 
-			CHECK_EQ(ring_slots(pages * RING_PAGE_SIZE, slot), __RD32(fit));
+			CHECK_EQ(ring_slots(pages * GRANT_PAGE_SIZE, slot), __RD32(fit));
 		}
 }
 

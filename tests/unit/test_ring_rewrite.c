@@ -16,7 +16,7 @@
 
 static const struct blk_limits limits = { .sectors = 1000, .sector_size = 512 };
 
-static _Alignas(4096) uint8_t page[RING_PAGE_SIZE];
+static _Alignas(4096) uint8_t page[GRANT_PAGE_SIZE];
 static atomic_bool stop;
 
 /* The slot in turn: a request that is good, and two that must never get through. Plays

@@ -51,7 +51,7 @@ struct front_ring {
 	struct front_sring *sring;
 };
 
-static _Alignas(4096) uint8_t page[RING_PAGE_SIZE];
+static _Alignas(4096) uint8_t page[GRANT_PAGE_SIZE];
 
 /* An event channel: pending or not, and how often it was signalled. */
 struct channel {
