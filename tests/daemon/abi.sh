@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 2: without a `protocol` key it is the 32-bit layout, as Linux has it on x86; and
+# Without a `protocol` key it is the 32-bit layout, as Linux has it on x86; and
 # the two layouts by name. blkfront writes both from the header, not from our code.
-# Traps 3 and 4: it also checks that the answer to an indirect request carries the inner
+# It also checks that the answer to an indirect request carries the inner
 # operation and an id in flight, and that the padding of every response is zero.
 . "$(dirname "$0")/lib.sh"
 

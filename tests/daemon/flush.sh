@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 11: a flush reaches the disk, a barrier does so before and after its data, and a write
+# A flush reaches the disk, a barrier does so before and after its data, and a write
 # alone does not (else this would prove nothing). Counted by the kernel: field 16 of the
 # block device's stat file. Argument: `device`, or `file` for a file on such a device.
 . "$(dirname "$0")/lib.sh"

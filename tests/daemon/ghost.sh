@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 8: a state node is never written anew once it is gone, or a removed device comes
+# A state node is never written anew once it is gone, or a removed device comes
 # back as a ghost: its directory goes while the daemon is about to connect, to close, and
 # while it is closed.
 . "$(dirname "$0")/lib.sh"

@@ -26,7 +26,7 @@ say 'a read-only disk'
 attach "$d" xvdd "$img" --mode r
 load "$d" --devid xvdd --connect-only >"$W/ro.out"
 expect_json "$W/ro.out" '.info == 4 and .read_only and (.feature_discard | not)'
-for k in discard-granularity discard-alignment; do # trap 5
+for k in discard-granularity discard-alignment; do # both or neither
 	expect_no_key "$(back "$d" 51760)/$k"
 done
 load "$d" --devid xvdd --rw read --number 10
@@ -37,7 +37,7 @@ load "$d" --devid xvdd --force --rw write --number 10 >"$W/w.out" && fail 'it wa
 "$SIMXL" block-detach "$d" xvdc
 "$SIMXL" block-detach "$d" xvdd
 
-say 'trap 5: discard switched off by the toolstack'
+say 'discard switched off by the toolstack'
 attach "$d" xvda "$img" --set discard-enable=0
 load "$d" --connect-only >"$W/nd.out"
 expect_json "$W/nd.out" '.feature_discard | not'

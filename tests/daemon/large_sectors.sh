@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 1: with 4096-byte sectors all sector fields stay in units of 512, and a request
+# With 4096-byte sectors all sector fields stay in units of 512, and a request
 # that is not made of whole sectors is refused.
 . "$(dirname "$0")/lib.sh"
 

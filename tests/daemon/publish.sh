@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What a backend publishes, and when: pv-block's contract traps 1, 5, 6.
+# What a backend publishes, and when.
 . "$(dirname "$0")/lib.sh"
 
 host
@@ -12,7 +12,7 @@ state "$d" back 2
 expect_key "$b/feature-persistent" 1
 expect_key "$b/feature-max-indirect-segments" 256
 expect_key "$b/multi-queue-max-queues" 8
-# Trap 6: both names of the ring's greatest size.
+# Both names of the ring's greatest size.
 expect_key "$b/max-ring-page-order" 4
 expect_key "$b/max-ring-pages" 16
 # The size is the disk's, and may still change: not before Connected.
@@ -22,11 +22,11 @@ load_bg "$W/hold.out" "$d" --hold 20
 state "$d" back 4
 expect_key "$b/feature-flush-cache" 1
 expect_key "$b/feature-barrier" 1
-# Trap 1: 512-byte units.
+# In 512-byte units.
 expect_key "$b/sectors" 32768
 expect_key "$b/sector-size" 512
 expect_key "$b/info" 0
-# Trap 5: both or neither.
+# Both or neither.
 expect_key "$b/feature-discard" 1
 expect_key "$b/discard-granularity" "$(stat -c %o "$W/a")"
 expect_key "$b/discard-alignment" 0

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 7 and others: what a frontend writes that was not offered is refused, with a
+# What a frontend writes that was not offered is refused, with a
 # message for the operator, and the device is closed. Arguments: the key, its value
 # (`NUL` and `LONG` stand for such), a pattern of the message.
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 10: a disk that grows or shrinks while the guest is connected: `sectors`, then the
+# A disk that grows or shrinks while the guest is connected: `sectors`, then the
 # state once more, and the new size holds for requests.
 . "$(dirname "$0")/lib.sh"
 

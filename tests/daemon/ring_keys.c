@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frontends name their ring pages in several ways (contract traps 6 and 7); each of them
- * has to be served. The argument picks one, by rewriting what the library publishes, in
- * the same transaction. Then one page is read.
+ * Frontends name their ring pages in several ways (ring-ref or ring-ref0.., one order key
+ * or the other); each of them has to be served. The argument picks one, by rewriting what
+ * the library publishes, in the same transaction. Then one page is read.
  */
 #include <stdio.h>
 #include <stdlib.h>

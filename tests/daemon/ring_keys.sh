@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Traps 6 and 7: ring-ref and ring-ref0.., ring-page-order and num-ring-pages.
+# All names that ring pages and their number go by are taken: ring-ref and ring-ref0..,
+# ring-page-order and num-ring-pages.
 . "$(dirname "$0")/lib.sh"
 
 host

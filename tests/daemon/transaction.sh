@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 8: all that is published before Connected is written in one transaction, so who
+# All that is published before Connected is written in one transaction, so who
 # sees state 4 sees all of it. The same at InitWait.
 . "$(dirname "$0")/lib.sh"
 

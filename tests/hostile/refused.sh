@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trap 9 and more: every request that is to be refused gets its answer and is counted as
+# Every request that is to be refused gets its answer and is counted as
 # refused, at the expense of who sent it. Arguments: rw, ro or nodiscard; the ABI.
 . "$(dirname "$0")/lib.sh"
 
