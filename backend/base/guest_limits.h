@@ -41,7 +41,7 @@
  * requests may be 64 MiB, and take longer than its neighbours would like. */
 #define LIMIT_BYTES_PER_VISIT (2u << 20)
 
-/* Events without work, one after the other, until their sender is heard only once a
+/* Events without work, one after the other, until their port is unmasked only once a
  * second; a request that comes with an event ends it. */
 #define LIMIT_SPURIOUS_RUN 64
 

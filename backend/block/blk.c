@@ -17,14 +17,14 @@ enum plan {
 	PLAN_FLUSH_AFTER = 1 << 2,
 };
 
-static enum step refuse(struct request *req, int16_t status)
+static enum step refuse_request(struct request *req, int16_t status)
 {
 	req->refused = true;
 	req->status = status;
 	return STEP_RESPOND;
 }
 
-static enum step fail(struct request *req)
+static enum step fail_request(struct request *req)
 {
 	req->status = BLKIF_RSP_ERROR;
 	return STEP_RESPOND;
@@ -54,7 +54,7 @@ static uint8_t make_plan(const struct blk_request *b)
 	return 0;
 }
 
-static enum step plan(struct request *req)
+static enum step plan_request(struct request *req)
 {
 	req->plan = make_plan(&req->blk);
 	if (req->blk.op != BLK_DISCARD)
@@ -67,15 +67,15 @@ enum step blk_decode(struct blk_queue *q, struct request *req)
 	switch (blkif_decode(q->config.abi, q->raw_slot, &q->config.limits,
 			     q->raw_indirect, &req->blk)) {
 	case BLK_VALID:
-		return plan(req);
+		return plan_request(req);
 	case BLK_FETCH_SEGMENTS:
 		return STEP_SEGMENTS;
 	case BLK_REFUSED:
-		return refuse(req, BLKIF_RSP_ERROR);
+		return refuse_request(req, BLKIF_RSP_ERROR);
 	case BLK_UNSUPPORTED:
-		return refuse(req, BLKIF_RSP_EOPNOTSUPP);
+		return refuse_request(req, BLKIF_RSP_EOPNOTSUPP);
 	}
-	return refuse(req, BLKIF_RSP_ERROR);
+	return refuse_request(req, BLKIF_RSP_ERROR);
 }
 
 enum step blk_segments(struct blk_queue *q, struct request *req)
@@ -97,10 +97,10 @@ enum step blk_segments(struct blk_queue *q, struct request *req)
 	err = grants_read(q->grants, page, i, raw_segments, q->base.worker->now_ms,
 			  &req->pages);
 	if (err)
-		return err > 0 ? refuse(req, BLKIF_RSP_ERROR) : fail(req);
+		return err > 0 ? refuse_request(req, BLKIF_RSP_ERROR) : fail_request(req);
 	if (blkif_decode_segments(raw_segments, &q->config.limits, &req->blk))
-		return refuse(req, BLKIF_RSP_ERROR);
-	return plan(req);
+		return refuse_request(req, BLKIF_RSP_ERROR);
+	return plan_request(req);
 }
 
 static bool get_buffer(struct blk_queue *q, struct request *req)
@@ -112,16 +112,16 @@ static bool get_buffer(struct blk_queue *q, struct request *req)
 enum step blk_take(struct blk_queue *q, struct request *req)
 {
 	if (!get_buffer(q, req))
-		return fail(req);
+		return fail_request(req);
 	if (grants_read(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
 			q->base.worker->now_ms, &req->pages))
-		return fail(req);
+		return fail_request(req);
 	return STEP_SUBMIT;
 }
 
 /* ---- the disk ---- */
 
-static uint8_t current(const struct request *req)
+static uint8_t current_step(const struct request *req)
 {
 	return req->plan & -req->plan;
 }
@@ -134,7 +134,7 @@ static enum step after_disk(const struct request *req)
 }
 
 /* Through the page cache it would gain nothing: that copies. */
-static int registered(struct blk_queue *q, const struct request *req)
+static int registered_index(struct blk_queue *q, const struct request *req)
 {
 	if (!q->config.disk->direct)
 		return -1;
@@ -150,7 +150,7 @@ static enum disk_start start_data(struct blk_queue *q, struct request *req)
 		.memory = (uint8_t *)req->buffer + req->done,
 		.bytes = req->bytes - req->done,
 		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
-		.registered = registered(q, req),
+		.registered = registered_index(q, req),
 	};
 
 	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
@@ -177,11 +177,11 @@ static enum disk_start start_flush(struct blk_queue *q, struct request *req)
 enum step blk_submit(struct blk_queue *q, struct request *req)
 {
 	if (req->bytes && !req->buffer && !get_buffer(q, req))
-		return fail(req);
+		return fail_request(req);
 	while (req->plan) {
 		enum disk_start started;
 
-		if (current(req) != PLAN_DATA)
+		if (current_step(req) != PLAN_DATA)
 			started = start_flush(q, req);
 		else if (req->blk.op == BLK_DISCARD)
 			started = start_discard(q, req);
@@ -190,7 +190,7 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 		req->punted = started == DISK_PUNTED;
 		if (started != DISK_FINISHED)
 			return STEP_WAIT;
-		req->plan &= ~current(req);
+		req->plan &= ~current_step(req);
 	}
 	return after_disk(req);
 }
@@ -198,7 +198,8 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 /* Once, the kernel may say that it would have to wait; then it shall. */
 static bool would_wait(struct request *req)
 {
-	if (current(req) != PLAN_DATA || !req->bytes || req->patience == DISK_MAY_WAIT)
+	if (current_step(req) != PLAN_DATA || !req->bytes ||
+	    req->patience == DISK_MAY_WAIT)
 		return false;
 	if (req->result != -EAGAIN && req->result != -EOPNOTSUPP)
 		return false;
@@ -219,16 +220,16 @@ enum step blk_complete(struct blk_queue *q, struct request *req)
 							 : BLKIF_RSP_ERROR;
 		return STEP_RESPOND;
 	}
-	if (current(req) == PLAN_DATA && req->bytes) {
+	if (current_step(req) == PLAN_DATA && req->bytes) {
 		/* Nothing moved: the disk ends before the size that was announced. */
 		if (!req->result)
-			return fail(req);
+			return fail_request(req);
 		req->done += req->result;
 		assert(req->done <= req->bytes);
 		if (req->done < req->bytes)
 			return STEP_AGAIN;
 	}
-	req->plan &= ~current(req);
+	req->plan &= ~current_step(req);
 	return req->plan ? STEP_AGAIN : after_disk(req);
 }
 
@@ -240,7 +241,7 @@ enum step blk_give(struct blk_queue *q, struct request *req)
 		return STEP_RESPOND;
 	if (grants_write(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
 			 q->base.worker->now_ms, &req->pages))
-		return fail(req);
+		return fail_request(req);
 	return STEP_RESPOND;
 }
 

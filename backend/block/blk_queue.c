@@ -79,7 +79,7 @@ static void free_requests(struct blk_queue *q)
 	}
 }
 
-static uint64_t owes(const struct queue *base)
+static uint64_t blk_queue_owes(const struct queue *base)
 {
 	const struct blk_queue *q = (const struct blk_queue *)base;
 	const struct request_chunk *chunk;
@@ -106,7 +106,7 @@ static int map_ring(struct blk_queue *q)
 			   blkif_slot_size(c->abi));
 }
 
-static int attach(struct queue *base)
+static int blk_queue_attach(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 	int err = map_ring(q);
@@ -119,7 +119,7 @@ static int attach(struct queue *base)
 	return queue_bind(base, &q->channel, q->config.remote_port);
 }
 
-static void let_go(struct queue *base)
+static void blk_queue_release(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
@@ -131,8 +131,8 @@ static void let_go(struct queue *base)
 
 /* ---- one request ---- */
 
-static void trace(struct blk_queue *q, const struct request *req,
-		  const struct settlement *s)
+static void trace_settled(struct blk_queue *q, const struct request *req,
+			  const struct settlement *s)
 {
 	struct worker *w = q->base.worker;
 	struct trace_times times = {
@@ -157,7 +157,7 @@ static void settle_request(struct blk_queue *q, struct request *req)
 	s.latency_ns = worker_ns_since(w, req->taken);
 	worker_settled(w, row_settle_request(q->base.row, &s, &req->bill));
 	if (trace_wanted(&w->trace, w->now_ms))
-		trace(q, req, &s);
+		trace_settled(q, req, &s);
 	q->base.in_flight--;
 	q->bytes_in_flight -= buffers_size(req->bytes);
 	if (req->blk.op == BLK_BARRIER && !req->refused)
@@ -174,7 +174,7 @@ static bool may_start(const struct blk_queue *q, const struct request *req)
 	       q->bytes_in_flight + buffers_size(req->bytes) <= q->config.bytes;
 }
 
-static enum step start(struct blk_queue *q, struct request *req)
+static enum step start_request(struct blk_queue *q, struct request *req)
 {
 	bool takes_data = req->bytes && req->blk.op != BLK_READ;
 
@@ -188,12 +188,12 @@ static enum step start(struct blk_queue *q, struct request *req)
 static enum step start_or_hold(struct blk_queue *q, struct request *req)
 {
 	if (may_start(q, req))
-		return start(q, req);
+		return start_request(q, req);
 	q->held = req;
 	return STEP_HELD;
 }
 
-static void run(struct blk_queue *q, struct request *req)
+static void run_request(struct blk_queue *q, struct request *req)
 {
 	while (req->step < STEP_START) {
 		enum stage stage = steps[req->step].stage;
@@ -226,7 +226,7 @@ static void run_again(struct blk_queue *q)
 	for (req = q->again, q->again = NULL; req; req = next) {
 		next = req->next;
 		req->step = STEP_SUBMIT;
-		run(q, req);
+		run_request(q, req);
 	}
 }
 
@@ -237,8 +237,8 @@ static void release_held(struct blk_queue *q)
 	if (!req || !may_start(q, req))
 		return;
 	q->held = NULL;
-	req->step = start(q, req);
-	run(q, req);
+	req->step = start_request(q, req);
+	run_request(q, req);
 }
 
 /* ---- a visit ---- */
@@ -280,7 +280,7 @@ static void push_responses(struct blk_queue *q)
 }
 
 /* One system call for all that this visit prepared. */
-static void submit(struct blk_queue *q)
+static void submit_visit(struct blk_queue *q)
 {
 	struct worker *w = q->base.worker;
 	struct request *req;
@@ -311,7 +311,7 @@ static void take_requests(struct blk_queue *q)
 
 		if (!req)
 			break;
-		run(q, req);
+		run_request(q, req);
 		books_checkpoint(&q->base.worker->books);
 	}
 }
@@ -329,7 +329,7 @@ static bool look_again(struct blk_queue *q)
 	return status == RING_REQUEST;
 }
 
-static bool visit(struct queue *base)
+static bool blk_queue_visit(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 	bool more;
@@ -337,7 +337,7 @@ static bool visit(struct queue *base)
 	take_requests(q);
 	push_responses(q); /* the guest goes on while we submit */
 	queue_charge(&q->base, STAGE_RESPOND);
-	submit(q);
+	submit_visit(q);
 	more = look_again(q);
 	queue_end_event(base, &q->channel);
 	queue_charge(&q->base, STAGE_PARSE);
@@ -347,7 +347,7 @@ static bool visit(struct queue *base)
 
 /* ---- what wakes it ---- */
 
-static void complete(struct waiter *waiter, int32_t result)
+static void blk_queue_complete(struct waiter *waiter, int32_t result)
 {
 	struct request *req = (struct request *)waiter;
 	struct blk_queue *q = blk_queue_of(waiter->queue);
@@ -357,7 +357,7 @@ static void complete(struct waiter *waiter, int32_t result)
 	req->result = result;
 	req->ended = worker_last(q->base.worker);
 	req->step = STEP_COMPLETE;
-	run(q, req);
+	run_request(q, req);
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
@@ -367,11 +367,11 @@ static bool has_upkeep(const struct blk_queue *q)
 	return (q->chunks && !q->base.in_flight) || (q->grants && grants_held(q->grants));
 }
 
-static void tick(struct queue *base)
+static void blk_queue_tick(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
-	queue_hear_again(base, &q->channel);
+	queue_unmute(base, &q->channel);
 	if (!has_upkeep(q))
 		return;
 	/* What ran until here was looking for queues like this one. */
@@ -384,7 +384,7 @@ static void tick(struct queue *base)
 	worker_make_runnable(base->worker, base);
 }
 
-static void message(struct queue *base, const struct message *m)
+static void blk_queue_message(struct queue *base, const struct message *m)
 {
 	if (m->kind == MESSAGE_RESIZE)
 		blk_queue_of(base)->config.limits.sectors = m->resize;
@@ -393,7 +393,7 @@ static void message(struct queue *base, const struct message *m)
 /* ---- detach ---- */
 
 /* A request that waits for others is not waited for when the guest is dead. */
-static void drain(struct queue *base)
+static void blk_queue_drain(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 	struct request *req = q->held;
@@ -407,14 +407,14 @@ static void drain(struct queue *base)
 }
 
 static const struct queue_class blk_queue_class = {
-	.attach = attach,
-	.let_go = let_go,
-	.visit = visit,
-	.complete = complete,
-	.tick = tick,
-	.message = message,
-	.drain = drain,
-	.owes = owes,
+	.attach = blk_queue_attach,
+	.release = blk_queue_release,
+	.visit = blk_queue_visit,
+	.complete = blk_queue_complete,
+	.tick = blk_queue_tick,
+	.message = blk_queue_message,
+	.drain = blk_queue_drain,
+	.owes = blk_queue_owes,
 };
 
 struct blk_queue *blk_queue_new(void)

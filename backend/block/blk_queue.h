@@ -82,7 +82,7 @@ struct blk_queue {
 	struct queue base;
 	struct blk_queue_config config;
 	struct channel channel;
-	void *pages; /* of the ring; NULL when let go */
+	void *pages; /* of the ring; NULL when unmapped */
 	struct ring ring;
 	struct grants *grants;
 	uint32_t bytes_in_flight;  /* of requests' buffers */

@@ -300,7 +300,7 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size)
 
 /* io_uring does fsync and fallocate in its threads (io_uring/sync.c: REQ_F_FORCE_ASYNC),
  * and what would block: the page cache may. */
-static bool punted(const struct disk *d, enum disk_io io, enum disk_patience patience)
+static bool is_punted(const struct disk *d, enum disk_io io, enum disk_patience patience)
 {
 	switch (io) {
 	case DISK_READ:
@@ -372,5 +372,5 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 		break;
 	}
 	io_uring_sqe_set_data(sqe, cookie);
-	return punted(d, op->io, op->patience) ? DISK_PUNTED : DISK_STARTED;
+	return is_punted(d, op->io, op->patience) ? DISK_PUNTED : DISK_STARTED;
 }

@@ -72,7 +72,7 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 	      char ret_reason[DISK_REASON_SIZE]);
 
 /**
- * disk_close() - let go of it
+ * disk_close() - close and free it
  * @d: may be NULL; no I/O on its way
  */
 void disk_close(struct disk *d);

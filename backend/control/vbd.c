@@ -29,7 +29,7 @@ static struct vbd *vbd_of(const struct device *d)
 
 /* ---- prepared ---- */
 
-static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
+static int vbd_prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
 	(void)c, (void)d;
 	xenbus_add(keys, "feature-persistent", 1);
@@ -128,7 +128,7 @@ static int open_target(struct control *c, struct vbd *v, const char *target)
 	return o.shared ? 0 : check_sharing(c, v, target);
 }
 
-static int open_disk(struct control *c, struct device *d)
+static int vbd_open_disk(struct control *c, struct device *d)
 {
 	struct vbd *v = vbd_of(d);
 	char *target;
@@ -169,7 +169,7 @@ static int read_ring_size(struct control *c, struct vbd *v)
 	return 0;
 }
 
-static int read_wishes(struct control *c, struct device *d)
+static int vbd_read_wishes(struct control *c, struct device *d)
 {
 	char *protocol = xenbus_read(c->xs, d->frontend, "protocol");
 	struct vbd *v = vbd_of(d);
@@ -237,8 +237,8 @@ static struct blk_limits limits_of(const struct disk *disk)
 	};
 }
 
-static int make_queue(struct control *c, struct device *d, unsigned int index,
-		      const char *dir, struct queue **ret_queue)
+static int vbd_make_queue(struct control *c, struct device *d, unsigned int index,
+			  const char *dir, struct queue **ret_queue)
 {
 	struct blk_queue *q = blk_queue_new();
 	struct vbd *v = vbd_of(d);
@@ -263,7 +263,7 @@ static int make_queue(struct control *c, struct device *d, unsigned int index,
 	return 0;
 }
 
-static void free_queue(struct device *d, struct queue *base)
+static void vbd_free_queue(struct device *d, struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
@@ -285,7 +285,7 @@ static uint32_t info_flags(struct control *c, struct vbd *v)
 	return info;
 }
 
-static void announce(struct control *c, struct device *d, struct xenbus_keys *keys)
+static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
 	struct vbd *v = vbd_of(d);
 	const struct disk *disk = v->disk;
@@ -310,7 +310,7 @@ static void announce(struct control *c, struct device *d, struct xenbus_keys *ke
 }
 
 /* Has the disk been resized? */
-static void tick(struct control *c, struct device *d)
+static void vbd_tick(struct control *c, struct device *d)
 {
 	struct xenbus_keys keys = { 0 };
 	struct vbd *v = vbd_of(d);
@@ -331,7 +331,7 @@ static void tick(struct control *c, struct device *d)
 
 /* ---- closed ---- */
 
-static void close_disk(struct device *d)
+static void vbd_close_disk(struct device *d)
 {
 	struct vbd *v = vbd_of(d);
 
@@ -342,13 +342,13 @@ static void close_disk(struct device *d)
 const struct device_class vbd_class = {
 	.name = "vbd",
 	.size = sizeof(struct vbd),
-	.prepare = prepare,
-	.open = open_disk,
-	.read_wishes = read_wishes,
-	.make_queue = make_queue,
-	.free_queue = free_queue,
-	.announce = announce,
-	.tick = tick,
-	.closed = close_disk,
-	.forget = close_disk,
+	.prepare = vbd_prepare,
+	.open = vbd_open_disk,
+	.read_wishes = vbd_read_wishes,
+	.make_queue = vbd_make_queue,
+	.free_queue = vbd_free_queue,
+	.announce = vbd_announce,
+	.tick = vbd_tick,
+	.closed = vbd_close_disk,
+	.forget = vbd_close_disk,
 };

@@ -445,9 +445,9 @@ static void tick(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 
-	queue_hear_again(base, &q->tx_channel);
-	queue_hear_again(base, &q->rx_channel);
-	queue_hear_again(base, &q->control_channel);
+	queue_unmute(base, &q->tx_channel);
+	queue_unmute(base, &q->rx_channel);
+	queue_unmute(base, &q->control_channel);
 	if (q->rx_failed) {
 		q->rx_failed = false;
 		q->rx_readable = true;
@@ -508,7 +508,7 @@ static void drain(struct queue *base)
 
 static const struct queue_class net_queue_class = {
 	.attach = attach,
-	.let_go = let_go,
+	.release = let_go,
 	.visit = visit,
 	.complete = complete,
 	.tick = tick,

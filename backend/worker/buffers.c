@@ -60,7 +60,7 @@ void buffers_close(struct buffers *b)
 	memset(b, 0, sizeof(*b));
 }
 
-static bool reserve(struct buffers *b)
+static bool reserve_range(struct buffers *b)
 {
 	void *range = mmap(NULL, RANGE_SIZE, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -80,7 +80,7 @@ static bool add_slab(struct buffers *b, unsigned int class)
 {
 	uint8_t *memory;
 
-	if (b->slabs == BUFFERS_SLABS || (!b->range && !reserve(b)))
+	if (b->slabs == BUFFERS_SLABS || (!b->range && !reserve_range(b)))
 		return false;
 	memory = slab_memory(b, b->slabs);
 	if (mprotect(memory, BUFFERS_SLAB_SIZE, PROT_READ | PROT_WRITE))
@@ -93,7 +93,7 @@ static bool add_slab(struct buffers *b, unsigned int class)
 
 /* ---- buffers ---- */
 
-static void *cut(struct buffers *b, unsigned int class)
+static void *cut_buffer(struct buffers *b, unsigned int class)
 {
 	uint8_t *piece;
 
@@ -113,7 +113,7 @@ void *buffers_get(struct buffers *b, size_t size)
 	if (taken)
 		b->free[class] = taken->next;
 	else
-		taken = cut(b, class);
+		taken = cut_buffer(b, class);
 	if (!taken)
 		return NULL;
 	b->in_use += class_size(class);
@@ -136,7 +136,8 @@ void buffers_put(struct buffers *b, void *memory, size_t size)
 /* ---- registered memory ---- */
 
 /* Memory that is not there takes it away. */
-static bool update(struct buffers *b, unsigned int slab, void *memory, size_t size)
+static bool update_registration(struct buffers *b, unsigned int slab, void *memory,
+				size_t size)
 {
 	struct iovec iov = { memory, size };
 
@@ -146,7 +147,7 @@ static bool update(struct buffers *b, unsigned int slab, void *memory, size_t si
 /* It may be refused, by RLIMIT_MEMLOCK for one: then the slab serves as it is. */
 static void register_slab(struct buffers *b, unsigned int slab)
 {
-	bool done = update(b, slab, slab_memory(b, slab), BUFFERS_SLAB_SIZE);
+	bool done = update_registration(b, slab, slab_memory(b, slab), BUFFERS_SLAB_SIZE);
 
 	b->slab[slab].state = done ? SLAB_REGISTERED : SLAB_REFUSED;
 }
@@ -166,7 +167,7 @@ int buffers_registered(struct buffers *b, const void *memory, size_t bytes)
 
 /* ---- memory goes back ---- */
 
-static void trim(struct buffers *b)
+static void trim_slabs(struct buffers *b)
 {
 	unsigned int i;
 
@@ -175,7 +176,7 @@ static void trim(struct buffers *b)
 	/* Pages live for as long as they are registered, wherever they were mapped. */
 	for (i = 0; i < b->slabs; i++)
 		if (b->slab[i].state == SLAB_REGISTERED)
-			update(b, i, NULL, 0);
+			update_registration(b, i, NULL, 0);
 	mmap(b->range, (size_t)b->slabs * BUFFERS_SLAB_SIZE, PROT_NONE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	b->slabs = 0;
@@ -186,5 +187,5 @@ static void trim(struct buffers *b)
 void buffers_tick(struct buffers *b)
 {
 	if (!b->in_use && ++b->idle_ticks > BUFFERS_IDLE_TICKS)
-		trim(b);
+		trim_slabs(b);
 }

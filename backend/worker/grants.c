@@ -3,7 +3,7 @@
  * Grants: the cache of persistent mappings, and copies.
  *
  * The cache is a chained hash by grant reference with all entries on one list, the most
- * recently used first. Every page is a mapping of its own, so that each can be let go
+ * recently used first. Every page is a mapping of its own, so that each can be unmapped
  * alone.
  */
 #include <errno.h>

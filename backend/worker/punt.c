@@ -2,6 +2,19 @@
 /*
  * Punted I/O, from its beginning to its charge.
  *
+ * The kernel does some I/O in threads of its own (`iou-wrk-*`), because it may block:
+ * flushes, discards, the page cache, and direct I/O that would have to wait. No segment of
+ * the worker's contains that CPU time. All threads of a worker's ring serve all of its
+ * queues, and the kernel does not say which thread worked for which request. So the
+ * threads' CPU clocks are read, and what they ran since the last reading is charged to the
+ * rows whose I/O was under way in between: the sharers.
+ *
+ * A row becomes a sharer with punt_begin(). The clocks are read when the first such I/O
+ * of a turn ends, at the tick, and when a sharer detaches. A reading is divided in
+ * proportion to how much I/O each sharer had under way or has ended since the last one.
+ * The charge is exact if there was but one sharer, the reading before had the same one,
+ * and no thread is new.
+ *
  * A thread still runs a little after its work has completed, until it sleeps. So those
  * who shared in one reading stay the sharers until other I/O begins, and if that is
  * another row's, the clocks are read once more before it does.
@@ -11,12 +24,12 @@
 #include "punt.h"
 #include "worker.h"
 
-static uint32_t weight(const struct queue *q)
+static uint32_t share_weight(const struct queue *q)
 {
 	return q->punted.under_way + q->punted.ended;
 }
 
-static void drop(struct worker *w, struct queue *q)
+static void remove_sharer(struct worker *w, struct queue *q)
 {
 	struct queue **at = &w->punts.sharers;
 
@@ -28,7 +41,7 @@ static void drop(struct worker *w, struct queue *q)
 	q->punted.shares = false;
 }
 
-static void drop_ended(struct worker *w)
+static void remove_ended(struct worker *w)
 {
 	struct queue *q, *next;
 
@@ -36,12 +49,12 @@ static void drop_ended(struct worker *w)
 		next = q->punted.next;
 		q->punted.ended = 0;
 		if (!q->punted.under_way)
-			drop(w, q);
+			remove_sharer(w, q);
 	}
 }
 
 /* What the threads ran; one that is not known yet hides behind no time at all. */
-static uint64_t read_cycles(struct worker *w)
+static uint64_t read_thread_cycles(struct worker *w)
 {
 	struct helpers *h = &w->punts.helpers;
 	uint64_t ns = helpers_read_ns(h);
@@ -77,34 +90,34 @@ static void charge_one(struct worker *w, struct queue *q, uint64_t cycles)
 	w->books.figures.offload_charged += cycles;
 }
 
-static void divide(struct worker *w, uint64_t cycles)
+static void divide_among_sharers(struct worker *w, uint64_t cycles)
 {
 	struct worker_figures *f = &w->books.figures;
 	uint64_t weights = 0;
 	struct queue *q;
 
 	for (q = w->punts.sharers; q; q = q->punted.next)
-		weights += weight(q);
+		weights += share_weight(q);
 	for (q = w->punts.sharers; q && cycles; q = q->punted.next) {
-		uint64_t share = (unsigned __int128)cycles * weight(q) / weights;
+		uint64_t share = (unsigned __int128)cycles * share_weight(q) / weights;
 
 		cycles -= share;
-		weights -= weight(q);
+		weights -= share_weight(q);
 		row_settle_offload(q->row, share);
 		f->offload_charged += share;
 	}
 }
 
-static void settle(struct worker *w)
+static void settle_punted(struct worker *w)
 {
-	uint64_t cycles = read_cycles(w);
+	uint64_t cycles = read_thread_cycles(w);
 	struct queue *q;
 
 	w->books.figures.offload += cycles;
 	if (is_exact(w))
 		charge_one(w, w->punts.sharers, cycles);
 	else
-		divide(w, cycles);
+		divide_among_sharers(w, cycles);
 	if (w->punts.sharers)
 		w->punts.alone = only_sharer(w);
 	w->punts.threads = w->punts.helpers.threads;
@@ -113,7 +126,7 @@ static void settle(struct worker *w)
 		if (q->punted.under_way)
 			break;
 	if (q)
-		drop_ended(w);
+		remove_ended(w);
 }
 
 void punt_open(struct worker *w)
@@ -126,7 +139,7 @@ void punt_open(struct worker *w)
 
 void punt_close(struct worker *w)
 {
-	settle(w);
+	settle_punted(w);
 	helpers_close(&w->punts.helpers);
 }
 
@@ -136,8 +149,8 @@ void punt_begin(struct queue *q)
 
 	if (w->punts.read) {
 		if (!q->punted.shares || w->punts.sharers->punted.next)
-			settle(w);
-		drop_ended(w);
+			settle_punted(w);
+		remove_ended(w);
 		w->punts.read = false;
 	}
 	q->punted.under_way++;
@@ -157,22 +170,22 @@ void punt_end(struct queue *q)
 	if (w->punts.turn == w->books.figures.turns)
 		return;
 	w->punts.turn = w->books.figures.turns;
-	settle(w);
+	settle_punted(w);
 }
 
 void punt_tick(struct worker *w)
 {
 	helpers_look(&w->punts.helpers);
-	settle(w);
+	settle_punted(w);
 }
 
-void punt_forget(struct queue *q)
+void punt_detach(struct queue *q)
 {
 	struct worker *w = q->worker;
 
 	if (q->punted.shares) {
-		settle(w);
-		drop(w, q);
+		settle_punted(w);
+		remove_sharer(w, q);
 	}
 	if (w->punts.alone == q)
 		w->punts.alone = NULL;

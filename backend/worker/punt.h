@@ -34,12 +34,12 @@ struct punted {
 };
 
 /**
- * punt_open() - begin to look after the calling worker's threads
+ * punt_open() - begin to read the clocks of the calling worker's threads
  */
 void punt_open(struct worker *w);
 
 /**
- * punt_close() - let go of it
+ * punt_close() - charge what is left, stop reading
  */
 void punt_close(struct worker *w);
 
@@ -65,8 +65,8 @@ void punt_end(struct queue *q);
 void punt_tick(struct worker *w);
 
 /**
- * punt_forget() - the queue is detached: charge it for the last time
+ * punt_detach() - the queue is detached: charge it for the last time
  */
-void punt_forget(struct queue *q);
+void punt_detach(struct queue *q);
 
 #endif

@@ -75,9 +75,9 @@ void queue_unbind(struct queue *q, struct channel *ch)
 	ch->muted = false;
 }
 
-static void let_go(struct queue *q)
+static void release(struct queue *q)
 {
-	q->class->let_go(q);
+	q->class->release(q);
 	q->attached = false;
 }
 
@@ -86,7 +86,7 @@ int queue_attach(struct queue *q)
 	int err = q->class->attach(q);
 
 	if (err)
-		let_go(q);
+		release(q);
 	else
 		worker_add_queue(q->worker, q);
 	q->attached = !err;
@@ -132,7 +132,7 @@ void queue_end_event(struct queue *q, struct channel *ch)
 		xenevtchn_unmask(q->worker->evtchn, ch->port);
 }
 
-void queue_hear_again(struct queue *q, struct channel *ch)
+void queue_unmute(struct queue *q, struct channel *ch)
 {
 	if (!ch->muted)
 		return;
@@ -170,7 +170,7 @@ void queue_detach(struct queue *q, bool drop)
 		q->state = QUEUE_DROPPED;
 	q->class->drain(q);
 	if (drop) {
-		let_go(q);
+		release(q);
 		queue_charge(q, STAGE_GRANT);
 	}
 	worker_make_runnable(q->worker, q);

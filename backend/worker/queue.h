@@ -43,21 +43,20 @@ enum queue_state {
 	QUEUE_SERVING,
 	QUEUE_DRAINING, /* takes no more requests, answers those it has */
 	QUEUE_BROKEN,	/* the guest broke the protocol: likewise, and for good */
-	QUEUE_DROPPED,	/* ring and grants are let go; requests end without an answer */
+	QUEUE_DROPPED,	/* ring and grants are unmapped; requests end without an answer */
 };
 
 /* A kind of queue. */
 struct queue_class {
-	/* Map rings, bind ports. 0 or -errno; what it holds then is let go by let_go().
-	 */
+	/* Map rings, bind ports. 0 or -errno; release() frees what it holds then. */
 	int (*attach)(struct queue *q);
-	/* Give up all that is the guest's, also what a failed attach() left. */
-	void (*let_go)(struct queue *q);
+	/* Unmap and unbind all that is the guest's, also what a failed attach() left. */
+	void (*release)(struct queue *q);
 	/* Take requests, push responses, submit, settle. True: wants another turn. */
 	bool (*visit)(struct queue *q);
 	void (*complete)(struct waiter *waiter, int32_t result);
 	void (*tick)(struct queue *q);
-	/* What the control thread has to say to queues of this kind. */
+	/* Handle a message from the control thread that is for queues of this kind. */
 	void (*message)(struct queue *q, const struct message *m);
 	/* It takes no more requests from now on. */
 	void (*drain)(struct queue *q);
@@ -79,7 +78,7 @@ struct queue {
 	uint32_t in_flight;	/* requests taken and not settled, I/O not completed */
 	bool starved;		/* there was no memory for a request */
 	bool runnable;		/* on the worker's list */
-	unsigned int detaching; /* messages to let go that are to be answered */
+	unsigned int detaching; /* messages to detach that are to be answered */
 	struct queue *next_runnable;
 	struct queue *next; /* of the worker's queues */
 };
@@ -99,14 +98,14 @@ int queue_attach(struct queue *q);
 /**
  * queue_detach() - stop taking requests
  * @q: an attached queue
- * @drop: let the guest's pages go at once, even with requests in flight: it is dead
+ * @drop: release the guest's pages at once, even with requests in flight: it is dead
  *
  * The queue is free when queue_detached() says so.
  */
 void queue_detach(struct queue *q, bool drop);
 
 /**
- * queue_detached() - has a detaching queue let go of everything?
+ * queue_detached() - is a detaching queue's last request settled?
  */
 bool queue_detached(const struct queue *q);
 
@@ -167,7 +166,7 @@ void queue_unmap_ring(struct queue *q, void **ring, uint32_t pages);
 int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port);
 
 /**
- * queue_unbind() - let a channel go; does nothing if it is not bound
+ * queue_unbind() - unbind a channel; does nothing if it is not bound
  */
 void queue_unbind(struct queue *q, struct channel *ch);
 
@@ -177,7 +176,7 @@ void queue_unbind(struct queue *q, struct channel *ch);
 void queue_notify(struct queue *q, struct channel *ch);
 
 /**
- * queue_end_event() - a channel's event has been dealt with: hear the next
+ * queue_end_event() - a channel's event has been handled: unmask its port
  * @q: the queue
  * @ch: one of its channels, `taken` counted up by the work found
  *
@@ -187,9 +186,9 @@ void queue_notify(struct queue *q, struct channel *ch);
 void queue_end_event(struct queue *q, struct channel *ch);
 
 /**
- * queue_hear_again() - at the tick: a muted channel is heard once
+ * queue_unmute() - at the tick: a muted channel may send one event
  */
-void queue_hear_again(struct queue *q, struct channel *ch);
+void queue_unmute(struct queue *q, struct channel *ch);
 
 /**
  * queue_break() - the guest broke the protocol: serve this queue no more

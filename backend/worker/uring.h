@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker's io_uring, and its submission entries, there for the asking. Used by the
- * worker and by devices, on the worker's thread.
+ * A worker's io_uring and its submission entries. Used by the worker and by devices, on
+ * the worker's thread.
  */
 #ifndef XENMETER_URING_H
 #define XENMETER_URING_H

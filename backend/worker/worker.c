@@ -2,11 +2,33 @@
 /*
  * The worker's loop.
  *
- * A turn: wait for completions; hand out what waiting cost in CPU to those who woke us;
- * dispatch each completion; visit the queues that have something to do. Real sleep is
- * idle. What the wait cost in CPU (going to sleep, waking, completion work inside the
- * system call) is divided equally among the completions it brought: exact if they are all
- * of one row, apportioned if not.
+ * A worker serves many queues of many guests with one thread. It waits at one point, in
+ * io_uring_enter(2), for all that can happen: I/O of its queues completes, a guest sends
+ * an event (a poll of the event-channel device), the control thread sends a message (a
+ * poll of the command pipe), or a second is over (a timeout). Nothing else blocks.
+ *
+ * One pass through the loop is a turn. It has four parts:
+ *
+ *  1. Wait. If queues still have work the worker only looks for completions; else it
+ *     sleeps until there is one.
+ *  2. Charge the wait. Real sleep is idle. What the wait cost in CPU (going to sleep,
+ *     waking up, completion work inside the system call) is divided equally among the
+ *     completions that it brought: the charge is exact if all are of one row, apportioned
+ *     if not. A look that brought nothing is paid by the queues that have work.
+ *  3. Handle each completion. The cookie of an I/O is a struct waiter, whose queue's class
+ *     takes it; the cookies below COOKIE_LAST are the worker's own. An event makes its
+ *     queue runnable.
+ *  4. Visit each runnable queue once, in the order in which they became so. A visit has a
+ *     limit; a queue that reaches it asks for another visit in the next turn, so that no
+ *     queue holds up the others.
+ *
+ * A segment of CPU time ends where the next begins, and each has one payer (books.h). Here
+ * the worker itself is the payer (overhead) unless a queue is named. Once a second an
+ * audit adds up what all queues owe and compares it with the books.
+ *
+ * A queue comes with MESSAGE_ATTACH and goes after MESSAGE_DETACH or _DROP: from then on
+ * it takes no requests, and when the last one is settled the worker reports it detached
+ * and never looks at it again. The control thread may free it then.
  *
  * Completion work runs where we reap it only with IORING_SETUP_DEFER_TASKRUN (Linux 6.1);
  * without, the kernel may run it in whatever segment is current.
@@ -128,7 +150,7 @@ static void report_detached(struct worker *w, struct queue *q)
 			     .queue = q,
 			     .detached = q->detaching };
 
-	punt_forget(q);
+	punt_detach(q);
 	remove_queue(w, q);
 	q->detaching = 0;
 	worker_report(w, &m);
@@ -146,7 +168,7 @@ static void visit_queues(struct worker *w)
 		books_checkpoint(&w->books);
 		if (queue_detached(q) && !q->runnable) {
 			if (q->attached) {
-				queue_detach(q, true); /* drained: now let go */
+				queue_detach(q, true); /* drained: now release */
 				continue;
 			}
 			report_detached(w, q);
@@ -158,7 +180,7 @@ static void visit_queues(struct worker *w)
 
 /* Polls are one-shot and armed anew before each wait, in the same system call. Arming
  * looks at the descriptor first, so nothing is missed. */
-static void arm(struct worker *w, enum cookie cookie, int fd)
+static void arm_poll(struct worker *w, enum cookie cookie, int fd)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
 
@@ -180,9 +202,9 @@ static void arm_tick(struct worker *w)
 static void arm_all(struct worker *w)
 {
 	if (!(w->armed & 1u << COOKIE_EVENTS))
-		arm(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn));
+		arm_poll(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn));
 	if (!(w->armed & 1u << COOKIE_COMMANDS))
-		arm(w, COOKIE_COMMANDS, w->command_pipe[0]);
+		arm_poll(w, COOKIE_COMMANDS, w->command_pipe[0]);
 	if (!(w->armed & 1u << COOKIE_TICK))
 		arm_tick(w);
 }
@@ -205,7 +227,7 @@ static uint64_t sleep_for_completions(struct worker *w)
 }
 
 /* Look for completions while queues are waiting for their turn. */
-static uint64_t glance_for_completions(struct worker *w)
+static uint64_t peek_for_completions(struct worker *w)
 {
 	uint64_t cost = 0;
 
@@ -222,7 +244,7 @@ static struct waiter *waiter_of(const struct io_uring_cqe *cqe)
 	return cqe->user_data > COOKIE_LAST ? io_uring_cqe_get_data(cqe) : NULL;
 }
 
-static struct queue *owner_of(const struct worker *w, const struct io_uring_cqe *cqe)
+static struct queue *queue_of(const struct worker *w, const struct io_uring_cqe *cqe)
 {
 	struct waiter *waiter = waiter_of(cqe);
 
@@ -234,17 +256,17 @@ static struct queue *owner_of(const struct worker *w, const struct io_uring_cqe 
 static bool all_of_one(const struct worker *w, struct io_uring_cqe **cqes,
 		       unsigned int count)
 {
-	struct queue *first = owner_of(w, cqes[0]);
+	struct queue *first = queue_of(w, cqes[0]);
 	unsigned int i;
 
 	for (i = 1; i < count; i++)
-		if (owner_of(w, cqes[i]) != first)
+		if (queue_of(w, cqes[i]) != first)
 			return false;
 	return true;
 }
 
-static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int count,
-		     uint64_t cost)
+static void charge_causes(struct worker *w, struct io_uring_cqe **cqes,
+			  unsigned int count, uint64_t cost)
 {
 	bool exact = all_of_one(w, cqes, count);
 	unsigned int i;
@@ -252,7 +274,7 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 	for (i = 0; i < count; i++) {
 		uint64_t share = take_share(&cost, count - i);
 		struct waiter *waiter = waiter_of(cqes[i]);
-		struct queue *q = owner_of(w, cqes[i]);
+		struct queue *q = queue_of(w, cqes[i]);
 		struct account *a = waiter ? waiter->account : q ? &q->account : NULL;
 		enum stage stage = waiter ? STAGE_COMPLETE : STAGE_PARSE;
 
@@ -266,7 +288,7 @@ static void hand_out(struct worker *w, struct io_uring_cqe **cqes, unsigned int 
 }
 
 /* A look that found nothing was taken because queues wait for their turn: they pay. */
-static void hand_to_waiting(struct worker *w, uint64_t cost)
+static void charge_waiting(struct worker *w, uint64_t cost)
 {
 	unsigned int count = 0;
 	struct queue *q;
@@ -336,7 +358,7 @@ static void attach_queue(struct worker *w, struct queue *q)
 	worker_report(w, &m);
 }
 
-static void obey(struct worker *w, const struct message *m)
+static void handle_command(struct worker *w, const struct message *m)
 {
 	switch (m->kind) {
 	case MESSAGE_ATTACH:
@@ -371,11 +393,11 @@ static void take_commands(struct worker *w)
 	struct message m;
 
 	while (read(w->command_pipe[0], &m, sizeof(m)) == sizeof(m))
-		obey(w, &m);
+		handle_command(w, &m);
 	worker_claim_overhead(w);
 }
 
-static void tick(struct worker *w)
+static void worker_tick(struct worker *w)
 {
 	struct queue *q;
 
@@ -387,7 +409,7 @@ static void tick(struct worker *w)
 	worker_claim_overhead(w);
 }
 
-static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
+static void dispatch_completion(struct worker *w, const struct io_uring_cqe *cqe)
 {
 	struct waiter *waiter = waiter_of(cqe);
 
@@ -396,7 +418,7 @@ static void dispatch(struct worker *w, const struct io_uring_cqe *cqe)
 	else if (cqe->user_data == COOKIE_COMMANDS)
 		take_commands(w);
 	else if (cqe->user_data == COOKIE_TICK)
-		tick(w);
+		worker_tick(w);
 }
 
 /* ---- audit ---- */
@@ -412,7 +434,7 @@ static uint64_t open_bills(const struct worker *w)
 }
 
 /* Do all open bills amount to what the books say is open? */
-static void audit(struct worker *w)
+static void audit_books(struct worker *w)
 {
 	w->audit_due = false;
 	w->books.figures.audits++;
@@ -427,7 +449,7 @@ static void audit(struct worker *w)
 
 /* ---- the loop ---- */
 
-static void turn(struct worker *w)
+static void worker_turn(struct worker *w)
 {
 	struct io_uring_cqe *cqes[BATCH];
 	unsigned int count, i;
@@ -435,7 +457,7 @@ static void turn(struct worker *w)
 
 	arm_all(w);
 	if (w->runnable || io_uring_cq_ready(&w->uring))
-		cost = glance_for_completions(w);
+		cost = peek_for_completions(w);
 	else
 		cost = sleep_for_completions(w);
 	w->now_ms = coarse_ms();
@@ -448,15 +470,15 @@ static void turn(struct worker *w)
 			take_events(w);
 	}
 	if (count)
-		hand_out(w, cqes, count, cost);
+		charge_causes(w, cqes, count, cost);
 	else
-		hand_to_waiting(w, cost);
+		charge_waiting(w, cost);
 	for (i = 0; i < count; i++)
-		dispatch(w, cqes[i]);
+		dispatch_completion(w, cqes[i]);
 	io_uring_cq_advance(&w->uring, count);
 	visit_queues(w);
 	if (w->audit_due)
-		audit(w);
+		audit_books(w);
 }
 
 /* ---- life ---- */
@@ -583,7 +605,7 @@ static void name_thread(const struct worker *w)
 	pthread_setname_np(pthread_self(), name);
 }
 
-static void *work(void *arg)
+static void *run_worker(void *arg)
 {
 	struct worker *w = arg;
 	struct message m = { .kind = MESSAGE_STARTED };
@@ -594,7 +616,7 @@ static void *work(void *arg)
 	worker_claim_overhead(w);
 	worker_report(w, &m);
 	while (m.started == WORKER_WELL && !w->stopping)
-		turn(w);
+		worker_turn(w);
 	punt_close(w);
 	close_all(w);
 	books_close(&w->books);
@@ -620,7 +642,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->khz = c->khz;
 	w->report_fd = c->report_fd;
 	w->runnable_end = &w->runnable;
-	err = -pthread_create(&w->thread, NULL, work, w);
+	err = -pthread_create(&w->thread, NULL, run_worker, w);
 	if (err) {
 		close(w->command_pipe[0]);
 		close(w->command_pipe[1]);
