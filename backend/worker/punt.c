@@ -3,11 +3,11 @@
  * Punted I/O, from its beginning to its charge.
  *
  * The kernel does some I/O in threads of its own (`iou-wrk-*`), because it may block:
- * flushes, discards, the page cache, and direct I/O that would have to wait. No segment of
- * the worker's contains that CPU time. All threads of a worker's ring serve all of its
+ * flushes, discards, the page cache, and direct I/O that would have to wait. No segment
+ * of the worker's contains that CPU time. All threads of a worker's ring serve all of its
  * queues, and the kernel does not say which thread worked for which request. So the
- * threads' CPU clocks are read, and what they ran since the last reading is charged to the
- * rows whose I/O was under way in between: the sharers.
+ * threads' CPU clocks are read, and what they ran since the last reading is charged to
+ * the rows whose I/O was under way in between: the sharers.
  *
  * A row becomes a sharer with punt_begin(). The clocks are read when the first such I/O
  * of a turn ends, at the tick, and when a sharer detaches. A reading is divided in

@@ -15,16 +15,16 @@
  *     waking up, completion work inside the system call) is divided equally among the
  *     completions that it brought: the charge is exact if all are of one row, apportioned
  *     if not. A look that brought nothing is paid by the queues that have work.
- *  3. Handle each completion. The cookie of an I/O is a struct waiter, whose queue's class
- *     takes it; the cookies below COOKIE_LAST are the worker's own. An event makes its
+ *  3. Handle each completion. The cookie of an I/O is a struct waiter, whose queue's
+ * class takes it; the cookies below COOKIE_LAST are the worker's own. An event makes its
  *     queue runnable.
  *  4. Visit each runnable queue once, in the order in which they became so. A visit has a
  *     limit; a queue that reaches it asks for another visit in the next turn, so that no
  *     queue holds up the others.
  *
- * A segment of CPU time ends where the next begins, and each has one payer (books.h). Here
- * the worker itself is the payer (overhead) unless a queue is named. Once a second an
- * audit adds up what all queues owe and compares it with the books.
+ * A segment of CPU time ends where the next begins, and each has one payer (books.h).
+ * Here the worker itself is the payer (overhead) unless a queue is named. Once a second
+ * an audit adds up what all queues owe and compares it with the books.
  *
  * A queue comes with MESSAGE_ATTACH and goes after MESSAGE_DETACH or _DROP: from then on
  * it takes no requests, and when the last one is settled the worker reports it detached
