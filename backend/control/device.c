@@ -144,7 +144,7 @@ static void hear_all(struct control *c)
 
 	for (d = c->devices; d; d = d->next)
 		watch_again(c, d);
-	for (g = c->guests; g; g = g->next) {
+	for (g = c->guests.first; g; g = g->next) {
 		g->was_unheard = g->unheard;
 		g->unheard = false;
 		g->store_events = 0;
@@ -644,7 +644,7 @@ static void forget(struct control *c, struct device *d)
 		xenbus_clear_error(c->xs, d->path);
 	d->class->forget(d);
 	charge_retire_row(c, d);
-	guest_put(&c->guests, d->guest);
+	guest_put(d->guest);
 	free(d);
 }
 

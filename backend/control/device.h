@@ -24,7 +24,7 @@ struct control {
 	struct worker **workers;
 	unsigned int worker_count;
 	unsigned int next_worker; /* gets the next queue */
-	struct guest *guests;
+	struct guests guests;
 	struct device *devices;
 	struct charges charges;
 	bool stopping;

@@ -49,16 +49,17 @@ static void identify(struct guest *g, struct xs_handle *xs, const char *backend)
 	free(home);
 }
 
-struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			const char *backend)
 {
-	struct guest met = { .domid = domid,
+	struct guest met = { .all = all,
+			     .domid = domid,
 			     .bytes_left = LIMIT_BYTES_PER_GUEST,
 			     .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
 	struct guest *g;
 
 	identify(&met, xs, backend);
-	for (g = *list; g; g = g->next)
+	for (g = all->first; g; g = g->next)
 		if (g->domid == domid && !memcmp(g->uuid, met.uuid, sizeof(met.uuid)))
 			break;
 	if (!g) {
@@ -66,8 +67,8 @@ struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domi
 		if (!g)
 			return NULL;
 		*g = met;
-		g->next = *list;
-		*list = g;
+		g->next = all->first;
+		all->first = g;
 	}
 	if (g->devices >= LIMIT_DEVICES_PER_GUEST)
 		return NULL;
@@ -75,38 +76,42 @@ struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domi
 	return g;
 }
 
-void guest_put(struct guest **list, struct guest *g)
+void guest_put(struct guest *g)
 {
-	struct guest **at = list;
+	struct guest **at;
 
 	if (!g || --g->devices)
 		return;
+	at = &g->all->first;
 	while (*at != g)
 		at = &(*at)->next;
 	*at = g->next;
 	free(g);
 }
 
-/* What is left for all guests. */
-static uint32_t persistent_left = LIMIT_PERSISTENT_ALL;
-
-uint32_t guest_take_persistent(struct guest *g)
+uint32_t guest_persistent_left(const struct guest *g)
 {
 	uint32_t mine = LIMIT_PERSISTENT_PER_QUEUE;
+	uint32_t for_all = LIMIT_PERSISTENT_ALL - g->all->persistent_taken;
 
 	if (mine > g->persistent_left)
 		mine = g->persistent_left;
-	if (mine > persistent_left)
-		mine = persistent_left;
+	return mine < for_all ? mine : for_all;
+}
+
+uint32_t guest_take_persistent(struct guest *g)
+{
+	uint32_t mine = guest_persistent_left(g);
+
 	g->persistent_left -= mine;
-	persistent_left -= mine;
+	g->all->persistent_taken += mine;
 	return mine;
 }
 
 void guest_return_persistent(struct guest *g, uint32_t grants)
 {
 	g->persistent_left += grants;
-	persistent_left += grants;
+	g->all->persistent_taken -= grants;
 }
 
 uint32_t guest_take_bytes(struct guest *g)

@@ -10,8 +10,15 @@
 #include <stdint.h>
 #include <xenstore.h>
 
+/* All of them, and what they have together. */
+struct guests {
+	struct guest *first;
+	uint32_t persistent_taken; /* of LIMIT_PERSISTENT_ALL */
+};
+
 struct guest {
 	struct guest *next;
+	struct guests *all;
 	unsigned int devices;
 	uint32_t domid;
 	uint8_t uuid[16];
@@ -27,7 +34,7 @@ struct guest {
 
 /**
  * guest_get() - find a guest, or meet it
- * @list: all guests
+ * @all: all guests
  * @xs: the store, asked for its name and uuid; an unprivileged domain may not read them
  * @domid: which
  * @backend: directory of a device of its, which may tell its name
@@ -35,15 +42,19 @@ struct guest {
  * Return: the guest, one device more; NULL without memory or above
  * LIMIT_DEVICES_PER_GUEST.
  */
-struct guest *guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			const char *backend);
 
 /**
  * guest_put() - one device less
- * @list: all guests
  * @g: may be NULL
  */
-void guest_put(struct guest **list, struct guest *g);
+void guest_put(struct guest *g);
+
+/**
+ * guest_persistent_left() - how many persistent grants could a queue have now?
+ */
+uint32_t guest_persistent_left(const struct guest *g);
 
 /**
  * guest_take_persistent() - reserve persistent grants for a queue

@@ -31,8 +31,9 @@ static struct vbd *vbd_of(const struct device *d)
 
 static int vbd_prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
-	(void)c, (void)d;
-	xenbus_add(keys, "feature-persistent", 1);
+	(void)c;
+	/* Without mappings to be had the guest would but copy once more. */
+	xenbus_add(keys, "feature-persistent", guest_persistent_left(d->guest) > 0);
 	xenbus_add(keys, "feature-max-indirect-segments", BLK_MAX_INDIRECT_SEGMENTS);
 	xenbus_add(keys, "multi-queue-max-queues", LIMIT_QUEUES_PER_DEVICE);
 	xenbus_add(keys, "max-ring-page-order", LIMIT_RING_ORDER);

@@ -34,15 +34,15 @@ static struct {
 
 /* ---- what the daemon is linked with ---- */
 
-struct guest *__real_guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+struct guest *__real_guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			       const char *backend);
-struct guest *__wrap_guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+struct guest *__wrap_guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			       const char *backend);
 
-struct guest *__wrap_guest_get(struct guest **list, struct xs_handle *xs, uint32_t domid,
+struct guest *__wrap_guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			       const char *backend)
 {
-	struct guest *g = __real_guest_get(list, xs, domid, backend);
+	struct guest *g = __real_guest_get(all, xs, domid, backend);
 
 	MUST(domid <= OUTSIDE_DOMAINS);
 	if (g && g->devices == 1)
@@ -72,7 +72,7 @@ static void next_second(void)
 	served.now_s++;
 	memset(world.lines, 0, sizeof(world.lines));
 	memset(world.may_log, 0, sizeof(world.may_log));
-	for (g = world.control.guests; g; g = g->next)
+	for (g = world.control.guests.first; g; g = g->next)
 		world.may_log[g->domid] += LIMIT_LOG_LINES;
 }
 
@@ -211,7 +211,7 @@ static void check(void)
 	MUST(!g->wait && !g->owed && !g->events_unpaid && !meter_open(&g->books.meter));
 	for (d = world.control.devices; d; d = d->next)
 		check_device(d);
-	for (guest = world.control.guests; guest; guest = guest->next)
+	for (guest = world.control.guests.first; guest; guest = guest->next)
 		MUST(guest->devices && guest->bytes_left <= LIMIT_BYTES_PER_GUEST &&
 		     guest->persistent_left <= LIMIT_PERSISTENT_PER_GUEST);
 }
@@ -351,7 +351,7 @@ static void close_all(void)
 	}
 	if (world.control.stopping)
 		return;
-	MUST(!world.control.devices && !world.control.guests);
+	MUST(!world.control.devices && !world.control.guests.first);
 	MUST(!store_has("backend") && !store_has("error"));
 }
 
@@ -390,31 +390,19 @@ static void come_to_an_end(void)
 	close_all();
 }
 
-/* All that may be mapped persistently, of all guests, has been returned. */
-static void check_persistent(void)
-{
-	struct guest g = { .persistent_left = UINT32_MAX };
-	uint32_t taken, all = 0;
-
-	while ((taken = guest_take_persistent(&g)))
-		all += taken;
-	MUST(all == LIMIT_PERSISTENT_ALL);
-	guest_return_persistent(&g, all);
-}
-
 static void check_limits(void)
 {
 	const struct guest *g;
 
-	for (g = world.control.guests; g; g = g->next)
+	for (g = world.control.guests.first; g; g = g->next)
 		MUST(g->bytes_left == LIMIT_BYTES_PER_GUEST &&
 		     g->persistent_left == LIMIT_PERSISTENT_PER_GUEST);
-	check_persistent();
+	MUST(!world.control.guests.persistent_taken);
 }
 
 static void check_nothing_left(void)
 {
-	MUST(!world.control.devices && !world.control.guests);
+	MUST(!world.control.devices && !world.control.guests.first);
 	MUST(!served.taps && !served.net_queues);
 	MUST(store_watches(NULL) == 1 && store_watches("backend") == 1);
 }
