@@ -9,29 +9,35 @@ cd "$(dirname "$0")/.." || exit 1
 
 usage() {
 	cat <<'TEXT'
-usage: tests/run.sh [--quick]
+usage: tests/run.sh [--quick] [--times]
   --quick  leave out real Xen (tests/xen, booted under QEMU's emulation), the suites books,
            hostile and slow, and the sanitizers' second run but for unit tests
+  --times  say at the end which tests took longest
 TEXT
 }
 
-quick=no
-case "${1:-}" in
-"") ;;
---quick) quick=yes ;;
---help | -h)
-	usage
-	exit 0
-	;;
-*)
-	usage >&2
-	exit 2
-	;;
-esac
+quick=no times=no
+for option in "$@"; do
+	case $option in
+	--quick) quick=yes ;;
+	--times) times=yes ;;
+	--help | -h)
+		usage
+		exit 0
+		;;
+	*)
+		usage >&2
+		exit 2
+		;;
+	esac
+done
 
 test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
-	curl apache2-utils busybox-static systemd"
+	curl apache2-utils busybox-static systemd clang-format"
 passed=0 failed=0 skipped=0
+second_tries=()
+slowest=$(mktemp)
+trap 'rm -f "$slowest"' EXIT
 
 # again BUILD: what failed is run once more, alone: a busy machine keeps some tests from
 # what they wait for. What fails twice has failed.
@@ -49,6 +55,8 @@ again() {
 	jq -c --slurpfile first "$1/first.json" '. as $t | select($first |
 		any(.name == $t.name and (.result | IN("OK", "SKIP", "EXPECTEDFAIL") | not)))' \
 		"$log" >>"$1/all.json"
+	mapfile -t -O "${#second_tries[@]}" second_tries < <(jq -r --arg build "$1" \
+		'select(.result | IN("OK", "EXPECTEDFAIL")) | .name | sub("^.* / "; "") + " (\($build))"' "$log")
 	cp "$1/all.json" "$log"
 }
 
@@ -84,6 +92,8 @@ suites() {
 		failed=$((failed + 1))
 		return
 	fi
+	jq -r --arg build "$dir" '"\(.duration) \(.name) (\($build))"' \
+		"$dir/meson-logs/testlog.json" >>"$slowest"
 	again "$dir"
 	count "$dir"
 	say "$dir: $* ($((SECONDS - began)) s)"
@@ -102,6 +112,13 @@ law() { # NAME COMMAND: the command must print nothing
 	printf '%s\n' "$found" >&2
 }
 
+long_lines() {
+	local file
+	git ls-files '*.c' '*.h' 2>/dev/null | while read -r file; do
+		expand "$file" | awk -v file="$file" 'length > 90 { print file ": " FNR }'
+	done
+}
+
 laws() {
 	law "device code does not name the meter" \
 		"grep -nE '\\b(meter|bill|worker_claim)_?[a-z]*\\(' -r backend/block backend/net backend/worker/grants.* --include=*.[ch] --exclude=*_queue.[ch]"
@@ -111,6 +128,11 @@ laws() {
 		"grep -nE '\\b(malloc|calloc|free|open|read|write|printf|log_[a-z]+|xen(gnttab|evtchn)_[a-z]+|xs_[a-z]+)\\(' -r protocols --include=*.[ch]"
 	law "the product knows nothing of the tests' Xen" \
 		"grep -rniE 'xensim|simulated' backend accounting protocols --include=*.[ch] --include=meson.build"
+	law "the tree is as .clang-format has it" \
+		"git ls-files -z '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror 2>&1 | grep ': error:'"
+	law "no line of C is longer than 90 columns" long_lines
+	law "no line ends in white space" \
+		"git grep -nIE '[[:blank:]]+\$' -- ':!tests/fuzz/corpus'"
 	law "every file has its licence" \
 		"git ls-files 2>/dev/null | grep -vE '^LICENSE$|^tests/fuzz/corpus/' | while read -r f; do head -n 3 \"\$f\" | grep -q 'SPDX-License-Identifier: MIT' || echo \"\$f\"; done"
 }
@@ -137,6 +159,13 @@ else
 	passed=$((passed + $(grep -c '^OK' build/xen/verdicts)))
 	failed=$((failed + $(grep -c '^FAIL' build/xen/verdicts)))
 	[ -s build/xen/verdicts ] || failed=$((failed + 1))
+fi
+if [ "$times" = yes ]; then
+	say "the tests that took longest, in seconds:"
+	sort -rn "$slowest" | head -n 25 >&2
+fi
+if [ "${#second_tries[@]}" -gt 0 ]; then
+	say "${#second_tries[@]} needed a second try: $(printf '%s, ' "${second_tries[@]}" | sed 's/, $//')"
 fi
 printf 'tests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -74,8 +74,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		fprintf(stderr,
-			"xenmeter: which subcommand, dump, check, trace, study or drivers? "
-			"See xenmeter --help\n");
+			"xenmeter: which subcommand, dump, check, trace, study or "
+			"drivers? See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
 	return ARGP_ERR_UNKNOWN;
