@@ -14,13 +14,14 @@
 #include <stdint.h>
 #include <xenevtchn.h>
 
+#include "message.h"
 #include "meter.h"
 #include "punt.h"
+#include "report.h"
 #include "table.h"
 
 struct worker;
 struct queue;
-struct message;
 
 /* An event channel of a queue. */
 struct channel {
@@ -79,6 +80,7 @@ struct queue {
 	bool starved;		/* there was no memory for a request */
 	bool runnable;		/* on the worker's list */
 	unsigned int detaching; /* messages to detach that are to be answered */
+	struct report report[REPORT_KINDS];
 	struct queue *next_runnable;
 	struct queue *next; /* of the worker's queues */
 };

@@ -54,7 +54,13 @@
 #define MAX_PORTS (1u << 17) /* of Xen's FIFO event channels */
 
 /* What a completion is for: these, or a request. */
-enum cookie { COOKIE_EVENTS = 1, COOKIE_COMMANDS = 2, COOKIE_TICK = 3, COOKIE_LAST = 3 };
+enum cookie {
+	COOKIE_EVENTS = 1,
+	COOKIE_COMMANDS,
+	COOKIE_TICK,
+	COOKIE_REPORTS, /* there is room for reports */
+	COOKIE_LAST = COOKIE_REPORTS,
+};
 
 /* ---- libxengnttab would log every bad grant of a guest ---- */
 
@@ -131,18 +137,6 @@ static struct queue *take_runnable(struct worker *w)
 	return all;
 }
 
-void worker_report(struct worker *w, const struct message *m)
-{
-	ssize_t put;
-
-	do {
-		put = write(w->report_fd, m, sizeof(*m));
-	} while (put < 0 && errno == EINTR);
-	if (put != sizeof(*m))
-		log_error("worker %u: cannot report to the control thread: %s", w->index,
-			  strerror(errno));
-}
-
 /* The control thread frees it when all that it asked for is answered. */
 static void report_detached(struct worker *w, struct queue *q)
 {
@@ -180,11 +174,11 @@ static void visit_queues(struct worker *w)
 
 /* Polls are one-shot and armed anew before each wait, in the same system call. Arming
  * looks at the descriptor first, so nothing is missed. */
-static void arm_poll(struct worker *w, enum cookie cookie, int fd)
+static void arm_poll(struct worker *w, enum cookie cookie, int fd, unsigned int what)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
 
-	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	io_uring_prep_poll_add(sqe, fd, what);
 	io_uring_sqe_set_data64(sqe, cookie);
 	w->armed |= 1u << cookie;
 }
@@ -202,9 +196,11 @@ static void arm_tick(struct worker *w)
 static void arm_all(struct worker *w)
 {
 	if (!(w->armed & 1u << COOKIE_EVENTS))
-		arm_poll(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn));
+		arm_poll(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn), POLLIN);
 	if (!(w->armed & 1u << COOKIE_COMMANDS))
-		arm_poll(w, COOKIE_COMMANDS, w->command_pipe[0]);
+		arm_poll(w, COOKIE_COMMANDS, w->command_pipe[0], POLLIN);
+	if (w->reports.first && !(w->armed & 1u << COOKIE_REPORTS))
+		arm_poll(w, COOKIE_REPORTS, w->report_fd, POLLOUT);
 	if (!(w->armed & 1u << COOKIE_TICK))
 		arm_tick(w);
 }
@@ -397,6 +393,12 @@ static void take_commands(struct worker *w)
 	worker_claim_overhead(w);
 }
 
+static void send_reports(struct worker *w)
+{
+	reports_send(w);
+	worker_claim_overhead(w);
+}
+
 static void worker_tick(struct worker *w)
 {
 	struct queue *q;
@@ -419,6 +421,8 @@ static void dispatch_completion(struct worker *w, const struct io_uring_cqe *cqe
 		take_commands(w);
 	else if (cqe->user_data == COOKIE_TICK)
 		worker_tick(w);
+	else if (cqe->user_data == COOKIE_REPORTS)
+		send_reports(w);
 }
 
 /* ---- audit ---- */
@@ -636,6 +640,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 		return err;
 	}
 	fcntl(w->command_pipe[0], F_SETFL, O_NONBLOCK);
+	fcntl(c->report_fd, F_SETFL, O_NONBLOCK); /* the writers' end alone */
 	w->index = c->index;
 	w->row = table_worker(c->table, c->index);
 	trace_ring_init(c->trace, c->index, &w->trace);

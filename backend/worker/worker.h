@@ -15,47 +15,11 @@
 #include "books.h"
 #include "buffers.h"
 #include "grants.h"
+#include "message.h"
 #include "queue.h"
+#include "report.h"
 #include "table.h"
 #include "trace.h"
-
-/* The result of MESSAGE_STARTED. */
-enum worker_trouble { WORKER_WELL, WORKER_NO_URING, WORKER_NO_XEN, WORKER_NO_SANDBOX };
-
-/* A message through a pipe, written and read as a whole (pipe(7), PIPE_BUF). */
-struct message {
-	enum message_kind {
-		MESSAGE_ATTACH, /* to the worker */
-		MESSAGE_DETACH,
-		MESSAGE_DROP,
-		MESSAGE_STOP,
-		MESSAGE_RESIZE, /* and these, to a queue */
-		MESSAGE_RATE,
-		MESSAGE_MULTICAST,
-		MESSAGE_HEADROOM,
-		MESSAGE_TAP_DROPPED,
-		MESSAGE_STARTED, /* from the worker */
-		MESSAGE_ATTACHED,
-		MESSAGE_DETACHED,
-		MESSAGE_BROKEN,
-		MESSAGE_CARRIER,
-	} kind;
-	struct queue *queue;
-	/* Named by the kind; the other kinds have nothing to add. */
-	union {
-		uint64_t resize; /* the disk's new size, in 512-byte sectors */
-		struct {
-			uint64_t bytes, period_us; /* 0 bytes: no limit */
-		} rate;
-		bool multicast;	      /* does the guest control its filter? */
-		uint32_t headroom;    /* bytes in front of a frame for the guest */
-		uint64_t tap_dropped; /* frames since the last such message */
-		enum worker_trouble started;
-		int attached;	       /* 0 or -errno */
-		unsigned int detached; /* how many messages are answered at once */
-		bool carrier;	       /* does the guest receive? */
-	};
-};
 
 struct worker {
 	struct io_uring uring;
@@ -72,6 +36,7 @@ struct worker {
 	struct queue *runnable, **runnable_end;
 	struct queue *event_queue; /* whose event this turn brought, if any */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
+	struct reports reports;
 	struct grant_move moves[GRANT_MOVES]; /* of the batch of frames at work */
 	bool ring_open;
 	bool audit_due;
@@ -206,12 +171,5 @@ void worker_add_queue(struct worker *w, struct queue *q);
  * worker_make_runnable() - the queue wants a visit in this turn, or the next
  */
 void worker_make_runnable(struct worker *w, struct queue *q);
-
-/**
- * worker_report() - tell the control thread something
- * @w: the worker
- * @m: what; of which queue, if of any
- */
-void worker_report(struct worker *w, const struct message *m);
 
 #endif

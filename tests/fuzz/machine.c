@@ -33,9 +33,9 @@
 #define CQ_SIZE	    4096u
 #define SQ_SIZE	    256u
 #define MOST_STEPS  20000 /* of one input: more is a worker that does not come to rest */
-#define LAST_COOKIE 3	  /* of worker.c: polls and the tick */
+#define LAST_COOKIE 4	  /* of worker.c: polls and the tick */
 
-enum cookie { EVENTS = 1, COMMANDS = 2, TICK = 3 };
+enum cookie { EVENTS = 1, COMMANDS = 2, TICK = 3, REPORTS = 4 };
 
 struct xenevtchn_handle {
 	int fd;
@@ -505,6 +505,13 @@ static bool command_waits(void)
 	return poll(&fd, 1, 0) == 1;
 }
 
+static bool report_fits(void)
+{
+	struct pollfd fd = { .fd = report_pipe[1], .events = POLLOUT };
+
+	return poll(&fd, 1, 0) == 1;
+}
+
 static void deliver(void)
 {
 	if (ring.armed[EVENTS] && deliverable())
@@ -513,6 +520,8 @@ static void deliver(void)
 		fire(COMMANDS);
 	if (ring.armed[TICK] && ticked)
 		fire(TICK);
+	if (ring.armed[REPORTS] && report_fits())
+		fire(REPORTS);
 	ticked = false;
 }
 
@@ -664,6 +673,16 @@ unsigned int io_uring_peek_batch_cqe(struct io_uring *r, struct io_uring_cqe **c
 bool machine_report(struct message *ret)
 {
 	return read(report_pipe[0], ret, sizeof(*ret)) == sizeof(*ret);
+}
+
+unsigned int machine_fill_reports(void)
+{
+	struct message m = { .kind = MESSAGE_STARTED };
+	unsigned int count = 0;
+
+	while (write(report_pipe[1], &m, sizeof(m)) == sizeof(m))
+		count++;
+	return count;
 }
 
 struct table *machine_table(void)

@@ -115,4 +115,12 @@ void machine_complete(unsigned int which);
  */
 bool machine_report(struct message *ret);
 
+/**
+ * machine_fill_reports() - messages of no queue until the pipe to the control thread is
+ * full
+ *
+ * Return: how many.
+ */
+unsigned int machine_fill_reports(void);
+
 #endif
