@@ -12,7 +12,7 @@
 
 #include "clock.h"
 #include "text.h"
-#include "trace.h"
+#include "trace_command.h"
 
 #define IDLE_NS	    5000000 /* between looks at rings that were empty */
 #define MAX_SECONDS 86400.0

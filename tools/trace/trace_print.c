@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "text.h"
-#include "trace.h"
+#include "trace_command.h"
 
 static const char *const stages[XENMETER_STAGES] = { "parse", "grant", "submit",
 						     "complete", "respond" };

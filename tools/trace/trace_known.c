@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "text.h"
-#include "trace.h"
+#include "trace_command.h"
 
 static const struct {
 	const char *name;

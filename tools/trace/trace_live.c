@@ -11,7 +11,7 @@
 
 #include "clock.h"
 #include "report.h"
-#include "trace.h"
+#include "trace_command.h"
 
 #define ENABLE_MS   3000
 #define UPKEEP_NS   500000000 /* between looks at the daemon, and clock entries */

@@ -4,8 +4,8 @@
  * file, and go to a sink: lines for people, JSON or a file. Both sources give the same
  * entries, which are the records of FORMAT.md. One thread.
  */
-#ifndef XENMETER_TOOL_TRACE_H
-#define XENMETER_TOOL_TRACE_H
+#ifndef XENMETER_TRACE_COMMAND_H
+#define XENMETER_TRACE_COMMAND_H
 
 #include <stdbool.h>
 #include <stdio.h>

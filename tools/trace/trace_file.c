@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "trace_command.h"
 
 /* Longer records than this are no record of ours. */
 #define RECORD_MAX 4096
