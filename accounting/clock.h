@@ -95,6 +95,17 @@ static inline uint64_t clock_scaled_ns(uint64_t cycles, uint64_t scale)
 }
 
 /**
+ * clock_realtime_ns() - CLOCK_REALTIME, in which the table's times are
+ */
+static inline uint64_t clock_realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/**
  * clock_calibrate() - find the clock's rate, cost and kind
  * @ret_info: written
  *

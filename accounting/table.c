@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boot_id.h"
+#include "clock.h"
 #include "histogram.h"
 #include "shared_file.h"
 #include "table.h"
@@ -65,24 +67,7 @@ static inline void add(struct row *row, unsigned int slot, uint64_t amount)
 
 /* ---- making the file ---- */
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-static void read_boot_id(char *id, size_t size)
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : read(fd, id, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	id[got > 0 ? got : 0] = '\0';
-	id[strcspn(id, "\n")] = '\0';
-}
+_Static_assert(sizeof((struct table_header){ 0 }.boot_id) == BOOT_ID_SIZE, "it fits");
 
 static size_t align_up(size_t n)
 {
@@ -108,10 +93,10 @@ static void fill_header(struct table_header *h, const struct clock_info *clock,
 	h->clock_kind = clock->kind;
 	h->clock_read_cycles = clock->read_cycles;
 	h->clock_khz = clock->khz;
-	h->start_time_ns = realtime_ns();
+	h->start_time_ns = clock_realtime_ns();
 	h->heartbeat_ns = h->start_time_ns;
 	h->pid = getpid();
-	read_boot_id(h->boot_id, sizeof(h->boot_id));
+	boot_id_read(h->boot_id);
 }
 
 int table_make_directory(const char *path)
@@ -198,7 +183,7 @@ void table_heartbeat(struct table *t)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	__atomic_store_n(&t->header->process_cpu_ns,
 			 (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->header->heartbeat_ns, realtime_ns(), __ATOMIC_RELEASE);
+	__atomic_store_n(&t->header->heartbeat_ns, clock_realtime_ns(), __ATOMIC_RELEASE);
 }
 
 struct worker_row *table_worker(struct table *t, unsigned int worker)

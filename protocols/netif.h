@@ -80,10 +80,6 @@
 	(XEN_NETIF_CTRL_HASH_TYPE_IPV4 | XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP |             \
 	 XEN_NETIF_CTRL_HASH_TYPE_IPV6 | XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP)
 
-/* Addresses in a vif's multicast filter; one more is answered with an error
- * (xen-netback, XEN_NETBK_MCAST_MAX). */
-#define NET_MAX_MCAST 64
-
 #define NET_MAC_SIZE 6
 
 /* ---- what both directions know of a frame ---- */

@@ -3,7 +3,6 @@
  * Readings of the table and their sums.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "boot_id.h"
+#include "clock.h"
 #include "report.h"
 #include "text.h"
 
@@ -19,28 +20,15 @@
 #define TORN_TRIES    20
 #define TORN_PAUSE_NS 5000000
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* ---- the daemon's state ---- */
 
 static bool same_boot(const char *boot_id)
 {
-	char now[40] = "";
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : read(fd, now, sizeof(now) - 1);
+	char now[BOOT_ID_SIZE];
 
-	if (fd >= 0)
-		close(fd);
-	if (got <= 0 || !boot_id[0])
-		return true; /* cannot be told */
-	now[strcspn(now, "\n")] = '\0';
-	return !strcmp(now, boot_id);
+	boot_id_read(now);
+	/* Where either is missing it cannot be told. */
+	return !now[0] || !boot_id[0] || !strcmp(now, boot_id);
 }
 
 enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t now)
@@ -84,11 +72,6 @@ const char *report_row_state_name(enum xenmeter_row_state state)
 		return "recycled";
 	}
 	return "?";
-}
-
-double report_heartbeat_age(const struct report *report)
-{
-	return ((double)report->time_ns - (double)report->info.heartbeat_ns) / 1e9;
 }
 
 /* ---- taking a report ---- */
@@ -184,7 +167,7 @@ int report_take(const char *path, struct report **ret_report)
 		return -ENOMEM;
 	err = xenmeter_open(path, &r->table);
 	if (!err) {
-		r->time_ns = realtime_ns();
+		r->time_ns = clock_realtime_ns();
 		xenmeter_read_info(r->table, &r->info);
 		r->state = report_find_state(&r->info, r->time_ns);
 		err = take_workers(r);

@@ -219,10 +219,4 @@ const char *report_state_name(enum daemon_state state);
  */
 const char *report_row_state_name(enum xenmeter_row_state state);
 
-/**
- * report_heartbeat_age() - seconds between the last heartbeat and the reading
- * @report: the report
- */
-double report_heartbeat_age(const struct report *report);
-
 #endif

@@ -14,9 +14,8 @@
 
 #include "device.h"
 
-#define BACKEND_WATCH "backend"
-#define TOKEN_PREFIX  "frontend:"
-#define MESSAGE_SIZE  512
+#define TOKEN_PREFIX "frontend:"
+#define MESSAGE_SIZE 512
 
 /* ---- saying what goes on ---- */
 

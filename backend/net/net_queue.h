@@ -128,7 +128,6 @@ struct net_queue {
 	struct tx_frame *tx_held; /* decoded; it has to wait for credit */
 	struct tx_frame *tx_batch[FRAMES_MAX];
 	unsigned int tx_count;
-	unsigned int tx_writes; /* of the batch */
 
 	/* To the guest. */
 	struct account rx_account;

@@ -134,11 +134,6 @@ double study_length(const struct study *s);
  */
 int study_order(const struct study *s, size_t **ret_order);
 
-/**
- * study_method_name() - the word for a method, such as "pages"
- */
-const char *study_method_name(enum study_method method);
-
 /* ---- telling ---- */
 
 /**

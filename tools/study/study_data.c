@@ -301,18 +301,3 @@ int study_order(const struct study *s, size_t **ret_order)
 	*ret_order = order;
 	return 0;
 }
-
-const char *study_method_name(enum study_method method)
-{
-	switch (method) {
-	case METHOD_PAGES:
-		return "pages";
-	case METHOD_REQUESTS:
-		return "requests";
-	case METHOD_BYTES:
-		return "bytes";
-	case METHODS:
-		break;
-	}
-	return "?";
-}

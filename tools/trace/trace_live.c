@@ -28,14 +28,6 @@ struct trace_live {
 	struct xenmeter_record held;
 };
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* ---- opening ---- */
 
 static enum daemon_state daemon_state(const struct trace_live *live)
@@ -43,7 +35,7 @@ static enum daemon_state daemon_state(const struct trace_live *live)
 	struct xenmeter_info info;
 
 	xenmeter_read_info(live->table, &info);
-	return report_find_state(&info, realtime_ns());
+	return report_find_state(&info, clock_realtime_ns());
 }
 
 static bool daemon_runs(const struct trace_live *live)
@@ -165,7 +157,7 @@ static int clock_entry(struct trace_live *live, union trace_entry *e)
 	e->clock = (struct trace_clock_record){
 		.kind = XENMETER_RECORD_CLOCK,
 		.cycles = clock_now(),
-		.realtime_ns = realtime_ns(),
+		.realtime_ns = clock_realtime_ns(),
 	};
 	live->upkeep_ns = e->clock.realtime_ns;
 	return 1;
@@ -230,7 +222,7 @@ int trace_live_next(struct trace_live *live, const struct trace_known *k,
 
 	if (live->holding)
 		return held_entry(live, k, ret_entry);
-	if (realtime_ns() - live->upkeep_ns > UPKEEP_NS) {
+	if (clock_realtime_ns() - live->upkeep_ns > UPKEEP_NS) {
 		upkeep(live);
 		return clock_entry(live, ret_entry);
 	}
