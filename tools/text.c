@@ -67,3 +67,14 @@ void text_uuid(char *to, const uint8_t *uuid)
 		at += snprintf(&to[at], TEXT_UUID - at, "%02x", uuid[i]);
 	}
 }
+
+void text_csv(FILE *f, const char *text)
+{
+	putc('"', f);
+	for (; *text; text++) {
+		if (*text == '"')
+			putc('"', f);
+		putc(*text, f);
+	}
+	putc('"', f);
+}

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define TEXT_NUMBER 32
 #define TEXT_UUID   37
@@ -57,5 +58,12 @@ void text_percent(char *to, double part, double whole);
  * @uuid: 16 bytes; all zero gives ""
  */
 void text_uuid(char *to, const uint8_t *uuid);
+
+/**
+ * text_csv() - print a text as a quoted field of CSV (RFC 4180)
+ * @f: where to
+ * @text: any text
+ */
+void text_csv(FILE *f, const char *text);
 
 #endif

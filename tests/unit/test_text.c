@@ -76,11 +76,24 @@ static void test_names(void)
 	CHECK_STR(text, "");
 }
 
+static void test_csv(void)
+{
+	char line[64] = "";
+	FILE *f = fmemopen(line, sizeof(line), "w");
+
+	CHECK(f);
+	text_csv(f, "a \"b\", c");
+	text_csv(f, "");
+	fclose(f);
+	CHECK_STR(line, "\"a \"\"b\"\", c\"\"\"");
+}
+
 int main(void)
 {
 	test_compact();
 	test_seconds();
 	test_percent();
 	test_names();
+	test_csv();
 	return 0;
 }

@@ -9,17 +9,6 @@
 #include "dump.h"
 #include "text.h"
 
-static void print_quoted(const char *text)
-{
-	putchar('"');
-	for (; *text; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
-}
-
 /* Whether a field is a plain counter of rows. */
 static bool printed(const struct xenmeter_field *f)
 {
@@ -58,9 +47,9 @@ static void print_row(const struct dump *d, const struct report *r,
 	text_uuid(uuid, row->uuid);
 	printf("%zu,%s,%d,%u,%u,", at->index, report_row_state_name(row->state), at->torn,
 	       row->worker, row->domid);
-	print_quoted(row->name);
+	text_csv(stdout, row->name);
 	printf(",%s,", uuid);
-	print_quoted(row->device);
+	text_csv(stdout, row->device);
 	printf(",%u,", row->devid);
 	if (row->queue == XENMETER_CONTROL_QUEUE)
 		fputs("ctl", stdout);

@@ -119,17 +119,6 @@ int study_print(const struct study *s)
 
 /* ---- CSV ---- */
 
-static void csv_text(FILE *f, const char *text)
-{
-	putc('"', f);
-	for (; *text; text++) {
-		if (*text == '"')
-			putc('"', f);
-		putc(*text, f);
-	}
-	putc('"', f);
-}
-
 static void csv_line(const struct study *s, FILE *f, const struct study_interval *in,
 		     size_t guest)
 {
@@ -139,7 +128,7 @@ static void csv_line(const struct study *s, FILE *f, const struct study_interval
 
 	text_uuid(uuid, s->guest[guest].who.uuid);
 	fprintf(f, "%.6f,%.6f,%u,", in->begin, in->length, s->guest[guest].who.domid);
-	csv_text(f, s->guest[guest].who.name);
+	text_csv(f, s->guest[guest].who.name);
 	fprintf(f, ",%s,%.9f,%.9f,%.9f", uuid, in->cpu, c->charged, c->exact);
 	for (m = 0; m < METHODS; m++)
 		fprintf(f, ",%" PRIu64 ",%.9f", c->proxy[m], c->estimate[m]);
