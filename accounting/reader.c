@@ -162,30 +162,36 @@ static int copy_fields(struct xenmeter *t)
 	return 0;
 }
 
-static int map_file(const char *path, struct xenmeter *t)
+int reader_map(int fd, size_t least, int protection, void **ret_map, size_t *ret_size)
 {
 	struct stat st;
 	void *map;
-	int fd, err = 0;
 
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < least)
+		return -EINVAL;
+	map = mmap(NULL, st.st_size, protection, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	*ret_map = map;
+	*ret_size = st.st_size;
+	return 0;
+}
+
+static int map_table(struct xenmeter *t, const char *path)
+{
 	/* Not blocking: it may be a pipe that nobody writes to. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+	void *map;
+
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st)) {
-		err = -errno;
-	} else if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(t->header)) {
-		err = -EINVAL;
-	} else {
-		map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-		if (map == MAP_FAILED)
-			err = -errno;
-	}
+	err = reader_map(fd, sizeof(t->header), PROT_READ, &map, &t->size);
 	close(fd);
 	if (err)
 		return err;
 	t->map = map;
-	t->size = st.st_size;
 	return 0;
 }
 
@@ -196,7 +202,7 @@ int xenmeter_open(const char *path, struct xenmeter **ret_table)
 
 	if (!t)
 		return -ENOMEM;
-	err = map_file(path ? path : XENMETER_DEFAULT_PATH, t);
+	err = map_table(t, path ? path : XENMETER_DEFAULT_PATH);
 	if (!err) {
 		memcpy(&t->header, t->map, sizeof(t->header));
 		t->header.boot_id[sizeof(t->header.boot_id) - 1] = '\0';

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "reader.h"
 #include "trace_format.h"
 
 struct xenmeter_trace {
@@ -83,22 +83,15 @@ static int open_file(struct xenmeter_trace *t, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-static int map_file(struct xenmeter_trace *t, int fd)
+static int map_trace(struct xenmeter_trace *t, int fd)
 {
-	int access = t->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	struct stat st;
+	int protection = t->writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	void *map;
+	int err = reader_map(fd, sizeof(t->header), protection, &map, &t->size);
 
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(t->header))
-		return -EINVAL;
-	map = mmap(NULL, st.st_size, access, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	t->map = map;
-	t->size = st.st_size;
-	return 0;
+	if (!err)
+		t->map = map;
+	return err;
 }
 
 static int start_at_the_end(struct xenmeter_trace *t)
@@ -119,7 +112,7 @@ static int open_trace(struct xenmeter_trace *t, const char *path)
 
 	if (fd < 0)
 		return fd;
-	err = map_file(t, fd);
+	err = map_trace(t, fd);
 	close(fd);
 	if (err)
 		return err;
