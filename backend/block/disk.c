@@ -212,21 +212,32 @@ static int check_size(const struct disk *d, const char *target, char *reason)
 	return -EINVAL;
 }
 
+static int check_kind(const struct stat *st, const char *target, char *reason)
+{
+	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+		return 0;
+	snprintf(reason, DISK_REASON_SIZE,
+		 "%s: neither a regular file nor a block device", target);
+	return -ENOTBLK;
+}
+
 static int open_file(const struct disk_options *o, struct disk *d, char *reason)
 {
 	struct stat st;
 	int err;
 
-	err = open_descriptor(o, d, reason);
+	/* To open a FIFO waits for its other end, to open some devices has effects. What
+	 * cannot be looked at cannot be opened: that says why. */
+	err = stat(o->target, &st) ? 0 : check_kind(&st, o->target, reason);
+	if (!err)
+		err = open_descriptor(o, d, reason);
 	if (err)
 		return err;
 	if (fstat(d->fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		snprintf(reason, DISK_REASON_SIZE,
-			 "%s: neither a regular file nor a block device", o->target);
-		return -ENOTBLK;
-	}
+	err = check_kind(&st, o->target, reason);
+	if (err)
+		return err;
 	d->kind = S_ISBLK(st.st_mode) ? DISK_BLOCK : DISK_FILE;
 	d->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
 	d->inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino;

@@ -25,6 +25,10 @@ mkdir "$W/dir"
 refused 'dir: (cannot open it.*directory|neither a regular)' "$W/dir"
 refused 'neither a regular file nor a block device' "$W/dir" --mode r
 refused 'neither a regular file nor a block device' /dev/null
+# To open it for reading would wait for a writer, and the control thread serves all.
+mkfifo "$W/fifo"
+refused 'neither a regular file nor a block device' "$W/fifo" --mode r
+refused 'neither a regular file nor a block device' "$W/fifo"
 refused 'no multiple of the sector size' "$(disk odd 1000000)"
 refused 'not at least one sector' "$(disk empty 0)"
 refused 'cache=foo is not known' "$(disk a 16M)" --set cache=foo
