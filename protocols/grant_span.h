@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* What a guest grants: pages of data, and of rings. x86 has no other size. */
-#define GRANT_PAGE_SIZE 4096
+#define GRANT_PAGE_SIZE 4096u
 
 /* Never empty; offset + length lies within the page. */
 struct grant_span {

@@ -80,6 +80,21 @@ struct grant_move {
 enum grant_way { GRANT_FROM_GUEST, GRANT_TO_GUEST };
 
 /**
+ * grants_any_failed() - did one of these moves fail?
+ * @move: that have been made
+ * @count: how many
+ */
+static inline bool grants_any_failed(const struct grant_move *move, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (move[i].failed)
+			return true;
+	return false;
+}
+
+/**
  * grants_move() - copy pieces here and there, each with its own outcome
  * @g: the queue's grants
  * @way: of all of them

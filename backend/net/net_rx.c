@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps of frames to the guest, in the order in which they happen.
+ *
+ * A frame is read to a page's start, its header before it, so that each of the guest's
+ * pages is filled from one of ours: a copy costs by the page.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "segment.h"
+#include "worker.h"
+
+_Static_assert(LIMIT_RX_FRAMES <= FRAMES_MAX, "all that wait may go at once");
+
+/* ---- to the guest: read from the tap ---- */
+
+static void rx_free(struct rx_frame *f)
+{
+	struct net_queue *home = f->home;
+
+	f->next = *f->free;
+	*f->free = f;
+	if (home->rx_readable)
+		worker_make_runnable(home->base.worker, &home->base);
+}
+
+static void append(struct net_queue *q, struct rx_frame *f)
+{
+	f->next = NULL;
+	*q->rx_ready_end = f;
+	q->rx_ready_end = &f->next;
+}
+
+static struct rx_frame *take_ready(struct net_queue *q)
+{
+	struct rx_frame *f = q->rx_ready;
+
+	q->rx_ready = f->next;
+	if (!q->rx_ready)
+		q->rx_ready_end = &q->rx_ready;
+	return f;
+}
+
+/* Which of the vif's queues gets it; its hash, if the guest asked for one. */
+static struct net_queue *choose_queue(struct net_queue *q, struct rx_frame *f)
+{
+	struct net_vif *vif = q->config.vif;
+	struct steer_hash hash;
+	struct net_queue *to;
+
+	to = vif->queue[steer_queue(&vif->steer, (uint8_t *)(f->header + 1), f->wire.size,
+				    q->config.index, &hash)];
+	f->wire.hash = NET_HASH_NONE;
+	if (hash.algorithm == XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ) {
+		f->wire.hash = hash.type;
+		f->wire.hash_value = hash.value;
+	}
+	return to->base.state == QUEUE_SERVING && to->base.attached ? to : q;
+}
+
+static void rx_drop(struct net_queue *q, enum frame_drop why)
+{
+	q->rx_figures.count++;
+	q->rx_figures.failed++;
+	q->rx_figures.dropped[why]++;
+}
+
+static void set_marks(struct rx_frame *f, const struct offload_marks *marks)
+{
+	f->wire.csum_blank = marks->csum_blank;
+	f->wire.data_validated = marks->data_validated;
+	f->wire.gso = marks->gso_type;
+	f->wire.gso_size = marks->gso_size;
+}
+
+/* A TCP segment that the kernel left to be cut, and the guest would not: behind a VLAN
+ * tag, say. Where it is to go, NULL if it is dropped. */
+static struct net_queue *cut(struct net_queue *q, struct rx_frame *whole)
+{
+	static const struct offload_marks finished = { .data_validated = true };
+	struct net_queue *to = choose_queue(q, whole);
+	struct segments s;
+	struct rx_frame *f;
+
+	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1),
+			    whole->wire.size, &s) ||
+	    s.header + s.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
+		rx_drop(q, RX_DROP_SIZE);
+		return NULL;
+	}
+	while ((f = q->piece_free)) {
+		size_t size =
+			segments_next(&s, (uint8_t *)(f->header + 1), NET_PIECE_ROOM);
+
+		if (!size)
+			return to;
+		q->piece_free = f->next;
+		f->read = whole->read;
+		f->read_ms = whole->read_ms;
+		f->wire = whole->wire;
+		f->wire.size = size;
+		set_marks(f, &finished);
+		append(to, f);
+	}
+	rx_drop(q, RX_DROP_FULL); /* the rest; TCP will send it again */
+	return to;
+}
+
+/* Give the frame to a queue, as it is or in pieces; *@ret_kept: its memory is in use. */
+static struct net_queue *route(struct net_queue *q, struct rx_frame *f, bool *ret_kept)
+{
+	uint8_t *frame = (uint8_t *)(f->header + 1);
+	struct offload_marks marks;
+	struct net_queue *to;
+
+	*ret_kept = false;
+	if (!multicast_passes(&q->config.vif->multicast, frame, f->wire.size)) {
+		q->rx_figures.dropped[RX_FILTERED]++;
+		return NULL;
+	}
+	switch (offload_receive(f->header, &q->config.vif->can, frame, f->wire.size,
+				&marks)) {
+	case OFFLOAD_VALID:
+		break;
+	case OFFLOAD_CANNOT_SEGMENT:
+		return cut(q, f);
+	case OFFLOAD_UNKNOWN_GSO:
+	case OFFLOAD_NO_CHECKSUM:
+	case OFFLOAD_GSO_MISMATCH:
+		rx_drop(q, RX_DROP_SIZE);
+		return NULL;
+	}
+	set_marks(f, &marks);
+	to = choose_queue(q, f);
+	append(to, f);
+	*ret_kept = true;
+	return to;
+}
+
+/* A frame has been read into @f's memory. True: it is in use. */
+static bool take_frame(struct net_queue *q, struct rx_frame *f, size_t size, uint64_t now)
+{
+	struct net_queue *to;
+	bool kept;
+
+	f->wire.size = size - TAP_HEADER_SIZE;
+	f->read = now;
+	f->read_ms = q->base.worker->now_ms;
+	to = route(q, f, &kept);
+	if (to && to != q)
+		worker_make_runnable(to->base.worker, &to->base);
+	return kept;
+}
+
+/* No tap: a frame of zeroes, for measuring. */
+static ssize_t read_frame(struct net_queue *q, struct rx_frame *f)
+{
+	const struct net_vif *vif = q->config.vif;
+
+	if (!vif->null)
+		return read(q->config.tap, f->header, NET_RX_READ);
+	memset(f->header, 0, TAP_HEADER_SIZE + vif->null_frame);
+	return TAP_HEADER_SIZE + vif->null_frame;
+}
+
+/* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
+void net_rx_read(struct net_queue *q, uint64_t now)
+{
+	unsigned int left = FRAMES_MAX; /* also of frames that are not passed */
+	struct rx_frame *f;
+
+	while (q->rx_readable && left-- && (f = q->rx_free)) {
+		ssize_t size = read_frame(q, f);
+
+		if (size < 0) {
+			q->rx_readable = false;
+			q->rx_failed = errno != EAGAIN && errno != EINTR;
+			return;
+		}
+		if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
+			continue;
+		q->rx_free = f->next;
+		if (!take_frame(q, f, size, now))
+			rx_free(f);
+	}
+}
+
+/* ---- to the guest: placed ---- */
+
+/* How many slots it takes of this guest; 0 if it cannot have it. */
+static unsigned int slots_for(const struct net_queue *q, struct rx_frame *f)
+{
+	const struct net_vif *vif = q->config.vif;
+
+	f->wire.headroom = vif->headroom;
+	if (!vif->can.scatter && f->wire.size > GRANT_PAGE_SIZE - vif->headroom)
+		return 0;
+	return netif_rx_slots(&f->wire);
+}
+
+/* Are there so many on the ring, and in the batch? */
+static bool has_room(struct net_queue *q, unsigned int slots)
+{
+	if (q->rx_count == FRAMES_MAX || q->rx_slots + slots > NET_RING_SLOTS)
+		return false;
+	if (ring_available(&q->rx) >= slots)
+		return true;
+	/* An impossible index is noticed when the guest is asked for more. */
+	return ring_look_for(&q->rx, slots) == RING_REQUEST;
+}
+
+static void place(struct net_queue *q, struct rx_frame *f, unsigned int slots)
+{
+	struct grant_move *moves = q->base.worker->moves;
+	uint8_t *frame = (uint8_t *)(f->header + 1);
+	unsigned int i;
+
+	f->first_slot = q->rx_slots;
+	f->slots = slots;
+	f->first_move = q->moves;
+	for (i = 0; i < slots; i++) {
+		struct net_rx_slot *slot = &q->rx_slot[q->rx_slots++];
+		struct net_rx_part part = netif_rx_part(&f->wire, i);
+
+		netif_take_rx(&q->rx, slot);
+		if (!part.length)
+			continue;
+		moves[q->moves++] = (struct grant_move){
+			.span = { .gref = slot->gref,
+				  .offset = part.offset,
+				  .length = part.length },
+			.local = frame + part.at,
+		};
+	}
+	f->moves = q->moves - f->first_move;
+	q->rx_batch[q->rx_count++] = f;
+	if (f->wire.gso != NET_GSO_NONE)
+		q->rx_figures.gso++;
+}
+
+void net_rx_place(struct net_queue *q)
+{
+	q->rx_count = 0;
+	q->rx_slots = 0;
+	q->moves = 0;
+	while (q->rx_ready) {
+		unsigned int slots = slots_for(q, q->rx_ready);
+
+		if (!slots) {
+			rx_drop(q, RX_DROP_SIZE);
+			rx_free(take_ready(q));
+			continue;
+		}
+		q->rx_needs = slots;
+		if (!has_room(q, slots))
+			break;
+		place(q, take_ready(q), slots);
+	}
+	if (q->rx_count || !q->rx_ready)
+		q->rx_waits_ms = 0;
+	else if (!q->rx_waits_ms)
+		q->rx_waits_ms = q->base.worker->now_ms;
+}
+
+/* ---- to the guest: copied and answered ---- */
+
+void net_rx_copy(struct net_queue *q)
+{
+	struct grant_move *move = q->base.worker->moves;
+	unsigned int i;
+
+	q->rx_figures.pages += q->moves;
+	if (!grants_move(q->grants, GRANT_TO_GUEST, move, q->moves))
+		return;
+	for (i = 0; i < q->moves; i++)
+		move[i].failed = true;
+}
+
+/* Which of a frame's slots could not be written, one bit each. */
+static uint32_t failed_slots(const struct net_queue *q, const struct rx_frame *f)
+{
+	const struct grant_move *move = &q->base.worker->moves[f->first_move];
+	uint32_t failed = 0;
+	unsigned int i;
+
+	if (!grants_any_failed(move, f->moves))
+		return 0;
+	for (i = 0; i < f->slots; i++)
+		if (netif_rx_part(&f->wire, i).length)
+			failed |= (uint32_t)move++->failed << i;
+	return failed;
+}
+
+void net_rx_respond(struct net_queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->rx_count; i++) {
+		struct rx_frame *f = q->rx_batch[i];
+		uint32_t failed = failed_slots(q, f);
+
+		netif_answer_rx(&q->rx, &f->wire, &q->rx_slot[f->first_slot], failed);
+		q->rx_figures.count++;
+		if (failed) {
+			q->rx_figures.failed++;
+			q->rx_figures.dropped[RX_DROP_GRANT]++;
+		} else {
+			q->rx_figures.bytes += f->wire.size;
+		}
+		rx_free(f);
+	}
+}
+
+/* ---- to the guest: dropped ---- */
+
+void net_rx_drop_old(struct net_queue *q)
+{
+	uint64_t now_ms = q->base.worker->now_ms;
+
+	while (q->rx_ready && now_ms - q->rx_ready->read_ms > LIMIT_RX_AGE_MS) {
+		rx_drop(q, RX_DROP_FULL);
+		rx_free(take_ready(q));
+	}
+}
+
+void net_rx_drop_all(struct net_queue *q)
+{
+	while (q->rx_ready)
+		rx_free(take_ready(q));
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps of frames from the guest, in the order in which they happen.
+ *
+ * A frame is copied piece by piece, each to pages of its own, so that no piece crosses a
+ * page more than it must: a copy costs by the page. The tap gets the pieces as one
+ * vector.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "net.h"
+#include "uring.h"
+#include "worker.h"
+
+/* Where the first piece of a frame from the guest begins, the header before it. */
+#define FIRST_AT 64u
+
+_Static_assert(NET_TX_BUFFER_MAX <= BUFFERS_MAX_SIZE, "a buffer holds any frame");
+_Static_assert(FIRST_AT >= TAP_HEADER_SIZE, "the header fits before the first piece");
+
+/* ---- from the guest: taken ---- */
+
+static void tx_free(struct net_queue *q, struct tx_frame *f)
+{
+	buffers_put(&q->base.worker->buffers, f->buffer, f->bytes);
+	f->buffer = NULL;
+	f->next = q->tx_free;
+	q->tx_free = f;
+}
+
+static void tx_drop(struct net_queue *q, struct tx_frame *f, enum frame_drop why,
+		    int16_t status)
+{
+	f->writes = false;
+	f->status = status;
+	q->tx_figures.failed++;
+	q->tx_figures.dropped[why]++;
+}
+
+/* Where the pieces go: the first behind the header, each other at a page's start. */
+static void lay_out(struct net_queue *q, struct tx_frame *f)
+{
+	const struct grant_span *span = f->wire.span;
+	struct grant_move *move = &q->base.worker->moves[q->moves];
+	bool small = span[0].length <= GRANT_PAGE_SIZE - FIRST_AT;
+	uint8_t *at = (uint8_t *)f->buffer + (small ? FIRST_AT : GRANT_PAGE_SIZE);
+	unsigned int i;
+
+	f->first_move = q->moves;
+	f->header = (struct virtio_net_hdr *)(at - TAP_HEADER_SIZE);
+	f->iov[0].iov_base = f->header;
+	f->iov[0].iov_len = TAP_HEADER_SIZE + span[0].length;
+	for (i = 0; i < f->wire.nr_spans; i++) {
+		move[i] = (struct grant_move){ .span = span[i], .local = at };
+		if (i)
+			f->iov[i] = (struct iovec){ at, span[i].length };
+		at = (uint8_t *)f->buffer + (i + (small ? 1 : 2)) * GRANT_PAGE_SIZE;
+	}
+	q->moves += f->wire.nr_spans;
+}
+
+static void prepare_frame(struct net_queue *q, struct tx_frame *f)
+{
+	f->bytes = (f->wire.nr_spans +
+		    (f->wire.span[0].length > GRANT_PAGE_SIZE - FIRST_AT)) *
+		   GRANT_PAGE_SIZE;
+	f->buffer = buffers_get(&q->base.worker->buffers, f->bytes);
+	f->status = NETIF_RSP_OKAY;
+	f->writes = f->buffer;
+	q->tx_figures.count++;
+	if (f->buffer)
+		lay_out(q, f);
+	else
+		tx_drop(q, f, TX_DROP_TAP, NETIF_RSP_DROPPED);
+	if (f->wire.gso != NET_GSO_NONE)
+		q->tx_figures.gso++;
+}
+
+static void filter(struct net_queue *q, struct tx_frame *f)
+{
+	struct multicast *m = &q->config.vif->multicast;
+	enum multicast_verdict verdict = MULTICAST_DONE;
+
+	if (f->wire.mcast == NET_MCAST_ADD)
+		verdict = multicast_add(m, f->wire.mac);
+	else
+		multicast_remove(m, f->wire.mac);
+	f->writes = false;
+	f->status = verdict == MULTICAST_DONE ? NETIF_RSP_OKAY : NETIF_RSP_ERROR;
+	q->tx_figures.control++;
+}
+
+static void refuse(struct net_queue *q, struct tx_frame *f)
+{
+	f->writes = false;
+	f->status = NETIF_RSP_ERROR;
+	q->tx_figures.refused++;
+}
+
+/* The next frame on the ring, in a struct of its own; NULL if there is none. */
+static struct tx_frame *tx_decode(struct net_queue *q, enum net_verdict *ret_verdict)
+{
+	struct tx_frame *f = q->tx_held;
+
+	if (f) {
+		q->tx_held = NULL;
+		*ret_verdict = NET_FRAME;
+		return f;
+	}
+	f = q->tx_free;
+	*ret_verdict = netif_take_frame(&q->tx, &f->wire);
+	if (*ret_verdict == NET_FATAL)
+		queue_break(&q->base, netif_reason_text(f->wire.reason));
+	if (*ret_verdict == NET_EMPTY || *ret_verdict == NET_FATAL)
+		return NULL;
+	q->tx_free = f->next;
+	q->tx_channel.taken++;
+	return f;
+}
+
+static bool batch_has_room(const struct net_queue *q)
+{
+	return q->tx_count < FRAMES_MAX && q->moves + NET_MAX_DATA_SLOTS <= GRANT_MOVES &&
+	       (q->tx_held || q->tx_free);
+}
+
+uint64_t net_tx_take(struct net_queue *q)
+{
+	uint64_t now_ns = worker_now_ns(q->base.worker), when;
+	enum net_verdict verdict;
+	struct tx_frame *f;
+
+	q->tx_count = 0;
+	q->moves = 0;
+	while (batch_has_room(q) && (f = tx_decode(q, &verdict))) {
+		if (verdict == NET_FRAME &&
+		    !rate_take(&q->config.vif->rate, f->wire.size, now_ns, &when)) {
+			q->tx_held = f;
+			return when;
+		}
+		if (verdict == NET_FRAME)
+			prepare_frame(q, f);
+		else if (verdict == NET_MCAST)
+			filter(q, f);
+		else
+			refuse(q, f);
+		q->tx_batch[q->tx_count++] = f;
+	}
+	return 0;
+}
+
+/* ---- from the guest: copied ---- */
+
+void net_tx_copy(struct net_queue *q)
+{
+	struct grant_move *move = q->base.worker->moves;
+	bool broken = grants_move(q->grants, GRANT_FROM_GUEST, move, q->moves);
+	unsigned int i;
+
+	q->tx_figures.pages += q->moves;
+	for (i = 0; i < q->tx_count; i++) {
+		struct tx_frame *f = q->tx_batch[i];
+
+		if (f->writes &&
+		    (broken || grants_any_failed(&move[f->first_move], f->wire.nr_spans)))
+			tx_drop(q, f, TX_DROP_GRANT, NETIF_RSP_ERROR);
+	}
+}
+
+/* ---- from the guest: answered ---- */
+
+void net_tx_respond(struct net_queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->tx_count; i++)
+		netif_answer_frame(&q->tx, &q->tx_batch[i]->wire, q->tx_batch[i]->status);
+}
+
+/* ---- from the guest: to the tap ---- */
+
+/* The headers may be split as the guest likes: have them in one piece (XSA-423, 432). */
+static bool mark_split(struct tx_frame *f, const struct offload_marks *marks)
+{
+	uint8_t headers[OFFLOAD_HEADERS];
+	size_t have = 0, back = 0;
+	unsigned int i;
+
+	for (i = 0; i < f->wire.nr_spans && have < OFFLOAD_HEADERS; i++) {
+		size_t here = f->wire.span[i].length;
+		const uint8_t *from = i ? f->iov[i].iov_base : (uint8_t *)(f->header + 1);
+
+		if (here > OFFLOAD_HEADERS - have)
+			here = OFFLOAD_HEADERS - have;
+		memcpy(headers + have, from, here);
+		have += here;
+	}
+	if (offload_transmit(marks, headers, have, f->wire.size, f->header))
+		return false;
+	for (i = 0; i < f->wire.nr_spans && back < have; i++) {
+		size_t here = f->wire.span[i].length;
+		uint8_t *to = i ? f->iov[i].iov_base : (uint8_t *)(f->header + 1);
+
+		if (here > have - back)
+			here = have - back;
+		memcpy(to, headers + back, here);
+		back += here;
+	}
+	return true;
+}
+
+/* The header that tells the kernel what is left undone in the frame. */
+static bool mark(struct tx_frame *f)
+{
+	struct offload_marks marks = {
+		.csum_blank = f->wire.csum_blank,
+		.data_validated = f->wire.data_validated,
+		.gso_type = f->wire.gso,
+		.gso_size = f->wire.gso_size,
+	};
+
+	if (f->wire.nr_spans == 1 || f->wire.span[0].length >= OFFLOAD_HEADERS)
+		return !offload_transmit(&marks, (uint8_t *)(f->header + 1),
+					 f->wire.span[0].length, f->wire.size, f->header);
+	return mark_split(f, &marks);
+}
+
+static void start_write(struct net_queue *q, struct tx_frame *f)
+{
+	struct io_uring_sqe *sqe = uring_next_sqe(&q->base.worker->uring);
+
+	if (f->wire.nr_spans == 1)
+		io_uring_prep_write(sqe, q->config.tap, f->iov[0].iov_base,
+				    f->iov[0].iov_len, 0);
+	else
+		io_uring_prep_writev(sqe, q->config.tap, f->iov, f->wire.nr_spans, 0);
+	io_uring_sqe_set_data(sqe, f);
+	f->waiter.queue = &q->base;
+	q->base.in_flight++;
+}
+
+unsigned int net_tx_write(struct net_queue *q)
+{
+	unsigned int i, writes = 0;
+
+	for (i = 0; i < q->tx_count; i++) {
+		struct tx_frame *f = q->tx_batch[i];
+
+		if (f->writes && !mark(f))
+			tx_drop(q, f, TX_DROP_HEADER, f->status);
+		if (f->writes && !q->config.vif->null) {
+			start_write(q, f);
+			writes++;
+			continue;
+		}
+		if (f->writes)
+			q->tx_figures.bytes += f->wire.size;
+		tx_free(q, f);
+	}
+	return writes;
+}
+
+void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result)
+{
+	if (result < 0)
+		tx_drop(q, f, TX_DROP_TAP, f->status);
+	else
+		q->tx_figures.bytes += f->wire.size;
+	tx_free(q, f);
+}
