@@ -34,6 +34,25 @@ void device_say(struct device *d, enum log_level level, const char *format, ...)
 
 /* ---- found ---- */
 
+/* backend/vbd3 is what Xen 4.19's toolstack makes of backendtype=tap. */
+static const struct device_class *class_of(const char *kind)
+{
+	static const struct {
+		const char *kind;
+		const struct device_class *class;
+	} kinds[] = {
+		{ "vbd", &vbd_class },
+		{ "vbd3", &vbd_class },
+		{ "vif", &vif_class },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kind, kinds[i].kind))
+			return kinds[i].class;
+	return NULL;
+}
+
 static struct device *find(struct control *c, const char *kind, uint32_t domid,
 			   uint32_t devid)
 {
@@ -150,25 +169,6 @@ static void hear_all(struct control *c)
 	}
 }
 
-/* backend/vbd3 is what Xen 4.19's toolstack makes of backendtype=tap. */
-static const struct device_class *class_of(const char *kind)
-{
-	static const struct {
-		const char *kind;
-		const struct device_class *class;
-	} kinds[] = {
-		{ "vbd", &vbd_class },
-		{ "vbd3", &vbd_class },
-		{ "vif", &vif_class },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(kind, kinds[i].kind))
-			return kinds[i].class;
-	return NULL;
-}
-
 static struct device *meet(struct control *c, const char *kind, uint32_t domid,
 			   uint32_t devid)
 {
@@ -222,7 +222,7 @@ static struct device *note(struct control *c, const char *path)
 	struct device *d;
 	char kind[8];
 
-	if (!xenbus_split_device(path, kind, &domid, &devid)) {
+	if (!xenbus_split_device(path, kind, &domid, &devid) || !class_of(kind)) {
 		charge_overhead(c);
 		return NULL;
 	}

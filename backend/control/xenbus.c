@@ -178,8 +178,6 @@ bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
 		return false;
 	if (path[end] && path[end] != '/')
 		return false;
-	if (strcmp(kind, "vbd") && strcmp(kind, "vbd3") && strcmp(kind, "vif"))
-		return false;
 	*ret_domid = domid;
 	*ret_devid = devid;
 	return true;

@@ -104,11 +104,11 @@ void xenbus_clear_error(struct xs_handle *xs, const char *dir);
 /**
  * xenbus_split_device() - "backend/KIND/DOMID/DEVID[/...]" to its parts
  * @path: from a watch or made of directory names
- * @kind: receives "vbd", "vbd3" or "vif"
+ * @kind: receives KIND, of 7 bytes at most
  * @ret_domid: the frontend's domain
  * @ret_devid: the device
  *
- * Return: true if the path is that of a device of these kinds, or within one.
+ * Return: true if the path is that of a device, or within one.
  */
 bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
 			 uint32_t *ret_devid);
