@@ -13,6 +13,7 @@
 #define XENMETER_BOOKS_H
 
 #include "clock.h"
+#include "enabled.h"
 #include "meter.h"
 #include "switches.h"
 #include "table.h"
@@ -75,16 +76,14 @@ void books_repair(struct books *b, uint64_t *to);
  */
 static inline void books_claim(struct books *b, uint64_t *to)
 {
-#ifndef XENMETER_NO_ACCOUNTING
 	uint64_t now = clock_now();
 
+	if (!accounting_enabled)
+		return;
 	if (__builtin_expect(switches_happened(&b->switches, now - b->meter.last), 0))
 		books_repair(b, to);
 	else
 		meter_claim(&b->meter, now, to);
-#else
-	(void)b, (void)to;
-#endif
 }
 
 /**

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "enabled.h"
+
 enum clock_kind {
 	CLOCK_TSC_INVARIANT = 1, /* constant rate, runs in deep sleep too */
 	CLOCK_TSC_VARIANT = 2,	 /* may change its rate: cycles are not seconds */
@@ -31,11 +33,7 @@ struct clock_info {
  */
 static inline uint64_t clock_now(void)
 {
-#ifdef XENMETER_NO_ACCOUNTING
-	return 0;
-#else
-	return __builtin_ia32_rdtsc();
-#endif
+	return accounting_enabled ? __builtin_ia32_rdtsc() : 0;
 }
 
 /**
@@ -43,14 +41,12 @@ static inline uint64_t clock_now(void)
  */
 static inline uint64_t clock_thread_ns(void)
 {
-#ifdef XENMETER_NO_ACCOUNTING
-	return 0;
-#else
 	struct timespec ts;
 
+	if (!accounting_enabled)
+		return 0;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-#endif
 }
 
 /**

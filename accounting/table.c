@@ -19,6 +19,7 @@
 
 #include "boot_id.h"
 #include "clock.h"
+#include "enabled.h"
 #include "histogram.h"
 #include "shared_file.h"
 #include "table.h"
@@ -322,12 +323,11 @@ static void add_by_kind(struct row *row, const struct settlement *s, uint64_t cy
 uint64_t row_settle_request(struct row *row, const struct settlement *s,
 			    const struct account *bill)
 {
-#ifdef XENMETER_NO_ACCOUNTING
-	(void)row, (void)s, (void)bill, (void)add_by_kind;
-	return 0;
-#else
-	uint64_t cycles = account_total(bill);
+	uint64_t cycles;
 
+	if (!accounting_enabled)
+		return 0;
+	cycles = account_total(bill);
 	sequence_begin(&row->sequence);
 	add(row, ROW_requests, 1);
 	if (s->bytes)
@@ -346,7 +346,6 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 	add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
 	sequence_end(&row->sequence);
 	return cycles;
-#endif
 }
 
 /* Each frame costs the same: one batch went through each stage together. */
@@ -407,13 +406,11 @@ static void add_drops(struct row *row, const struct frames *f)
 uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 			   const struct frames *f, const struct account *account)
 {
-#ifdef XENMETER_NO_ACCOUNTING
-	(void)row, (void)direction, (void)f, (void)account, (void)add_direction;
-	(void)add_each_frame, (void)add_drops;
-	return 0;
-#else
-	uint64_t cycles = account_total(account);
+	uint64_t cycles;
 
+	if (!accounting_enabled)
+		return 0;
+	cycles = account_total(account);
 	sequence_begin(&row->sequence);
 	if (f->count + f->refused)
 		add_each_frame(row, f, cycles);
@@ -428,7 +425,6 @@ uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 	add_account(row, account);
 	sequence_end(&row->sequence);
 	return cycles;
-#endif
 }
 
 uint64_t row_settle_visit(struct row *row, const struct visit *v,

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "enabled.h"
 #include "reader.h"
 #include "table.h"
 #include "xenmeter.h"
@@ -307,11 +308,11 @@ int main(int argc, char **argv)
 	uint64_t seed = check_seed(1, NULL);
 	const char *dir = check_directory();
 
-#ifdef XENMETER_NO_ACCOUNTING
-	check_remove_directory(dir);
-	puts("built without accounting");
-	return CHECK_SKIP;
-#endif
+	if (!accounting_enabled) {
+		check_remove_directory(dir);
+		puts("built without accounting");
+		return CHECK_SKIP;
+	}
 	snprintf(path, sizeof(path), "%s/table", dir);
 	create(seed);
 	test_threads(seed, snapshots);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "check.h"
+#include "enabled.h"
 #include "histogram.h"
 #include "table.h"
 #include "xenmeter.h"
@@ -407,11 +408,11 @@ int main(void)
 	const char *dir = check_directory();
 	int descriptors = check_descriptors();
 
-#ifdef XENMETER_NO_ACCOUNTING
-	check_remove_directory(dir);
-	puts("built without accounting");
-	return CHECK_SKIP;
-#endif
+	if (!accounting_enabled) {
+		check_remove_directory(dir);
+		puts("built without accounting");
+		return CHECK_SKIP;
+	}
 	snprintf(path, sizeof(path), "%s/table", dir);
 	test_file();
 	test_key();
