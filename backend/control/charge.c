@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 
 #include "charge.h"
+#include "control.h"
 #include "device.h"
 
 void charge_open(struct control *c, unsigned int index, uint64_t khz)

@@ -10,25 +10,12 @@
 #include <stdbool.h>
 #include <xenstore.h>
 
-#include "charge.h"
+#include "control.h"
 #include "guest.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "worker.h"
 #include "xenbus.h"
-
-struct control {
-	struct xs_handle *xs;
-	struct table *table;
-	struct trace *trace;
-	struct worker **workers;
-	unsigned int worker_count;
-	unsigned int next_worker; /* gets the next queue */
-	struct guests guests;
-	struct device *devices;
-	struct charges charges;
-	bool stopping;
-};
 
 enum device_phase {
 	PHASE_IDLE,	 /* no queues */

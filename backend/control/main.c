@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "control.h"
 #include "device.h"
 #include "guest_limits.h"
 #include "log.h"
