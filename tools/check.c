@@ -468,7 +468,7 @@ static void tell_json(const struct check *c, const char *summed_up)
 
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
-	{ "json", 'j', NULL, 0, "The verdict as a JSON object", 0 },
+	{ "json", 'j', NULL, 0, "Print the verdict as a JSON object", 0 },
 	{ 0 },
 };
 

@@ -305,7 +305,7 @@ static int tell(struct drivers *all, const struct driver *d)
 
 static const struct argp_option options[] = {
 	{ "domain", 'D', "DOMAIN", 0, "Only this driver domain: its name or id", 0 },
-	{ "json", 'j', NULL, 0, "As a JSON array", 0 },
+	{ "json", 'j', NULL, 0, "Print a JSON array", 0 },
 	{ 0 },
 };
 

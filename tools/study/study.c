@@ -37,7 +37,7 @@ enum { OPTION_HTML = 256, OPTION_CSV, OPTION_TIME };
 
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
-	{ "interval", 'i', "MS", 0, "Milliseconds to an interval, 100 unless told", 0 },
+	{ "interval", 'i', "MS", 0, "Length of an interval in ms, 100 by default", 0 },
 	{ "time", OPTION_TIME, "SECONDS", 0, "Stop after SECONDS", 0 },
 	{ "html", OPTION_HTML, "FILE", 0, "Write a page with plots into FILE", 0 },
 	{ "csv", OPTION_CSV, "FILE", 0, "Write each guest in each interval into FILE",

@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
 	  "Trace the daemon of FILE instead of " XENMETER_DEFAULT_PATH, 0 },
 	{ "input", 'i', "FILE", 0, "Show what --output has saved", 0 },
 	{ "output", 'o', "FILE", 0, "Save into FILE instead of showing it", 0 },
-	{ "json", 'j', NULL, 0, "A line of JSON for each request", 0 },
+	{ "json", 'j', NULL, 0, "Print a line of JSON for each request", 0 },
 	{ "guest", 'g', "NAME", 0, "Only this guest: its name or domid", 0 },
 	{ "device", 'd', "NUMBER", 0, "Only devices of this number", 0 },
 	{ "op", 'O', "OP", 0, "Only read, write, flush, discard, tx, rx or unknown", 0 },
