@@ -304,7 +304,7 @@ static int tell(struct drivers *all, const struct driver *d)
 /* ---- running ---- */
 
 static const struct argp_option options[] = {
-	{ "domain", 'D', "DOMAIN", 0, "Only this driver domain: its name or id", 0 },
+	{ "domain", 'D', "DOMAIN", 0, "Show only this driver domain: its name or id", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON array", 0 },
 	{ 0 },
 };

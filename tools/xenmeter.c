@@ -33,7 +33,7 @@ static const char doc[] =
 	"  check   verify the table and that its books balance\n"
 	"  trace   show requests one by one, as they end\n"
 	"  study   compare charges with what estimates would charge\n"
-	"  drivers print what driver domains publish of theirs in xenstore\n"
+	"  drivers print the totals that driver domains publish in xenstore\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
 	"tells the rest.";
 

@@ -20,14 +20,13 @@
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
 	{ "device", 'd', NULL, 0, "Print a line for each queue of each device", 0 },
-	{ "stage", 's', NULL, 0, "Cycles per request by stage, for each device", 0 },
-	{ "histogram", 'H', NULL, 0, "Cycles and latency of requests as pictures", 0 },
-	{ "percentile", 'p', NULL, 0, "Percentiles of cycles and latency of requests",
-	  0 },
+	{ "stage", 's', NULL, 0, "Print cycles per request by stage and device", 0 },
+	{ "histogram", 'H', NULL, 0, "Draw cycles and latency of requests", 0 },
+	{ "percentile", 'p', NULL, 0, "Print percentiles of cycles and latency", 0 },
 	{ "json", 'j', NULL, 0, "Print all of it as a JSON object", 0 },
-	{ "csv", 'c', NULL, 0, "All counters, a line for each queue", 0 },
+	{ "csv", 'c', NULL, 0, "Print all counters, a line for each queue", 0 },
 	{ "all", 'a', NULL, 0, "Also show guests and devices that are gone", 0 },
-	{ "watch", 'w', "SECONDS", 0, "Again every SECONDS; tables then show rates", 0 },
+	{ "watch", 'w', "SECONDS", 0, "Repeat every SECONDS; tables then show rates", 0 },
 	{ 0 },
 };
 
