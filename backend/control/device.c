@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "device.h"
+#include "watches.h"
 
-#define TOKEN_PREFIX "frontend:"
 #define MESSAGE_SIZE 512
 
 /* ---- saying what goes on ---- */
@@ -35,7 +35,7 @@ void device_say(struct device *d, enum log_level level, const char *format, ...)
 /* ---- found ---- */
 
 /* backend/vbd3 is what Xen 4.19's toolstack makes of backendtype=tap. */
-static const struct device_class *class_of(const char *kind)
+const struct device_class *device_class_of(const char *kind)
 {
 	static const struct {
 		const char *kind;
@@ -53,126 +53,10 @@ static const struct device_class *class_of(const char *kind)
 	return NULL;
 }
 
-static struct device *find(struct control *c, const char *kind, uint32_t domid,
-			   uint32_t devid)
+struct device *device_create(struct control *c, const char *kind, uint32_t domid,
+			     uint32_t devid)
 {
-	struct device *d;
-
-	for (d = c->devices; d; d = d->next)
-		if (d->guest->domid == domid && d->devid == devid &&
-		    !strcmp(d->kind, kind))
-			return d;
-	return NULL;
-}
-
-/* What a watch on a key of the frontend is made of. */
-struct frontend_watch {
-	char path[XENBUS_PATH_SIZE + 32];
-	char token[XENBUS_PATH_SIZE + 16];
-};
-
-static void make_watch(const struct device *d, const char *name,
-		       struct frontend_watch *ret)
-{
-	snprintf(ret->path, sizeof(ret->path), "%s/%s", d->frontend, name);
-	snprintf(ret->token, sizeof(ret->token), TOKEN_PREFIX "%s", d->path);
-}
-
-static void begin_watch(struct control *c, struct device *d, unsigned int i)
-{
-	struct frontend_watch watch;
-
-	make_watch(d, d->watched[i], &watch);
-	d->hears[i] = xs_watch(c->xs, watch.path, watch.token);
-}
-
-void device_watch(struct control *c, struct device *d, const char *name)
-{
-	unsigned int i = 0;
-
-	while (i < DEVICE_WATCHES && d->watched[i])
-		i++;
-	if (i == DEVICE_WATCHES || !d->frontend[0])
-		return;
-	d->watched[i] = name;
-	if (d->guest->unheard)
-		return;
-	begin_watch(c, d, i);
-	if (!d->hears[i])
-		device_say(d, LOG_LEVEL_ERROR,
-			   "cannot watch its %s: %s; tried again once a second", name,
-			   strerror(errno));
-}
-
-static void unwatch_all(struct control *c, struct device *d)
-{
-	struct frontend_watch watch;
-	unsigned int i;
-
-	for (i = 0; i < DEVICE_WATCHES; i++) {
-		if (!d->hears[i])
-			continue;
-		make_watch(d, d->watched[i], &watch);
-		xs_unwatch(c->xs, watch.path, watch.token);
-		d->hears[i] = false;
-	}
-}
-
-/* ---- a guest that writes too much ---- */
-
-/* Nothing is watched below its directories until the next tick. */
-static void stop_hearing(struct control *c, struct device *loud)
-{
-	struct guest *g = loud->guest;
-	struct device *d;
-
-	g->unheard = true;
-	loud->visit.muted++;
-	if (!g->was_unheard)
-		device_say(loud, LOG_LEVEL_WARNING,
-			   "more than %d changes of its keys in a second: looked at once "
-			   "a second while that lasts",
-			   LIMIT_STORE_EVENTS);
-	for (d = c->devices; d; d = d->next)
-		if (d->guest == g)
-			unwatch_all(c, d);
-	charge_device(c, loud);
-}
-
-/* A new watch tells at once that it is there: what has changed meanwhile is seen. */
-static void watch_again(struct control *c, struct device *d)
-{
-	bool tried = false;
-	unsigned int i;
-
-	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++) {
-		if (d->hears[i])
-			continue;
-		begin_watch(c, d, i);
-		tried = true;
-	}
-	if (tried)
-		charge_device(c, d);
-}
-
-static void hear_all(struct control *c)
-{
-	struct device *d;
-	struct guest *g;
-
-	for (d = c->devices; d; d = d->next)
-		watch_again(c, d);
-	for (g = c->guests.first; g; g = g->next) {
-		g->was_unheard = g->unheard;
-		g->unheard = false;
-		g->store_events = 0;
-	}
-}
-
-static struct device *meet(struct control *c, const char *kind, uint32_t domid,
-			   uint32_t devid)
-{
-	const struct device_class *class = class_of(kind);
+	const struct device_class *class = device_class_of(kind);
 	struct device *d = class ? calloc(1, class->size) : NULL;
 	char *frontend;
 
@@ -198,101 +82,6 @@ static struct device *meet(struct control *c, const char *kind, uint32_t domid,
 	charge_claim_row(c, d);
 	device_watch(c, d, "state");
 	return d;
-}
-
-/* A change that is about no device of ours is no guest's. */
-static void note_new(struct control *c, const char *kind, uint32_t domid, uint32_t devid)
-{
-	struct device *d;
-
-	charge_events(c);
-	d = meet(c, kind, domid, devid);
-	if (!d) {
-		charge_nobody(c);
-		return;
-	}
-	d->dirty = true;
-	d->visit.store_events++;
-	charge_device(c, d);
-}
-
-static struct device *note(struct control *c, const char *path)
-{
-	uint32_t domid, devid;
-	struct device *d;
-	char kind[8];
-
-	if (!xenbus_split_device(path, kind, &domid, &devid) || !class_of(kind)) {
-		charge_overhead(c);
-		return NULL;
-	}
-	d = find(c, kind, domid, devid);
-	if (!d) {
-		note_new(c, kind, domid, devid);
-		return NULL;
-	}
-	d->dirty = true;
-	charge_event(c, d);
-	return d;
-}
-
-/* The guest itself has changed a key. */
-static void note_guest(struct control *c, const char *path)
-{
-	struct device *d = note(c, path);
-
-	if (d && ++d->guest->store_events > LIMIT_STORE_EVENTS && !d->guest->unheard)
-		stop_hearing(c, d);
-}
-
-/* Note every device below a directory that is no device itself. */
-static void scan(struct control *c, const char *dir, int levels)
-{
-	char path[XENBUS_PATH_SIZE];
-	unsigned int count, i;
-	char **entry;
-
-	if (!levels) {
-		note(c, dir);
-		return;
-	}
-	entry = xs_directory(c->xs, XBT_NULL, dir, &count);
-	charge_nobody(c);
-	for (i = 0; entry && i < count; i++)
-		if (snprintf(path, sizeof(path), "%s/%s", dir, entry[i]) <
-		    (int)sizeof(path))
-			scan(c, path, levels - 1);
-	free(entry);
-}
-
-/* backend, backend/vbd or backend/vbd/1: it appeared, or went with all below. */
-static void note_above(struct control *c, const char *path)
-{
-	struct device *d;
-	int levels = 3;
-
-	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
-		levels--;
-	if (levels <= 0)
-		return;
-	charge_events(c);
-	scan(c, path, levels);
-	for (d = c->devices; d; d = d->next)
-		d->dirty = true;
-	charge_nobody(c);
-}
-
-void device_watch_event(struct control *c, const char *path, const char *token)
-{
-	uint32_t domid, devid;
-	char kind[8];
-
-	if (!strncmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)))
-		note_guest(c, token + strlen(TOKEN_PREFIX));
-	else if (xenbus_split_device(path, kind, &domid, &devid))
-		note(c, path);
-	else
-		note_above(c, path);
 }
 
 /* ---- failed ---- */
@@ -408,8 +197,8 @@ static int make_queue(struct control *c, struct device *d, unsigned int index,
 	return -ENOSPC;
 }
 
-static void tell(struct control *c, struct device *d, unsigned int index,
-		 const struct message *m)
+static void send_to_queue(struct control *c, struct device *d, unsigned int index,
+			  const struct message *m)
 {
 	worker_send(c->workers[d->worker[index]], m);
 }
@@ -422,7 +211,7 @@ void device_tell(struct control *c, struct device *d, const struct message *m)
 	for (i = 0; i < d->queue_count; i++) {
 		mine.queue = d->queue[i];
 		if (mine.queue)
-			tell(c, d, i, &mine);
+			send_to_queue(c, d, i, &mine);
 	}
 }
 
@@ -433,7 +222,7 @@ void device_tell_one(struct control *c, struct device *d, unsigned int index,
 
 	mine.queue = d->queue[index];
 	if (mine.queue)
-		tell(c, d, index, &mine);
+		send_to_queue(c, d, index, &mine);
 }
 
 static int read_queue_count(struct control *c, struct device *d, unsigned int *ret_count)
@@ -484,7 +273,7 @@ static void begin_connect(struct control *c, struct device *d)
 	device_tell(c, d, &(struct message){ .kind = MESSAGE_ATTACH });
 }
 
-static void announce(struct control *c, struct device *d)
+static void announce_device(struct control *c, struct device *d)
 {
 	struct xenbus_keys keys = { 0 };
 
@@ -514,7 +303,7 @@ static void all_attached(struct control *c, struct device *d)
 	else if (c->stopping)
 		begin_close(c, d, false);
 	else
-		announce(c, d);
+		announce_device(c, d);
 	d->dirty = true;
 }
 
@@ -544,7 +333,7 @@ static bool is_gone(const struct device *d, enum xenbus_state own)
 	       (own == XenbusStateInitialising && d->phase != PHASE_IDLE);
 }
 
-static void let_queues_go(struct control *c, struct device *d, enum message_kind kind)
+static void detach_queues(struct control *c, struct device *d, enum message_kind kind)
 {
 	unsigned int i;
 
@@ -552,7 +341,8 @@ static void let_queues_go(struct control *c, struct device *d, enum message_kind
 		if (!d->queue[i])
 			continue;
 		d->pending++;
-		tell(c, d, i, &(struct message){ .kind = kind, .queue = d->queue[i] });
+		send_to_queue(c, d, i,
+			      &(struct message){ .kind = kind, .queue = d->queue[i] });
 	}
 }
 
@@ -569,7 +359,7 @@ static void begin_close(struct control *c, struct device *d, bool drop)
 	d->pending = 0;
 	d->dropped = drop;
 	d->phase = PHASE_DETACHING;
-	let_queues_go(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);
+	detach_queues(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);
 	if (!d->pending)
 		end_close(c, d);
 }
@@ -581,7 +371,7 @@ static void drop_if_dead(struct control *c, struct device *d)
 	if (d->dropped || xenbus_read_state(c->xs, d->frontend) != XenbusStateUnknown)
 		return;
 	d->dropped = true;
-	let_queues_go(c, d, MESSAGE_DROP);
+	detach_queues(c, d, MESSAGE_DROP);
 }
 
 static struct device *owner_of(struct control *c, const struct queue *q)
@@ -596,7 +386,7 @@ static struct device *owner_of(struct control *c, const struct queue *q)
 	return NULL;
 }
 
-static void heed(struct control *c, struct device *d, const struct message *m)
+static void handle_report(struct control *c, struct device *d, const struct message *m)
 {
 	if (m->kind == MESSAGE_BROKEN) {
 		d->broken = m->queue;
@@ -625,20 +415,20 @@ void device_report(struct control *c, const struct message *m)
 
 	if (!d)
 		return;
-	heed(c, d, m);
+	handle_report(c, d, m);
 	charge_device(c, d);
 }
 
 /* ---- gone ---- */
 
-static void forget(struct control *c, struct device *d)
+static void destroy_device(struct control *c, struct device *d)
 {
 	struct device **at = &c->devices;
 
 	while (*at != d)
 		at = &(*at)->next;
 	*at = d->next;
-	unwatch_all(c, d);
+	watches_remove(c, d);
 	if (d->complained && d->gone)
 		xenbus_clear_error(c->xs, d->path);
 	d->class->forget(d);
@@ -647,15 +437,15 @@ static void forget(struct control *c, struct device *d)
 	free(d);
 }
 
-/* Forget a device; if there is one of that name again, meet it. */
-static void replace(struct control *c, struct device *d)
+/* Destroy a device; if there is one of that name again, discover it. */
+static void replace_device(struct control *c, struct device *d)
 {
 	char path[XENBUS_PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%s", d->path);
-	forget(c, d);
+	destroy_device(c, d);
 	if (xenbus_read_state(c->xs, path) != XenbusStateUnknown)
-		note(c, path);
+		watches_discover(c, path);
 }
 
 /* ---- all of it ---- */
@@ -679,7 +469,7 @@ static void try_prepare(struct control *c, struct device *d, enum xenbus_state o
 }
 
 /* Both ends are where they were; perhaps some other key has changed. */
-static void stay(struct control *c, struct device *d, enum xenbus_state own)
+static void check_settled(struct control *c, struct device *d, enum xenbus_state own)
 {
 	/* An early look at the disk tells the operator early what is wrong. */
 	if (own == XenbusStateInitWait && !d->failed)
@@ -702,7 +492,7 @@ static bool has_closed(const struct device *d, enum xenbus_state frontend)
 	       (frontend == XenbusStateInitialising && d->frontend_seen != frontend);
 }
 
-static void step(struct control *c, struct device *d)
+static void step_device(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
@@ -727,7 +517,7 @@ static void step(struct control *c, struct device *d)
 		own = XenbusStateConnected;
 	switch (d->gone ? XENBUS_CLOSE : xenbus_next(own, frontend)) {
 	case XENBUS_STAY:
-		stay(c, d, own);
+		check_settled(c, d, own);
 		break;
 	case XENBUS_PREPARE:
 		try_prepare(c, d, own);
@@ -756,10 +546,10 @@ void devices_step(struct control *c)
 		if (d->phase == PHASE_DETACHING)
 			drop_if_dead(c, d);
 		else
-			step(c, d);
+			step_device(c, d);
 		charge_device(c, d);
 		if (vanished(d))
-			replace(c, d);
+			replace_device(c, d);
 	}
 }
 
@@ -767,7 +557,7 @@ void devices_tick(struct control *c)
 {
 	struct device *d;
 
-	hear_all(c);
+	watches_tick(c);
 	for (d = c->devices; d && !c->stopping; d = d->next) {
 		if (d->phase != PHASE_CONNECTED)
 			continue;
@@ -802,5 +592,5 @@ unsigned int devices_busy(const struct control *c)
 void devices_free(struct control *c)
 {
 	while (c->devices)
-		forget(c, c->devices);
+		destroy_device(c, c->devices);
 }

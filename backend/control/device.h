@@ -43,7 +43,7 @@ struct device {
 	bool complained;		 /* there is an error node of ours */
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
-	bool hears[DEVICE_WATCHES];	     /* the store has such a watch */
+	bool in_store[DEVICE_WATCHES];	     /* the store has such a watch */
 	bool dropped;	      /* queues that let go were told that the guest is dead */
 	struct queue *broken; /* one that the guest broke */
 	unsigned int pending; /* reports that workers owe */
@@ -98,17 +98,6 @@ extern const struct device_class vif_class;
 /* ---- for the control thread's loop ---- */
 
 /**
- * device_watch_event() - a key has changed
- * @c: the control thread's state
- * @path: which, as the watch reports it
- * @token: of the watch
- *
- * Only notes which device to look at: however often a guest rewrites its keys, that is
- * done once (XSA-349).
- */
-void device_watch_event(struct control *c, const char *path, const char *token);
-
-/**
  * devices_step() - look at every device of which something has changed, and act
  * @c: the control thread's state
  */
@@ -144,6 +133,25 @@ unsigned int devices_busy(const struct control *c);
  * @c: the control thread's state
  */
 void devices_free(struct control *c);
+
+/* ---- for discovery ---- */
+
+/**
+ * device_class_of() - the class of a kind of device
+ * @kind: as its directory is called: "vbd", "vbd3" or "vif"
+ *
+ * Return: NULL if that kind is not served.
+ */
+const struct device_class *device_class_of(const char *kind);
+
+/**
+ * device_create() - begin to serve a device that was discovered
+ *
+ * Return: NULL if its directory is not complete yet, its guest has too many devices, or
+ * there is no memory.
+ */
+struct device *device_create(struct control *c, const char *kind, uint32_t domid,
+			     uint32_t devid);
 
 /* ---- for the kinds of devices ---- */
 

@@ -28,8 +28,8 @@ struct guest {
 	uint64_t log_second;
 	unsigned int log_lines;
 	unsigned int store_events; /* changes that it made to watched keys, this second */
-	bool unheard;		   /* it made too many: its keys are not watched */
-	bool was_unheard;	   /* in the second before */
+	bool throttled;		   /* it made too many: its keys are not watched */
+	bool was_throttled;	   /* in the second before */
 };
 
 /**

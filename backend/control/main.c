@@ -27,6 +27,7 @@
 #include "time_accounting.h"
 #include "totals.h"
 #include "trace.h"
+#include "watches.h"
 #include "worker.h"
 
 #define MAX_WORKERS    64
@@ -372,8 +373,8 @@ static void take_watch_events(struct daemon *d)
 		d->more_events = event;
 		if (!event)
 			break;
-		device_watch_event(&d->control, event[XS_WATCH_PATH],
-				   event[XS_WATCH_TOKEN]);
+		watches_handle_event(&d->control, event[XS_WATCH_PATH],
+				     event[XS_WATCH_TOKEN]);
 		free(event);
 	}
 	if (d->more_events || errno == EAGAIN) {

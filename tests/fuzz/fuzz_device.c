@@ -20,6 +20,7 @@
 #include "outside.h"
 #include "served.h"
 #include "store.h"
+#include "watches.h"
 
 #define MOST_TURNS 1000 /* until all has come to an end */
 
@@ -111,6 +112,7 @@ static void written(const char *path, const char *old, const char *value)
 	if (!strncmp(path, "error/", strlen("error/")))
 		return;
 	MUST(xenbus_split_device(path, kind, &domid, &devid));
+	MUST(device_class_of(kind));
 	snprintf(dir, sizeof(dir), "backend/%s/%u/%u/state", kind, domid, devid);
 	MUST(store_has(dir)); /* else it would come back as a ghost */
 	if (!strcmp(path, dir))
@@ -138,7 +140,7 @@ static void take_guest_event(struct device *d, char **event)
 	uint64_t events = row ? row->counter[ROW_store_events] : 0;
 	uint64_t cycles = row ? row_charged(row) : 0;
 
-	device_watch_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+	watches_handle_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
 	MUST(d->guest->store_events == changes + 1);
 	MUST(d->dirty);
 	if (row)
@@ -166,8 +168,8 @@ static void take_events(unsigned int most)
 		if (d)
 			take_guest_event(d, event);
 		else
-			device_watch_event(&world.control, event[XS_WATCH_PATH],
-					   event[XS_WATCH_TOKEN]);
+			watches_handle_event(&world.control, event[XS_WATCH_PATH],
+					     event[XS_WATCH_TOKEN]);
 	}
 	divide_helpers();
 }
@@ -196,8 +198,8 @@ static void check_device(const struct device *d)
 
 	MUST(watches <= DEVICE_WATCHES);
 	if (d->guest->store_events > LIMIT_STORE_EVENTS)
-		MUST(d->guest->unheard);
-	if (d->guest->unheard)
+		MUST(d->guest->throttled);
+	if (d->guest->throttled)
 		MUST(!watches);
 }
 
