@@ -431,7 +431,7 @@ static void destroy_device(struct control *c, struct device *d)
 	watches_remove(c, d);
 	if (d->complained && d->gone)
 		xenbus_clear_error(c->xs, d->path);
-	d->class->forget(d);
+	d->class->release(d);
 	charge_retire_row(c, d);
 	guest_put(d->guest);
 	free(d);

@@ -89,7 +89,7 @@ struct device_class {
 	/* All queues have been let go. */
 	void (*closed)(struct device *d);
 	/* Let go of all that is behind it; the device is freed. */
-	void (*forget)(struct device *d);
+	void (*release)(struct device *d);
 };
 
 extern const struct device_class vbd_class;
@@ -129,7 +129,7 @@ void devices_stop(struct control *c);
 unsigned int devices_busy(const struct control *c);
 
 /**
- * devices_free() - forget all devices, none of them busy
+ * devices_free() - destroy all devices, none of them busy
  * @c: the control thread's state
  */
 void devices_free(struct control *c);

@@ -126,7 +126,7 @@ static struct total *find(struct totals *t, const struct xenmeter_row *row)
 	return NULL;
 }
 
-static void meet(struct totals *t, const struct xenmeter_row *row)
+static void note_row(struct totals *t, const struct xenmeter_row *row)
 {
 	struct total *g = find(t, row);
 
@@ -152,7 +152,7 @@ static void find_live(struct totals *t)
 	for (i = 0; i < xenmeter_row_count(t->table); i++)
 		if (xenmeter_read_row(t->table, i, &row) >= 0 &&
 		    row.state == XENMETER_LIVE)
-			meet(t, &row);
+			note_row(t, &row);
 }
 
 /* A guest's devices that are gone are still its own. */
@@ -171,7 +171,7 @@ static void add_rows(struct totals *t)
 	}
 }
 
-static void forget_gone(struct totals *t)
+static void remove_gone(struct totals *t)
 {
 	char path[PATH_SIZE];
 	unsigned int i = 0;
@@ -261,7 +261,7 @@ static void publish(struct totals *t)
 	unsigned int i;
 
 	find_live(t);
-	forget_gone(t);
+	remove_gone(t);
 	add_rows(t);
 	for (i = 0; i < t->count; i++)
 		changed |= put_guest(t, &t->guest[i]);

@@ -351,5 +351,5 @@ const struct device_class vbd_class = {
 	.announce = vbd_announce,
 	.tick = vbd_tick,
 	.closed = vbd_close_disk,
-	.forget = vbd_close_disk,
+	.release = vbd_close_disk,
 };

@@ -415,7 +415,7 @@ static void closed(struct device *d)
 	v->net = NULL;
 }
 
-static void forget(struct device *d)
+static void release_vif(struct device *d)
 {
 	struct vif *v = vif_of(d);
 
@@ -439,5 +439,5 @@ const struct device_class vif_class = {
 	.tick = tick,
 	.closing = closing,
 	.closed = closed,
-	.forget = forget,
+	.release = release_vif,
 };
