@@ -34,7 +34,7 @@ void charge_close(struct control *c)
 	books_close(&c->charges.books);
 }
 
-void charge_meet_helpers(struct control *c)
+void charge_add_helpers(struct control *c)
 {
 	helpers_look(&c->charges.helpers);
 	charge_nobody(c);

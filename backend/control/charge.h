@@ -41,9 +41,9 @@ void charge_open(struct control *c, unsigned int index, uint64_t khz);
 void charge_close(struct control *c);
 
 /**
- * charge_meet_helpers() - libxenstore has made its thread: account for it from now on
+ * charge_add_helpers() - libxenstore has made its thread: account for it from now on
  */
-void charge_meet_helpers(struct control *c);
+void charge_add_helpers(struct control *c);
 
 /**
  * charge_event() - what ran since the last boundary was taking an event of this device's
@@ -104,14 +104,14 @@ void charge_cause(struct control *c);
 void charge_tick(struct control *c);
 
 /**
- * charge_claim_row() - a control row for a device that has been met
+ * charge_claim_row() - a control row for a device that was discovered
  * @c: the control thread's state
  * @d: the device; without a row if none is free
  */
 void charge_claim_row(struct control *c, struct device *d);
 
 /**
- * charge_retire_row() - the device is about to be forgotten: its last charge
+ * charge_retire_row() - the device is about to be destroyed: its last charge
  */
 void charge_retire_row(struct control *c, struct device *d);
 

@@ -33,7 +33,7 @@ struct guest {
 };
 
 /**
- * guest_get() - find a guest, or meet it
+ * guest_get() - find a guest, or make it
  * @all: all guests
  * @xs: the store, asked for its name and uuid; an unprivileged domain may not read them
  * @domid: which

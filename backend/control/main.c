@@ -352,7 +352,7 @@ static int start(struct daemon *d)
 	}
 	/* The first watch has made libxenstore's thread, which reads for us. */
 	if (!code)
-		charge_meet_helpers(&d->control);
+		charge_add_helpers(&d->control);
 	if (!code)
 		start_totals(d);
 	if (!code)

@@ -428,7 +428,7 @@ static void begin(const uint8_t *data, size_t size)
 	c->worker_count = SERVED_WORKERS;
 	charge_open(c, 0, LEDGER_KHZ);
 	MUST(xs_watch(c->xs, "backend", "backend"));
-	charge_meet_helpers(c);
+	charge_add_helpers(c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
