@@ -250,6 +250,12 @@ images() {
 	stamp >"$cache/stamp"
 }
 
+# Our own programs, in a build of their own.
+binaries=build-xen
+own_build() {
+	build "$binaries" --buildtype=release -Dtests=false --prefix=/usr --sysconfdir=/etc
+}
+
 # Our own programs as they are installed, and the scenarios; appended to dom0's ramdisk.
 own_image() { # DIRECTORY SCENARIO...
 	local out=$1 name
@@ -259,7 +265,7 @@ own_image() { # DIRECTORY SCENARIO...
 	mkdir -p "$stage"/{xm/{lies,web},etc}
 	printf '%s\n' root:x:0:0::/root:/bin/bash xenmeter:x:800:800::/:/bin/false >"$stage/etc/passwd"
 	DESTDIR=$stage meson install -C "$binaries" --no-rebuild --quiet || return
-	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/*/{pkgconfig,*.a}
+	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/{pkgconfig,*.a}
 	put_libraries "$stage/usr/sbin/xenmeterd" || return
 	put_libraries "$stage/usr/bin/xenmeter" || return
 	install -m 755 "$here/domain-init" "$stage/init" || return
