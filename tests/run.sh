@@ -11,7 +11,7 @@ usage() {
 	cat <<'TEXT'
 usage: tests/run.sh [--quick] [--times]
   --quick  leave out real Xen (tests/xen, booted under QEMU's emulation), the suites books,
-           hostile and slow, and the sanitizers' second run but for unit tests
+           hostile, slow and install, and the sanitizers' second run but for unit tests
   --times  say at the end which tests took longest
 TEXT
 }
@@ -33,7 +33,7 @@ for option in "$@"; do
 done
 
 test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
-	curl apache2-utils busybox-static systemd clang-format"
+	curl apache2-utils busybox-static systemd clang-format debootstrap"
 passed=0 failed=0 skipped=0
 second_tries=()
 slowest=$(mktemp)
@@ -92,7 +92,7 @@ suites() {
 		failed=$((failed + 1))
 		return
 	fi
-	jq -r --arg build "$dir" '"\(.duration) \(.name) (\($build))"' \
+	jq -r --arg build "$dir" '"\(.duration * 10 | round / 10) \(.name) (\($build))"' \
 		"$dir/meson-logs/testlog.json" >>"$slowest"
 	again "$dir"
 	count "$dir"
@@ -148,10 +148,10 @@ if [ "$quick" = yes ]; then
 	export XENMETER_SNAPSHOTS=1000000
 	suites build unit abi sim guests fuzz daemon net
 	suites build-asan unit abi fuzz
-	say "left out by --quick: real Xen, books, hostile, slow, and most of the sanitizers' runs"
+	say "left out by --quick: real Xen, books, hostile, slow, install, most of the sanitizers' runs"
 else
 	step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
-	suites build unit abi sim guests fuzz daemon net books hostile slow
+	suites build unit abi sim guests fuzz daemon net books hostile slow install
 	suites build-asan unit abi sim guests fuzz daemon net books hostile
 	XENMETER_SNAPSHOTS=1000000 suites build-tsan threads
 	say "real Xen under QEMU ..."
