@@ -62,7 +62,7 @@ init() { pgrep -P "$SYSTEMD" -x systemd; }
 within 30 init || { cat "$W/systemd"; skip 'no systemd in a namespace'; }
 INIT=$(init)
 # inside COMMAND...: among systemd's processes and mounts
-inside() { nsenter --target "$INIT" --mount --pid "$@"; }
+inside() { nsenter --target "$INIT" --mount --root --pid "$@"; }
 control() { inside systemctl "$@"; }
 is_running() { control is-system-running --quiet; }
 within 30 is_running || { cat "$W/systemd"; control list-units --all; fail 'systemd does not run'; }
@@ -95,7 +95,7 @@ TABLE=/proc/$INIT/root/run/xenmeter/table
 dump >"$W/dump"
 expect_json "$W/dump" '[.workers[].switches_seen] | length == 2 and all'
 # shellcheck disable=SC2016
-inside nsenter --target "$(property MainPID)" --mount sh -c \
+inside nsenter --target "$(property MainPID)" --mount --root sh -c \
 	'touch "$0" && ! touch /usr/x 2>/dev/null' "$W/x" || fail 'it may write to /usr'
 
 net_calm
