@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The main job on a machine without Xen: simulated guests do real work through xenmeterd,
-# three on disks, two on a network, and the table says what each of them cost. Installs what it needs, builds,
-# leaves nothing behind but the build folder.
+# three on disks, two on a network, and the table says what each of them cost. Installs
+# what it needs, builds, leaves nothing behind but the build folder.
 set -u
 me=demo
 cd "$(dirname "$0")/.." || exit 1
@@ -39,8 +39,12 @@ wait_until() { # SECONDS COMMAND...
 
 # namespace NAME: a network of its own, so that nothing here meets the machine's
 namespace() {
-	ip netns add "$network-$1" && namespaces="$namespaces $network-$1" ||
+	ip netns add "$network-$1" ||
 		give_up "cannot make a network namespace: is this root on an ordinary kernel?"
+	namespaces="$namespaces $network-$1"
+	ip netns exec "$network-$1" true ||
+		give_up "cannot enter a network namespace: in a chroot, / must be a mount point \
+(mount --bind ROOT ROOT before chroot)"
 }
 
 within() { # NAME COMMAND...: in that namespace
@@ -52,8 +56,8 @@ within() { # NAME COMMAND...: in that namespace
 start_host() {
 	simxl up || give_up "the simulated Xen does not start"
 	namespace host
-	within host ip link add br0 type bridge && within host ip link set br0 up ||
-		give_up "cannot make a bridge"
+	within host ip link add br0 type bridge || give_up "cannot make a bridge"
+	within host ip link set br0 up || give_up "cannot set the bridge up"
 	ip netns exec "$network-host" simxl run 0 "$build/backend/control/xenmeterd" --table "$table" \
 		2>"$dir/daemon.log" &
 	daemon_pid=$!
@@ -61,16 +65,17 @@ start_host() {
 }
 
 make_guest() { # NAME BYTES
-	truncate -s "$2" "$dir/$1.disk"
-	simxl create "$1" >/dev/null && simxl block-attach "$1" xvda "$dir/$1.disk" ||
-		give_up "cannot make guest $1"
+	truncate -s "$2" "$dir/$1.disk" || give_up "cannot make $1's disk"
+	simxl create "$1" >/dev/null || give_up "cannot make guest $1"
+	simxl block-attach "$1" xvda "$dir/$1.disk" || give_up "cannot attach $1's disk"
 }
 
 # A guest with a network: its programs run in a namespace of its own, whose interface is
 # bridged to the guest's vif by the frontend.
 make_net_guest() { # NAME ADDRESS
 	local domid
-	domid=$(simxl create "$1") && simxl vif-attach "$1" 0 || give_up "cannot make guest $1"
+	domid=$(simxl create "$1") || give_up "cannot make guest $1"
+	simxl vif-attach "$1" 0 || give_up "cannot attach $1's interface"
 	wait_until 10 within host ip link set "vif$domid.0" master br0 up ||
 		give_up "$1's interface does not appear"
 	namespace "$1"
