@@ -81,7 +81,7 @@ static void free_requests(struct blk_queue *q)
 
 static uint64_t blk_queue_owes(const struct queue *base)
 {
-	const struct blk_queue *q = (const struct blk_queue *)base;
+	const struct blk_queue *q = blk_queue_of(base);
 	const struct request_chunk *chunk;
 	uint64_t sum = 0;
 	int i;

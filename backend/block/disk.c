@@ -356,9 +356,9 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 	struct io_uring_sqe *sqe;
 
 	if (d->kind == DISK_NULL) {
+		/* The memory may hold another guest's data. */
 		if (op->io == DISK_READ)
-			memset(op->memory, 0,
-			       op->bytes); /* it held another guest's data */
+			memset(op->memory, 0, op->bytes);
 		return DISK_FINISHED;
 	}
 	sqe = uring_next_sqe(ring);

@@ -178,7 +178,7 @@ static int attach(struct queue *base)
 	return err;
 }
 
-static void let_go(struct queue *base)
+static void net_queue_release(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 
@@ -508,7 +508,7 @@ static void drain(struct queue *base)
 
 static const struct queue_class net_queue_class = {
 	.attach = attach,
-	.release = let_go,
+	.release = net_queue_release,
 	.visit = visit,
 	.complete = complete,
 	.tick = tick,

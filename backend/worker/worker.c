@@ -16,8 +16,8 @@
  *     completions that it brought: the charge is exact if all are of one row, apportioned
  *     if not. A look that brought nothing is paid by the queues that have work.
  *  3. Handle each completion. The cookie of an I/O is a struct waiter, whose queue's
- * class takes it; the cookies below COOKIE_LAST are the worker's own. An event makes its
- *     queue runnable.
+ *     class takes it; the cookies up to COOKIE_LAST are the worker's own. An event makes
+ *     its queue runnable.
  *  4. Visit each runnable queue once, in the order in which they became so. A visit has a
  *     limit; a queue that reaches it asks for another visit in the next turn, so that no
  *     queue holds up the others.
