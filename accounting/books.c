@@ -7,7 +7,7 @@
 #include "books.h"
 
 /* What it takes to read the CPU clock when nothing comes between, cycles. */
-static uint64_t best_reading(void)
+static uint64_t best_cpu_reading(void)
 {
 	uint64_t best = UINT64_MAX;
 	int i;
@@ -35,7 +35,7 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 		.cpu_start_ns = clock_thread_ns(),
 	};
 	meter_start(&b->meter, clock_now(), clock_ns_to_cycles(b->cpu_start_ns, khz));
-	b->read_limit = READ_SLACK * best_reading();
+	b->read_limit = READ_SLACK * best_cpu_reading();
 	switches_open(&b->switches, khz);
 	row->tid = gettid();
 	row->kind = kind;
@@ -54,7 +54,7 @@ void books_close(struct books *b)
  * is cached: half of the call is our guess. Where the thread was interrupted or switched
  * out on that way, CPU time that the reading lacks would pass for absence, so it is read
  * again. */
-static uint64_t read_cpu(struct books *b, uint64_t *ret_now)
+static uint64_t read_cpu_clock(struct books *b, uint64_t *ret_now)
 {
 	unsigned int tries = READ_TRIES;
 	uint64_t before, took;
@@ -78,14 +78,14 @@ void books_repair(struct books *b, uint64_t *to)
 	uint64_t cpu, now;
 
 	switches_reset(&b->switches);
-	cpu = read_cpu(b, &now);
+	cpu = read_cpu_clock(b, &now);
 	meter_claim_dirty(&b->meter, now, cpu, to);
 }
 
 /* End the segment that is running, whole or not, with the CPU clock at its end. */
-static void claim_and_sync(struct books *b, uint64_t *to)
+static void books_claim_and_sync(struct books *b, uint64_t *to)
 {
-	uint64_t now, cpu = read_cpu(b, &now);
+	uint64_t now, cpu = read_cpu_clock(b, &now);
 
 	if (switches_happened(&b->switches, now - b->meter.last)) {
 		books_repair(b, to);
@@ -100,7 +100,7 @@ void books_publish(struct books *b)
 	uint64_t since;
 
 	if (b->meter.last - b->meter.synced > b->fresh)
-		claim_and_sync(b, &b->meter.overhead);
+		books_claim_and_sync(b, &b->meter.overhead);
 	else
 		books_claim(b, &b->meter.overhead);
 	since = clock_scaled_ns(b->meter.last - b->meter.synced, b->ns_scale);
@@ -113,6 +113,6 @@ uint64_t books_wake(struct books *b)
 	uint64_t cpu, now;
 
 	switches_reset(&b->switches);
-	cpu = read_cpu(b, &now);
+	cpu = read_cpu_clock(b, &now);
 	return meter_wait(&b->meter, now, cpu);
 }

@@ -17,7 +17,7 @@ struct pair {
 	uint64_t ns;
 };
 
-static uint64_t raw_ns(void)
+static uint64_t clock_raw_ns(void)
 {
 	struct timespec ts;
 
@@ -26,7 +26,7 @@ static uint64_t raw_ns(void)
 }
 
 /* The tightest of some brackets: an interrupt inside one would shift the pair. */
-static struct pair read_pair(void)
+static struct pair clock_read_pair(void)
 {
 	struct pair best = { 0 };
 	uint64_t narrowest = UINT64_MAX;
@@ -34,7 +34,7 @@ static struct pair read_pair(void)
 
 	for (i = 0; i < PAIR_SAMPLES; i++) {
 		uint64_t before = __builtin_ia32_rdtsc();
-		uint64_t ns = raw_ns();
+		uint64_t ns = clock_raw_ns();
 		uint64_t after = __builtin_ia32_rdtsc();
 
 		if (after - before < narrowest) {
@@ -48,7 +48,7 @@ static struct pair read_pair(void)
 
 /* The mean of some readings in a row, which a pair of two would not show: readings may
  * overlap, or come in coarse steps. The best of some such runs. */
-static uint32_t read_cost(void)
+static uint32_t clock_read_cost(void)
 {
 	uint64_t cheapest = UINT32_MAX;
 	int i, k;
@@ -65,7 +65,7 @@ static uint32_t read_cost(void)
 	return cheapest;
 }
 
-static bool invariant(void)
+static bool clock_is_invariant(void)
 {
 	unsigned int eax, ebx, ecx, edx;
 
@@ -79,12 +79,12 @@ void clock_calibrate(struct clock_info *ret_info)
 	struct timespec pause = { .tv_nsec = CALIBRATION_NS };
 	struct pair from, to;
 
-	from = read_pair();
+	from = clock_read_pair();
 	nanosleep(&pause, NULL);
-	to = read_pair();
+	to = clock_read_pair();
 
-	ret_info->kind = invariant() ? CLOCK_TSC_INVARIANT : CLOCK_TSC_VARIANT;
+	ret_info->kind = clock_is_invariant() ? CLOCK_TSC_INVARIANT : CLOCK_TSC_VARIANT;
 	ret_info->khz =
 		(unsigned __int128)(to.tsc - from.tsc) * 1000000 / (to.ns - from.ns);
-	ret_info->read_cycles = read_cost();
+	ret_info->read_cycles = clock_read_cost();
 }

@@ -10,7 +10,7 @@
 
 /* All counters whose names begin with exact_ or apportioned_: what the row was charged.
  */
-static double charged(const struct xenmeter *table, const struct xenmeter_row *row)
+static double row_charged(const struct xenmeter *table, const struct xenmeter_row *row)
 {
 	struct xenmeter_field f;
 	uint64_t cycles = 0;
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < xenmeter_row_count(table); i++)
 		if (!xenmeter_read_row(table, i, &row) && row.state == XENMETER_LIVE)
 			printf("%s %s %u.%u: %.6f s\n", row.name, row.device, row.devid,
-			       row.queue, charged(table, &row));
+			       row.queue, row_charged(table, &row));
 	xenmeter_close(table);
 	return 0;
 }

@@ -16,7 +16,7 @@
 
 #include "helpers.h"
 
-static bool read_clock(pid_t tid, uint64_t *ret_ns)
+static bool helper_read_clock(pid_t tid, uint64_t *ret_ns)
 {
 	clockid_t clock = (clockid_t)((~(unsigned int)tid << 3) | 6);
 	struct timespec ts;
@@ -27,7 +27,7 @@ static bool read_clock(pid_t tid, uint64_t *ret_ns)
 	return true;
 }
 
-static bool has_name(const struct helpers *h, const char *tid)
+static bool helper_has_name(const struct helpers *h, const char *tid)
 {
 	char path[300], name[HELPERS_NAME_SIZE + 1];
 	ssize_t got;
@@ -44,7 +44,7 @@ static bool has_name(const struct helpers *h, const char *tid)
 	return !strcmp(name, h->name);
 }
 
-static uint64_t seen_before(const struct helpers *h, pid_t tid)
+static uint64_t helper_seen_before(const struct helpers *h, pid_t tid)
 {
 	size_t i;
 
@@ -54,14 +54,14 @@ static uint64_t seen_before(const struct helpers *h, pid_t tid)
 	return 0;
 }
 
-static uint64_t count_threads(const struct helpers *h)
+static uint64_t helpers_count_threads(const struct helpers *h)
 {
 	struct stat st;
 
 	return fstat(h->tasks, &st) ? 0 : st.st_nlink;
 }
 
-static void scan(struct helpers *h)
+static void helpers_scan(struct helpers *h)
 {
 	int fd = openat(h->tasks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -73,13 +73,13 @@ static void scan(struct helpers *h)
 		pid_t tid = atoi(entry->d_name);
 		struct helper *grown;
 
-		if (tid <= 0 || tid == h->owner || !has_name(h, entry->d_name))
+		if (tid <= 0 || tid == h->owner || !helper_has_name(h, entry->d_name))
 			continue;
 		grown = reallocarray(found, count + 1, sizeof(*found));
 		if (!grown)
 			break;
 		found = grown;
-		found[count++] = (struct helper){ tid, seen_before(h, tid) };
+		found[count++] = (struct helper){ tid, helper_seen_before(h, tid) };
 	}
 	if (dir)
 		closedir(dir);
@@ -105,12 +105,12 @@ void helpers_close(struct helpers *h)
 
 void helpers_look(struct helpers *h)
 {
-	uint64_t threads = h->tasks < 0 ? h->threads : count_threads(h);
+	uint64_t threads = h->tasks < 0 ? h->threads : helpers_count_threads(h);
 
 	if (threads == h->threads)
 		return;
 	h->threads = threads;
-	scan(h);
+	helpers_scan(h);
 }
 
 uint64_t helpers_read_ns(struct helpers *h)
@@ -122,7 +122,7 @@ uint64_t helpers_read_ns(struct helpers *h)
 	for (i = 0; i < h->count; i++) {
 		uint64_t now;
 
-		if (!read_clock(h->helper[i].tid, &now)) {
+		if (!helper_read_clock(h->helper[i].tid, &now)) {
 			gone = true;
 			continue;
 		}
@@ -130,6 +130,6 @@ uint64_t helpers_read_ns(struct helpers *h)
 		h->helper[i].cpu_ns = now;
 	}
 	if (gone)
-		scan(h);
+		helpers_scan(h);
 	return ran;
 }

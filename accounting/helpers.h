@@ -27,14 +27,14 @@ struct helpers {
 };
 
 /**
- * helpers_open() - begin to look after the calling thread's
+ * helpers_open() - begin to read the helpers of the calling thread
  * @h: filled in; none are known yet
  * @name: that all of them have, and no other thread but perhaps the caller
  */
 void helpers_open(struct helpers *h, const char *name);
 
 /**
- * helpers_close() - let go of it
+ * helpers_close() - release what helpers_open() took
  * @h: may be all zero
  */
 void helpers_close(struct helpers *h);

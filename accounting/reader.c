@@ -35,7 +35,7 @@ struct xenmeter {
 
 /* ---- the sequence lock's reading half ---- */
 
-static uint64_t monotonic_ns(void)
+static uint64_t reader_monotonic_ns(void)
 {
 	struct timespec ts;
 
@@ -70,8 +70,8 @@ int row_snapshot(void *to, const void *from, size_t size)
 		if (spins % SNAPSHOT_SPINS)
 			continue;
 		if (!deadline)
-			deadline = monotonic_ns() + SNAPSHOT_TIME_NS;
-		else if (monotonic_ns() > deadline)
+			deadline = reader_monotonic_ns() + SNAPSHOT_TIME_NS;
+		else if (reader_monotonic_ns() > deadline)
 			return XENMETER_TORN;
 		sched_yield();
 	}
@@ -86,7 +86,7 @@ static bool section_fits(size_t file, uint64_t offset, uint64_t count, uint64_t 
 	       count <= (file - offset) / size;
 }
 
-static int check_header(const struct table_header *h, size_t file)
+static int check_table_header(const struct table_header *h, size_t file)
 {
 	if (memcmp(h->magic, TABLE_MAGIC, sizeof(h->magic)))
 		return -EINVAL;
@@ -105,7 +105,7 @@ static int check_header(const struct table_header *h, size_t file)
 	return 0;
 }
 
-static bool terminated(const char *text, size_t size)
+static bool text_is_terminated(const char *text, size_t size)
 {
 	return memchr(text, '\0', size);
 }
@@ -122,9 +122,9 @@ static bool field_sound(const struct table_header *h, const struct field *f)
 {
 	size_t slots = section_slots(h, f);
 
-	return terminated(f->name, sizeof(f->name)) &&
-	       terminated(f->unit, sizeof(f->unit)) &&
-	       terminated(f->help, sizeof(f->help)) && f->slot < slots &&
+	return text_is_terminated(f->name, sizeof(f->name)) &&
+	       text_is_terminated(f->unit, sizeof(f->unit)) &&
+	       text_is_terminated(f->help, sizeof(f->help)) && f->slot < slots &&
 	       f->count <= slots - f->slot;
 }
 
@@ -179,7 +179,7 @@ int reader_map(int fd, size_t least, int protection, void **ret_map, size_t *ret
 	return 0;
 }
 
-static int map_table(struct xenmeter *t, const char *path)
+static int map_table_file(struct xenmeter *t, const char *path)
 {
 	/* Not blocking: it may be a pipe that nobody writes to. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
@@ -202,11 +202,11 @@ int xenmeter_open(const char *path, struct xenmeter **ret_table)
 
 	if (!t)
 		return -ENOMEM;
-	err = map_table(t, path ? path : XENMETER_DEFAULT_PATH);
+	err = map_table_file(t, path ? path : XENMETER_DEFAULT_PATH);
 	if (!err) {
 		memcpy(&t->header, t->map, sizeof(t->header));
 		t->header.boot_id[sizeof(t->header.boot_id) - 1] = '\0';
-		err = check_header(&t->header, t->size);
+		err = check_table_header(&t->header, t->size);
 	}
 	if (!err)
 		err = copy_fields(t);
@@ -263,18 +263,18 @@ size_t xenmeter_worker_count(const struct xenmeter *t)
 }
 
 /* Counters that the table has and we can hold; the rest of @to is zeroed. */
-static void take_counters(uint64_t *to, const uint64_t *from, size_t have)
+static void copy_counters(uint64_t *to, const uint64_t *from, size_t have)
 {
 	memset(to, 0, XENMETER_SLOTS * sizeof(*to));
 	memcpy(to, from, have * sizeof(*to));
 }
 
-static size_t least(size_t a, size_t b)
+static size_t smaller_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-static void take_key(struct xenmeter_row *ret, const struct row *row)
+static void copy_key(struct xenmeter_row *ret, const struct row *row)
 {
 	ret->state = (enum xenmeter_row_state)row->state;
 	ret->worker = row->worker;
@@ -293,7 +293,7 @@ int xenmeter_read_row(const struct xenmeter *t, size_t index,
 		      struct xenmeter_row *ret_row)
 {
 	const size_t head = offsetof(struct row, counter);
-	size_t size = least(t->header.row_size, head + XENMETER_SLOTS * 8);
+	size_t size = smaller_size(t->header.row_size, head + XENMETER_SLOTS * 8);
 	uint64_t copy[(sizeof(struct row) + XENMETER_SLOTS * 8) / 8];
 	const struct row *row = (const void *)copy;
 	const char *at;
@@ -308,8 +308,8 @@ int xenmeter_read_row(const struct xenmeter *t, size_t index,
 	torn = row_snapshot(copy, at, size);
 	if (row->state < ROW_LIVE || row->state > ROW_RECYCLED)
 		return -ENOENT;
-	take_key(ret_row, row);
-	take_counters(ret_row->counter, &copy[head / 8], (size - head) / 8);
+	copy_key(ret_row, row);
+	copy_counters(ret_row->counter, &copy[head / 8], (size - head) / 8);
 	return torn;
 }
 
@@ -317,7 +317,7 @@ int xenmeter_read_worker(const struct xenmeter *t, size_t index,
 			 struct xenmeter_worker *ret_worker)
 {
 	const size_t head = offsetof(struct worker_row, counter);
-	size_t size = least(t->header.worker_size, head + XENMETER_SLOTS * 8);
+	size_t size = smaller_size(t->header.worker_size, head + XENMETER_SLOTS * 8);
 	uint64_t copy[(sizeof(struct worker_row) + XENMETER_SLOTS * 8) / 8];
 	const struct worker_row *wr = (const void *)copy;
 	int torn;
@@ -332,7 +332,7 @@ int xenmeter_read_worker(const struct xenmeter *t, size_t index,
 	ret_worker->cpu_exact = wr->cpu_exact;
 	ret_worker->switches = wr->switches;
 	ret_worker->control = wr->kind == THREAD_CONTROL;
-	take_counters(ret_worker->counter, &copy[head / 8], (size - head) / 8);
+	copy_counters(ret_worker->counter, &copy[head / 8], (size - head) / 8);
 	return torn;
 }
 

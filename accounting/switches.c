@@ -15,7 +15,7 @@
 #define TRIALS	      3
 #define NAPS	      50
 
-static struct perf_event_mmap_page *map_page(void)
+static struct perf_event_mmap_page *map_perf_page(void)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -45,7 +45,7 @@ static long count_sleeps(void)
 
 /* A sleep is a switch out and in: the mark must move. On a slow machine a nap may be over
  * before it has begun; then nothing was switched, and it tells nothing. */
-static bool works(const volatile uint32_t *mark)
+static bool detector_works(const volatile uint32_t *mark)
 {
 	struct timespec nap = { .tv_nsec = 100000 };
 	int i, slept = 0;
@@ -66,7 +66,7 @@ static bool works(const volatile uint32_t *mark)
 
 void switches_open(struct switches *s, uint64_t khz)
 {
-	struct perf_event_mmap_page *page = map_page();
+	struct perf_event_mmap_page *page = map_perf_page();
 
 	*s = (struct switches){
 		.detector = SWITCHES_BY_LENGTH,
@@ -74,7 +74,7 @@ void switches_open(struct switches *s, uint64_t khz)
 	};
 	if (!page)
 		return;
-	if (!works(&page->lock)) {
+	if (!detector_works(&page->lock)) {
 		munmap(page, sysconf(_SC_PAGESIZE));
 		return;
 	}

@@ -56,14 +56,14 @@ static inline void sequence_end(uint64_t *sequence)
 	__atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
 }
 
-static inline void put(uint64_t *counter, uint64_t value)
+static inline void store_counter(uint64_t *counter, uint64_t value)
 {
 	__atomic_store_n(counter, value, __ATOMIC_RELEASE);
 }
 
-static inline void add(struct row *row, unsigned int slot, uint64_t amount)
+static inline void row_add(struct row *row, unsigned int slot, uint64_t amount)
 {
-	put(&row->counter[slot], row->counter[slot] + amount);
+	store_counter(&row->counter[slot], row->counter[slot] + amount);
 }
 
 /* ---- making the file ---- */
@@ -75,8 +75,8 @@ static size_t align_up(size_t n)
 	return (n + 63) & ~(size_t)63;
 }
 
-static void fill_header(struct table_header *h, const struct clock_info *clock,
-			unsigned int workers, unsigned int rows)
+static void fill_table_header(struct table_header *h, const struct clock_info *clock,
+			      unsigned int workers, unsigned int rows)
 {
 	memcpy(h->magic, TABLE_MAGIC, sizeof(h->magic));
 	h->version = TABLE_VERSION;
@@ -117,7 +117,7 @@ int table_make_directory(const char *path)
 	return 0;
 }
 
-static int place(struct table *t, const char *path, const struct table_header *h)
+static int table_place(struct table *t, const char *path, const struct table_header *h)
 {
 	void *map = NULL;
 	int err;
@@ -147,9 +147,9 @@ int table_create(const char *path, const struct clock_info *clock, unsigned int 
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	fill_header(&header, clock, workers, rows);
+	fill_table_header(&header, clock, workers, rows);
 	t->size = header.rows_offset + rows * sizeof(struct row);
-	err = place(t, path, &header);
+	err = table_place(t, path, &header);
 	if (err) {
 		if (t->header)
 			munmap(t->header, t->size);
@@ -200,7 +200,7 @@ uint64_t table_start_time_ns(const struct table *t)
 /* ---- rows ---- */
 
 /* A free row, else the retired row that is oldest. */
-static struct row *find_place(struct table *t)
+static struct row *find_row_place(struct table *t)
 {
 	struct row *oldest = NULL;
 	uint32_t i;
@@ -218,33 +218,33 @@ static struct row *find_place(struct table *t)
 	return oldest;
 }
 
-static void recycle(struct row *sum, struct row *row)
+static void row_recycle(struct row *sum, struct row *row)
 {
 	unsigned int i;
 
 	sequence_begin(&sum->sequence);
 	for (i = 0; i < ROW_COUNTERS; i++)
 		if (row->counter[i])
-			add(sum, i, row->counter[i]);
+			row_add(sum, i, row->counter[i]);
 	sequence_end(&sum->sequence);
 }
 
 /* Keys are read by the same protocol as counters, so they are written by it. */
-static void put_key(struct row *row, const struct row_key *key)
+static void store_key(struct row *row, const struct row_key *key)
 {
 	const uint64_t *from = (const void *)key;
 	uint64_t *to = (void *)&row->key;
 	size_t i;
 
 	for (i = 0; i < sizeof(*key) / sizeof(*from); i++)
-		put(&to[i], from[i]);
+		store_counter(&to[i], from[i]);
 }
 
 struct row *table_claim_row(struct table *t, const struct row_key *key,
 			    unsigned int worker)
 {
 	struct row_key mine = *key;
-	struct row *row = find_place(t);
+	struct row *row = find_row_place(t);
 	unsigned int i;
 
 	if (!row)
@@ -252,12 +252,12 @@ struct row *table_claim_row(struct table *t, const struct row_key *key,
 	mine.generation = ++t->generation;
 	/* Its old charges stand in one place at any time, or, for a moment, in both. */
 	if (row->state == ROW_RETIRED)
-		recycle(&t->rows[0], row);
+		row_recycle(&t->rows[0], row);
 	sequence_begin(&row->sequence);
 	for (i = 0; i < ROW_COUNTERS; i++)
 		if (row->counter[i])
-			put(&row->counter[i], 0);
-	put_key(row, &mine);
+			store_counter(&row->counter[i], 0);
+	store_key(row, &mine);
 	__atomic_store_n(&row->worker, worker, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->state, ROW_LIVE, __ATOMIC_RELEASE);
 	sequence_end(&row->sequence);
@@ -287,19 +287,19 @@ void table_retire_row(struct row *row)
 
 /* ---- settling ---- */
 
-static void add_account(struct row *row, const struct account *a)
+static void row_add_account(struct row *row, const struct account *a)
 {
 	int i;
 
 	for (i = 0; i < STAGE_COUNT; i++) {
 		if (a->exact[i])
-			add(row, ROW_exact_parse + i, a->exact[i]);
+			row_add(row, ROW_exact_parse + i, a->exact[i]);
 		if (a->apportioned[i])
-			add(row, ROW_apportioned_parse + i, a->apportioned[i]);
+			row_add(row, ROW_apportioned_parse + i, a->apportioned[i]);
 	}
 }
 
-static void add_by_kind(struct row *row, const struct settlement *s, uint64_t cycles)
+static void row_add_by_kind(struct row *row, const struct settlement *s, uint64_t cycles)
 {
 	unsigned int slot = ROW_read_requests + 3 * s->kind;
 
@@ -310,14 +310,14 @@ static void add_by_kind(struct row *row, const struct settlement *s, uint64_t cy
 				       ROW_read_requests + 3 * REQUEST_DISCARD,
 		       "three counters to each kind, in this order");
 	if (s->kind == REQUEST_REFUSED) {
-		add(row, ROW_refused, 1);
-		add(row, ROW_refused_cycles, cycles);
+		row_add(row, ROW_refused, 1);
+		row_add(row, ROW_refused_cycles, cycles);
 		return;
 	}
-	add(row, slot, 1);
+	row_add(row, slot, 1);
 	if (s->bytes)
-		add(row, slot + 1, s->bytes);
-	add(row, slot + 2, cycles);
+		row_add(row, slot + 1, s->bytes);
+	row_add(row, slot + 2, cycles);
 }
 
 uint64_t row_settle_request(struct row *row, const struct settlement *s,
@@ -329,46 +329,46 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 		return 0;
 	cycles = account_total(bill);
 	sequence_begin(&row->sequence);
-	add(row, ROW_requests, 1);
+	row_add(row, ROW_requests, 1);
 	if (s->bytes)
-		add(row, ROW_bytes, s->bytes);
+		row_add(row, ROW_bytes, s->bytes);
 	if (s->failed)
-		add(row, ROW_errors, 1);
+		row_add(row, ROW_errors, 1);
 	if (s->pages)
-		add(row, ROW_pages, s->pages);
+		row_add(row, ROW_pages, s->pages);
 	if (s->pages_mapped)
-		add(row, ROW_pages_mapped, s->pages_mapped);
+		row_add(row, ROW_pages_mapped, s->pages_mapped);
 	if (s->pages_copied)
-		add(row, ROW_pages_copied, s->pages_copied);
-	add_account(row, bill);
-	add_by_kind(row, s, cycles);
-	add(row, ROW_request_cycles + histogram_bucket(cycles), 1);
-	add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+		row_add(row, ROW_pages_copied, s->pages_copied);
+	row_add_account(row, bill);
+	row_add_by_kind(row, s, cycles);
+	row_add(row, ROW_request_cycles + histogram_bucket(cycles), 1);
+	row_add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
 	sequence_end(&row->sequence);
 	return cycles;
 }
 
 /* Each frame costs the same: one batch went through each stage together. */
-static void add_each_frame(struct row *row, const struct frames *f, uint64_t cycles)
+static void row_add_each_frame(struct row *row, const struct frames *f, uint64_t cycles)
 {
 	uint32_t count = f->count + f->refused, i;
 	uint64_t each = cycles / count;
 
-	add(row, ROW_requests, count);
-	add(row, ROW_request_cycles + histogram_bucket(each), count);
+	row_add(row, ROW_requests, count);
+	row_add(row, ROW_request_cycles + histogram_bucket(each), count);
 	for (i = 0; i < f->timed; i++)
-		add(row, ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
+		row_add(row, ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
 	if (f->timed < count)
-		add(row, ROW_request_latency, count - f->timed);
+		row_add(row, ROW_request_latency, count - f->timed);
 	if (!f->refused)
 		return;
-	add(row, ROW_refused, f->refused);
-	add(row, ROW_refused_cycles, each * f->refused);
+	row_add(row, ROW_refused, f->refused);
+	row_add(row, ROW_refused_cycles, each * f->refused);
 }
 
-static void add_direction(struct row *row, enum frame_direction direction,
-			  const struct frames *f, const struct account *a,
-			  uint64_t cycles)
+static void row_add_direction(struct row *row, enum frame_direction direction,
+			      const struct frames *f, const struct account *a,
+			      uint64_t cycles)
 {
 	bool to = direction == FRAMES_TO_GUEST;
 	unsigned int slot = to ? ROW_rx_frames : ROW_tx_frames;
@@ -376,31 +376,31 @@ static void add_direction(struct row *row, enum frame_direction direction,
 	uint32_t count = f->count + f->refused;
 	int i;
 
-	add(row, slot, f->count);
+	row_add(row, slot, f->count);
 	if (f->bytes) {
-		add(row, ROW_bytes, f->bytes);
-		add(row, slot + 1, f->bytes);
+		row_add(row, ROW_bytes, f->bytes);
+		row_add(row, slot + 1, f->bytes);
 	}
 	if (count)
-		add(row, slot + 2, cycles - cycles / count * f->refused);
+		row_add(row, slot + 2, cycles - cycles / count * f->refused);
 	if (f->gso)
-		add(row, to ? ROW_rx_gso_frames : ROW_tx_gso_frames, f->gso);
+		row_add(row, to ? ROW_rx_gso_frames : ROW_tx_gso_frames, f->gso);
 	for (i = 0; i < STAGE_COUNT; i++)
 		if (a->exact[i] + a->apportioned[i])
-			add(row, stage + i, a->exact[i] + a->apportioned[i]);
+			row_add(row, stage + i, a->exact[i] + a->apportioned[i]);
 }
 
-static void add_drops(struct row *row, const struct frames *f)
+static void row_add_drops(struct row *row, const struct frames *f)
 {
 	int i;
 
 	_Static_assert(ROW_tx_dropped_grant + RX_FILTERED == ROW_rx_filtered,
 		       "a counter to each reason, in this order");
 	if (f->failed + f->refused)
-		add(row, ROW_errors, f->failed + f->refused);
+		row_add(row, ROW_errors, f->failed + f->refused);
 	for (i = 0; i < FRAME_DROPS; i++)
 		if (f->dropped[i])
-			add(row, ROW_tx_dropped_grant + i, f->dropped[i]);
+			row_add(row, ROW_tx_dropped_grant + i, f->dropped[i]);
 }
 
 uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
@@ -413,16 +413,16 @@ uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 	cycles = account_total(account);
 	sequence_begin(&row->sequence);
 	if (f->count + f->refused)
-		add_each_frame(row, f, cycles);
-	add_direction(row, direction, f, account, cycles);
-	add_drops(row, f);
+		row_add_each_frame(row, f, cycles);
+	row_add_direction(row, direction, f, account, cycles);
+	row_add_drops(row, f);
 	if (f->control)
-		add(row, ROW_control_requests, f->control);
+		row_add(row, ROW_control_requests, f->control);
 	if (f->pages) {
-		add(row, ROW_pages, f->pages);
-		add(row, ROW_pages_copied, f->pages);
+		row_add(row, ROW_pages, f->pages);
+		row_add(row, ROW_pages_copied, f->pages);
 	}
-	add_account(row, account);
+	row_add_account(row, account);
 	sequence_end(&row->sequence);
 	return cycles;
 }
@@ -432,22 +432,22 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 {
 	sequence_begin(&row->sequence);
 	if (v->events)
-		add(row, ROW_events, v->events);
+		row_add(row, ROW_events, v->events);
 	if (v->events_spurious)
-		add(row, ROW_events_spurious, v->events_spurious);
+		row_add(row, ROW_events_spurious, v->events_spurious);
 	if (v->notifications)
-		add(row, ROW_notifications, v->notifications);
+		row_add(row, ROW_notifications, v->notifications);
 	if (v->rings_broken)
-		add(row, ROW_rings_broken, v->rings_broken);
+		row_add(row, ROW_rings_broken, v->rings_broken);
 	if (v->pages_mapped) {
-		add(row, ROW_pages, v->pages_mapped);
-		add(row, ROW_pages_mapped, v->pages_mapped);
+		row_add(row, ROW_pages, v->pages_mapped);
+		row_add(row, ROW_pages_mapped, v->pages_mapped);
 	}
 	if (v->store_events)
-		add(row, ROW_store_events, v->store_events);
+		row_add(row, ROW_store_events, v->store_events);
 	if (v->muted)
-		add(row, ROW_muted, v->muted);
-	add_account(row, account);
+		row_add(row, ROW_muted, v->muted);
+	row_add_account(row, account);
 	sequence_end(&row->sequence);
 	return account_total(account);
 }
@@ -455,15 +455,15 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 void row_settle_offload(struct row *row, uint64_t cycles)
 {
 	sequence_begin(&row->sequence);
-	add(row, ROW_offload_cycles, cycles);
+	row_add(row, ROW_offload_cycles, cycles);
 	sequence_end(&row->sequence);
 }
 
 void row_settle_offload_exact(struct row *row, uint64_t cycles)
 {
 	sequence_begin(&row->sequence);
-	add(row, ROW_offload_cycles, cycles);
-	add(row, ROW_offload_exact, cycles);
+	row_add(row, ROW_offload_cycles, cycles);
+	row_add(row, ROW_offload_exact, cycles);
 	sequence_end(&row->sequence);
 }
 
@@ -471,21 +471,22 @@ void worker_row_publish(struct worker_row *wr, const struct meter *m,
 			const struct worker_figures *f)
 {
 	sequence_begin(&wr->sequence);
-	put(&wr->counter[WORKER_elapsed], meter_elapsed(m));
-	put(&wr->counter[WORKER_idle], m->idle);
-	put(&wr->counter[WORKER_overhead], m->overhead);
-	put(&wr->counter[WORKER_unattributed], m->unattributed);
-	put(&wr->counter[WORKER_charged], m->settled);
-	put(&wr->counter[WORKER_open], meter_open(m));
-	put(&wr->counter[WORKER_not_running], m->not_running);
-	put(&wr->counter[WORKER_cpu_ns], f->cpu_ns);
-	put(&wr->counter[WORKER_turns], f->turns);
-	put(&wr->counter[WORKER_waits], f->waits);
-	put(&wr->counter[WORKER_audits], f->audits);
-	put(&wr->counter[WORKER_audits_failed], f->audits_failed);
-	put(&wr->counter[WORKER_offload], f->offload);
-	put(&wr->counter[WORKER_offload_charged], f->offload_charged);
-	put(&wr->counter[WORKER_offload_unattributed], f->offload - f->offload_charged);
-	put(&wr->counter[WORKER_stolen], m->stolen);
+	store_counter(&wr->counter[WORKER_elapsed], meter_elapsed(m));
+	store_counter(&wr->counter[WORKER_idle], m->idle);
+	store_counter(&wr->counter[WORKER_overhead], m->overhead);
+	store_counter(&wr->counter[WORKER_unattributed], m->unattributed);
+	store_counter(&wr->counter[WORKER_charged], m->settled);
+	store_counter(&wr->counter[WORKER_open], meter_open(m));
+	store_counter(&wr->counter[WORKER_not_running], m->not_running);
+	store_counter(&wr->counter[WORKER_cpu_ns], f->cpu_ns);
+	store_counter(&wr->counter[WORKER_turns], f->turns);
+	store_counter(&wr->counter[WORKER_waits], f->waits);
+	store_counter(&wr->counter[WORKER_audits], f->audits);
+	store_counter(&wr->counter[WORKER_audits_failed], f->audits_failed);
+	store_counter(&wr->counter[WORKER_offload], f->offload);
+	store_counter(&wr->counter[WORKER_offload_charged], f->offload_charged);
+	store_counter(&wr->counter[WORKER_offload_unattributed],
+		      f->offload - f->offload_charged);
+	store_counter(&wr->counter[WORKER_stolen], m->stolen);
 	sequence_end(&wr->sequence);
 }

@@ -127,7 +127,7 @@ void table_set_time_accounting(struct table *table, enum time_accounting irq,
 			       enum time_accounting steal);
 
 /**
- * table_destroy() - mark the table as cleanly stopped and let go of it; the file stays
+ * table_destroy() - mark the table as cleanly stopped and unmap it; the file stays
  * @table: may be NULL
  */
 void table_destroy(struct table *table);

@@ -21,7 +21,7 @@ static FILE *open_config(void)
 	return fopen(path, "re");
 }
 
-static enum time_accounting look_up(const char *yes)
+static enum time_accounting look_up_config(const char *yes)
 {
 	FILE *config = open_config();
 	bool found = false;
@@ -55,10 +55,10 @@ enum time_accounting time_accounting_irq(void)
 	/* Pressure of CPUs but none of interrupts: the option is off. */
 	if (!access("/proc/pressure/cpu", F_OK) && has_irq_pressure())
 		return TIME_NOT_ACCOUNTED;
-	return look_up("CONFIG_IRQ_TIME_ACCOUNTING=y");
+	return look_up_config("CONFIG_IRQ_TIME_ACCOUNTING=y");
 }
 
 enum time_accounting time_accounting_steal(void)
 {
-	return look_up("CONFIG_PARAVIRT_TIME_ACCOUNTING=y");
+	return look_up_config("CONFIG_PARAVIRT_TIME_ACCOUNTING=y");
 }

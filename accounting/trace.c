@@ -5,8 +5,8 @@
  * Each place in a ring is guarded by the number of the record in it: the writer makes the
  * number 0, writes the record, then puts its number there and counts it. All of it is
  * stored with release order, so that a reader that finds the same number before and after
- * its copy has the whole record; the partner is take_copy() in trace_reader.c. On x86 all
- * of these are plain moves.
+ * its copy has the whole record; the partner is copy_record() in trace_reader.c. On x86
+ * all of these are plain moves.
  */
 #include <errno.h>
 #include <limits.h>
@@ -27,15 +27,15 @@ _Static_assert(STAGE_COUNT == XENMETER_STAGES, "records hold every stage");
 
 /* ---- making the file ---- */
 
-static size_t ring_size(unsigned int records)
+static size_t written_ring_size(unsigned int records)
 {
 	return sizeof(struct trace_ring_head) +
 	       (size_t)records * sizeof(struct xenmeter_record);
 }
 
-static void fill_header(struct trace_header *h, const struct table *table,
-			const struct clock_info *clock, unsigned int rings,
-			unsigned int records)
+static void fill_trace_header(struct trace_header *h, const struct table *table,
+			      const struct clock_info *clock, unsigned int rings,
+			      unsigned int records)
 {
 	memcpy(h->magic, TRACE_MAGIC, sizeof(h->magic));
 	h->version = TRACE_VERSION;
@@ -65,11 +65,11 @@ int trace_create(const char *table_path, const struct table *table,
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->size = sizeof(*t->header) + rings * ring_size(records);
+	t->size = sizeof(*t->header) + rings * written_ring_size(records);
 	err = shared_file_create(path, t->size, &map);
 	if (!err) {
 		t->header = map;
-		fill_header(t->header, table, clock, rings, records);
+		fill_trace_header(t->header, table, clock, rings, records);
 		err = shared_file_place(path);
 	}
 	if (err) {
@@ -93,7 +93,7 @@ void trace_ring_init(struct trace *t, unsigned int worker, struct trace_ring *re
 {
 	/* Of our own header: nobody but readers' until_ms is written by others. */
 	unsigned int records = t->header->records;
-	char *at = (char *)(t->header + 1) + worker * ring_size(records);
+	char *at = (char *)(t->header + 1) + worker * written_ring_size(records);
 
 	*ret_ring = (struct trace_ring){
 		.until_ms = &t->header->until_ms,
@@ -106,7 +106,7 @@ void trace_ring_init(struct trace *t, unsigned int worker, struct trace_ring *re
 
 /* ---- writing ---- */
 
-static uint8_t operation_of(enum request_kind kind)
+static uint8_t request_operation(enum request_kind kind)
 {
 	switch (kind) {
 	case REQUEST_READ:
@@ -123,7 +123,7 @@ static uint8_t operation_of(enum request_kind kind)
 	return XENMETER_OP_UNKNOWN;
 }
 
-static uint8_t status_of(const struct settlement *s)
+static uint8_t request_status(const struct settlement *s)
 {
 	if (s->kind == REQUEST_REFUSED)
 		return XENMETER_STATUS_REFUSED;
@@ -136,7 +136,7 @@ static uint32_t at_most_32_bits(uint64_t cycles)
 	return cycles < UINT32_MAX ? cycles : UINT32_MAX;
 }
 
-static void set_bill(struct xenmeter_record *r, const struct account *bill)
+static void set_record_bill(struct xenmeter_record *r, const struct account *bill)
 {
 	int i;
 
@@ -147,7 +147,7 @@ static void set_bill(struct xenmeter_record *r, const struct account *bill)
 }
 
 /* What never got to the disk spent all its time on its way to its answer. */
-static void set_times(struct xenmeter_record *r, const struct trace_times *t)
+static void set_record_times(struct xenmeter_record *r, const struct trace_times *t)
 {
 	uint64_t handed = t->handed ? t->handed : t->taken;
 	uint64_t ended = t->handed && t->ended ? t->ended : handed;
@@ -169,7 +169,7 @@ static void put_record(struct trace_ring *ring, const struct xenmeter_record *r)
 	for (i = 1; i < sizeof(*r) / sizeof(*to); i++)
 		__atomic_store_n(&to[i], from[i], __ATOMIC_RELEASE);
 	ring->written++;
-	/* Orders the words before the number; partner: take_copy()'s acquire. */
+	/* Orders the words before the number; partner: copy_record()'s acquire. */
 	__atomic_store_n(&to[0], ring->written, __ATOMIC_RELEASE);
 	/* Orders the record before its count; partner: xenmeter_trace_next(). */
 	__atomic_store_n(&ring->head->written, ring->written, __ATOMIC_RELEASE);
@@ -181,8 +181,8 @@ void trace_request(struct trace_ring *ring, const struct row *row,
 {
 	struct xenmeter_record r = {
 		.kind = XENMETER_RECORD_REQUEST,
-		.operation = operation_of(s->kind),
-		.status = status_of(s),
+		.operation = request_operation(s->kind),
+		.status = request_status(s),
 		.worker = ring->worker,
 		.domid = row->key.domid,
 		.devid = row->key.devid,
@@ -195,8 +195,8 @@ void trace_request(struct trace_ring *ring, const struct row *row,
 		.failed = s->failed,
 	};
 
-	set_times(&r, times);
-	set_bill(&r, bill);
+	set_record_times(&r, times);
+	set_record_bill(&r, bill);
 	put_record(ring, &r);
 }
 
@@ -207,7 +207,7 @@ static uint16_t at_most_16_bits(uint32_t count)
 }
 
 /* A batch has failed if none of it was moved. */
-static uint8_t status_of_frames(const struct frames *f)
+static uint8_t frames_status(const struct frames *f)
 {
 	if (!f->count)
 		return XENMETER_STATUS_REFUSED;
@@ -222,7 +222,7 @@ void trace_frames(struct trace_ring *ring, const struct row *row,
 	struct xenmeter_record r = {
 		.kind = XENMETER_RECORD_REQUEST,
 		.operation = to_guest ? XENMETER_OP_RX : XENMETER_OP_TX,
-		.status = status_of_frames(f),
+		.status = frames_status(f),
 		.worker = ring->worker,
 		.domid = row->key.domid,
 		.devid = row->key.devid,
@@ -236,7 +236,7 @@ void trace_frames(struct trace_ring *ring, const struct row *row,
 
 	if (!r.count)
 		return;
-	set_times(&r, times);
-	set_bill(&r, account);
+	set_record_times(&r, times);
+	set_record_bill(&r, account);
 	put_record(ring, &r);
 }

@@ -52,7 +52,7 @@ int trace_create(const char *table_path, const struct table *table,
 		 struct trace **ret_trace);
 
 /**
- * trace_destroy() - let go of the rings; the file stays
+ * trace_destroy() - unmap the rings; the file stays
  * @trace: may be NULL
  */
 void trace_destroy(struct trace *trace);

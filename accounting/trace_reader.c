@@ -28,19 +28,20 @@ struct xenmeter_trace {
 	uint64_t lost;
 };
 
-static size_t ring_size(const struct trace_header *h)
+static size_t trace_ring_size(const struct trace_header *h)
 {
 	return h->head_size + (size_t)h->records * h->record_size;
 }
 
-static char *ring_at(const struct xenmeter_trace *t, uint32_t ring)
+static char *trace_ring_at(const struct xenmeter_trace *t, uint32_t ring)
 {
-	return (char *)t->map + t->header.rings_offset + ring * ring_size(&t->header);
+	return (char *)t->map + t->header.rings_offset +
+	       ring * trace_ring_size(&t->header);
 }
 
-static uint64_t written(const struct xenmeter_trace *t, uint32_t ring)
+static uint64_t records_written(const struct xenmeter_trace *t, uint32_t ring)
 {
-	const struct trace_ring_head *head = (const void *)ring_at(t, ring);
+	const struct trace_ring_head *head = (const void *)trace_ring_at(t, ring);
 
 	/* Acquire: what it counts can be read. Partner: put_record(). */
 	return __atomic_load_n(&head->written, __ATOMIC_ACQUIRE);
@@ -48,7 +49,7 @@ static uint64_t written(const struct xenmeter_trace *t, uint32_t ring)
 
 /* ---- opening ---- */
 
-static bool sizes_sound(const struct trace_header *h, size_t file)
+static bool trace_sizes_sound(const struct trace_header *h, size_t file)
 {
 	if (h->header_size < sizeof(*h) || h->header_size > file ||
 	    h->rings_offset > file || h->rings_offset % 8)
@@ -60,20 +61,20 @@ static bool sizes_sound(const struct trace_header *h, size_t file)
 		return false;
 	/* Each factor is below 2^32 and the file's size is real. */
 	return h->records <= (file - h->rings_offset) / h->record_size &&
-	       h->rings_count <= (file - h->rings_offset) / ring_size(h);
+	       h->rings_count <= (file - h->rings_offset) / trace_ring_size(h);
 }
 
-static int check_header(const struct trace_header *h, size_t file)
+static int check_trace_header(const struct trace_header *h, size_t file)
 {
 	if (memcmp(h->magic, TRACE_MAGIC, sizeof(h->magic)))
 		return -EINVAL;
 	if (h->compatible > TRACE_VERSION)
 		return -EPROTO;
-	return h->clock_khz && sizes_sound(h, file) ? 0 : -EINVAL;
+	return h->clock_khz && trace_sizes_sound(h, file) ? 0 : -EINVAL;
 }
 
-/* Who may write it may switch it on. */
-static int open_file(struct xenmeter_trace *t, const char *path)
+/* A process that may write the file may switch the trace on. */
+static int open_trace_file(struct xenmeter_trace *t, const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
@@ -94,7 +95,7 @@ static int map_trace(struct xenmeter_trace *t, int fd)
 	return err;
 }
 
-static int start_at_the_end(struct xenmeter_trace *t)
+static int start_at_ring_ends(struct xenmeter_trace *t)
 {
 	uint32_t i;
 
@@ -102,13 +103,13 @@ static int start_at_the_end(struct xenmeter_trace *t)
 	if (!t->next)
 		return -ENOMEM;
 	for (i = 0; i < t->header.rings_count; i++)
-		t->next[i] = written(t, i);
+		t->next[i] = records_written(t, i);
 	return 0;
 }
 
-static int open_trace(struct xenmeter_trace *t, const char *path)
+static int open_trace_rings(struct xenmeter_trace *t, const char *path)
 {
-	int fd = open_file(t, path), err;
+	int fd = open_trace_file(t, path), err;
 
 	if (fd < 0)
 		return fd;
@@ -117,8 +118,8 @@ static int open_trace(struct xenmeter_trace *t, const char *path)
 	if (err)
 		return err;
 	memcpy(&t->header, t->map, sizeof(t->header));
-	err = check_header(&t->header, t->size);
-	return err ? err : start_at_the_end(t);
+	err = check_trace_header(&t->header, t->size);
+	return err ? err : start_at_ring_ends(t);
 }
 
 int xenmeter_trace_open(const char *path, struct xenmeter_trace **ret_trace)
@@ -133,7 +134,7 @@ int xenmeter_trace_open(const char *path, struct xenmeter_trace **ret_trace)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	err = open_trace(t, name);
+	err = open_trace_rings(t, name);
 	if (err) {
 		xenmeter_trace_close(t);
 		return err;
@@ -154,7 +155,7 @@ void xenmeter_trace_close(struct xenmeter_trace *t)
 
 /* ---- switching it on ---- */
 
-static uint64_t monotonic_ms(void)
+static uint64_t trace_monotonic_ms(void)
 {
 	struct timespec ts;
 
@@ -164,7 +165,7 @@ static uint64_t monotonic_ms(void)
 
 int xenmeter_trace_enable(struct xenmeter_trace *t, unsigned int ms)
 {
-	uint64_t until = monotonic_ms() + ms, now;
+	uint64_t until = trace_monotonic_ms() + ms, now;
 
 	if (!t->writable)
 		return -EACCES;
@@ -179,14 +180,15 @@ int xenmeter_trace_enable(struct xenmeter_trace *t, unsigned int ms)
 
 int xenmeter_trace_enabled(const struct xenmeter_trace *t)
 {
-	return __atomic_load_n(&t->map->until_ms, __ATOMIC_RELAXED) > monotonic_ms();
+	return __atomic_load_n(&t->map->until_ms, __ATOMIC_RELAXED) >
+	       trace_monotonic_ms();
 }
 
 /* ---- reading ---- */
 
 /* Copy the record with this number, counted from 1. False: it was overwritten. */
-static bool take_copy(const struct xenmeter_trace *t, const char *ring, uint64_t number,
-		      struct xenmeter_record *to)
+static bool copy_record(const struct xenmeter_trace *t, const char *ring, uint64_t number,
+			struct xenmeter_record *to)
 {
 	uint64_t place = (number - 1) & (t->header.records - 1);
 	const uint64_t *from = (const void *)(ring + t->header.head_size +
@@ -203,10 +205,11 @@ static bool take_copy(const struct xenmeter_trace *t, const char *ring, uint64_t
 }
 
 /* Take the next record of a ring that can still be had. */
-static bool take_next(struct xenmeter_trace *t, uint32_t ring, struct xenmeter_record *to)
+static bool take_next_record(struct xenmeter_trace *t, uint32_t ring,
+			     struct xenmeter_record *to)
 {
 	uint64_t *next = &t->next[ring];
-	uint64_t have = written(t, ring);
+	uint64_t have = records_written(t, ring);
 	struct xenmeter_record copy;
 
 	while (*next < have) {
@@ -214,12 +217,12 @@ static bool take_next(struct xenmeter_trace *t, uint32_t ring, struct xenmeter_r
 			t->lost += have - *next - t->header.records;
 			*next = have - t->header.records;
 		}
-		if (take_copy(t, ring_at(t, ring), ++*next, &copy)) {
+		if (copy_record(t, trace_ring_at(t, ring), ++*next, &copy)) {
 			*to = copy;
 			return true;
 		}
 		t->lost++;
-		have = written(t, ring);
+		have = records_written(t, ring);
 	}
 	return false;
 }
@@ -233,7 +236,7 @@ int xenmeter_trace_next(struct xenmeter_trace *t, struct xenmeter_record *ret_re
 
 		/* In turn, or a busy worker would keep us from the others. */
 		t->ring = (ring + 1) % rings;
-		if (take_next(t, ring, ret_record))
+		if (take_next_record(t, ring, ret_record))
 			return 1;
 	}
 	return 0;

@@ -152,8 +152,8 @@ struct xenmeter_record {
 
 struct xenmeter_trace;
 
-/* A copy could not be had in peace: the writer was in the middle of it every time, most
- * likely because it died there. The copy is filled in as it stands. */
+/* No consistent copy: the writer was in the middle of the row at every try, most likely
+ * because it died there. The copy is filled in as it stands. */
 #define XENMETER_TORN 1
 
 /**
@@ -167,7 +167,7 @@ struct xenmeter_trace;
 int xenmeter_open(const char *path, struct xenmeter **ret_table);
 
 /**
- * xenmeter_close() - let go of a table
+ * xenmeter_close() - unmap a table and free its handle
  * @table: may be NULL
  */
 void xenmeter_close(struct xenmeter *table);
@@ -273,7 +273,7 @@ uint64_t xenmeter_bucket_floor(unsigned int bucket);
 int xenmeter_trace_open(const char *path, struct xenmeter_trace **ret_trace);
 
 /**
- * xenmeter_trace_close() - let go of the rings
+ * xenmeter_trace_close() - unmap the rings and free their handle
  * @trace: may be NULL
  *
  * What was switched on ends by itself.
