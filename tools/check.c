@@ -21,7 +21,8 @@
 #include "text.h"
 #include "tool.h"
 
-/* A live worker publishes its books now and then: so long may they lag behind rows. */
+/* A live worker publishes its books now and then: for this long they may lag behind the
+ * rows. */
 #define CATCH_UP_TRIES	  60
 #define CATCH_UP_PAUSE_NS 50000000
 
@@ -45,7 +46,7 @@ struct check {
 	uint64_t books[XENMETER_SLOTS];
 };
 
-static void put(struct texts *to, const char *format, va_list args)
+static void add_text(struct texts *to, const char *format, va_list args)
 {
 	void *more = reallocarray(to->text, to->count + 1, sizeof(*to->text));
 
@@ -63,7 +64,7 @@ __attribute__((format(printf, 2, 3))) static void fault(struct check *c,
 	va_list args;
 
 	va_start(args, format);
-	put(&c->faults, format, args);
+	add_text(&c->faults, format, args);
 	va_end(args);
 }
 
@@ -73,13 +74,13 @@ __attribute__((format(printf, 2, 3))) static void note(struct check *c,
 	va_list args;
 
 	va_start(args, format);
-	put(&c->notes, format, args);
+	add_text(&c->notes, format, args);
 	va_end(args);
 }
 
 /* ---- header ---- */
 
-static void check_header(struct check *c)
+static void check_header_values(struct check *c)
 {
 	const struct xenmeter_info *info = &c->report->info;
 
@@ -111,14 +112,14 @@ static const struct xenmeter_field known[] = {
 #define KNOWN (sizeof(known) / sizeof(known[0]))
 
 /* Whether a field of the table takes slots that we know by another name. */
-static bool overlaps(const struct xenmeter_field *f, const struct xenmeter_field *k)
+static bool fields_overlap(const struct xenmeter_field *f, const struct xenmeter_field *k)
 {
 	return f->section == k->section && f->slot < k->slot + k->count &&
 	       k->slot < f->slot + f->count;
 }
 
-static void check_same(struct check *c, const struct xenmeter_field *f,
-		       const struct xenmeter_field *k)
+static void check_known_field(struct check *c, const struct xenmeter_field *f,
+			      const struct xenmeter_field *k)
 {
 	if (f->slot != k->slot || f->count != k->count)
 		fault(c, "schema: %s stands at slot %u+%u, not %u+%u", k->name, f->slot,
@@ -135,9 +136,9 @@ static void check_field(struct check *c, const struct xenmeter_field *k)
 
 	for (i = 0; !xenmeter_field_at(c->report->table, i, &f); i++) {
 		if (f.section == k->section && !strcmp(f.name, k->name)) {
-			check_same(c, &f, k);
+			check_known_field(c, &f, k);
 			found = true;
-		} else if (overlaps(&f, k)) {
+		} else if (fields_overlap(&f, k)) {
 			taken = true;
 		}
 	}
@@ -171,15 +172,15 @@ static void row_fault(struct check *c, const struct report_row *at, const char *
 	      row->queue, what, is, should_be, limit);
 }
 
-static void check_equal(struct check *c, const struct report_row *at, const char *what,
-			uint64_t is, uint64_t should)
+static void check_row_equal(struct check *c, const struct report_row *at,
+			    const char *what, uint64_t is, uint64_t should)
 {
 	if (is != should)
 		row_fault(c, at, what, is, "", should);
 }
 
-static void check_most(struct check *c, const struct report_row *at, const char *what,
-		       uint64_t is, uint64_t most)
+static void check_row_at_most(struct check *c, const struct report_row *at,
+			      const char *what, uint64_t is, uint64_t most)
 {
 	if (is > most)
 		row_fault(c, at, what, is, "at most ", most);
@@ -195,7 +196,7 @@ static uint64_t histogram_total(const uint64_t *bucket)
 	return total;
 }
 
-static void check_row(struct check *c, const struct report_row *at)
+static void check_row_sums(struct check *c, const struct report_row *at)
 {
 	const uint64_t *n = at->row.counter;
 	uint64_t kinds = n[ROW_read_requests] + n[ROW_write_requests] +
@@ -210,21 +211,23 @@ static void check_row(struct check *c, const struct report_row *at)
 		      at->index, at->row.domid);
 		return;
 	}
-	check_equal(c, at, "requests of all kinds", kinds, n[ROW_requests]);
-	check_equal(c, at, "requests in request_cycles",
-		    histogram_total(&n[ROW_request_cycles]), n[ROW_requests]);
-	check_equal(c, at, "requests in request_latency",
-		    histogram_total(&n[ROW_request_latency]), n[ROW_requests]);
-	check_most(c, at, "cycles of requests", bills, counters_charged(n));
-	check_most(c, at, "refused", n[ROW_refused], n[ROW_errors]);
-	check_most(c, at, "errors", n[ROW_errors], n[ROW_requests]);
-	check_most(c, at, "offload_exact", n[ROW_offload_exact], n[ROW_offload_cycles]);
-	check_most(c, at, "events_spurious", n[ROW_events_spurious], n[ROW_events]);
+	check_row_equal(c, at, "requests of all kinds", kinds, n[ROW_requests]);
+	check_row_equal(c, at, "requests in request_cycles",
+			histogram_total(&n[ROW_request_cycles]), n[ROW_requests]);
+	check_row_equal(c, at, "requests in request_latency",
+			histogram_total(&n[ROW_request_latency]), n[ROW_requests]);
+	check_row_at_most(c, at, "cycles of requests", bills, counters_charged(n));
+	check_row_at_most(c, at, "refused", n[ROW_refused], n[ROW_errors]);
+	check_row_at_most(c, at, "errors", n[ROW_errors], n[ROW_requests]);
+	check_row_at_most(c, at, "offload_exact", n[ROW_offload_exact],
+			  n[ROW_offload_cycles]);
+	check_row_at_most(c, at, "events_spurious", n[ROW_events_spurious],
+			  n[ROW_events]);
 }
 
 /* ---- workers ---- */
 
-static void check_worker(struct check *c, const struct report_worker *at)
+static void check_worker_books(struct check *c, const struct report_worker *at)
 {
 	const uint64_t *n = at->worker.counter;
 	uint64_t sum = n[WORKER_charged] + n[WORKER_open] + n[WORKER_idle] +
@@ -258,7 +261,7 @@ static void check_worker(struct check *c, const struct report_worker *at)
 		     at->index);
 }
 
-/* No law, since these are two clocks: but who reads the seconds should know. */
+/* Not a law, since these are two clocks, but a reader of the seconds should know. */
 static void check_cpu_clock(struct check *c)
 {
 	double ratio = books_cpu_ratio(c->report, c->books);
@@ -289,7 +292,7 @@ static const struct common commons[] = {
 	{ "offloaded cycles", report_offload, WORKER_offload_charged },
 };
 
-static uint64_t sum_now(const struct report *r, enum worker_counter slot)
+static uint64_t sum_workers_now(const struct report *r, enum worker_counter slot)
 {
 	struct xenmeter_worker w;
 	uint64_t total = 0;
@@ -306,17 +309,17 @@ static uint64_t wait_for_workers(const struct report *r, enum worker_counter slo
 				 uint64_t rows)
 {
 	struct timespec pause = { .tv_nsec = CATCH_UP_PAUSE_NS };
-	uint64_t sum = sum_now(r, slot);
+	uint64_t sum = sum_workers_now(r, slot);
 	int tries;
 
 	for (tries = 0; sum < rows && tries < CATCH_UP_TRIES; tries++) {
 		nanosleep(&pause, NULL);
-		sum = sum_now(r, slot);
+		sum = sum_workers_now(r, slot);
 	}
 	return sum;
 }
 
-static bool alive(const struct report *r)
+static bool daemon_lives(const struct report *r)
 {
 	return r->state == DAEMON_RUNNING || r->state == DAEMON_SILENT;
 }
@@ -326,7 +329,8 @@ static void check_balance(struct check *c, const struct common *common)
 	const struct report *r = c->report;
 	uint64_t before = c->books[common->slot];
 	uint64_t rows = common->rows(r);
-	uint64_t after = alive(r) ? wait_for_workers(r, common->slot, rows) : before;
+	uint64_t after =
+		daemon_lives(r) ? wait_for_workers(r, common->slot, rows) : before;
 
 	if (rows < before)
 		fault(c,
@@ -371,7 +375,7 @@ static int take_quiet_report(struct check *c)
 	return 0;
 }
 
-/* ---- telling ---- */
+/* ---- printing ---- */
 
 /* Guests that the table still tells apart, those that are gone too. */
 static size_t count_guests(const struct report *r)
@@ -387,7 +391,7 @@ static size_t count_guests(const struct report *r)
 	return count;
 }
 
-static void summary(const struct check *c, char *to, size_t size)
+static void print_summary(const struct check *c, char *to, size_t size)
 {
 	const struct report *r = c->report;
 	size_t guests = count_guests(r);
@@ -419,7 +423,7 @@ static void summary(const struct check *c, char *to, size_t size)
 		 percent, offload, unattributed);
 }
 
-static void tell(const struct check *c, const char *summed_up)
+static void print_verdict(const struct check *c, const char *summed_up)
 {
 	double ratio = books_cpu_ratio(c->report, c->books);
 	size_t i;
@@ -446,7 +450,7 @@ static json_t *texts_json(const struct texts *t)
 	return list;
 }
 
-static void tell_json(const struct check *c, const char *summed_up)
+static void print_verdict_json(const struct check *c, const char *summed_up)
 {
 	double ratio = books_cpu_ratio(c->report, c->books);
 	const char *state = report_state_name(c->report->state);
@@ -472,7 +476,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 {
 	struct check *c = state->input;
 
@@ -496,12 +500,12 @@ static void check_all(struct check *c)
 	size_t i;
 
 	report_books(r, c->books);
-	check_header(c);
+	check_header_values(c);
 	check_schema(c);
 	for (i = 0; i < r->rows_count; i++)
-		check_row(c, &r->rows[i]);
+		check_row_sums(c, &r->rows[i]);
 	for (i = 0; i < r->workers_count; i++)
-		check_worker(c, &r->workers[i]);
+		check_worker_books(c, &r->workers[i]);
 	check_cpu_clock(c);
 	for (i = 0; i < sizeof(commons) / sizeof(commons[0]); i++)
 		check_balance(c, &commons[i]);
@@ -511,7 +515,7 @@ enum tool_exit check_main(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_check_option,
 		.doc = "Verify the table and that its books balance.",
 	};
 	struct check c = { .path = XENMETER_DEFAULT_PATH };
@@ -524,11 +528,11 @@ enum tool_exit check_main(int argc, char **argv)
 	if (err)
 		return tool_open_failed(c.path, err);
 	check_all(&c);
-	summary(&c, text, sizeof(text));
+	print_summary(&c, text, sizeof(text));
 	if (c.json)
-		tell_json(&c, text);
+		print_verdict_json(&c, text);
 	else
-		tell(&c, text);
+		print_verdict(&c, text);
 	sound = !c.faults.count;
 	free(c.faults.text);
 	free(c.notes.text);

@@ -73,7 +73,7 @@ static char *read_key(struct xs_handle *xs, const char *dir, const char *name)
 }
 
 /* The number of NAME=NUMBER in a value; 0 without. */
-static uint64_t number_of(const char *value, const char *name)
+static uint64_t word_value(const char *value, const char *name)
 {
 	size_t length = strlen(name);
 	const char *at = value;
@@ -91,22 +91,22 @@ static void read_words(const char *value, const char *const *names, size_t count
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		ret_word[i] = number_of(value, names[i]);
+		ret_word[i] = word_value(value, names[i]);
 }
 
-/* Dom0 knows who a domain is; whoever may not ask has to believe what was written. */
+/* The caller's own store has the name in dom0; elsewhere the published one is taken. */
 static void read_name(struct xs_handle *xs, uint32_t domid, const char *value, char *name)
 {
-	const char *told = value ? strstr(value, " name=") : NULL;
+	const char *published = value ? strstr(value, " name=") : NULL;
 	char dir[PATH_SIZE], *known;
 
 	snprintf(dir, sizeof(dir), HOME "/%" PRIu32, domid);
 	known = read_key(xs, dir, "name");
 	if (known)
-		told = known;
-	else if (told)
-		told += strlen(" name=");
-	snprintf(name, NAME_SIZE, "%s", told ? told : "");
+		published = known;
+	else if (published)
+		published += strlen(" name=");
+	snprintf(name, NAME_SIZE, "%s", published ? published : "");
 	text_clean(name);
 	free(known);
 }
@@ -128,7 +128,7 @@ static bool read_guest(struct xs_handle *xs, const char *dir, const char *entry,
 	return true;
 }
 
-static int by_cost(const void *a, const void *b)
+static int compare_guest_cost(const void *a, const void *b)
 {
 	const struct guest *x = a, *y = b;
 	uint64_t left = x->word[EXACT] + x->word[APPORTIONED];
@@ -155,7 +155,7 @@ static int read_guests(struct xs_handle *xs, const char *home, struct driver *d)
 		if (read_guest(xs, dir, entry[i], &d->guest[d->count]))
 			d->count++;
 	free(entry);
-	qsort(d->guest, d->count, sizeof(d->guest[0]), by_cost);
+	qsort(d->guest, d->count, sizeof(d->guest[0]), compare_guest_cost);
 	others = read_key(xs, home, "others");
 	if (others) {
 		d->guest[d->count] = (struct guest){ .others = true, .name = "(others)" };
@@ -181,9 +181,9 @@ static int read_driver(struct xs_handle *xs, uint32_t domid, struct driver *ret_
 	return read_guests(xs, home, ret_driver);
 }
 
-/* ---- telling ---- */
+/* ---- printing ---- */
 
-static double seconds(const struct driver *d, uint64_t cycles)
+static double driver_seconds(const struct driver *d, uint64_t cycles)
 {
 	return d->books[KHZ] ? cycles / (d->books[KHZ] * 1e3) : 0;
 }
@@ -205,11 +205,12 @@ static json_t *guest_json(const struct driver *d, const struct guest *g)
 	json_object_set_new(o, "domid", g->others ? json_null() : json_integer(g->domid));
 	json_object_set_new(o, "name", json_string(g->name));
 	json_object_set_new(o, "seconds",
-			    json_real(seconds(d, g->word[EXACT] + g->word[APPORTIONED])));
+			    json_real(driver_seconds(d, g->word[EXACT] +
+								g->word[APPORTIONED])));
 	return o;
 }
 
-static void add_json(json_t *list, const struct driver *d)
+static void add_driver_json(json_t *list, const struct driver *d)
 {
 	json_t *o = json_object(), *guests = json_array();
 	size_t i;
@@ -236,25 +237,25 @@ static const struct {
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static uint64_t cycles_of(const struct guest *g)
+static uint64_t guest_cycles(const struct guest *g)
 {
 	return g->word[EXACT] + g->word[APPORTIONED];
 }
 
-static uint64_t charged(const struct driver *d)
+static uint64_t driver_cycles(const struct driver *d)
 {
 	uint64_t sum = 0;
 	size_t i;
 
 	for (i = 0; i < d->count; i++)
-		sum += cycles_of(&d->guest[i]);
+		sum += guest_cycles(&d->guest[i]);
 	return sum;
 }
 
-static void print_cells(const struct driver *d, const struct guest *g,
-			char cell[COLUMNS][NAME_SIZE + TEXT_NUMBER])
+static void fill_guest_cells(const struct driver *d, const struct guest *g,
+			     char cell[COLUMNS][NAME_SIZE + TEXT_NUMBER])
 {
-	uint64_t now = time(NULL), cycles = cycles_of(g);
+	uint64_t now = time(NULL), cycles = guest_cycles(g);
 
 	snprintf(cell[0], NAME_SIZE, "%s", d->name);
 	snprintf(cell[1], TEXT_NUMBER, g->others ? "-" : "%" PRIu32, g->domid);
@@ -262,8 +263,8 @@ static void print_cells(const struct driver *d, const struct guest *g,
 	text_compact(cell[3], g->word[REQUESTS]);
 	text_compact(cell[4], g->word[BYTES] / 1048576.0);
 	text_compact(cell[5], g->word[ERRORS]);
-	text_seconds(cell[6], seconds(d, cycles));
-	text_percent(cell[7], cycles, charged(d));
+	text_seconds(cell[6], driver_seconds(d, cycles));
+	text_percent(cell[7], cycles, driver_cycles(d));
 	text_percent(cell[8], g->word[EXACT], cycles);
 	if (g->word[REQUESTS])
 		text_compact(cell[9], (double)cycles / g->word[REQUESTS]);
@@ -272,8 +273,8 @@ static void print_cells(const struct driver *d, const struct guest *g,
 	text_compact(cell[10], now > d->books[TIME] ? now - d->books[TIME] : 0);
 }
 
-static int add_line(struct libscols_table *t, const struct driver *d,
-		    const struct guest *g)
+static int add_guest_line(struct libscols_table *t, const struct driver *d,
+			  const struct guest *g)
 {
 	struct libscols_line *line = scols_table_new_line(t, NULL);
 	char cell[COLUMNS][NAME_SIZE + TEXT_NUMBER];
@@ -281,23 +282,23 @@ static int add_line(struct libscols_table *t, const struct driver *d,
 
 	if (!line)
 		return -ENOMEM;
-	print_cells(d, g, cell);
+	fill_guest_cells(d, g, cell);
 	for (i = 0; i < COLUMNS; i++)
 		if (scols_line_set_data(line, i, cell[i]))
 			return -ENOMEM;
 	return 0;
 }
 
-static int tell(struct drivers *all, const struct driver *d)
+static int add_driver(struct drivers *all, const struct driver *d)
 {
 	int err = 0;
 	size_t i;
 
 	all->found++;
 	if (all->json)
-		add_json(all->list, d);
+		add_driver_json(all->list, d);
 	for (i = 0; !all->json && !err && i < d->count; i++)
-		err = add_line(all->table, d, &d->guest[i]);
+		err = add_guest_line(all->table, d, &d->guest[i]);
 	return err;
 }
 
@@ -309,7 +310,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_drivers_option(int key, char *arg, struct argp_state *state)
 {
 	struct drivers *all = state->input;
 
@@ -327,12 +328,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static bool wanted(const struct drivers *all, const char *entry, const struct driver *d)
+static bool driver_is_wanted(const struct drivers *all, const char *entry,
+			     const struct driver *d)
 {
 	return !all->only || !strcmp(all->only, entry) || !strcmp(all->only, d->name);
 }
 
-static int tell_all(struct drivers *all)
+static int add_drivers(struct drivers *all)
 {
 	unsigned int count = 0, i;
 	char **entry = xs_directory(all->xs, XBT_NULL, HOME, &count);
@@ -342,8 +344,8 @@ static int tell_all(struct drivers *all)
 		struct driver d = { 0 };
 
 		err = read_driver(all->xs, strtoul(entry[i], NULL, 10), &d);
-		if (!err && wanted(all, entry[i], &d))
-			err = tell(all, &d);
+		if (!err && driver_is_wanted(all, entry[i], &d))
+			err = add_driver(all, &d);
 		if (err == -ENOENT)
 			err = 0;
 		free(d.guest);
@@ -352,7 +354,7 @@ static int tell_all(struct drivers *all)
 	return err;
 }
 
-static int make_output(struct drivers *all)
+static int make_drivers_output(struct drivers *all)
 {
 	size_t i;
 
@@ -375,7 +377,7 @@ static int make_output(struct drivers *all)
 	return 0;
 }
 
-static void print(const struct drivers *all)
+static void print_drivers(const struct drivers *all)
 {
 	if (all->json) {
 		json_dumpf(all->list, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
@@ -389,7 +391,7 @@ enum tool_exit drivers_main(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_drivers_option,
 		.doc = "Print the totals that driver domains publish in xenstore.",
 	};
 	struct drivers all = { 0 };
@@ -401,11 +403,11 @@ enum tool_exit drivers_main(int argc, char **argv)
 		fprintf(stderr, "xenmeter: cannot reach xenstore: %s\n", strerror(errno));
 		return TOOL_FAILED;
 	}
-	err = make_output(&all);
+	err = make_drivers_output(&all);
 	if (!err)
-		err = tell_all(&all);
+		err = add_drivers(&all);
 	if (!err)
-		print(&all);
+		print_drivers(&all);
 	xs_close(all.xs);
 	json_decref(all.list);
 	scols_unref_table(all.table);

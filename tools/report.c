@@ -27,7 +27,7 @@ static bool same_boot(const char *boot_id)
 	char now[BOOT_ID_SIZE];
 
 	boot_id_read(now);
-	/* Where either is missing it cannot be told. */
+	/* Without either of them there is nothing to compare. */
 	return !now[0] || !boot_id[0] || !strcmp(now, boot_id);
 }
 
@@ -77,7 +77,7 @@ const char *report_row_state_name(enum xenmeter_row_state state)
 /* ---- taking a report ---- */
 
 /* How often a torn copy is worth another try. */
-static int tries(const struct report *r)
+static int torn_tries(const struct report *r)
 {
 	return r->state == DAEMON_RUNNING || r->state == DAEMON_SILENT ? TORN_TRIES : 1;
 }
@@ -89,9 +89,10 @@ static void torn_pause(void)
 	nanosleep(&pause, NULL);
 }
 
-static int read_row(const struct report *r, size_t index, struct xenmeter_row *row)
+static int read_row_patiently(const struct report *r, size_t index,
+			      struct xenmeter_row *row)
 {
-	int left = tries(r);
+	int left = torn_tries(r);
 	int got;
 
 	while ((got = xenmeter_read_row(r->table, index, row)) == XENMETER_TORN && --left)
@@ -99,9 +100,10 @@ static int read_row(const struct report *r, size_t index, struct xenmeter_row *r
 	return got;
 }
 
-static int read_worker(const struct report *r, size_t index, struct xenmeter_worker *w)
+static int read_worker_patiently(const struct report *r, size_t index,
+				 struct xenmeter_worker *w)
 {
-	int left = tries(r);
+	int left = torn_tries(r);
 	int got;
 
 	while ((got = xenmeter_read_worker(r->table, index, w)) == XENMETER_TORN &&
@@ -110,7 +112,7 @@ static int read_worker(const struct report *r, size_t index, struct xenmeter_wor
 	return got;
 }
 
-static int take_workers(struct report *r)
+static int copy_workers(struct report *r)
 {
 	size_t i, count = xenmeter_worker_count(r->table);
 
@@ -119,7 +121,7 @@ static int take_workers(struct report *r)
 		return -ENOMEM;
 	for (i = 0; i < count; i++) {
 		struct report_worker *w = &r->workers[r->workers_count];
-		int got = read_worker(r, i, &w->worker);
+		int got = read_worker_patiently(r, i, &w->worker);
 
 		if (got < 0)
 			continue;
@@ -130,7 +132,7 @@ static int take_workers(struct report *r)
 	return 0;
 }
 
-static int take_rows(struct report *r)
+static int copy_rows(struct report *r)
 {
 	size_t i, count = xenmeter_row_count(r->table);
 	size_t room = 0;
@@ -146,7 +148,7 @@ static int take_rows(struct report *r)
 				return -ENOMEM;
 			r->rows = rows;
 		}
-		got = read_row(r, i, &r->rows[r->rows_count].row);
+		got = read_row_patiently(r, i, &r->rows[r->rows_count].row);
 		if (got < 0)
 			continue;
 		rows = &r->rows[r->rows_count++];
@@ -170,10 +172,10 @@ int report_take(const char *path, struct report **ret_report)
 		r->time_ns = clock_realtime_ns();
 		xenmeter_read_info(r->table, &r->info);
 		r->state = report_find_state(&r->info, r->time_ns);
-		err = take_workers(r);
+		err = copy_workers(r);
 	}
 	if (!err)
-		err = take_rows(r);
+		err = copy_rows(r);
 	if (err) {
 		report_free(r);
 		return err;
@@ -195,7 +197,7 @@ void report_free(struct report *r)
 
 /* ---- differences ---- */
 
-static void subtract(uint64_t *from, const uint64_t *what)
+static void subtract_counters(uint64_t *from, const uint64_t *what)
 {
 	size_t i;
 
@@ -203,8 +205,8 @@ static void subtract(uint64_t *from, const uint64_t *what)
 		from[i] -= what[i];
 }
 
-static const struct report_row *find_row(const struct report *r,
-					 const struct report_row *like)
+static const struct report_row *find_row_of_generation(const struct report *r,
+						       const struct report_row *like)
 {
 	size_t i;
 
@@ -221,24 +223,25 @@ static void subtract_rows(struct report *now, const struct report *before)
 
 	for (i = 0; i < now->rows_count; i++) {
 		struct xenmeter_row *row = &now->rows[i].row;
-		const struct report_row *old = find_row(before, &now->rows[i]);
+		const struct report_row *old =
+			find_row_of_generation(before, &now->rows[i]);
 
 		if (row->state == XENMETER_RECYCLED)
 			memset(row->counter, 0, sizeof(row->counter));
 		else if (old)
-			subtract(row->counter, old->row.counter);
+			subtract_counters(row->counter, old->row.counter);
 	}
 }
 
 /* What is open can also become less, and is then no more than nothing. */
-static void subtract_worker(uint64_t *now, const uint64_t *before)
+static void subtract_books(uint64_t *now, const uint64_t *before)
 {
-	subtract(now, before);
+	subtract_counters(now, before);
 	if ((int64_t)now[WORKER_open] < 0)
 		now[WORKER_open] = 0;
 }
 
-static void *duplicate(const void *array, size_t count, size_t size)
+static void *copy_array(const void *array, size_t count, size_t size)
 {
 	void *copy = calloc(count + 1, size);
 
@@ -250,29 +253,29 @@ static void *duplicate(const void *array, size_t count, size_t size)
 int report_since(const struct report *now, const struct report *before,
 		 struct report **ret_report)
 {
-	struct report *r = duplicate(now, 1, sizeof(*r));
+	struct report *r = copy_array(now, 1, sizeof(*r));
 	size_t i;
 
 	if (!r)
 		return -ENOMEM;
 	r->borrowed = true;
-	r->rows = duplicate(now->rows, now->rows_count, sizeof(*r->rows));
-	r->workers = duplicate(now->workers, now->workers_count, sizeof(*r->workers));
+	r->rows = copy_array(now->rows, now->rows_count, sizeof(*r->rows));
+	r->workers = copy_array(now->workers, now->workers_count, sizeof(*r->workers));
 	if (!r->rows || !r->workers) {
 		report_free(r);
 		return -ENOMEM;
 	}
 	subtract_rows(r, before);
 	for (i = 0; i < r->workers_count && i < before->workers_count; i++)
-		subtract_worker(r->workers[i].worker.counter,
-				before->workers[i].worker.counter);
+		subtract_books(r->workers[i].worker.counter,
+			       before->workers[i].worker.counter);
 	*ret_report = r;
 	return 0;
 }
 
 /* ---- sums ---- */
 
-static void add(uint64_t *to, const uint64_t *what)
+static void add_counters(uint64_t *to, const uint64_t *what)
 {
 	size_t i;
 
@@ -280,7 +283,7 @@ static void add(uint64_t *to, const uint64_t *what)
 		to[i] += what[i];
 }
 
-static uint64_t sum(const uint64_t *counter, unsigned int from, unsigned int to)
+static uint64_t sum_slots(const uint64_t *counter, unsigned int from, unsigned int to)
 {
 	uint64_t total = 0;
 
@@ -291,13 +294,13 @@ static uint64_t sum(const uint64_t *counter, unsigned int from, unsigned int to)
 
 uint64_t counters_exact(const uint64_t *counter)
 {
-	return sum(counter, ROW_exact_parse, ROW_exact_respond);
+	return sum_slots(counter, ROW_exact_parse, ROW_exact_respond);
 }
 
 uint64_t counters_charged(const uint64_t *counter)
 {
 	return counters_exact(counter) +
-	       sum(counter, ROW_apportioned_parse, ROW_apportioned_respond);
+	       sum_slots(counter, ROW_apportioned_parse, ROW_apportioned_respond);
 }
 
 uint64_t counters_cpu(const uint64_t *counter)
@@ -336,7 +339,7 @@ void report_books(const struct report *r, uint64_t *ret_counter)
 
 	memset(ret_counter, 0, XENMETER_SLOTS * sizeof(*ret_counter));
 	for (i = 0; i < r->workers_count; i++)
-		add(ret_counter, r->workers[i].worker.counter);
+		add_counters(ret_counter, r->workers[i].worker.counter);
 }
 
 unsigned int report_books_of(const struct report *r, enum thread_kind kind,
@@ -351,7 +354,7 @@ unsigned int report_books_of(const struct report *r, enum thread_kind kind,
 
 		if (w->control != (kind == THREAD_CONTROL))
 			continue;
-		add(ret_counter, w->counter);
+		add_counters(ret_counter, w->counter);
 		count++;
 	}
 	return count;
@@ -396,8 +399,8 @@ static bool same_device(const struct xenmeter_row *a, const struct xenmeter_row 
 	       !strcmp(a->device, b->device);
 }
 
-static bool belongs(const struct group *g, const struct xenmeter_row *row,
-		    enum group_by by)
+static bool row_in_group(const struct group *g, const struct xenmeter_row *row,
+			 enum group_by by)
 {
 	switch (by) {
 	case GROUP_GUEST:
@@ -416,19 +419,19 @@ static struct group *find_group(struct groups *all, const struct xenmeter_row *r
 	size_t i;
 
 	for (i = 0; i < all->count; i++)
-		if (belongs(&all->group[i], row, by))
+		if (row_in_group(&all->group[i], row, by))
 			return &all->group[i];
 	return &all->group[all->count];
 }
 
 /* Nothing was recycled yet: no line for it. */
-static bool empty_sum(const struct xenmeter_row *row)
+static bool is_empty_sum(const struct xenmeter_row *row)
 {
 	return row->state == XENMETER_RECYCLED && !counters_cpu(row->counter);
 }
 
 /* Whether a row is the first of its device among those taken. */
-static bool new_device(const struct report *r, size_t index, enum group_rows which)
+static bool is_new_device(const struct report *r, size_t index, enum group_rows which)
 {
 	const struct xenmeter_row *row = &r->rows[index].row;
 	size_t i;
@@ -445,7 +448,7 @@ static bool new_device(const struct report *r, size_t index, enum group_rows whi
 	return true;
 }
 
-static void join(struct group *g, const struct report_row *row)
+static void join_group(struct group *g, const struct report_row *row)
 {
 	bool live = row->row.state == XENMETER_LIVE;
 
@@ -453,10 +456,10 @@ static void join(struct group *g, const struct report_row *row)
 		g->newest = row;
 	g->rows++;
 	g->live |= live;
-	add(g->counter, row->row.counter);
+	add_counters(g->counter, row->row.counter);
 }
 
-static int dearer(const void *a, const void *b)
+static int compare_group_cost(const void *a, const void *b)
 {
 	const struct group *one = a, *other = b;
 	uint64_t x = counters_cpu(one->counter);
@@ -482,15 +485,15 @@ int report_group(const struct report *r, enum group_by by, enum group_rows which
 
 		if (which == GROUP_LIVE && row->row.state != XENMETER_LIVE)
 			continue;
-		if (empty_sum(&row->row))
+		if (is_empty_sum(&row->row))
 			continue;
 		g = find_group(&all, &row->row, by);
 		if (!g->newest)
 			all.count++;
-		g->devices += new_device(r, i, which);
-		join(g, row);
+		g->devices += is_new_device(r, i, which);
+		join_group(g, row);
 	}
-	qsort(all.group, all.count, sizeof(*all.group), dearer);
+	qsort(all.group, all.count, sizeof(*all.group), compare_group_cost);
 	*ret_groups = all;
 	return 0;
 }

@@ -83,7 +83,7 @@ struct groups {
 int report_take(const char *path, struct report **ret_report);
 
 /**
- * report_free() - let go of a report
+ * report_free() - free a report
  * @report: may be NULL
  */
 void report_free(struct report *report);
@@ -124,7 +124,7 @@ int report_group(const struct report *report, enum group_by by, enum group_rows 
 bool report_same_guest(const struct xenmeter_row *a, const struct xenmeter_row *b);
 
 /**
- * groups_free() - let go of groups
+ * groups_free() - free groups
  * @groups: their array may be NULL
  */
 void groups_free(struct groups *groups);
@@ -184,7 +184,7 @@ uint64_t counters_cpu(const uint64_t *counter);
 uint64_t counters_cpu_exact(const uint64_t *counter);
 
 /**
- * books_unattributed() - CPU cycles whose cause could not be told
+ * books_unattributed() - CPU cycles whose cause is unknown
  * @counter: by enum worker_counter
  *
  * Unattributed cycles less those when a worker was not running: these are nobody's cost.

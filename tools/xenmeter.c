@@ -53,7 +53,7 @@ static const struct subcommand *find_subcommand(const char *name)
 	return NULL;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *state)
 {
 	struct call *call = state->input;
 
@@ -82,7 +82,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* The group a user would have to join, or NULL. */
-static const char *group_of(const char *path)
+static const char *file_group_name(const char *path)
 {
 	struct group *group;
 	struct stat st;
@@ -105,7 +105,7 @@ enum tool_exit tool_open_failed(const char *path, int err)
 		return TOOL_NO_TABLE;
 	case EACCES:
 	case EPERM:
-		group = group_of(path);
+		group = file_group_name(path);
 		fprintf(stderr,
 			"xenmeter: no permission to read %s: run as root or join the "
 			"group owning it%s%s\n",
@@ -127,7 +127,7 @@ enum tool_exit tool_open_failed(const char *path, int err)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { .parser = parse,
+	static const struct argp argp = { .parser = parse_xenmeter_option,
 					  .args_doc = "SUBCOMMAND [OPTION...]",
 					  .doc = doc };
 	struct call call = { 0 };

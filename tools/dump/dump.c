@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static void set_view(struct dump *d, enum dump_view view, struct argp_state *state)
+static void set_dump_view(struct dump *d, enum dump_view view, struct argp_state *state)
 {
 	if (d->view != VIEW_GUESTS && d->view != view)
 		argp_error(state, "only one of --device, --stage, --histogram, "
@@ -50,7 +50,7 @@ static double parse_seconds(const char *arg, struct argp_state *state)
 	return seconds;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_dump_option(int key, char *arg, struct argp_state *state)
 {
 	struct dump *d = state->input;
 
@@ -59,22 +59,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		d->path = arg;
 		return 0;
 	case 'd':
-		set_view(d, VIEW_DEVICES, state);
+		set_dump_view(d, VIEW_DEVICES, state);
 		return 0;
 	case 's':
-		set_view(d, VIEW_STAGES, state);
+		set_dump_view(d, VIEW_STAGES, state);
 		return 0;
 	case 'H':
-		set_view(d, VIEW_HISTOGRAMS, state);
+		set_dump_view(d, VIEW_HISTOGRAMS, state);
 		return 0;
 	case 'p':
-		set_view(d, VIEW_PERCENTILES, state);
+		set_dump_view(d, VIEW_PERCENTILES, state);
 		return 0;
 	case 'j':
-		set_view(d, VIEW_JSON, state);
+		set_dump_view(d, VIEW_JSON, state);
 		return 0;
 	case 'c':
-		set_view(d, VIEW_CSV, state);
+		set_dump_view(d, VIEW_CSV, state);
 		return 0;
 	case 'a':
 		d->which = GROUP_ALL;
@@ -89,7 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static int print(const struct dump *d, const struct report *r)
+static int print_report(const struct dump *d, const struct report *r)
 {
 	switch (d->view) {
 	case VIEW_GUESTS:
@@ -115,7 +115,7 @@ static enum tool_exit dump_once(const struct dump *d)
 
 	if (err)
 		return tool_open_failed(d->path, err);
-	err = print(d, r);
+	err = print_report(d, r);
 	report_free(r);
 	if (!err)
 		return TOOL_OK;
@@ -140,7 +140,7 @@ static void pause_for(double seconds)
 		;
 }
 
-static void begin_round(const struct dump *d)
+static void begin_watch_round(const struct dump *d)
 {
 	if (!shows_rates(d))
 		return;
@@ -150,24 +150,24 @@ static void begin_round(const struct dump *d)
 		putchar('\n');
 }
 
-static int print_since(struct dump *d, const struct report *before,
+static int print_round(struct dump *d, const struct report *before,
 		       const struct report *now)
 {
 	struct report *since;
 	int err;
 
 	if (!shows_rates(d))
-		return print(d, now);
+		return print_report(d, now);
 	/* Another daemon has replaced the table: it counted from 0 when it started. */
 	if (before->info.start_time_ns != now->info.start_time_ns) {
 		d->rate_seconds = (now->time_ns - now->info.start_time_ns) / 1e9;
-		return print(d, now);
+		return print_report(d, now);
 	}
 	d->rate_seconds = (now->time_ns - before->time_ns) / 1e9;
 	err = report_since(now, before, &since);
 	if (err)
 		return err;
-	err = print(d, since);
+	err = print_report(d, since);
 	report_free(since);
 	return err;
 }
@@ -180,8 +180,8 @@ static int watch_round(struct dump *d, struct report **before)
 
 	if (err)
 		return err;
-	begin_round(d);
-	err = print_since(d, *before, now);
+	begin_watch_round(d);
+	err = print_round(d, *before, now);
 	fflush(stdout);
 	report_free(*before);
 	*before = now;
@@ -197,7 +197,7 @@ static enum tool_exit dump_watch(struct dump *d)
 	if (err)
 		return tool_open_failed(d->path, err);
 	if (!shows_rates(d)) {
-		err = print(d, before);
+		err = print_report(d, before);
 		fflush(stdout);
 		d->round++;
 	}
@@ -213,7 +213,7 @@ enum tool_exit dump_main(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_dump_option,
 		.doc = "Print what the guests of this driver domain cost it.",
 	};
 	struct dump d = { .path = XENMETER_DEFAULT_PATH };

@@ -10,12 +10,12 @@
 #include "text.h"
 
 /* Whether a field is a plain counter of rows. */
-static bool printed(const struct xenmeter_field *f)
+static bool csv_has_field(const struct xenmeter_field *f)
 {
 	return f->section == XENMETER_ROWS && f->count == 1;
 }
 
-static void print_header(const struct dump *d, const struct report *r)
+static void print_csv_header(const struct dump *d, const struct report *r)
 {
 	struct xenmeter_field f;
 	char name[TEXT_FIELD];
@@ -26,7 +26,7 @@ static void print_header(const struct dump *d, const struct report *r)
 	fputs("index,state,torn,worker,domid,name,uuid,device,devid,queue,generation",
 	      stdout);
 	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++) {
-		if (!printed(&f))
+		if (!csv_has_field(&f))
 			continue;
 		text_field(name, f.name);
 		printf(",%s", name);
@@ -34,8 +34,8 @@ static void print_header(const struct dump *d, const struct report *r)
 	putchar('\n');
 }
 
-static void print_row(const struct dump *d, const struct report *r,
-		      const struct report_row *at)
+static void print_csv_row(const struct dump *d, const struct report *r,
+			  const struct report_row *at)
 {
 	const struct xenmeter_row *row = &at->row;
 	struct xenmeter_field f;
@@ -57,7 +57,7 @@ static void print_row(const struct dump *d, const struct report *r,
 		printf("%u", row->queue);
 	printf(",%u", row->generation);
 	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++)
-		if (printed(&f))
+		if (csv_has_field(&f))
 			printf(",%" PRIu64, row->counter[f.slot]);
 	putchar('\n');
 }
@@ -67,9 +67,9 @@ int dump_csv(const struct dump *d, const struct report *r)
 	size_t i;
 
 	if (!d->round)
-		print_header(d, r);
+		print_csv_header(d, r);
 	for (i = 0; i < r->rows_count; i++)
 		if (d->which == GROUP_ALL || r->rows[i].row.state == XENMETER_LIVE)
-			print_row(d, r, &r->rows[i]);
+			print_csv_row(d, r, &r->rows[i]);
 	return 0;
 }

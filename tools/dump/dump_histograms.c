@@ -24,7 +24,7 @@ struct histogram {
 	uint64_t tallest;
 };
 
-static void measure(struct histogram *h)
+static void measure_histogram(struct histogram *h)
 {
 	unsigned int i;
 
@@ -38,7 +38,7 @@ static void measure(struct histogram *h)
 	}
 }
 
-static void print_bar(const struct histogram *h, unsigned int octave)
+static void print_histogram_bar(const struct histogram *h, unsigned int octave)
 {
 	char from[TEXT_NUMBER], count[TEXT_NUMBER], percent[TEXT_NUMBER];
 	char bar[BAR_WIDTH + 1];
@@ -61,7 +61,7 @@ static void print_histogram(const char *title, const uint64_t *bucket)
 	struct percentiles p;
 	unsigned int first = 0, last = OCTAVES - 1;
 
-	measure(&h);
+	measure_histogram(&h);
 	if (!h.total)
 		return;
 	percentiles_of(bucket, HISTOGRAM_BUCKETS, &p);
@@ -75,10 +75,10 @@ static void print_histogram(const char *title, const uint64_t *bucket)
 	while (!h.octave[last])
 		last--;
 	for (; first <= last; first++)
-		print_bar(&h, first);
+		print_histogram_bar(&h, first);
 }
 
-static void print_device(const struct group *g)
+static void print_device_histograms(const struct group *g)
 {
 	const struct xenmeter_row *row = &g->newest->row;
 	char requests[TEXT_NUMBER];
@@ -103,7 +103,7 @@ int dump_histograms(const struct dump *d, const struct report *r)
 	if (err)
 		return err;
 	for (i = 0; i < groups.count; i++)
-		print_device(&groups.group[i]);
+		print_device_histograms(&groups.group[i]);
 	groups_free(&groups);
 	dump_footer(r);
 	return 0;

@@ -14,7 +14,7 @@
 #include "percentile.h"
 #include "text.h"
 
-static json_t *integer(uint64_t value)
+static json_t *integer_json(uint64_t value)
 {
 	return json_integer((json_int_t)value);
 }
@@ -28,13 +28,13 @@ static void set_uuid(json_t *to, const uint8_t *uuid)
 }
 
 /* A ratio that may not be there yet. */
-static json_t *real_or_null(double value)
+static json_t *real_json(double value)
 {
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
 /* Whether CPU clocks leave some time out; null where it is not known. */
-static json_t *accounted(enum xenmeter_time time)
+static json_t *time_accounting_json(enum xenmeter_time time)
 {
 	if (time == XENMETER_TIME_UNKNOWN)
 		return json_null();
@@ -50,15 +50,18 @@ static json_t *header_json(const struct dump *d, const struct report *r)
 	snprintf(boot_id, sizeof(boot_id), "%s", info->boot_id);
 	text_clean(boot_id);
 	json_object_set_new(o, "path", json_string(d->path));
-	json_object_set_new(o, "version", integer(info->version));
+	json_object_set_new(o, "version", integer_json(info->version));
 	json_object_set_new(o, "state", json_string(report_state_name(r->state)));
-	json_object_set_new(o, "pid", integer(info->pid));
-	json_object_set_new(o, "generation", integer(info->generation));
-	json_object_set_new(o, "clock_khz", integer(info->clock_khz));
+	json_object_set_new(o, "pid", integer_json(info->pid));
+	json_object_set_new(o, "generation", integer_json(info->generation));
+	json_object_set_new(o, "clock_khz", integer_json(info->clock_khz));
 	json_object_set_new(o, "clock_invariant", json_boolean(info->clock_invariant));
-	json_object_set_new(o, "clock_read_cycles", integer(info->clock_read_cycles));
-	json_object_set_new(o, "irq_time_accounted", accounted(info->irq_time));
-	json_object_set_new(o, "steal_time_accounted", accounted(info->steal_time));
+	json_object_set_new(o, "clock_read_cycles",
+			    integer_json(info->clock_read_cycles));
+	json_object_set_new(o, "irq_time_accounted",
+			    time_accounting_json(info->irq_time));
+	json_object_set_new(o, "steal_time_accounted",
+			    time_accounting_json(info->steal_time));
 	json_object_set_new(o, "time", json_real(r->time_ns / 1e9));
 	json_object_set_new(o, "start_time", json_real(info->start_time_ns / 1e9));
 	json_object_set_new(o, "heartbeat", json_real(info->heartbeat_ns / 1e9));
@@ -90,12 +93,12 @@ static json_t *percentiles_json(const uint64_t *bucket, uint32_t count)
 	json_t *o = json_object();
 
 	percentiles_of(bucket, count, &p);
-	json_object_set_new(o, "count", integer(p.count));
+	json_object_set_new(o, "count", integer_json(p.count));
 	json_object_set_new(o, "p50", json_real(p.p50));
 	json_object_set_new(o, "p90", json_real(p.p90));
 	json_object_set_new(o, "p99", json_real(p.p99));
 	json_object_set_new(o, "p99.9", json_real(p.p999));
-	json_object_set_new(o, "max", integer(p.max));
+	json_object_set_new(o, "max", integer_json(p.max));
 	return o;
 }
 
@@ -116,7 +119,8 @@ static void set_counters(json_t *to, const struct report *r,
 			json_object_set_new(histograms, name,
 					    histogram_json(&counter[f.slot], f.count));
 		else
-			json_object_set_new(counters, name, integer(counter[f.slot]));
+			json_object_set_new(counters, name,
+					    integer_json(counter[f.slot]));
 		if (f.count == 1 && !strcmp(f.unit, "cycles"))
 			json_object_set_new(seconds, name,
 					    json_real(xenmeter_seconds(r->table,
@@ -146,11 +150,11 @@ static json_t *device_json(const struct report *r, const struct group *g)
 		json_object_set_new(percentiles, name,
 				    percentiles_json(&g->counter[f.slot], f.count));
 	}
-	json_object_set_new(o, "domid", integer(row->domid));
+	json_object_set_new(o, "domid", integer_json(row->domid));
 	json_object_set_new(o, "name", json_string(row->name));
 	set_uuid(o, row->uuid);
 	json_object_set_new(o, "device", json_string(row->device));
-	json_object_set_new(o, "devid", integer(row->devid));
+	json_object_set_new(o, "devid", integer_json(row->devid));
 	json_object_set_new(o, "live", json_boolean(g->live));
 	json_object_set_new(o, "percentiles", percentiles);
 	return o;
@@ -178,19 +182,20 @@ static json_t *row_json(const struct report *r, const struct report_row *at)
 	const struct xenmeter_row *row = &at->row;
 	json_t *o = json_object();
 
-	json_object_set_new(o, "index", integer(at->index));
+	json_object_set_new(o, "index", integer_json(at->index));
 	json_object_set_new(o, "state", json_string(report_row_state_name(row->state)));
 	json_object_set_new(o, "torn", json_boolean(at->torn));
-	json_object_set_new(o, "worker", integer(row->worker));
-	json_object_set_new(o, "domid", integer(row->domid));
+	json_object_set_new(o, "worker", integer_json(row->worker));
+	json_object_set_new(o, "domid", integer_json(row->domid));
 	json_object_set_new(o, "name", json_string(row->name));
 	set_uuid(o, row->uuid);
 	json_object_set_new(o, "device", json_string(row->device));
-	json_object_set_new(o, "devid", integer(row->devid));
+	json_object_set_new(o, "devid", integer_json(row->devid));
 	json_object_set_new(o, "queue",
-			    row->queue == XENMETER_CONTROL_QUEUE ? json_null()
-								 : integer(row->queue));
-	json_object_set_new(o, "generation", integer(row->generation));
+			    row->queue == XENMETER_CONTROL_QUEUE
+				    ? json_null()
+				    : integer_json(row->queue));
+	json_object_set_new(o, "generation", integer_json(row->generation));
 	set_counters(o, r, XENMETER_ROWS, row->counter);
 	return o;
 }
@@ -199,16 +204,16 @@ static json_t *worker_json(const struct report *r, const struct report_worker *a
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "index", integer(at->index));
+	json_object_set_new(o, "index", integer_json(at->index));
 	json_object_set_new(o, "torn", json_boolean(at->torn));
 	json_object_set_new(o, "kind",
 			    json_string(at->worker.control ? "control" : "worker"));
-	json_object_set_new(o, "tid", integer(at->worker.tid));
+	json_object_set_new(o, "tid", integer_json(at->worker.tid));
 	json_object_set_new(o, "cpu_exact", json_boolean(at->worker.cpu_exact));
 	json_object_set_new(o, "switches_seen", json_boolean(at->worker.switches));
 	set_counters(o, r, XENMETER_WORKERS, at->worker.counter);
 	json_object_set_new(o, "cpu_ratio",
-			    real_or_null(books_cpu_ratio(r, at->worker.counter)));
+			    real_json(books_cpu_ratio(r, at->worker.counter)));
 	return o;
 }
 
@@ -219,10 +224,10 @@ static json_t *books_json(const struct report *r)
 
 	report_books(r, books);
 	set_counters(o, r, XENMETER_WORKERS, books);
-	json_object_set_new(o, "rows_charged", integer(report_charged(r)));
+	json_object_set_new(o, "rows_charged", integer_json(report_charged(r)));
 	json_object_set_new(o, "rows_offload",
-			    integer(report_cpu(r) - report_charged(r)));
-	json_object_set_new(o, "cpu_ratio", real_or_null(books_cpu_ratio(r, books)));
+			    integer_json(report_cpu(r) - report_charged(r)));
+	json_object_set_new(o, "cpu_ratio", real_json(books_cpu_ratio(r, books)));
 	return o;
 }
 
@@ -246,7 +251,7 @@ static json_t *report_json(const struct dump *d, const struct report *r)
 
 int dump_json(const struct dump *d, const struct report *r)
 {
-	/* Under --watch, each object is one line, so that they can be told apart. */
+	/* Under --watch, each object is one line, so that a reader can separate them. */
 	size_t flags = d->watch_seconds > 0 ? JSON_COMPACT : JSON_INDENT(1);
 	json_t *o = report_json(d, r);
 	int err;

@@ -37,146 +37,147 @@ struct column {
 
 /* ---- who it is ---- */
 
-static const struct xenmeter_row *row_of(const struct line *l)
+static const struct xenmeter_row *newest_row(const struct line *l)
 {
 	return &l->group->newest->row;
 }
 
-static void print_domid(char *cell, const struct line *l)
+static void cell_domid(char *cell, const struct line *l)
 {
-	if (row_of(l)->state == XENMETER_RECYCLED)
+	if (newest_row(l)->state == XENMETER_RECYCLED)
 		strcpy(cell, "-");
 	else
-		snprintf(cell, CELL, "%u", row_of(l)->domid);
+		snprintf(cell, CELL, "%u", newest_row(l)->domid);
 }
 
-static void print_name(char *cell, const struct line *l)
+static void cell_name(char *cell, const struct line *l)
 {
-	snprintf(cell, CELL, "%s", row_of(l)->name[0] ? row_of(l)->name : "-");
+	snprintf(cell, CELL, "%s", newest_row(l)->name[0] ? newest_row(l)->name : "-");
 }
 
-static void print_state(char *cell, const struct line *l)
+static void cell_state(char *cell, const struct line *l)
 {
 	if (l->group->live)
 		strcpy(cell, "live");
 	else
-		strcpy(cell, report_row_state_name(row_of(l)->state));
+		strcpy(cell, report_row_state_name(newest_row(l)->state));
 }
 
-static void print_device(char *cell, const struct line *l)
+static void cell_device(char *cell, const struct line *l)
 {
-	snprintf(cell, CELL, "%s", row_of(l)->device[0] ? row_of(l)->device : "-");
+	snprintf(cell, CELL, "%s",
+		 newest_row(l)->device[0] ? newest_row(l)->device : "-");
 }
 
-static void print_devid(char *cell, const struct line *l)
+static void cell_devid(char *cell, const struct line *l)
 {
-	snprintf(cell, CELL, "%u", row_of(l)->devid);
+	snprintf(cell, CELL, "%u", newest_row(l)->devid);
 }
 
-static void print_queue(char *cell, const struct line *l)
+static void cell_queue(char *cell, const struct line *l)
 {
-	if (row_of(l)->queue == XENMETER_CONTROL_QUEUE)
+	if (newest_row(l)->queue == XENMETER_CONTROL_QUEUE)
 		strcpy(cell, "ctl");
 	else
-		snprintf(cell, CELL, "%u", row_of(l)->queue);
+		snprintf(cell, CELL, "%u", newest_row(l)->queue);
 }
 
-static void print_devices(char *cell, const struct line *l)
+static void cell_devices(char *cell, const struct line *l)
 {
 	snprintf(cell, CELL, "%u", l->group->devices);
 }
 
 /* ---- counts ---- */
 
-static double per_time(const struct line *l, double amount)
+static double count_or_rate(const struct line *l, double amount)
 {
 	return l->dump->rate_seconds > 0 ? amount / l->dump->rate_seconds : amount;
 }
 
-static void print_count(char *cell, const struct line *l, enum row_counter slot)
+static void cell_count(char *cell, const struct line *l, enum row_counter slot)
 {
-	text_compact(cell, per_time(l, l->group->counter[slot]));
+	text_compact(cell, count_or_rate(l, l->group->counter[slot]));
 }
 
-static void print_requests(char *cell, const struct line *l)
+static void cell_requests(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_requests);
+	cell_count(cell, l, ROW_requests);
 }
 
-static void print_reads(char *cell, const struct line *l)
+static void cell_reads(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_read_requests);
+	cell_count(cell, l, ROW_read_requests);
 }
 
-static void print_writes(char *cell, const struct line *l)
+static void cell_writes(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_write_requests);
+	cell_count(cell, l, ROW_write_requests);
 }
 
-static void print_flushes(char *cell, const struct line *l)
+static void cell_flushes(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_flush_requests);
+	cell_count(cell, l, ROW_flush_requests);
 }
 
-static void print_discards(char *cell, const struct line *l)
+static void cell_discards(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_discard_requests);
+	cell_count(cell, l, ROW_discard_requests);
 }
 
-static void print_tx(char *cell, const struct line *l)
+static void cell_tx(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_tx_frames);
+	cell_count(cell, l, ROW_tx_frames);
 }
 
-static void print_rx(char *cell, const struct line *l)
+static void cell_rx(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_rx_frames);
+	cell_count(cell, l, ROW_rx_frames);
 }
 
 /* Frames that did not arrive, for whatever reason but that they were not valid. */
-static void print_drops(char *cell, const struct line *l)
+static void cell_drops(char *cell, const struct line *l)
 {
 	uint64_t drops = 0;
 	int slot;
 
 	for (slot = ROW_tx_dropped_grant; slot <= ROW_rx_dropped_tap; slot++)
 		drops += l->group->counter[slot];
-	text_compact(cell, per_time(l, drops));
+	text_compact(cell, count_or_rate(l, drops));
 }
 
-static void print_mib(char *cell, const struct line *l)
+static void cell_mib(char *cell, const struct line *l)
 {
-	text_compact(cell, per_time(l, l->group->counter[ROW_bytes] / MIB));
+	text_compact(cell, count_or_rate(l, l->group->counter[ROW_bytes] / MIB));
 }
 
-static void print_errors(char *cell, const struct line *l)
+static void cell_errors(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_errors);
+	cell_count(cell, l, ROW_errors);
 }
 
-static void print_refused(char *cell, const struct line *l)
+static void cell_refused(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_refused);
+	cell_count(cell, l, ROW_refused);
 }
 
-static void print_pages(char *cell, const struct line *l)
+static void cell_pages(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_pages);
+	cell_count(cell, l, ROW_pages);
 }
 
-static void print_events(char *cell, const struct line *l)
+static void cell_events(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_events);
+	cell_count(cell, l, ROW_events);
 }
 
-static void print_spurious(char *cell, const struct line *l)
+static void cell_spurious(char *cell, const struct line *l)
 {
-	print_count(cell, l, ROW_events_spurious);
+	cell_count(cell, l, ROW_events_spurious);
 }
 
 /* ---- cycles ---- */
 
-static void print_cpu(char *cell, const struct line *l)
+static void cell_cpu(char *cell, const struct line *l)
 {
 	double seconds =
 		xenmeter_seconds(l->report->table, counters_cpu(l->group->counter));
@@ -187,18 +188,18 @@ static void print_cpu(char *cell, const struct line *l)
 		text_seconds(cell, seconds);
 }
 
-static void print_share(char *cell, const struct line *l)
+static void cell_share(char *cell, const struct line *l)
 {
 	text_percent(cell, counters_cpu(l->group->counter), l->all_cpu);
 }
 
-static void print_exact(char *cell, const struct line *l)
+static void cell_exact(char *cell, const struct line *l)
 {
 	text_percent(cell, counters_cpu_exact(l->group->counter),
 		     counters_cpu(l->group->counter));
 }
 
-static void print_each(char *cell, uint64_t cycles, uint64_t requests)
+static void cell_average(char *cell, uint64_t cycles, uint64_t requests)
 {
 	if (requests)
 		text_compact(cell, (double)cycles / requests);
@@ -206,58 +207,58 @@ static void print_each(char *cell, uint64_t cycles, uint64_t requests)
 		strcpy(cell, "-");
 }
 
-static void print_cycles(char *cell, const struct line *l)
+static void cell_cycles(char *cell, const struct line *l)
 {
-	print_each(cell, counters_cpu(l->group->counter),
-		   l->group->counter[ROW_requests]);
+	cell_average(cell, counters_cpu(l->group->counter),
+		     l->group->counter[ROW_requests]);
 }
 
 static const struct column guest_columns[] = {
-	{ "DOMID", NULL, print_domid, SCOLS_FL_RIGHT },
-	{ "NAME", NULL, print_name, SCOLS_FL_TRUNC },
-	{ "DEV", NULL, print_devices, SCOLS_FL_RIGHT },
-	{ "REQS", "REQ/s", print_requests, SCOLS_FL_RIGHT },
-	{ "MiB", "MiB/s", print_mib, SCOLS_FL_RIGHT },
-	{ "ERR", "ERR/s", print_errors, SCOLS_FL_RIGHT },
-	{ "REFUS", "REF/s", print_refused, SCOLS_FL_RIGHT },
-	{ "CPU-s", "CPU%", print_cpu, SCOLS_FL_RIGHT },
-	{ "SHARE", NULL, print_share, SCOLS_FL_RIGHT },
-	{ "EXACT", NULL, print_exact, SCOLS_FL_RIGHT },
-	{ "CYC/R", NULL, print_cycles, SCOLS_FL_RIGHT },
-	{ "EVENT", "EVT/s", print_events, SCOLS_FL_RIGHT },
-	{ "SPUR", "SPU/s", print_spurious, SCOLS_FL_RIGHT },
+	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT },
+	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC },
+	{ "DEV", NULL, cell_devices, SCOLS_FL_RIGHT },
+	{ "REQS", "REQ/s", cell_requests, SCOLS_FL_RIGHT },
+	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT },
+	{ "ERR", "ERR/s", cell_errors, SCOLS_FL_RIGHT },
+	{ "REFUS", "REF/s", cell_refused, SCOLS_FL_RIGHT },
+	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT },
+	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT },
+	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT },
+	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT },
+	{ "EVENT", "EVT/s", cell_events, SCOLS_FL_RIGHT },
+	{ "SPUR", "SPU/s", cell_spurious, SCOLS_FL_RIGHT },
 };
 
 static const struct column queue_columns[] = {
-	{ "DOMID", NULL, print_domid, SCOLS_FL_RIGHT },
-	{ "NAME", NULL, print_name, SCOLS_FL_TRUNC },
-	{ "DEV", NULL, print_device, 0 },
-	{ "DEVID", NULL, print_devid, SCOLS_FL_RIGHT },
-	{ "Q", NULL, print_queue, SCOLS_FL_RIGHT },
-	{ "STATE", NULL, print_state, 0 },
-	{ "REQS", "REQ/s", print_requests, SCOLS_FL_RIGHT },
-	{ "READ", "RD/s", print_reads, SCOLS_FL_RIGHT },
-	{ "WRITE", "WR/s", print_writes, SCOLS_FL_RIGHT },
-	{ "FLUSH", "FLU/s", print_flushes, SCOLS_FL_RIGHT },
-	{ "DISC", "DIS/s", print_discards, SCOLS_FL_RIGHT },
-	{ "TX", "TX/s", print_tx, SCOLS_FL_RIGHT },
-	{ "RX", "RX/s", print_rx, SCOLS_FL_RIGHT },
-	{ "DROP", "DRO/s", print_drops, SCOLS_FL_RIGHT },
-	{ "MiB", "MiB/s", print_mib, SCOLS_FL_RIGHT },
-	{ "ERR", "ERR/s", print_errors, SCOLS_FL_RIGHT },
-	{ "REFUS", "REF/s", print_refused, SCOLS_FL_RIGHT },
-	{ "PAGES", "PAG/s", print_pages, SCOLS_FL_RIGHT },
-	{ "CPU-s", "CPU%", print_cpu, SCOLS_FL_RIGHT },
-	{ "SHARE", NULL, print_share, SCOLS_FL_RIGHT },
-	{ "EXACT", NULL, print_exact, SCOLS_FL_RIGHT },
-	{ "CYC/R", NULL, print_cycles, SCOLS_FL_RIGHT },
-	{ "EVENT", "EVT/s", print_events, SCOLS_FL_RIGHT },
-	{ "SPUR", "SPU/s", print_spurious, SCOLS_FL_RIGHT },
+	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT },
+	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC },
+	{ "DEV", NULL, cell_device, 0 },
+	{ "DEVID", NULL, cell_devid, SCOLS_FL_RIGHT },
+	{ "Q", NULL, cell_queue, SCOLS_FL_RIGHT },
+	{ "STATE", NULL, cell_state, 0 },
+	{ "REQS", "REQ/s", cell_requests, SCOLS_FL_RIGHT },
+	{ "READ", "RD/s", cell_reads, SCOLS_FL_RIGHT },
+	{ "WRITE", "WR/s", cell_writes, SCOLS_FL_RIGHT },
+	{ "FLUSH", "FLU/s", cell_flushes, SCOLS_FL_RIGHT },
+	{ "DISC", "DIS/s", cell_discards, SCOLS_FL_RIGHT },
+	{ "TX", "TX/s", cell_tx, SCOLS_FL_RIGHT },
+	{ "RX", "RX/s", cell_rx, SCOLS_FL_RIGHT },
+	{ "DROP", "DRO/s", cell_drops, SCOLS_FL_RIGHT },
+	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT },
+	{ "ERR", "ERR/s", cell_errors, SCOLS_FL_RIGHT },
+	{ "REFUS", "REF/s", cell_refused, SCOLS_FL_RIGHT },
+	{ "PAGES", "PAG/s", cell_pages, SCOLS_FL_RIGHT },
+	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT },
+	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT },
+	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT },
+	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT },
+	{ "EVENT", "EVT/s", cell_events, SCOLS_FL_RIGHT },
+	{ "SPUR", "SPU/s", cell_spurious, SCOLS_FL_RIGHT },
 };
 
 /* ---- tables ---- */
 
-static struct libscols_table *new_table(void)
+static struct libscols_table *table_new(void)
 {
 	struct libscols_table *t;
 
@@ -269,8 +270,8 @@ static struct libscols_table *new_table(void)
 	return t;
 }
 
-static int add_columns(struct libscols_table *t, const struct dump *d,
-		       const struct column *columns, size_t count)
+static int add_group_columns(struct libscols_table *t, const struct dump *d,
+			     const struct column *columns, size_t count)
 {
 	size_t i;
 
@@ -286,8 +287,8 @@ static int add_columns(struct libscols_table *t, const struct dump *d,
 	return 0;
 }
 
-static int add_line(struct libscols_table *t, const struct line *line,
-		    const struct column *columns, size_t count)
+static int add_group_line(struct libscols_table *t, const struct line *line,
+			  const struct column *columns, size_t count)
 {
 	struct libscols_line *out = scols_table_new_line(t, NULL);
 	char cell[CELL];
@@ -304,7 +305,7 @@ static int add_line(struct libscols_table *t, const struct line *line,
 }
 
 /* Free the table, printed unless something failed before. */
-static int finish(struct libscols_table *t, int err)
+static int table_finish(struct libscols_table *t, int err)
 {
 	if (!err && scols_print_table(t))
 		err = -EIO;
@@ -317,7 +318,7 @@ static int print_groups(const struct dump *d, const struct report *r,
 			size_t count)
 {
 	struct line line = { .dump = d, .report = r, .all_cpu = report_cpu(r) };
-	struct libscols_table *t = new_table();
+	struct libscols_table *t = table_new();
 	size_t i;
 	int err;
 
@@ -325,17 +326,17 @@ static int print_groups(const struct dump *d, const struct report *r,
 		return -ENOMEM;
 	if (columns == guest_columns)
 		scols_table_set_termforce(t, SCOLS_TERMFORCE_ALWAYS);
-	err = add_columns(t, d, columns, count);
+	err = add_group_columns(t, d, columns, count);
 	for (i = 0; !err && i < groups->count; i++) {
 		line.group = &groups->group[i];
-		err = add_line(t, &line, columns, count);
+		err = add_group_line(t, &line, columns, count);
 	}
 	if (!groups->count) {
 		puts("No guests are being served.");
 		scols_unref_table(t);
 		return err;
 	}
-	return finish(t, err);
+	return table_finish(t, err);
 }
 
 /* ---- stages ---- */
@@ -362,7 +363,7 @@ static const struct stage_line {
 };
 #define STAGE_LINES (sizeof(stage_lines) / sizeof(stage_lines[0]))
 
-static void stage_cell(char *cell, const struct line *l, const struct stage_line *s,
+static void cell_stage(char *cell, const struct line *l, const struct stage_line *s,
 		       unsigned int stage)
 {
 	const uint64_t *counter = l->group->counter;
@@ -373,14 +374,14 @@ static void stage_cell(char *cell, const struct line *l, const struct stage_line
 		cycles = counter[s->first + stage];
 	for (i = 0; stage == STAGES && i < STAGES; i++)
 		cycles += counter[s->first + i];
-	print_each(cell, cycles, counter[s->requests]);
+	cell_average(cell, cycles, counter[s->requests]);
 }
 
 static int add_stage_line(struct libscols_table *t, const struct line *l,
 			  const struct stage_line *s)
 {
-	static cell_print *const who[] = { print_domid, print_name, print_device,
-					   print_devid };
+	static cell_print *const who[] = { cell_domid, cell_name, cell_device,
+					   cell_devid };
 	struct libscols_line *out = scols_table_new_line(t, NULL);
 	char cell[CELL];
 	size_t i;
@@ -394,7 +395,7 @@ static int add_stage_line(struct libscols_table *t, const struct line *l,
 		err = scols_line_set_data(out, i, cell);
 	}
 	for (i = 0; !err && i <= STAGES; i++) {
-		stage_cell(cell, l, s, i);
+		cell_stage(cell, l, s, i);
 		err = scols_line_set_data(out, STAGE_FIRST + i, cell);
 	}
 	return err ? -ENOMEM : 0;
@@ -408,7 +409,7 @@ static int add_stage_lines(struct libscols_table *t, const struct line *l)
 	for (i = 0; !err && i < STAGE_LINES; i++) {
 		const char *device = stage_lines[i].device;
 
-		if (!device || !strcmp(row_of(l)->device, device))
+		if (!device || !strcmp(newest_row(l)->device, device))
 			err = add_stage_line(t, l, &stage_lines[i]);
 	}
 	return err;
@@ -418,7 +419,7 @@ static int print_stages(const struct dump *d, const struct report *r,
 			const struct groups *groups)
 {
 	struct line line = { .dump = d, .report = r };
-	struct libscols_table *t = new_table();
+	struct libscols_table *t = table_new();
 	size_t i;
 	int err = 0;
 
@@ -434,7 +435,7 @@ static int print_stages(const struct dump *d, const struct report *r,
 		line.group = &groups->group[i];
 		err = add_stage_lines(t, &line);
 	}
-	return finish(t, err);
+	return table_finish(t, err);
 }
 
 /* ---- the books ---- */
@@ -455,7 +456,7 @@ static const struct {
 };
 #define BOOKS_COLUMNS (sizeof(books_columns) / sizeof(books_columns[0]))
 
-/* People see what was not run apart from what could not be told. */
+/* Time off the CPU has a column of its own, apart from what is unattributed. */
 static uint64_t books_column(const uint64_t *books, size_t column)
 {
 	enum worker_counter slot = books_columns[column].slot;
@@ -530,7 +531,7 @@ static void print_books(const struct report *r)
 	print_agreement(r, count);
 }
 
-static void print_when(const char *what, uint64_t ns)
+static void print_footer_time(const char *what, uint64_t ns)
 {
 	time_t seconds = ns / 1000000000;
 	struct tm tm;
@@ -548,23 +549,23 @@ void dump_footer(const struct report *r)
 	switch (r->state) {
 	case DAEMON_RUNNING:
 		printf("xenmeterd running, pid %u", pid);
-		print_when(", since ", r->info.start_time_ns);
+		print_footer_time(", since ", r->info.start_time_ns);
 		break;
 	case DAEMON_STOPPED:
 		printf("xenmeterd stopped cleanly");
-		print_when(", at ", r->info.heartbeat_ns);
+		print_footer_time(", at ", r->info.heartbeat_ns);
 		break;
 	case DAEMON_SILENT:
 		printf("xenmeterd (pid %u) does not answer", pid);
-		print_when(": last heartbeat ", r->info.heartbeat_ns);
+		print_footer_time(": last heartbeat ", r->info.heartbeat_ns);
 		break;
 	case DAEMON_DIED:
 		printf("xenmeterd (pid %u) died", pid);
-		print_when(": last heartbeat ", r->info.heartbeat_ns);
+		print_footer_time(": last heartbeat ", r->info.heartbeat_ns);
 		break;
 	case DAEMON_STALE:
 		printf("the table is from before the last boot");
-		print_when(": last heartbeat ", r->info.heartbeat_ns);
+		print_footer_time(": last heartbeat ", r->info.heartbeat_ns);
 		break;
 	}
 	putchar('\n');

@@ -5,7 +5,7 @@
 #include "percentile.h"
 #include "xenmeter.h"
 
-static uint64_t total_of(const uint64_t *bucket, unsigned int buckets)
+static uint64_t bucket_total(const uint64_t *bucket, unsigned int buckets)
 {
 	uint64_t total = 0;
 	unsigned int i;
@@ -17,7 +17,7 @@ static uint64_t total_of(const uint64_t *bucket, unsigned int buckets)
 
 double percentile(const uint64_t *bucket, unsigned int buckets, double part)
 {
-	double rank = part * total_of(bucket, buckets);
+	double rank = part * bucket_total(bucket, buckets);
 	uint64_t seen = 0;
 	unsigned int i;
 
@@ -37,7 +37,7 @@ void percentiles_of(const uint64_t *bucket, unsigned int buckets, struct percent
 {
 	unsigned int last = buckets;
 
-	*ret = (struct percentiles){ .count = total_of(bucket, buckets) };
+	*ret = (struct percentiles){ .count = bucket_total(bucket, buckets) };
 	if (!ret->count)
 		return;
 	ret->p50 = percentile(bucket, buckets, 0.50);

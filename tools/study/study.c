@@ -45,8 +45,8 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(const char *arg, const char *option, double min, double max,
-		     struct argp_state *state)
+static double parse_study_number(const char *arg, const char *option, double min,
+				 double max, struct argp_state *state)
 {
 	char *end;
 	double value = strtod(arg, &end);
@@ -56,7 +56,7 @@ static double number(const char *arg, const char *option, double min, double max
 	return value;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_study_option(int key, char *arg, struct argp_state *state)
 {
 	struct call *c = state->input;
 
@@ -65,10 +65,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		c->table = arg;
 		return 0;
 	case 'i':
-		c->interval_ms = (long)number(arg, "--interval", 10, 60000, state);
+		c->interval_ms =
+			(long)parse_study_number(arg, "--interval", 10, 60000, state);
 		return 0;
 	case OPTION_TIME:
-		c->seconds = number(arg, "--time", 0.01, MAX_SECONDS, state);
+		c->seconds = parse_study_number(arg, "--time", 0.01, MAX_SECONDS, state);
 		return 0;
 	case OPTION_HTML:
 		c->html = arg;
@@ -88,7 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static volatile sig_atomic_t interrupted;
 
-static void interrupt(int number)
+static void interrupt_study(int number)
 {
 	(void)number;
 	interrupted = 1;
@@ -143,7 +144,7 @@ static void sleep_until(struct timespec *due, long ms)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, due, NULL);
 }
 
-static double since(const struct timespec *start)
+static double seconds_since(const struct timespec *start)
 {
 	struct timespec now;
 
@@ -168,7 +169,7 @@ static int take_interval(struct call *c, struct report **before)
 	return err;
 }
 
-static int take_all(struct call *c, struct report **before)
+static int take_intervals(struct call *c, struct report **before)
 {
 	struct timespec start, due;
 	int err = start_command(c);
@@ -180,17 +181,17 @@ static int take_all(struct call *c, struct report **before)
 		sleep_until(&due, c->interval_ms);
 		/* Looked at before the last interval is taken, so that all is in it. */
 		over = command_ended(c) || interrupted ||
-		       (c->seconds > 0 && since(&start) >= c->seconds);
+		       (c->seconds > 0 && seconds_since(&start) >= c->seconds);
 		err = take_interval(c, before);
 	}
 	end_command(c);
 	return err;
 }
 
-/* ---- telling ---- */
+/* ---- printing ---- */
 
-static enum tool_exit write_file(const struct call *c, const char *path,
-				 int (*write)(const struct study *s, FILE *f))
+static enum tool_exit write_study_file(const struct call *c, const char *path,
+				       int (*write)(const struct study *s, FILE *f))
 {
 	FILE *f = fopen(path, "we");
 	int err = f ? write(&c->study, f) : -errno;
@@ -205,13 +206,13 @@ static enum tool_exit write_file(const struct call *c, const char *path,
 	return TOOL_FAILED;
 }
 
-static int write_csv(const struct study *s, FILE *f)
+static int write_study_csv(const struct study *s, FILE *f)
 {
 	study_csv(s, f);
 	return 0;
 }
 
-/* What looking on has cost, for comparison. */
+/* What the study itself cost, for comparison. */
 static void print_own_cost(const struct call *c)
 {
 	struct rusage own;
@@ -224,7 +225,7 @@ static void print_own_cost(const struct call *c)
 	       100 * seconds / study_length(&c->study));
 }
 
-static enum tool_exit tell(const struct call *c)
+static enum tool_exit print_study(const struct call *c)
 {
 	enum tool_exit code = TOOL_OK;
 
@@ -234,15 +235,15 @@ static enum tool_exit tell(const struct call *c)
 	}
 	print_own_cost(c);
 	if (c->csv)
-		code = write_file(c, c->csv, write_csv);
+		code = write_study_file(c, c->csv, write_study_csv);
 	if (!code && c->html)
-		code = write_file(c, c->html, study_html);
+		code = write_study_file(c, c->html, study_html);
 	return code;
 }
 
-static enum tool_exit run(struct call *c)
+static enum tool_exit run_study(struct call *c)
 {
-	struct sigaction action = { .sa_handler = interrupt };
+	struct sigaction action = { .sa_handler = interrupt_study };
 	enum tool_exit code = TOOL_OK;
 	struct report *before;
 	int err = report_take(c->table, &before);
@@ -251,7 +252,7 @@ static enum tool_exit run(struct call *c)
 		return tool_open_failed(c->table, err);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	err = take_all(c, &before);
+	err = take_intervals(c, &before);
 	report_free(before);
 	if (err == -ESTALE)
 		fputs("xenmeter: the daemon was started anew: the study ends here\n",
@@ -259,7 +260,7 @@ static enum tool_exit run(struct call *c)
 	else if (err)
 		return tool_open_failed(c->table, err);
 	if (c->study.intervals)
-		code = tell(c);
+		code = print_study(c);
 	if (!code && c->command && command_failed(c)) {
 		fprintf(stderr, "xenmeter: %s failed\n", c->command[0]);
 		return TOOL_FAILED;
@@ -271,7 +272,7 @@ enum tool_exit study_main(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_study_option,
 		.args_doc = "[COMMAND [ARGUMENT...]]",
 		.doc = "Compare what guests are charged with what estimates would charge "
 		       "them, while COMMAND runs, for a time, or until interrupted.",
@@ -280,7 +281,7 @@ enum tool_exit study_main(int argc, char **argv)
 	enum tool_exit code;
 
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &c);
-	code = run(&c);
+	code = run_study(&c);
 	study_free(&c.study);
 	return code;
 }

@@ -54,8 +54,8 @@ static int grow_cells(struct study_interval *in, size_t count)
 	return 0;
 }
 
-static void fill_cell(struct study_cell *cell, const struct report *since,
-		      const uint64_t *counter)
+static void fill_study_cell(struct study_cell *cell, const struct report *since,
+			    const uint64_t *counter)
 {
 	cell->charged = xenmeter_seconds(since->table, counters_cpu(counter));
 	cell->exact = xenmeter_seconds(since->table, counters_cpu_exact(counter));
@@ -64,8 +64,8 @@ static void fill_cell(struct study_cell *cell, const struct report *since,
 	cell->proxy[METHOD_BYTES] = counter[ROW_bytes];
 }
 
-static int fill_cells(struct study *s, struct study_interval *in,
-		      const struct report *since, const struct groups *groups)
+static int fill_study_cells(struct study *s, struct study_interval *in,
+			    const struct report *since, const struct groups *groups)
 {
 	size_t i, guest;
 
@@ -80,7 +80,7 @@ static int fill_cells(struct study *s, struct study_interval *in,
 			err = grow_cells(in, s->guests);
 		if (err)
 			return err;
-		fill_cell(&in->cell[guest], since, g->counter);
+		fill_study_cell(&in->cell[guest], since, g->counter);
 	}
 	return 0;
 }
@@ -101,7 +101,7 @@ static double daemon_cpu(const struct report *since, const struct study_interval
 }
 
 /* N_i * CPU_0 / sum of N; the CPU of an interval without any N is nobody's. */
-static void estimate(struct study_interval *in, enum study_method m)
+static void estimate_method(struct study_interval *in, enum study_method m)
 {
 	double sum = 0;
 	size_t i;
@@ -122,13 +122,13 @@ static int fill_interval(struct study *s, struct study_interval *in,
 
 	if (err)
 		return err;
-	err = fill_cells(s, in, since, &groups);
+	err = fill_study_cells(s, in, since, &groups);
 	groups_free(&groups);
 	if (err)
 		return err;
 	in->cpu = daemon_cpu(since, in);
 	for (m = 0; m < METHODS; m++)
-		estimate(in, m);
+		estimate_method(in, m);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ void study_free(struct study *s)
 
 /* ---- sums ---- */
 
-static void add_cell(struct study_cell *to, const struct study_cell *c)
+static void add_study_cell(struct study_cell *to, const struct study_cell *c)
 {
 	int m;
 
@@ -189,7 +189,7 @@ void study_sum(const struct study *s, size_t guest, size_t first, size_t count,
 	*ret = (struct study_cell){ 0 };
 	for (i = first; i < first + count; i++)
 		if (guest < s->interval[i].cells)
-			add_cell(ret, &s->interval[i].cell[guest]);
+			add_study_cell(ret, &s->interval[i].cell[guest]);
 }
 
 void study_sum_all(const struct study *s, struct study_cell *ret)
@@ -200,7 +200,7 @@ void study_sum_all(const struct study *s, struct study_cell *ret)
 	*ret = (struct study_cell){ 0 };
 	for (i = 0; i < s->guests; i++) {
 		study_sum(s, i, 0, s->intervals, &sum);
-		add_cell(ret, &sum);
+		add_study_cell(ret, &sum);
 	}
 }
 
@@ -226,7 +226,7 @@ double study_length(const struct study *s)
 
 /* ---- errors ---- */
 
-static double percent_of(double part, double whole)
+static double error_percent(double part, double whole)
 {
 	return whole > 0 ? 100 * part / whole : NAN;
 }
@@ -235,7 +235,7 @@ static void look_at_interval(const struct study_interval *in, const struct study
 			     enum study_method method, struct study_error *ret)
 {
 	double error = c->estimate[method] - c->charged;
-	double percent = percent_of(error, c->charged);
+	double percent = error_percent(error, c->charged);
 
 	ret->mean_percent += fabs(error);
 	if (c->charged < STUDY_BUSY * in->length ||
@@ -258,8 +258,8 @@ void study_error_of(const struct study *s, size_t guest, enum study_method metho
 			look_at_interval(&s->interval[i], &s->interval[i].cell[guest],
 					 method, ret);
 	ret->seconds = all.estimate[method] - all.charged;
-	ret->percent = percent_of(ret->seconds, all.charged);
-	ret->mean_percent = percent_of(ret->mean_percent, all.charged);
+	ret->percent = error_percent(ret->seconds, all.charged);
+	ret->mean_percent = error_percent(ret->mean_percent, all.charged);
 }
 
 double study_misplaced(const struct study *s, enum study_method method)
@@ -279,7 +279,7 @@ double study_misplaced(const struct study *s, enum study_method method)
 
 /* ---- order ---- */
 
-static int dearest_first(const void *a, const void *b, void *study)
+static int compare_charge(const void *a, const void *b, void *study)
 {
 	struct study_cell left, right;
 	const struct study *s = study;
@@ -297,7 +297,7 @@ int study_order(const struct study *s, size_t **ret_order)
 		return -ENOMEM;
 	for (i = 0; i < s->guests; i++)
 		order[i] = i;
-	qsort_r(order, s->guests, sizeof(*order), dearest_first, (void *)s);
+	qsort_r(order, s->guests, sizeof(*order), compare_charge, (void *)s);
 	*ret_order = order;
 	return 0;
 }

@@ -393,7 +393,7 @@ static void fill_lines(const struct study *s, size_t guest, struct lines *cpu,
 	}
 }
 
-static double highest(const struct lines *l)
+static double highest_value(const struct lines *l)
 {
 	double high = 0;
 	size_t i;
@@ -432,7 +432,7 @@ static void put_guest_plots(FILE *f, const struct study *s, size_t guest, double
 			      .ratios = true };
 
 	fill_lines(s, guest, &cpu, &error);
-	right.high = fmax(ceil(highest(&error)), 1);
+	right.high = fmax(ceil(highest_value(&error)), 1);
 	right.low = -right.high;
 	fprintf(f, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\">", left.left + 90,
 		left.top - 10);
@@ -450,7 +450,7 @@ static double highest_cpu(const struct study *s, const size_t *order, size_t sho
 
 	for (i = 0; i < shown; i++) {
 		fill_lines(s, order[i], &cpu, &error);
-		high = fmax(high, highest(&cpu));
+		high = fmax(high, highest_value(&cpu));
 	}
 	return 1.05 * high;
 }

@@ -10,7 +10,7 @@
 #include "study.h"
 #include "text.h"
 
-static void print_percent(const char *format, double percent)
+static void print_study_percent(const char *format, double percent)
 {
 	char text[TEXT_NUMBER] = "-";
 
@@ -19,7 +19,7 @@ static void print_percent(const char *format, double percent)
 	printf(format, text);
 }
 
-static void print_head(const struct study *s)
+static void print_study_head(const struct study *s)
 {
 	struct study_cell all;
 
@@ -35,14 +35,14 @@ static void print_head(const struct study *s)
 	       "ERROR%", "CPU-s", "ERROR%", "CPU-s", "ERROR%");
 }
 
-static const char *name_of(const struct study *s, size_t guest)
+static const char *study_guest_name(const struct study *s, size_t guest)
 {
 	const char *name = s->guest[guest].who.name;
 
 	return name[0] ? name : "-";
 }
 
-static void print_guest(const struct study *s, size_t guest)
+static void print_study_guest(const struct study *s, size_t guest)
 {
 	char seconds[TEXT_NUMBER];
 	struct study_cell sum;
@@ -51,18 +51,18 @@ static void print_guest(const struct study *s, size_t guest)
 
 	study_sum(s, guest, 0, s->intervals, &sum);
 	text_seconds(seconds, sum.charged);
-	printf("%-18.18s %8s   ", name_of(s, guest), seconds);
+	printf("%-18.18s %8s   ", study_guest_name(s, guest), seconds);
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
 		text_seconds(seconds, sum.estimate[m]);
 		printf(" %7s", seconds);
-		print_percent(" %8s", error.percent);
+		print_study_percent(" %8s", error.percent);
 	}
 	putchar('\n');
 }
 
 /* The sum of all errors, whatever their sign. */
-static void print_all(const struct study *s)
+static void print_study_sum(const struct study *s)
 {
 	char seconds[TEXT_NUMBER];
 	struct study_cell all;
@@ -83,11 +83,11 @@ static void print_over_time(const struct study *s, size_t guest)
 	struct study_error error;
 	int m;
 
-	printf("%-18.18s", name_of(s, guest));
+	printf("%-18.18s", study_guest_name(s, guest));
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
 		printf(" %6.1f", isfinite(error.mean_percent) ? error.mean_percent : 0);
-		print_percent(" %8s", error.worst_percent);
+		print_study_percent(" %8s", error.worst_percent);
 		if (isfinite(error.worst_percent))
 			printf(" %5.1f", error.worst_at);
 		else
@@ -103,10 +103,10 @@ int study_print(const struct study *s)
 
 	if (err)
 		return err;
-	print_head(s);
+	print_study_head(s);
 	for (i = 0; i < s->guests; i++)
-		print_guest(s, order[i]);
-	print_all(s);
+		print_study_guest(s, order[i]);
+	print_study_sum(s);
 	printf("\nError within intervals, %% of what the guest was charged in them: its "
 	       "mean, its worst and when\n%-18s %6s %8s %5s %6s %8s %5s %6s %8s %5s\n",
 	       "GUEST", "PAGES", "WORST", "AT s", "REQS", "WORST", "AT s", "BYTES",
@@ -119,8 +119,8 @@ int study_print(const struct study *s)
 
 /* ---- CSV ---- */
 
-static void csv_line(const struct study *s, FILE *f, const struct study_interval *in,
-		     size_t guest)
+static void print_study_csv_line(const struct study *s, FILE *f,
+				 const struct study_interval *in, size_t guest)
 {
 	const struct study_cell *c = &in->cell[guest];
 	char uuid[TEXT_UUID];
@@ -145,5 +145,5 @@ void study_csv(const struct study *s, FILE *f)
 	      f);
 	for (i = 0; i < s->intervals; i++)
 		for (k = 0; k < s->interval[i].cells; k++)
-			csv_line(s, f, &s->interval[i], k);
+			print_study_csv_line(s, f, &s->interval[i], k);
 }

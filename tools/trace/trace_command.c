@@ -64,8 +64,8 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static uint64_t whole(const char *arg, const char *option, uint64_t max,
-		      struct argp_state *state)
+static uint64_t parse_whole(const char *arg, const char *option, uint64_t max,
+			    struct argp_state *state)
 {
 	char *end;
 	uint64_t value;
@@ -77,8 +77,8 @@ static uint64_t whole(const char *arg, const char *option, uint64_t max,
 	return value;
 }
 
-static double real(const char *arg, const char *option, double max,
-		   struct argp_state *state)
+static double parse_real(const char *arg, const char *option, double max,
+			 struct argp_state *state)
 {
 	char *end;
 	double value = strtod(arg, &end);
@@ -88,7 +88,7 @@ static double real(const char *arg, const char *option, double max,
 	return value;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_trace_option(int key, char *arg, struct argp_state *state)
 {
 	struct call *c = state->input;
 
@@ -109,7 +109,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		c->filter.guest = arg;
 		return 0;
 	case 'd':
-		c->filter.devid = (long)whole(arg, "--device", UINT32_MAX, state);
+		c->filter.devid = (long)parse_whole(arg, "--device", UINT32_MAX, state);
 		return 0;
 	case 'O':
 		c->filter.operation = trace_op_find(arg);
@@ -117,18 +117,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "no operation \"%s\"", arg);
 		return 0;
 	case OPTION_CYCLES:
-		c->filter.min_cycles = whole(arg, "--cycles", UINT64_MAX, state);
+		c->filter.min_cycles = parse_whole(arg, "--cycles", UINT64_MAX, state);
 		return 0;
 	case OPTION_LATENCY:
-		c->filter.min_latency_us = real(arg, "--latency", 1e15, state);
+		c->filter.min_latency_us = parse_real(arg, "--latency", 1e15, state);
 		return 0;
 	case 'n':
-		c->count = whole(arg, "--count", UINT64_MAX, state);
+		c->count = parse_whole(arg, "--count", UINT64_MAX, state);
 		if (!c->count)
 			argp_error(state, "--count takes a number above 0");
 		return 0;
 	case OPTION_TIME:
-		c->seconds = real(arg, "--time", MAX_SECONDS, state);
+		c->seconds = parse_real(arg, "--time", MAX_SECONDS, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -143,7 +143,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- filters ---- */
 
-static bool guest_matches(const struct call *c, const struct xenmeter_record *r)
+static bool record_of_guest(const struct call *c, const struct xenmeter_record *r)
 {
 	const struct trace_row_record *row = trace_row(&c->known, r->generation);
 	char domid[TEXT_NUMBER];
@@ -153,7 +153,7 @@ static bool guest_matches(const struct call *c, const struct xenmeter_record *r)
 	       (row && !strcmp(c->filter.guest, row->name));
 }
 
-static bool matches(const struct call *c, const struct xenmeter_record *r)
+static bool record_matches(const struct call *c, const struct xenmeter_record *r)
 {
 	const struct filter *f = &c->filter;
 	uint64_t ns = clock_cycles_to_ns(r->queueing + r->device + r->response,
@@ -162,20 +162,20 @@ static bool matches(const struct call *c, const struct xenmeter_record *r)
 	return (f->devid < 0 || r->devid == f->devid) &&
 	       (f->operation < 0 || r->operation == f->operation) &&
 	       trace_cycles(r) >= f->min_cycles && ns >= f->min_latency_us * 1000 &&
-	       (!f->guest || guest_matches(c, r));
+	       (!f->guest || record_of_guest(c, r));
 }
 
 /* ---- the flow ---- */
 
 static volatile sig_atomic_t interrupted;
 
-static void interrupt(int number)
+static void interrupt_trace(int number)
 {
 	(void)number;
 	interrupted = 1;
 }
 
-static void show(struct call *c, const union trace_entry *e)
+static void show_entry(struct call *c, const union trace_entry *e)
 {
 	if (c->save)
 		trace_save(c->save, e);
@@ -185,7 +185,7 @@ static void show(struct call *c, const union trace_entry *e)
 		trace_print(&c->known, e);
 }
 
-static int handle(struct call *c, const union trace_entry *e)
+static int handle_entry(struct call *c, const union trace_entry *e)
 {
 	int err = trace_learn(&c->known, e);
 
@@ -193,7 +193,7 @@ static int handle(struct call *c, const union trace_entry *e)
 		return err;
 	switch (e->request.kind) {
 	case XENMETER_RECORD_REQUEST:
-		if (!matches(c, &e->request))
+		if (!record_matches(c, &e->request))
 			return 0;
 		c->shown++;
 		break;
@@ -206,17 +206,17 @@ static int handle(struct call *c, const union trace_entry *e)
 	default: /* of a newer xenmeter */
 		return 0;
 	}
-	show(c, e);
+	show_entry(c, e);
 	return 0;
 }
 
-static int next(struct call *c, union trace_entry *e)
+static int next_entry(struct call *c, union trace_entry *e)
 {
 	return c->file ? trace_file_next(c->file, e)
 		       : trace_live_next(c->live, &c->known, e);
 }
 
-static double monotonic_s(void)
+static double monotonic_seconds(void)
 {
 	struct timespec ts;
 
@@ -225,7 +225,7 @@ static double monotonic_s(void)
 }
 
 /* Nothing to do: let others see what there is. */
-static void rest(struct call *c)
+static void pause_trace(struct call *c)
 {
 	struct timespec pause = { .tv_nsec = IDLE_NS };
 
@@ -233,27 +233,27 @@ static void rest(struct call *c)
 	nanosleep(&pause, NULL);
 }
 
-static bool failed(const struct call *c)
+static bool output_failed(const struct call *c)
 {
 	return ferror(c->save ? c->save : stdout);
 }
 
-static int flow(struct call *c)
+static int show_entries(struct call *c)
 {
-	double end = c->seconds > 0 ? monotonic_s() + c->seconds : 0;
+	double end = c->seconds > 0 ? monotonic_seconds() + c->seconds : 0;
 	union trace_entry e;
 	int got = 0;
 
-	while (!interrupted && !failed(c) && (!c->count || c->shown < c->count)) {
-		if (end > 0 && monotonic_s() >= end)
+	while (!interrupted && !output_failed(c) && (!c->count || c->shown < c->count)) {
+		if (end > 0 && monotonic_seconds() >= end)
 			return 0;
-		got = next(c, &e);
+		got = next_entry(c, &e);
 		if (got < 0)
 			break;
 		if (got)
-			got = handle(c, &e);
+			got = handle_entry(c, &e);
 		else
-			rest(c);
+			pause_trace(c);
 		if (got < 0)
 			break;
 	}
@@ -262,7 +262,7 @@ static int flow(struct call *c)
 
 /* ---- start and end ---- */
 
-static enum tool_exit open_output(struct call *c)
+static enum tool_exit open_trace_output(struct call *c)
 {
 	if (!c->output) {
 		if (!c->json)
@@ -278,7 +278,7 @@ static enum tool_exit open_output(struct call *c)
 	return TOOL_OK;
 }
 
-static enum tool_exit close_output(struct call *c)
+static enum tool_exit close_trace_output(struct call *c)
 {
 	bool bad = c->save && ferror(c->save);
 
@@ -288,9 +288,9 @@ static enum tool_exit close_output(struct call *c)
 	return TOOL_FAILED;
 }
 
-static enum tool_exit open_source(struct call *c)
+static enum tool_exit open_trace_source(struct call *c)
 {
-	struct sigaction action = { .sa_handler = interrupt };
+	struct sigaction action = { .sa_handler = interrupt_trace };
 
 	if (c->input)
 		return trace_file_open(c->input, &c->known, &c->file);
@@ -299,17 +299,17 @@ static enum tool_exit open_source(struct call *c)
 	return trace_live_open(c->table, &c->known, &c->live);
 }
 
-static enum tool_exit run(struct call *c)
+static enum tool_exit run_trace(struct call *c)
 {
-	enum tool_exit code = open_source(c);
+	enum tool_exit code = open_trace_source(c);
 	int err;
 
 	if (!code)
-		code = open_output(c);
+		code = open_trace_output(c);
 	if (code)
 		return code;
-	err = flow(c);
-	code = close_output(c);
+	err = show_entries(c);
+	code = close_trace_output(c);
 	if (err == -ENOMEM)
 		fputs("xenmeter: out of memory\n", stderr);
 	fprintf(stderr, "%" PRIu64 " request%s, %" PRIu64 " lost\n", c->shown,
@@ -321,7 +321,7 @@ enum tool_exit trace_main(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_trace_option,
 		.doc = "Show requests as they end: what they were, what they cost, and "
 		       "where they waited.",
 	};
@@ -330,9 +330,9 @@ enum tool_exit trace_main(int argc, char **argv)
 	enum tool_exit code;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
-	code = run(&c);
+	code = run_trace(&c);
 	trace_live_close(c.live);
 	trace_file_close(c.file);
-	trace_forget(&c.known);
+	trace_known_free(&c.known);
 	return code;
 }

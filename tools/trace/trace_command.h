@@ -60,9 +60,9 @@ const struct trace_row_record *trace_row(const struct trace_known *k,
 uint64_t trace_time_ns(const struct trace_known *k, uint64_t cycles);
 
 /**
- * trace_forget() - free what is known
+ * trace_known_free() - free what is known
  */
-void trace_forget(struct trace_known *k);
+void trace_known_free(struct trace_known *k);
 
 /**
  * trace_cycles() - all cycles of a request
@@ -111,7 +111,7 @@ enum tool_exit trace_live_open(const char *path, struct trace_known *k,
 /**
  * trace_live_next() - the next entry
  * @live: the rings
- * @k: what is known: rows that are not are told of before their requests
+ * @k: what is known: other rows are described before their requests
  * @ret_entry: written if there is one
  *
  * Return: 1; 0: none for now; -ENODATA: there will be none, the daemon has ended.
@@ -120,7 +120,7 @@ int trace_live_next(struct trace_live *live, const struct trace_known *k,
 		    union trace_entry *ret_entry);
 
 /**
- * trace_live_close() - let go of it
+ * trace_live_close() - unmap the rings and free their handle
  * @live: may be NULL
  */
 void trace_live_close(struct trace_live *live);
@@ -146,7 +146,7 @@ enum tool_exit trace_file_open(const char *path, struct trace_known *k,
 int trace_file_next(struct trace_file *file, union trace_entry *ret_entry);
 
 /**
- * trace_file_close() - let go of it
+ * trace_file_close() - close the file and free its handle
  * @file: may be NULL
  */
 void trace_file_close(struct trace_file *file);

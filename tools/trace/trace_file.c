@@ -44,7 +44,7 @@ static enum tool_exit file_failed(const char *path, const char *what, enum tool_
 	return code;
 }
 
-static enum tool_exit read_head(struct trace_file *file, struct trace_known *k)
+static enum tool_exit read_file_head(struct trace_file *file, struct trace_known *k)
 {
 	struct trace_file_header h;
 
@@ -74,7 +74,7 @@ enum tool_exit trace_file_open(const char *path, struct trace_known *k,
 	file->path = path;
 	file->f = fopen(path, "re");
 	if (file->f)
-		code = read_head(file, k);
+		code = read_file_head(file, k);
 	else
 		code = file_failed(path, strerror(errno), TOOL_FAILED);
 	if (code) {

@@ -42,7 +42,7 @@ int trace_op_find(const char *name)
 	return -1;
 }
 
-static uint64_t sum(const uint32_t *cycles)
+static uint64_t sum_stages(const uint32_t *cycles)
 {
 	uint64_t total = 0;
 	int i;
@@ -54,17 +54,17 @@ static uint64_t sum(const uint32_t *cycles)
 
 uint64_t trace_exact_cycles(const struct xenmeter_record *r)
 {
-	return sum(r->exact);
+	return sum_stages(r->exact);
 }
 
 uint64_t trace_cycles(const struct xenmeter_record *r)
 {
-	return sum(r->exact) + sum(r->apportioned);
+	return sum_stages(r->exact) + sum_stages(r->apportioned);
 }
 
 /* ---- rows ---- */
 
-static int by_generation(const void *a, const void *b)
+static int compare_generation(const void *a, const void *b)
 {
 	const struct trace_row_record *left = a, *right = b;
 
@@ -75,7 +75,8 @@ static int by_generation(const void *a, const void *b)
 const struct trace_row_record *trace_row(const struct trace_known *k, uint32_t generation)
 {
 	struct trace_row_record like = { .generation = generation };
-	struct trace_row_record *const *found = tfind(&like, &k->rows, by_generation);
+	struct trace_row_record *const *found =
+		tfind(&like, &k->rows, compare_generation);
 
 	return found ? *found : NULL;
 }
@@ -94,7 +95,7 @@ static int learn_row(struct trace_known *k, const struct trace_row_record *row)
 	mine->device[sizeof(mine->device) - 1] = '\0';
 	text_clean(mine->name);
 	text_clean(mine->device);
-	if (tsearch(mine, &k->rows, by_generation))
+	if (tsearch(mine, &k->rows, compare_generation))
 		return 0;
 	free(mine);
 	return -ENOMEM;
@@ -109,7 +110,7 @@ int trace_learn(struct trace_known *k, const union trace_entry *e)
 	return 0;
 }
 
-void trace_forget(struct trace_known *k)
+void trace_known_free(struct trace_known *k)
 {
 	tdestroy(k->rows, free);
 	k->rows = NULL;

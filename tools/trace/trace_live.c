@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's rings as a source of entries. They are switched on for some seconds at a
- * time, again and again; what a saved trace tells beside requests is told here.
+ * time, again and again; the entries that a saved trace has beside requests are made
+ * here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct trace_live {
 	struct xenmeter *table;
 	struct xenmeter_trace *trace;
 	uint64_t upkeep_ns; /* CLOCK_REALTIME of the last one */
-	uint64_t lost;	    /* told so far */
+	uint64_t lost;	    /* reported so far */
 	bool holding;	    /* a request that others go before */
 	bool ended;	    /* the daemon has */
 	struct xenmeter_record held;
@@ -45,7 +46,7 @@ static bool daemon_runs(const struct trace_live *live)
 	return state == DAEMON_RUNNING || state == DAEMON_SILENT;
 }
 
-static enum tool_exit trace_failed(const char *path, int err)
+static enum tool_exit trace_open_failed(const char *path, int err)
 {
 	char name[4096];
 
@@ -58,7 +59,7 @@ static enum tool_exit trace_failed(const char *path, int err)
 }
 
 /* Table and trace are of one daemon, unless it is starting at this moment. */
-static bool belong_together(const struct trace_live *live)
+static bool are_of_one_daemon(const struct trace_live *live)
 {
 	struct xenmeter_info info;
 
@@ -66,7 +67,7 @@ static bool belong_together(const struct trace_live *live)
 	return xenmeter_trace_start_time_ns(live->trace) == info.start_time_ns;
 }
 
-static void let_go(struct trace_live *live)
+static void close_both(struct trace_live *live)
 {
 	xenmeter_trace_close(live->trace);
 	xenmeter_close(live->table);
@@ -87,10 +88,10 @@ static enum tool_exit open_both(struct trace_live *live, const char *path)
 		return TOOL_NO_TABLE;
 	}
 	err = xenmeter_trace_open(path, &live->trace);
-	return err ? trace_failed(path, err) : TOOL_OK;
+	return err ? trace_open_failed(path, err) : TOOL_OK;
 }
 
-static enum tool_exit open_pair(struct trace_live *live, const char *path)
+static enum tool_exit open_matching_pair(struct trace_live *live, const char *path)
 {
 	struct timespec pause = { .tv_nsec = START_NS };
 	enum tool_exit code;
@@ -98,16 +99,16 @@ static enum tool_exit open_pair(struct trace_live *live, const char *path)
 
 	for (tries = 0; tries < START_TRIES; tries++) {
 		code = open_both(live, path);
-		if (code || belong_together(live))
+		if (code || are_of_one_daemon(live))
 			return code;
-		let_go(live);
+		close_both(live);
 		nanosleep(&pause, NULL);
 	}
 	fprintf(stderr, "xenmeter: the trace beside %s is of another xenmeterd\n", path);
 	return TOOL_DAMAGED;
 }
 
-static enum tool_exit switch_on(struct trace_live *live, const char *path)
+static enum tool_exit switch_trace_on(struct trace_live *live, const char *path)
 {
 	if (!xenmeter_trace_enable(live->trace, ENABLE_MS) ||
 	    xenmeter_trace_enabled(live->trace))
@@ -129,9 +130,9 @@ enum tool_exit trace_live_open(const char *path, struct trace_known *k,
 		fputs("xenmeter: out of memory\n", stderr);
 		return TOOL_FAILED;
 	}
-	code = open_pair(live, path);
+	code = open_matching_pair(live, path);
 	if (!code)
-		code = switch_on(live, path);
+		code = switch_trace_on(live, path);
 	if (code) {
 		trace_live_close(live);
 		return code;
@@ -146,13 +147,13 @@ void trace_live_close(struct trace_live *live)
 {
 	if (!live)
 		return;
-	let_go(live);
+	close_both(live);
 	free(live);
 }
 
 /* ---- entries ---- */
 
-static int clock_entry(struct trace_live *live, union trace_entry *e)
+static int make_clock_entry(struct trace_live *live, union trace_entry *e)
 {
 	e->clock = (struct trace_clock_record){
 		.kind = XENMETER_RECORD_CLOCK,
@@ -163,7 +164,7 @@ static int clock_entry(struct trace_live *live, union trace_entry *e)
 	return 1;
 }
 
-static int lost_entry(struct trace_live *live, union trace_entry *e)
+static int make_lost_entry(struct trace_live *live, union trace_entry *e)
 {
 	uint64_t lost = xenmeter_trace_lost(live->trace);
 
@@ -176,8 +177,8 @@ static int lost_entry(struct trace_live *live, union trace_entry *e)
 }
 
 /* A row that is there no more stays without a name. */
-static int row_entry(const struct trace_live *live, uint32_t generation,
-		     union trace_entry *e)
+static int make_row_entry(const struct trace_live *live, uint32_t generation,
+			  union trace_entry *e)
 {
 	struct xenmeter_row row;
 	size_t i;
@@ -196,21 +197,21 @@ static int row_entry(const struct trace_live *live, uint32_t generation,
 	return 1;
 }
 
-static int held_entry(struct trace_live *live, const struct trace_known *k,
-		      union trace_entry *e)
+static int make_held_entry(struct trace_live *live, const struct trace_known *k,
+			   union trace_entry *e)
 {
 	if (live->lost != xenmeter_trace_lost(live->trace))
-		return lost_entry(live, e);
+		return make_lost_entry(live, e);
 	if (!trace_row(k, live->held.generation))
-		return row_entry(live, live->held.generation, e);
+		return make_row_entry(live, live->held.generation, e);
 	e->request = live->held;
 	live->holding = false;
 	return 1;
 }
 
-static void upkeep(struct trace_live *live)
+static void keep_trace_on(struct trace_live *live)
 {
-	/* Who may only read goes on while others keep it switched on. */
+	/* A reader without write permission goes on while others keep it switched on. */
 	xenmeter_trace_enable(live->trace, ENABLE_MS);
 	live->ended = !daemon_runs(live);
 }
@@ -221,15 +222,15 @@ int trace_live_next(struct trace_live *live, const struct trace_known *k,
 	bool ended = live->ended;
 
 	if (live->holding)
-		return held_entry(live, k, ret_entry);
+		return make_held_entry(live, k, ret_entry);
 	if (clock_realtime_ns() - live->upkeep_ns > UPKEEP_NS) {
-		upkeep(live);
-		return clock_entry(live, ret_entry);
+		keep_trace_on(live);
+		return make_clock_entry(live, ret_entry);
 	}
 	live->holding = xenmeter_trace_next(live->trace, &live->held);
 	if (live->holding)
-		return held_entry(live, k, ret_entry);
+		return make_held_entry(live, k, ret_entry);
 	if (live->lost != xenmeter_trace_lost(live->trace))
-		return lost_entry(live, ret_entry);
+		return make_lost_entry(live, ret_entry);
 	return ended ? -ENODATA : 0;
 }

@@ -26,7 +26,7 @@ static const char *status_name(const struct xenmeter_record *r)
 	return "?";
 }
 
-static uint64_t latency(const struct xenmeter_record *r)
+static uint64_t record_latency(const struct xenmeter_record *r)
 {
 	return r->queueing + r->device + r->response;
 }
@@ -42,7 +42,7 @@ void trace_print_head(void)
 	       "CYC", "EXACT", "QUEUE", "DISK", "RESP");
 }
 
-static void print_time(char *to, const struct trace_known *k, uint64_t cycles)
+static void format_time(char *to, const struct trace_known *k, uint64_t cycles)
 {
 	uint64_t ns = trace_time_ns(k, cycles);
 	time_t seconds = ns / 1000000000;
@@ -53,8 +53,8 @@ static void print_time(char *to, const struct trace_known *k, uint64_t cycles)
 		 (unsigned int)(ns % 1000000000 / 1000));
 }
 
-static void print_guest(char *to, const struct trace_known *k,
-			const struct xenmeter_record *r)
+static void format_guest(char *to, const struct trace_known *k,
+			 const struct xenmeter_record *r)
 {
 	const struct trace_row_record *row = trace_row(k, r->generation);
 
@@ -64,14 +64,14 @@ static void print_guest(char *to, const struct trace_known *k,
 		snprintf(to, sizeof(row->name), "domid %u", r->domid);
 }
 
-static void print_request(const struct trace_known *k, const struct xenmeter_record *r)
+static void print_record(const struct trace_known *k, const struct xenmeter_record *r)
 {
 	char when[TEXT_NUMBER], guest[64], device[TEXT_NUMBER], bytes[TEXT_NUMBER];
 	char cycles[TEXT_NUMBER], exact[TEXT_NUMBER];
 	char queue[TEXT_NUMBER], disk[TEXT_NUMBER], response[TEXT_NUMBER];
 
-	print_time(when, k, r->taken);
-	print_guest(guest, k, r);
+	format_time(when, k, r->taken);
+	format_guest(guest, k, r);
 	snprintf(device, sizeof(device), "%u.%u", r->devid, r->queue);
 	text_compact(bytes, r->bytes);
 	text_compact(cycles, trace_cycles(r));
@@ -86,19 +86,19 @@ static void print_request(const struct trace_known *k, const struct xenmeter_rec
 void trace_print(const struct trace_known *k, const union trace_entry *e)
 {
 	if (e->request.kind == XENMETER_RECORD_REQUEST)
-		print_request(k, &e->request);
+		print_record(k, &e->request);
 	if (e->request.kind == XENMETER_RECORD_LOST)
 		printf("%" PRIu64 " lost here\n", e->lost.lost);
 }
 
 /* ---- JSON ---- */
 
-static void set(json_t *o, const char *name, uint64_t value)
+static void set_integer(json_t *o, const char *name, uint64_t value)
 {
 	json_object_set_new(o, name, json_integer((json_int_t)value));
 }
 
-static void set_row(json_t *o, const struct trace_row_record *row)
+static void set_row_json(json_t *o, const struct trace_row_record *row)
 {
 	char uuid[TEXT_UUID] = "";
 
@@ -109,55 +109,55 @@ static void set_row(json_t *o, const struct trace_row_record *row)
 	json_object_set_new(o, "device", json_string(row ? row->device : ""));
 }
 
-static void set_stages(json_t *o, const char *kind, const uint32_t *cycles)
+static void set_stages_json(json_t *o, const char *kind, const uint32_t *cycles)
 {
 	char name[32];
 	int i;
 
 	for (i = 0; i < XENMETER_STAGES; i++) {
 		snprintf(name, sizeof(name), "%s_%s", kind, stages[i]);
-		set(o, name, cycles[i]);
+		set_integer(o, name, cycles[i]);
 	}
 }
 
-static void set_costs(json_t *o, const struct xenmeter_record *r)
+static void set_costs_json(json_t *o, const struct xenmeter_record *r)
 {
-	set(o, "cycles", trace_cycles(r));
+	set_integer(o, "cycles", trace_cycles(r));
 	json_object_set_new(o, "exact",
 			    json_boolean(trace_cycles(r) == trace_exact_cycles(r)));
-	set_stages(o, "exact", r->exact);
-	set_stages(o, "apportioned", r->apportioned);
+	set_stages_json(o, "exact", r->exact);
+	set_stages_json(o, "apportioned", r->apportioned);
 }
 
-static void set_latency(json_t *o, const struct xenmeter_record *r, uint64_t khz)
+static void set_latency_json(json_t *o, const struct xenmeter_record *r, uint64_t khz)
 {
-	set(o, "latency_ns", clock_cycles_to_ns(latency(r), khz));
-	set(o, "queueing_ns", clock_cycles_to_ns(r->queueing, khz));
-	set(o, "device_ns", clock_cycles_to_ns(r->device, khz));
-	set(o, "response_ns", clock_cycles_to_ns(r->response, khz));
+	set_integer(o, "latency_ns", clock_cycles_to_ns(record_latency(r), khz));
+	set_integer(o, "queueing_ns", clock_cycles_to_ns(r->queueing, khz));
+	set_integer(o, "device_ns", clock_cycles_to_ns(r->device, khz));
+	set_integer(o, "response_ns", clock_cycles_to_ns(r->response, khz));
 }
 
-static json_t *request_json(const struct trace_known *k, const struct xenmeter_record *r)
+static json_t *record_json(const struct trace_known *k, const struct xenmeter_record *r)
 {
 	json_t *o = json_object();
 
 	json_object_set_new(o, "time", json_real(trace_time_ns(k, r->taken) / 1e9));
-	set(o, "worker", r->worker);
-	set(o, "sequence", r->sequence);
-	set(o, "domid", r->domid);
-	set_row(o, trace_row(k, r->generation));
-	set(o, "devid", r->devid);
-	set(o, "queue", r->queue);
-	set(o, "generation", r->generation);
+	set_integer(o, "worker", r->worker);
+	set_integer(o, "sequence", r->sequence);
+	set_integer(o, "domid", r->domid);
+	set_row_json(o, trace_row(k, r->generation));
+	set_integer(o, "devid", r->devid);
+	set_integer(o, "queue", r->queue);
+	set_integer(o, "generation", r->generation);
 	json_object_set_new(o, "op", json_string(trace_op_name(r->operation)));
 	json_object_set_new(o, "status", json_string(status_name(r)));
-	set(o, "requests", r->count);
-	set(o, "failed", r->failed);
-	set(o, "sector", r->sector);
-	set(o, "bytes", r->bytes);
-	set(o, "pages", r->pages);
-	set_costs(o, r);
-	set_latency(o, r, k->clock_khz);
+	set_integer(o, "requests", r->count);
+	set_integer(o, "failed", r->failed);
+	set_integer(o, "sector", r->sector);
+	set_integer(o, "bytes", r->bytes);
+	set_integer(o, "pages", r->pages);
+	set_costs_json(o, r);
+	set_latency_json(o, r, k->clock_khz);
 	return o;
 }
 
@@ -166,7 +166,7 @@ void trace_print_json(const struct trace_known *k, const union trace_entry *e)
 	json_t *o;
 
 	if (e->request.kind == XENMETER_RECORD_REQUEST)
-		o = request_json(k, &e->request);
+		o = record_json(k, &e->request);
 	else if (e->request.kind == XENMETER_RECORD_LOST)
 		o = json_pack("{sI}", "lost", (json_int_t)e->lost.lost);
 	else
