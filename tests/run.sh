@@ -121,7 +121,7 @@ long_lines() {
 
 laws() {
 	law "device code does not name the meter" \
-		"grep -nE '\\b((meter|bill|books|account|charge|row_settle)_[a-z_]+|worker_(claim|settled)[a-z_]*|queue_(charge|settle)[a-z_]*)\(' -r backend/block backend/net backend/worker/grants.* backend/control/v[bi]?.c --include=*.[ch] --exclude=*_queue.[ch]"
+		"grep -nE '\\b((meter|bill|books|account|row_settle)_[a-z_]+|charge(_[a-z_]+)?|worker_(claim|settled)[a-z_]*|queue_(charge|settle)[a-z_]*)\(' -r backend/block backend/net backend/worker/grants.* backend/control/v[bi]?.c backend/control/device.[ch] backend/control/watches.[ch] backend/control/guest.[ch] --include=*.[ch] --exclude=*_queue.[ch]"
 	law "protocols/ and accounting/ include nothing of backend/" \
 		"grep -nE '#include \"(\\.\\./|backend)' -r protocols accounting --include=*.[ch]"
 	law "protocols/ has no I/O, no allocation, no log" \

@@ -7,8 +7,6 @@
  * for it, and that of events, when all of them have been taken, to those whose they are,
  * by their number.
  */
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 #include "charge.h"
@@ -29,15 +27,10 @@ void charge_open(struct control *c, unsigned int index, uint64_t khz)
 
 void charge_close(struct control *c)
 {
-	charge_nobody(c);
+	charge(c, NULL);
+	charge_store(c);
 	helpers_close(&c->charges.helpers);
 	books_close(&c->charges.books);
-}
-
-void charge_add_helpers(struct control *c)
-{
-	helpers_look(&c->charges.helpers);
-	charge_nobody(c);
 }
 
 static uint64_t read_helpers(struct charges *g)
@@ -57,28 +50,6 @@ static void settle_helpers(struct charges *g, struct row *row, uint64_t cycles)
 	g->books.figures.offload_charged += cycles;
 }
 
-/* Whose segment it was pays for what libxenstore's thread did in it. */
-static void charge_helpers(struct charges *g, struct row *row)
-{
-	settle_helpers(g, row, read_helpers(g));
-}
-
-void charge_overhead(struct control *c)
-{
-	struct charges *g = &c->charges;
-
-	books_claim(&g->books, &g->books.meter.overhead);
-	g->books.meter.overhead += g->owed;
-	g->owed = 0;
-	books_checkpoint(&g->books);
-}
-
-void charge_nobody(struct control *c)
-{
-	charge_overhead(c);
-	charge_helpers(&c->charges, NULL);
-}
-
 /* The segment that ends, into the device's row. */
 static void charge_segment(struct charges *g, struct device *d)
 {
@@ -95,38 +66,43 @@ static void charge_segment(struct charges *g, struct device *d)
 	books_checkpoint(&g->books);
 }
 
-void charge_device(struct control *c, struct device *d)
+static void charge_overhead(struct charges *g)
 {
-	if (!d->control_row) {
-		charge_nobody(c);
-		return;
-	}
-	charge_segment(&c->charges, d);
-	charge_helpers(&c->charges, d->control_row);
+	books_claim(&g->books, &g->books.meter.overhead);
+	g->books.meter.overhead += g->owed;
+	g->owed = 0;
+	books_checkpoint(&g->books);
+}
+
+void charge(struct control *c, struct device *d)
+{
+	struct charges *g = &c->charges;
+
+	if (d && d->control_row)
+		charge_segment(g, d);
+	else
+		charge_overhead(g);
+	if (d && !g->events_unpaid)
+		settle_helpers(g, d->control_row, read_helpers(g));
 }
 
 /* ---- events of the store ---- */
 
-void charge_event(struct control *c, struct device *d)
+void charge_count_event(struct control *c, struct device *d)
 {
-	d->visit.store_events++;
-	d->events_unpaid++;
 	c->charges.events_unpaid++;
-	if (d->control_row)
-		charge_segment(&c->charges, d);
-	else
-		charge_overhead(c);
+	if (!d)
+		return;
+	d->events_unpaid++;
+	d->visit.store_events++;
 }
 
-void charge_events(struct control *c)
+void charge_store(struct control *c)
 {
 	struct charges *g = &c->charges;
+	uint64_t cycles = read_helpers(g);
 	struct device *d;
-	uint64_t cycles;
 
-	if (!g->events_unpaid)
-		return;
-	cycles = read_helpers(g);
 	for (d = c->devices; d && g->events_unpaid; d = d->next) {
 		uint64_t share = cycles * d->events_unpaid / g->events_unpaid;
 
@@ -135,18 +111,18 @@ void charge_events(struct control *c)
 		g->events_unpaid -= d->events_unpaid;
 		d->events_unpaid = 0;
 	}
-	g->events_unpaid = 0; /* a device's that is gone are nobody's */
+	g->events_unpaid = 0; /* what is left was about no device */
 }
 
 /* ---- the wait ---- */
 
 void charge_before_wait(struct control *c)
 {
-	charge_overhead(c);
+	charge(c, NULL);
 	books_publish(&c->charges.books);
 }
 
-static void begin_turn(struct charges *g, uint64_t cost, unsigned int causes)
+static void charge_begin_turn(struct charges *g, uint64_t cost, unsigned int causes)
 {
 	g->books.figures.turns++;
 	g->wait = cost;
@@ -162,7 +138,7 @@ void charge_after_wait(struct control *c, unsigned int causes)
 	struct charges *g = &c->charges;
 
 	g->books.figures.waits++;
-	begin_turn(g, books_wake(&g->books), causes);
+	charge_begin_turn(g, books_wake(&g->books), causes);
 }
 
 void charge_after_look(struct control *c, unsigned int causes)
@@ -171,20 +147,20 @@ void charge_after_look(struct control *c, unsigned int causes)
 	uint64_t cost = 0;
 
 	books_claim(&g->books, &cost);
-	begin_turn(g, cost, causes);
+	charge_begin_turn(g, cost, causes);
 }
 
 void charge_cause(struct control *c)
 {
 	struct charges *g = &c->charges;
 
-	charge_overhead(c);
+	charge(c, NULL);
 	if (g->shares)
 		g->owed = take_share(&g->wait, g->shares--);
 }
 
 /* All is settled at once: between two segments nothing is open. */
-static void audit(struct books *b)
+static void charge_audit(struct books *b)
 {
 	b->figures.audits++;
 	if (!meter_open(&b->meter))
@@ -200,30 +176,8 @@ void charge_tick(struct control *c)
 	struct charges *g = &c->charges;
 
 	helpers_look(&g->helpers);
-	charge_nobody(c);
+	charge(c, NULL);
+	charge_store(c);
 	if (!g->wait)
-		audit(&g->books);
-}
-
-/* ---- rows ---- */
-
-void charge_claim_row(struct control *c, struct device *d)
-{
-	struct row_key key = {
-		.domid = d->guest->domid,
-		.devid = d->devid,
-		.queue = ROW_QUEUE_CONTROL,
-	};
-
-	snprintf(key.device, sizeof(key.device), "%s", d->class->name);
-	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
-	memcpy(key.name, d->guest->name, sizeof(key.name));
-	d->control_row = table_claim_row(c->table, &key, c->charges.index);
-}
-
-void charge_retire_row(struct control *c, struct device *d)
-{
-	charge_device(c, d);
-	table_retire_row(d->control_row);
-	d->control_row = NULL;
+		charge_audit(&g->books);
 }

@@ -24,7 +24,7 @@ struct charges {
 	unsigned int causes;	/* that share it */
 	unsigned int shares;	/* of it that are left to be taken */
 	uint64_t owed;		/* the share that the next payer takes */
-	uint64_t events_unpaid; /* of the store, taken and not charged for reading them */
+	uint64_t events_unpaid; /* counted, and their reading is not charged yet */
 };
 
 /**
@@ -41,40 +41,31 @@ void charge_open(struct control *c, unsigned int index, uint64_t khz);
 void charge_close(struct control *c);
 
 /**
- * charge_add_helpers() - libxenstore has made its thread: account for it from now on
- */
-void charge_add_helpers(struct control *c);
-
-/**
- * charge_event() - what ran since the last boundary was taking an event of this device's
+ * charge() - what ran since the last boundary was for this device
+ * @c: the control thread's state
+ * @d: the device; NULL: no guest caused it, it is overhead
  *
- * What libxenstore's thread did for it is charged by charge_events().
+ * The device also pays for what libxenstore's thread did meanwhile, which are the replies
+ * to its calls, unless events have been counted: then charge_store() divides it.
  */
-void charge_event(struct control *c, struct device *d);
+void charge(struct control *c, struct device *d);
 
 /**
- * charge_events() - all events that came have been taken, or something else comes between
+ * charge_count_event() - an event of the store has been taken
+ * @c: the control thread's state
+ * @d: the device that it is about; NULL: none of ours
+ */
+void charge_count_event(struct control *c, struct device *d);
+
+/**
+ * charge_store() - what libxenstore's thread ran since it was looked at last
+ * @c: the control thread's state
  *
- * What libxenstore's thread ran since it was looked at last is divided among the events
- * taken since.
+ * Is divided among the devices whose events were counted since, by their number. The
+ * share of events of nobody, and replies to calls that were made for nobody, stay
+ * unattributed.
  */
-void charge_events(struct control *c);
-
-/**
- * charge_device() - what ran since the last boundary was for this device
- */
-void charge_device(struct control *c, struct device *d);
-
-/**
- * charge_nobody() - what ran since the last boundary, in the store too, was no guest's
- * doing
- */
-void charge_nobody(struct control *c);
-
-/**
- * charge_overhead() - likewise, and it had nothing to do with the store
- */
-void charge_overhead(struct control *c);
+void charge_store(struct control *c);
 
 /**
  * charge_before_wait() - about to sleep
@@ -99,20 +90,8 @@ void charge_after_look(struct control *c, unsigned int causes);
 void charge_cause(struct control *c);
 
 /**
- * charge_tick() - once a second: audit, look for threads that came
+ * charge_tick() - at the start and once a second: audit, look for threads that came
  */
 void charge_tick(struct control *c);
-
-/**
- * charge_claim_row() - a control row for a device that was discovered
- * @c: the control thread's state
- * @d: the device; without a row if none is free
- */
-void charge_claim_row(struct control *c, struct device *d);
-
-/**
- * charge_retire_row() - the device is about to be destroyed: its last charge
- */
-void charge_retire_row(struct control *c, struct device *d);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control thread's state: what it serves with, and whom.
+ * The control thread's state: what it serves with, and whom; and its dispatcher, which
+ * has each piece of work done and charges it. Called by the loop in main.c, on the
+ * control thread.
  */
 #ifndef XENMETER_CONTROL_H
 #define XENMETER_CONTROL_H
@@ -12,6 +14,7 @@
 #include "guest.h"
 
 struct device;
+struct message;
 struct table;
 struct trace;
 struct worker;
@@ -28,5 +31,53 @@ struct control {
 	struct charges charges;
 	bool stopping;
 };
+
+/**
+ * control_handle_event() - a key in the store has changed
+ * @c: the control thread's state
+ * @path: which, as the watch reports it
+ * @token: of the watch
+ *
+ * Only marks the device to be looked at, or discovers it. charge_store() has to follow
+ * when all events that wait have been taken.
+ */
+void control_handle_event(struct control *c, const char *path, const char *token);
+
+/**
+ * control_handle_report() - a worker has reported on a queue
+ * @c: the control thread's state
+ * @m: see device_report()
+ */
+void control_handle_report(struct control *c, const struct message *m);
+
+/**
+ * control_tick() - once a second: poll connected devices, watch throttled guests again
+ * @c: the control thread's state
+ */
+void control_tick(struct control *c);
+
+/**
+ * control_step() - look at every device of which something has changed, and act
+ * @c: the control thread's state
+ */
+void control_step(struct control *c);
+
+/**
+ * control_stop() - begin to close every connected device
+ * @c: the control thread's state
+ */
+void control_stop(struct control *c);
+
+/**
+ * control_busy() - how many devices still have queues on workers
+ * @c: the control thread's state
+ */
+unsigned int control_busy(const struct control *c);
+
+/**
+ * control_free() - destroy all devices, none of which is busy
+ * @c: the control thread's state
+ */
+void control_free(struct control *c);
 
 #endif

@@ -53,33 +53,84 @@ const struct device_class *device_class_of(const char *kind)
 	return NULL;
 }
 
-struct device *device_create(struct control *c, const char *kind, uint32_t domid,
-			     uint32_t devid)
+bool device_is_path(const char *path)
 {
-	const struct device_class *class = device_class_of(kind);
-	struct device *d = class ? calloc(1, class->size) : NULL;
-	char *frontend;
+	uint32_t domid, devid;
+	char kind[8];
 
+	return xenbus_split_device(path, kind, &domid, &devid) && device_class_of(kind);
+}
+
+struct device *device_find(struct control *c, const char *path)
+{
+	uint32_t domid, devid;
+	struct device *d;
+	char kind[8];
+
+	if (!xenbus_split_device(path, kind, &domid, &devid))
+		return NULL;
+	for (d = c->devices; d; d = d->next)
+		if (d->guest->domid == domid && d->devid == devid &&
+		    !strcmp(d->kind, kind))
+			return d;
+	return NULL;
+}
+
+static struct row_key device_row_key(const struct device *d, uint32_t queue)
+{
+	struct row_key key = {
+		.domid = d->guest->domid,
+		.devid = d->devid,
+		.queue = queue,
+	};
+
+	snprintf(key.device, sizeof(key.device), "%s", d->class->name);
+	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
+	memcpy(key.name, d->guest->name, sizeof(key.name));
+	return key;
+}
+
+/* The device's own keys tell whose it is and where its frontend is. */
+static bool device_read_ends(struct control *c, struct device *d, uint32_t domid)
+{
+	char *frontend = xenbus_read(c->xs, d->path, "frontend");
+
+	if (!frontend)
+		return false; /* not complete yet */
+	snprintf(d->frontend, sizeof(d->frontend), "%s", frontend);
+	free(frontend);
+	d->guest = guest_get(&c->guests, c->xs, domid, d->path);
+	return d->guest;
+}
+
+struct device *device_create(struct control *c, const char *path)
+{
+	const struct device_class *class;
+	uint32_t domid, devid;
+	struct row_key key;
+	struct device *d;
+	char kind[8];
+
+	if (!xenbus_split_device(path, kind, &domid, &devid))
+		return NULL;
+	class = device_class_of(kind);
+	d = class ? calloc(1, class->size) : NULL;
 	if (!d)
 		return NULL;
 	d->class = class;
+	d->devid = devid;
+	d->dirty = true;
 	snprintf(d->kind, sizeof(d->kind), "%s", kind);
 	snprintf(d->path, sizeof(d->path), "backend/%s/%" PRIu32 "/%" PRIu32, kind, domid,
 		 devid);
-	d->devid = devid;
-	frontend = xenbus_read(c->xs, d->path, "frontend");
-	if (frontend)
-		d->guest = guest_get(&c->guests, c->xs, domid, d->path);
-	if (!d->guest) { /* not complete yet, or too many */
-		free(frontend);
+	if (!device_read_ends(c, d, domid)) {
 		free(d);
 		return NULL;
 	}
-	snprintf(d->frontend, sizeof(d->frontend), "%s", frontend);
-	free(frontend);
 	d->next = c->devices;
 	c->devices = d;
-	charge_claim_row(c, d);
+	key = device_row_key(d, ROW_QUEUE_CONTROL);
+	d->control_row = table_claim_row(c->table, &key, c->charges.index);
 	device_watch(c, d, "state");
 	return d;
 }
@@ -133,17 +184,11 @@ bool device_key_is(struct control *c, struct device *d, const char *name,
 static struct row *claim_row(struct control *c, struct device *d, unsigned int index,
 			     unsigned int worker)
 {
-	struct row_key key = {
-		.domid = d->guest->domid,
-		.devid = d->devid,
-		.queue = index,
-	};
+	struct row_key key;
 
 	if (table_revive_row(d->row[index], d->generation[index], worker))
 		return d->row[index];
-	snprintf(key.device, sizeof(key.device), "%s", d->class->name);
-	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
-	memcpy(key.name, d->guest->name, sizeof(key.name));
+	key = device_row_key(d, index);
 	d->row[index] = table_claim_row(c->table, &key, worker);
 	if (d->row[index])
 		d->generation[index] = d->row[index]->key.generation;
@@ -409,19 +454,23 @@ static void handle_report(struct control *c, struct device *d, const struct mess
 		end_close(c, d);
 }
 
-void device_report(struct control *c, const struct message *m)
+struct device *device_report(struct control *c, const struct message *m)
 {
 	struct device *d = owner_of(c, m->queue);
 
-	if (!d)
-		return;
-	handle_report(c, d, m);
-	charge_device(c, d);
+	if (d)
+		handle_report(c, d, m);
+	return d;
 }
 
 /* ---- gone ---- */
 
-static void destroy_device(struct control *c, struct device *d)
+bool device_vanished(const struct device *d)
+{
+	return d->gone && d->phase == PHASE_IDLE;
+}
+
+void device_release(struct control *c, struct device *d)
 {
 	struct device **at = &c->devices;
 
@@ -432,23 +481,16 @@ static void destroy_device(struct control *c, struct device *d)
 	if (d->complained && d->gone)
 		xenbus_clear_error(c->xs, d->path);
 	d->class->release(d);
-	charge_retire_row(c, d);
+}
+
+void device_free(struct device *d)
+{
+	table_retire_row(d->control_row);
 	guest_put(d->guest);
 	free(d);
 }
 
-/* Destroy a device; if there is one of that name again, discover it. */
-static void replace_device(struct control *c, struct device *d)
-{
-	char path[XENBUS_PATH_SIZE];
-
-	snprintf(path, sizeof(path), "%s", d->path);
-	destroy_device(c, d);
-	if (xenbus_read_state(c->xs, path) != XenbusStateUnknown)
-		watches_discover(c, path);
-}
-
-/* ---- all of it ---- */
+/* ---- what to do next ---- */
 
 static void try_connect(struct control *c, struct device *d)
 {
@@ -478,12 +520,6 @@ static void check_settled(struct control *c, struct device *d, enum xenbus_state
 		d->class->changed(c, d);
 }
 
-/* Gone, and nothing of it is left with the workers. */
-static bool vanished(const struct device *d)
-{
-	return d->gone && d->phase == PHASE_IDLE;
-}
-
 /* Has the frontend let go since it was looked at last? It may have closed and started
  * over meanwhile. */
 static bool has_closed(const struct device *d, enum xenbus_state frontend)
@@ -498,7 +534,7 @@ static void step_device(struct control *c, struct device *d)
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
 
 	d->gone |= is_gone(d, own);
-	if (vanished(d))
+	if (device_vanished(d))
 		return;
 	if (own == XenbusStateInitialising || has_closed(d, frontend))
 		d->failed = false;
@@ -531,66 +567,36 @@ static void step_device(struct control *c, struct device *d)
 	}
 }
 
-void devices_step(struct control *c)
+bool device_may_step(const struct control *c, const struct device *d)
 {
-	struct device *d, *next;
-
-	for (d = c->devices; d; d = next) {
-		next = d->next;
-		if (!d->dirty || d->phase == PHASE_ATTACHING)
-			continue;
-		if (c->stopping && d->phase != PHASE_DETACHING)
-			continue;
-		d->dirty = false;
-		charge_overhead(c);
-		if (d->phase == PHASE_DETACHING)
-			drop_if_dead(c, d);
-		else
-			step_device(c, d);
-		charge_device(c, d);
-		if (vanished(d))
-			replace_device(c, d);
-	}
+	if (!d->dirty || d->phase == PHASE_ATTACHING)
+		return false;
+	return !c->stopping || d->phase == PHASE_DETACHING;
 }
 
-void devices_tick(struct control *c)
+void device_step(struct control *c, struct device *d)
 {
-	struct device *d;
-
-	watches_tick(c);
-	for (d = c->devices; d && !c->stopping; d = d->next) {
-		if (d->phase != PHASE_CONNECTED)
-			continue;
-		d->class->tick(c, d);
-		charge_device(c, d);
-	}
+	d->dirty = false;
+	if (d->phase == PHASE_DETACHING)
+		drop_if_dead(c, d);
+	else
+		step_device(c, d);
 }
 
-void devices_stop(struct control *c)
+bool device_tick(struct control *c, struct device *d)
 {
-	struct device *d;
+	bool restored = watches_restore(c, d);
 
-	c->stopping = true;
-	for (d = c->devices; d; d = d->next) {
-		if (d->phase != PHASE_CONNECTED)
-			continue;
-		begin_close(c, d, false);
-		charge_device(c, d);
-	}
+	if (c->stopping || d->phase != PHASE_CONNECTED)
+		return restored;
+	d->class->tick(c, d);
+	return true;
 }
 
-unsigned int devices_busy(const struct control *c)
+bool device_stop(struct control *c, struct device *d)
 {
-	const struct device *d;
-	unsigned int busy = 0;
-
-	for (d = c->devices; d; d = d->next)
-		busy += d->phase != PHASE_IDLE;
-	return busy;
-}
-
-void devices_free(struct control *c)
-{
-	while (c->devices)
-		destroy_device(c, c->devices);
+	if (d->phase != PHASE_CONNECTED)
+		return false;
+	begin_close(c, d, false);
+	return true;
 }

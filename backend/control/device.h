@@ -51,7 +51,7 @@ struct device {
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
 	struct row *control_row; /* NULL: there was none to be had */
 	struct visit visit;	 /* what goes into it with its next charge */
-	uint64_t events_unpaid;	 /* of the store, see charge_event() */
+	uint64_t events_unpaid;	 /* of the store, see charge.h */
 	struct row *row[LIMIT_QUEUES_PER_DEVICE];     /* of the last connection, too */
 	uint32_t generation[LIMIT_QUEUES_PER_DEVICE]; /* of these rows */
 	unsigned int worker[LIMIT_QUEUES_PER_DEVICE];
@@ -95,46 +95,7 @@ struct device_class {
 extern const struct device_class vbd_class;
 extern const struct device_class vif_class;
 
-/* ---- for the control thread's loop ---- */
-
-/**
- * devices_step() - look at every device of which something has changed, and act
- * @c: the control thread's state
- */
-void devices_step(struct control *c);
-
-/**
- * device_report() - a worker has reported on a queue
- * @c: the control thread's state
- * @m: MESSAGE_ATTACHED, _DETACHED, _BROKEN, or one for the device's class
- */
-void device_report(struct control *c, const struct message *m);
-
-/**
- * devices_tick() - once a second: look after connected devices
- * @c: the control thread's state
- */
-void devices_tick(struct control *c);
-
-/**
- * devices_stop() - begin to close every connected device
- * @c: the control thread's state
- */
-void devices_stop(struct control *c);
-
-/**
- * devices_busy() - how many devices still have queues on workers
- * @c: the control thread's state
- */
-unsigned int devices_busy(const struct control *c);
-
-/**
- * devices_free() - destroy all devices, none of them busy
- * @c: the control thread's state
- */
-void devices_free(struct control *c);
-
-/* ---- for discovery ---- */
+/* ---- for the dispatcher ---- */
 
 /**
  * device_class_of() - the class of a kind of device
@@ -145,13 +106,84 @@ void devices_free(struct control *c);
 const struct device_class *device_class_of(const char *kind);
 
 /**
+ * device_is_path() - is it of a device that we could serve, or within it?
+ */
+bool device_is_path(const char *path);
+
+/**
+ * device_find() - the device of a path
+ * @c: the control thread's state
+ * @path: its directory, or within it
+ *
+ * Return: NULL if we have none.
+ */
+struct device *device_find(struct control *c, const char *path);
+
+/**
  * device_create() - begin to serve a device that was discovered
+ * @c: the control thread's state
+ * @path: its directory, or within it
  *
  * Return: NULL if its directory is not complete yet, its guest has too many devices, or
  * there is no memory.
  */
-struct device *device_create(struct control *c, const char *kind, uint32_t domid,
-			     uint32_t devid);
+struct device *device_create(struct control *c, const char *path);
+
+/**
+ * device_may_step() - has something changed, and is nothing under way?
+ */
+bool device_may_step(const struct control *c, const struct device *d);
+
+/**
+ * device_step() - look at both ends, and act
+ * @c: the control thread's state
+ * @d: for which device_may_step()
+ */
+void device_step(struct control *c, struct device *d);
+
+/**
+ * device_vanished() - was its directory removed, and is nothing of it with the workers?
+ */
+bool device_vanished(const struct device *d);
+
+/**
+ * device_report() - a worker has reported on a queue
+ * @c: the control thread's state
+ * @m: MESSAGE_ATTACHED, _DETACHED, _BROKEN, or one for the device's class
+ *
+ * Return: the device whose queue it is; NULL if it is no device's any more.
+ */
+struct device *device_report(struct control *c, const struct message *m);
+
+/**
+ * device_tick() - once a second: restore its watches, poll what is behind it
+ * @c: the control thread's state
+ * @d: the device
+ *
+ * Return: whether there was anything to do.
+ */
+bool device_tick(struct control *c, struct device *d);
+
+/**
+ * device_stop() - begin to close it
+ * @c: the control thread's state
+ * @d: the device
+ *
+ * Return: false if it is not connected.
+ */
+bool device_stop(struct control *c, struct device *d);
+
+/**
+ * device_release() - nothing is behind it any more, and nothing finds it
+ * @c: the control thread's state
+ * @d: has no queues; its control row stays for its last charge
+ */
+void device_release(struct control *c, struct device *d);
+
+/**
+ * device_free() - after device_release(): retire its row, free it
+ */
+void device_free(struct device *d);
 
 /* ---- for the kinds of devices ---- */
 

@@ -18,7 +18,6 @@
 
 #include "clock.h"
 #include "control.h"
-#include "device.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "probe.h"
@@ -27,7 +26,6 @@
 #include "time_accounting.h"
 #include "totals.h"
 #include "trace.h"
-#include "watches.h"
 #include "worker.h"
 
 #define MAX_WORKERS    64
@@ -352,7 +350,7 @@ static int start(struct daemon *d)
 	}
 	/* The first watch has made libxenstore's thread, which reads for us. */
 	if (!code)
-		charge_add_helpers(&d->control);
+		charge_tick(&d->control);
 	if (!code)
 		start_totals(d);
 	if (!code)
@@ -373,12 +371,12 @@ static void take_watch_events(struct daemon *d)
 		d->more_events = event;
 		if (!event)
 			break;
-		watches_handle_event(&d->control, event[XS_WATCH_PATH],
+		control_handle_event(&d->control, event[XS_WATCH_PATH],
 				     event[XS_WATCH_TOKEN]);
 		free(event);
 	}
 	if (d->more_events || errno == EAGAIN) {
-		charge_events(&d->control);
+		charge_store(&d->control);
 		return;
 	}
 	log_error("lost xenstore: %s", strerror(errno));
@@ -390,7 +388,7 @@ static void take_reports(struct daemon *d)
 	struct message m;
 
 	if (read(d->report_pipe[0], &m, sizeof(m)) == sizeof(m))
-		device_report(&d->control, &m);
+		control_handle_report(&d->control, &m);
 }
 
 static void take_tick(struct daemon *d)
@@ -401,11 +399,13 @@ static void take_tick(struct daemon *d)
 		return;
 	table_heartbeat(d->control.table);
 	charge_tick(&d->control);
-	devices_tick(&d->control);
+	control_tick(&d->control);
 	totals_tick(d->totals);
+	charge(&d->control, NULL);
+	charge_store(&d->control);
 	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
 		log_error("%u devices still have I/O on its way after %d s; giving up",
-			  devices_busy(&d->control), STOP_TIMEOUT_S);
+			  control_busy(&d->control), STOP_TIMEOUT_S);
 		d->failed = true;
 	}
 }
@@ -419,7 +419,7 @@ static void take_signal(struct daemon *d)
 	d->stop = true;
 	sd_notify(0, "STOPPING=1");
 	log_info("stopping");
-	devices_stop(&d->control);
+	control_stop(&d->control);
 }
 
 /* What the control thread waits for; taken in this order. */
@@ -464,7 +464,7 @@ static void loop(struct daemon *d)
 	};
 	unsigned int i;
 
-	while (!d->failed && !(d->stop && !devices_busy(&d->control))) {
+	while (!d->failed && !(d->stop && !control_busy(&d->control))) {
 		await(d, fds);
 		for (i = 0; i < WAITS; i++) {
 			if (!fds[i].revents)
@@ -472,8 +472,8 @@ static void loop(struct daemon *d)
 			charge_cause(&d->control);
 			take[i](d);
 		}
-		charge_overhead(&d->control);
-		devices_step(&d->control);
+		charge(&d->control, NULL);
+		control_step(&d->control);
 	}
 }
 
@@ -489,7 +489,7 @@ static void stop(struct daemon *d)
 	for (i = 0; i < c->worker_count; i++)
 		worker_stop(c->workers[i]);
 	free(c->workers);
-	devices_free(c);
+	control_free(c);
 	totals_stop(d->totals);
 	charge_close(c);
 	xs_close(c->xs);

@@ -1,37 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches in the store, and devices that are discovered by them. Control thread only.
- * device_watch() is in device.h, for the kinds of devices.
+ * Watches on the frontends' keys, and what a guest may cause by them. Control thread
+ * only. device_watch() is in device.h, for the kinds of devices.
  */
 #ifndef XENMETER_WATCHES_H
 #define XENMETER_WATCHES_H
 
+#include <stdbool.h>
+
 struct control;
 struct device;
+struct guest;
 
 /**
- * watches_handle_event() - a key has changed
- * @c: the control thread's state
- * @path: which, as the watch reports it
- * @token: of the watch
+ * watches_device_path() - whose frontend is watched with this token?
  *
- * Only notes which device to look at: however often a guest rewrites its keys, that is
- * done once (XSA-349).
+ * Return: the device's path, a part of @token; NULL if it is not a frontend's watch.
  */
-void watches_handle_event(struct control *c, const char *path, const char *token);
+const char *watches_device_path(const char *token);
 
 /**
- * watches_discover() - note that something of a device has changed; create it if it is
- * new
- * @c: the control thread's state
- * @path: of the device, or within it
+ * watches_count_write() - a guest has changed a key that is watched
  *
- * Return: the device if it was there before, else NULL.
+ * Return: true if these are too many for a second, and it is to be throttled.
  */
-struct device *watches_discover(struct control *c, const char *path);
+bool watches_count_write(struct guest *g);
 
 /**
- * watches_tick() - once a second: guests that wrote too much are watched again
+ * watches_throttle() - watch nothing of a guest's until the next tick (XSA-349)
+ * @c: the control thread's state
+ * @writer: the device whose keys it changed last
+ */
+void watches_throttle(struct control *c, struct device *writer);
+
+/**
+ * watches_restore() - watch again what is not
+ * @c: the control thread's state
+ * @d: the device
+ *
+ * A new watch tells at once that it is there: what has changed meanwhile is seen.
+ *
+ * Return: whether there was anything to do.
+ */
+bool watches_restore(struct control *c, struct device *d);
+
+/**
+ * watches_tick() - once a second, after all was restored: guests may write again
  */
 void watches_tick(struct control *c);
 

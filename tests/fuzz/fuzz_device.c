@@ -20,7 +20,6 @@
 #include "outside.h"
 #include "served.h"
 #include "store.h"
-#include "watches.h"
 
 #define MOST_TURNS 1000 /* until all has come to an end */
 
@@ -140,7 +139,7 @@ static void take_guest_event(struct device *d, char **event)
 	uint64_t events = row ? row->counter[ROW_store_events] : 0;
 	uint64_t cycles = row ? row_charged(row) : 0;
 
-	watches_handle_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+	control_handle_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
 	MUST(d->guest->store_events == changes + 1);
 	MUST(d->dirty);
 	if (row)
@@ -154,7 +153,7 @@ static void divide_helpers(void)
 	const struct worker_figures *f = &world.control.charges.books.figures;
 	uint64_t ran = f->offload, charged_then = f->offload_charged;
 
-	charge_events(&world.control);
+	charge_store(&world.control);
 	MUST(f->offload_charged - charged_then <= f->offload - ran);
 }
 
@@ -168,7 +167,7 @@ static void take_events(unsigned int most)
 		if (d)
 			take_guest_event(d, event);
 		else
-			watches_handle_event(&world.control, event[XS_WATCH_PATH],
+			control_handle_event(&world.control, event[XS_WATCH_PATH],
 					     event[XS_WATCH_TOKEN]);
 	}
 	divide_helpers();
@@ -180,7 +179,7 @@ static void take_report(void)
 
 	if (!served_report(&m))
 		return;
-	device_report(&world.control, &m);
+	control_handle_report(&world.control, &m);
 	served_settle(&world.control);
 }
 
@@ -240,10 +239,10 @@ static void turn(uint8_t how, unsigned int most_events)
 		charge_cause(c);
 		next_second();
 		charge_tick(c);
-		devices_tick(c);
+		control_tick(c);
 	}
-	charge_overhead(c);
-	devices_step(c);
+	charge(c, NULL);
+	control_step(c);
 	check();
 }
 
@@ -257,7 +256,7 @@ static void some_turn(void)
 static void stop(void)
 {
 	if (!world.control.stopping && input_8(&world.in) == 's')
-		devices_stop(&world.control);
+		control_stop(&world.control);
 }
 
 static void calls_fail(void)
@@ -331,7 +330,7 @@ static bool at_rest(void)
 	for (d = world.control.devices; d; d = d->next)
 		if (d->dirty && !world.control.stopping)
 			return false;
-	return !store.events && !served_queues() && !devices_busy(&world.control);
+	return !store.events && !served_queues() && !control_busy(&world.control);
 }
 
 static void whole_turn(void)
@@ -428,7 +427,7 @@ static void begin(const uint8_t *data, size_t size)
 	c->worker_count = SERVED_WORKERS;
 	charge_open(c, 0, LEDGER_KHZ);
 	MUST(xs_watch(c->xs, "backend", "backend"));
-	charge_add_helpers(c);
+	charge_tick(c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -439,7 +438,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		act();
 	come_to_an_end();
 	check_limits();
-	devices_free(&world.control);
+	control_free(&world.control);
 	check_nothing_left();
 	charge_close(&world.control);
 	ledger_check(&world.control.charges.books);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control thread's dispatcher. What comes in is given to the device that it is about;
+ * devices and watches do the work and know nothing of its price, and here, after each
+ * piece of work, stands who pays for it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+#include "device.h"
+#include "watches.h"
+
+/* What ran, in the store too, was no device's. */
+static void charge_nobody(struct control *c)
+{
+	charge(c, NULL);
+	charge_store(c);
+}
+
+/* ---- events of the store ---- */
+
+/* A device that we do not know, if it is complete and we can serve it. */
+static void discover_device(struct control *c, const char *path)
+{
+	struct device *d;
+
+	charge_store(c);
+	d = device_create(c, path);
+	charge_count_event(c, d);
+	charge(c, d);
+	charge_store(c);
+}
+
+/* Devices that are new below a directory which is none itself. */
+static void discover_below(struct control *c, const char *dir, int levels)
+{
+	char path[XENBUS_PATH_SIZE];
+	unsigned int count, i;
+	char **entry;
+
+	if (!levels) {
+		if (device_is_path(dir) && !device_find(c, dir))
+			discover_device(c, dir);
+		return;
+	}
+	entry = xs_directory(c->xs, XBT_NULL, dir, &count);
+	charge_nobody(c);
+	for (i = 0; entry && i < count; i++)
+		if (snprintf(path, sizeof(path), "%s/%s", dir, entry[i]) <
+		    (int)sizeof(path))
+			discover_below(c, path, levels - 1);
+	free(entry);
+}
+
+/* backend, backend/vbd or backend/vbd/1: it appeared, or went with all below. */
+static void handle_directory(struct control *c, const char *path)
+{
+	struct device *d;
+	int levels = 3;
+
+	charge_count_event(c, NULL);
+	charge(c, NULL);
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+		levels--;
+	if (levels <= 0)
+		return;
+	charge_store(c);
+	discover_below(c, path, levels);
+	for (d = c->devices; d; d = d->next)
+		d->dirty = true;
+	charge_nobody(c);
+}
+
+/* However often its keys change, a device is looked at once (XSA-349). */
+static void handle_change(struct control *c, struct device *d)
+{
+	if (d)
+		d->dirty = true;
+	charge_count_event(c, d);
+	charge(c, d);
+}
+
+/* The guest itself has changed a key. */
+static void handle_guest_write(struct control *c, struct device *d)
+{
+	handle_change(c, d);
+	if (!d || !watches_count_write(d->guest))
+		return;
+	charge_store(c);
+	watches_throttle(c, d);
+	charge(c, d);
+}
+
+void control_handle_event(struct control *c, const char *path, const char *token)
+{
+	const char *writer = watches_device_path(token);
+	struct device *d = device_find(c, writer ? writer : path);
+
+	if (writer)
+		handle_guest_write(c, d);
+	else if (d)
+		handle_change(c, d);
+	else if (device_is_path(path))
+		discover_device(c, path);
+	else
+		handle_directory(c, path);
+}
+
+/* ---- what else comes in ---- */
+
+void control_handle_report(struct control *c, const struct message *m)
+{
+	charge(c, device_report(c, m));
+}
+
+void control_tick(struct control *c)
+{
+	struct device *d;
+
+	for (d = c->devices; d; d = d->next)
+		if (device_tick(c, d))
+			charge(c, d);
+	watches_tick(c);
+}
+
+/* ---- the devices of which something has changed ---- */
+
+static void destroy_device(struct control *c, struct device *d)
+{
+	device_release(c, d);
+	charge(c, d);
+	device_free(d);
+}
+
+/* If there is one of that name again, discover it. */
+static void replace_device(struct control *c, struct device *d)
+{
+	bool again = xenbus_read_state(c->xs, d->path) != XenbusStateUnknown;
+	char path[XENBUS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s", d->path);
+	destroy_device(c, d);
+	if (again)
+		discover_device(c, path);
+}
+
+void control_step(struct control *c)
+{
+	struct device *d, *next;
+
+	for (d = c->devices; d; d = next) {
+		next = d->next;
+		if (!device_may_step(c, d))
+			continue;
+		charge(c, NULL);
+		device_step(c, d);
+		charge(c, d);
+		if (device_vanished(d))
+			replace_device(c, d);
+	}
+}
+
+/* ---- stop ---- */
+
+void control_stop(struct control *c)
+{
+	struct device *d;
+
+	c->stopping = true;
+	for (d = c->devices; d; d = d->next)
+		if (device_stop(c, d))
+			charge(c, d);
+}
+
+unsigned int control_busy(const struct control *c)
+{
+	const struct device *d;
+	unsigned int busy = 0;
+
+	for (d = c->devices; d; d = d->next)
+		busy += d->phase != PHASE_IDLE;
+	return busy;
+}
+
+void control_free(struct control *c)
+{
+	while (c->devices)
+		destroy_device(c, c->devices);
+}
