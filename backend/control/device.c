@@ -307,7 +307,7 @@ static void begin_connect(struct control *c, struct device *d)
 
 	/* Until all are made there are none: what fails meanwhile closes the device. */
 	d->queue_count = 0;
-	if (d->class->read_wishes(c, d) || read_queue_count(c, d, &count) ||
+	if (d->class->read_frontend(c, d) || read_queue_count(c, d, &count) ||
 	    make_queues(c, d, count))
 		return;
 	d->queue_count = count;

@@ -70,8 +70,8 @@ struct device_class {
 	/* Is what is behind it there? At InitWait, early, and before connecting. -EAGAIN:
 	 * not yet; a change in its directory has it asked again. */
 	int (*open)(struct control *c, struct device *d);
-	/* Read what the frontend wishes of the device as a whole. */
-	int (*read_wishes)(struct control *c, struct device *d);
+	/* Read what the frontend asks of the device as a whole. */
+	int (*read_frontend)(struct control *c, struct device *d);
 	/* Read and configure a queue; @dir has its keys. */
 	int (*make_queue)(struct control *c, struct device *d, unsigned int index,
 			  const char *dir, struct queue **ret_queue);

@@ -16,7 +16,7 @@
 struct vbd {
 	struct device base;
 	struct disk *disk;
-	/* What the frontend wishes, of the present connection. */
+	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
 	bool persistent;
@@ -43,7 +43,7 @@ static int vbd_prepare(struct control *c, struct device *d, struct xenbus_keys *
 
 /* The file or device, once the hotplug script has found it; without a script, `params`.
  * NULL: not yet known. To be freed. */
-static char *read_target(struct control *c, struct device *d)
+static char *vbd_read_target(struct control *c, struct device *d)
 {
 	char *target = xenbus_read(c->xs, d->path, "physical-device-path");
 	char *script;
@@ -55,7 +55,7 @@ static char *read_target(struct control *c, struct device *d)
 	return script ? NULL : xenbus_read(c->xs, d->path, "params");
 }
 
-static const struct device *other_writer(const struct control *c, const struct vbd *v)
+static const struct device *vbd_other_writer(const struct control *c, const struct vbd *v)
 {
 	const struct device *o;
 
@@ -70,7 +70,7 @@ static const struct device *other_writer(const struct control *c, const struct v
 	return NULL;
 }
 
-static int check_cache_mode(struct control *c, struct device *d)
+static int vbd_check_cache_mode(struct control *c, struct device *d)
 {
 	char *cache = xenbus_read(c->xs, d->path, "cache");
 	bool known = !cache || !strcmp(cache, "none") || !strcmp(cache, "writeback");
@@ -82,9 +82,9 @@ static int check_cache_mode(struct control *c, struct device *d)
 	return known ? 0 : -EINVAL;
 }
 
-static int check_sharing(struct control *c, struct vbd *v, const char *target)
+static int vbd_check_sharing(struct control *c, struct vbd *v, const char *target)
 {
-	const struct device *other = other_writer(c, v);
+	const struct device *other = vbd_other_writer(c, v);
 
 	if (!other)
 		return 0;
@@ -94,7 +94,7 @@ static int check_sharing(struct control *c, struct vbd *v, const char *target)
 }
 
 /* Said by the device, whose guest may have it opened again and again (XSA-43). */
-static void warn_if_cached(struct vbd *v, const struct disk_options *o)
+static void vbd_warn_if_cached(struct vbd *v, const struct disk_options *o)
 {
 	if (v->disk->kind == DISK_NULL || v->disk->direct || o->buffered)
 		return;
@@ -104,7 +104,7 @@ static void warn_if_cached(struct vbd *v, const struct disk_options *o)
 		   o->target);
 }
 
-static int open_target(struct control *c, struct vbd *v, const char *target)
+static int vbd_open_target(struct control *c, struct vbd *v, const char *target)
 {
 	char reason[DISK_REASON_SIZE] = "out of memory";
 	struct disk_options o = { .target = target };
@@ -114,7 +114,7 @@ static int open_target(struct control *c, struct vbd *v, const char *target)
 	o.shared = device_key_is(c, d, "mode", "w!");
 	o.read_only = !o.shared && !device_key_is(c, d, "mode", "w");
 	o.buffered = device_key_is(c, d, "cache", "writeback");
-	err = check_cache_mode(c, d);
+	err = vbd_check_cache_mode(c, d);
 	if (err)
 		return err;
 	err = disk_open(&o, &v->disk, reason);
@@ -122,11 +122,11 @@ static int open_target(struct control *c, struct vbd *v, const char *target)
 		device_fail(c, d, err, "%s", reason);
 		return err;
 	}
-	warn_if_cached(v, &o);
+	vbd_warn_if_cached(v, &o);
 	/* libxl always writes it; absent means yes (blkif.h). */
 	if (device_key_is(c, d, "discard-enable", "0"))
 		v->disk->discard = false;
-	return o.shared ? 0 : check_sharing(c, v, target);
+	return o.shared ? 0 : vbd_check_sharing(c, v, target);
 }
 
 static int vbd_open_disk(struct control *c, struct device *d)
@@ -137,17 +137,17 @@ static int vbd_open_disk(struct control *c, struct device *d)
 
 	if (v->disk)
 		return 0;
-	target = read_target(c, d);
+	target = vbd_read_target(c, d);
 	if (!target)
 		return -EAGAIN;
-	err = open_target(c, v, target);
+	err = vbd_open_target(c, v, target);
 	free(target);
 	return err;
 }
 
 /* ---- connected ---- */
 
-static int read_ring_size(struct control *c, struct vbd *v)
+static int vbd_read_ring_size(struct control *c, struct vbd *v)
 {
 	struct device *d = &v->base;
 	uint64_t order, pages;
@@ -170,7 +170,7 @@ static int read_ring_size(struct control *c, struct vbd *v)
 	return 0;
 }
 
-static int vbd_read_wishes(struct control *c, struct device *d)
+static int vbd_read_frontend(struct control *c, struct device *d)
 {
 	char *protocol = xenbus_read(c->xs, d->frontend, "protocol");
 	struct vbd *v = vbd_of(d);
@@ -185,10 +185,11 @@ static int vbd_read_wishes(struct control *c, struct device *d)
 	}
 	v->persistent =
 		xenbus_number_or(c->xs, d->frontend, "feature-persistent", 1, 0) == 1;
-	return read_ring_size(c, v);
+	return vbd_read_ring_size(c, v);
 }
 
-static int read_ring_refs(struct control *c, const char *dir, struct blk_queue_config *q)
+static int vbd_read_ring_refs(struct control *c, const char *dir,
+			      struct blk_queue_config *q)
 {
 	char name[32];
 	unsigned int i;
@@ -209,13 +210,13 @@ static int read_ring_refs(struct control *c, const char *dir, struct blk_queue_c
 	return 0;
 }
 
-static int read_queue(struct control *c, struct device *d, unsigned int index,
-		      const char *dir, struct blk_queue_config *q)
+static int vbd_read_queue(struct control *c, struct device *d, unsigned int index,
+			  const char *dir, struct blk_queue_config *q)
 {
 	uint64_t port;
 	int err;
 
-	err = read_ring_refs(c, dir, q);
+	err = vbd_read_ring_refs(c, dir, q);
 	port = xenbus_number_or(c->xs, dir, "event-channel", UINT32_MAX, UINT64_MAX);
 	if (err || port == UINT64_MAX) {
 		device_fail(c, d, -EINVAL,
@@ -228,7 +229,7 @@ static int read_queue(struct control *c, struct device *d, unsigned int index,
 	return 0;
 }
 
-static struct blk_limits limits_of(const struct disk *disk)
+static struct blk_limits vbd_limits(const struct disk *disk)
 {
 	return (struct blk_limits){
 		.sectors = disk->size / BLK_SECTOR_SIZE,
@@ -250,13 +251,13 @@ static int vbd_make_queue(struct control *c, struct device *d, unsigned int inde
 		return -ENOMEM;
 	}
 	q->config.ring_pages = v->ring_pages;
-	err = read_queue(c, d, index, dir, &q->config);
+	err = vbd_read_queue(c, d, index, dir, &q->config);
 	if (err) {
 		blk_queue_free(q);
 		return err;
 	}
 	q->config.abi = v->abi;
-	q->config.limits = limits_of(v->disk);
+	q->config.limits = vbd_limits(v->disk);
 	q->config.disk = v->disk;
 	q->config.bytes = guest_take_bytes(d->guest);
 	q->config.persistent = v->persistent ? guest_take_persistent(d->guest) : 0;
@@ -273,7 +274,7 @@ static void vbd_free_queue(struct device *d, struct queue *base)
 	blk_queue_free(q);
 }
 
-static uint32_t info_flags(struct control *c, struct vbd *v)
+static uint32_t vbd_info_flags(struct control *c, struct vbd *v)
 {
 	uint32_t info = 0;
 
@@ -302,7 +303,7 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 	xenbus_add(keys, "sectors", disk->size / BLK_SECTOR_SIZE);
 	xenbus_add(keys, "sector-size", disk->sector_size);
 	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
-	xenbus_add(keys, "info", info_flags(c, v));
+	xenbus_add(keys, "info", vbd_info_flags(c, v));
 	device_say(d, LOG_LEVEL_INFO,
 		   "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s",
 		   d->queue_count, d->queue_count == 1 ? "" : "s", v->ring_pages,
@@ -345,7 +346,7 @@ const struct device_class vbd_class = {
 	.size = sizeof(struct vbd),
 	.prepare = vbd_prepare,
 	.open = vbd_open_disk,
-	.read_wishes = vbd_read_wishes,
+	.read_frontend = vbd_read_frontend,
 	.make_queue = vbd_make_queue,
 	.free_queue = vbd_free_queue,
 	.announce = vbd_announce,

@@ -35,7 +35,7 @@ static struct vif *vif_of(const struct device *d)
 
 /* ---- prepared ---- */
 
-static int open_tap(struct control *c, struct vif *v)
+static int vif_open_tap(struct control *c, struct vif *v)
 {
 	char name[32], reason[TAP_REASON_SIZE] = "cannot set its tap up";
 	struct device *d = &v->base;
@@ -56,7 +56,7 @@ static int open_tap(struct control *c, struct vif *v)
 	return err;
 }
 
-static void set_mtu(struct control *c, struct vif *v)
+static void vif_set_mtu(struct control *c, struct vif *v)
 {
 	uint64_t mtu = xenbus_number_or(c->xs, v->base.path, "mtu", UINT16_MAX, 0);
 	int err;
@@ -69,7 +69,7 @@ static void set_mtu(struct control *c, struct vif *v)
 			   strerror(-err));
 }
 
-static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
+static int vif_prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
 	static const char *const offers[] = {
 		"feature-sg",
@@ -83,12 +83,12 @@ static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys
 		"feature-split-event-channels",
 		"feature-ctrl-ring",
 	};
-	int err = open_tap(c, vif_of(d));
+	int err = vif_open_tap(c, vif_of(d));
 	size_t i;
 
 	if (err)
 		return err;
-	set_mtu(c, vif_of(d));
+	vif_set_mtu(c, vif_of(d));
 	for (i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
 		xenbus_add(keys, offers[i], 1);
 	xenbus_add(keys, "feature-rx-flip", 0);
@@ -97,7 +97,7 @@ static int prepare(struct control *c, struct device *d, struct xenbus_keys *keys
 }
 
 /* Has the hotplug script put the tap where it belongs? */
-static int is_plugged(struct control *c, struct device *d)
+static int vif_is_plugged(struct control *c, struct device *d)
 {
 	char *script;
 
@@ -110,23 +110,23 @@ static int is_plugged(struct control *c, struct device *d)
 
 /* ---- connected ---- */
 
-static bool flag(struct control *c, struct device *d, const char *name)
+static bool vif_flag(struct control *c, struct device *d, const char *name)
 {
 	return xenbus_number_or(c->xs, d->frontend, name, 1, 0) == 1;
 }
 
-static struct offload_can read_offload(struct control *c, struct device *d)
+static struct offload_can vif_read_offload(struct control *c, struct device *d)
 {
 	return (struct offload_can){
-		.checksum_v4 = !flag(c, d, "feature-no-csum-offload"),
-		.checksum_v6 = flag(c, d, "feature-ipv6-csum-offload"),
-		.scatter = flag(c, d, "feature-sg"),
-		.gso_v4 = flag(c, d, "feature-gso-tcpv4"),
-		.gso_v6 = flag(c, d, "feature-gso-tcpv6"),
+		.checksum_v4 = !vif_flag(c, d, "feature-no-csum-offload"),
+		.checksum_v6 = vif_flag(c, d, "feature-ipv6-csum-offload"),
+		.scatter = vif_flag(c, d, "feature-sg"),
+		.gso_v4 = vif_flag(c, d, "feature-gso-tcpv4"),
+		.gso_v6 = vif_flag(c, d, "feature-gso-tcpv6"),
 	};
 }
 
-static uint32_t read_headroom(struct control *c, struct device *d)
+static uint32_t vif_read_headroom(struct control *c, struct device *d)
 {
 	uint64_t headroom =
 		xenbus_number_or(c->xs, d->frontend, "xdp-headroom", NET_MAX_HEADROOM, 0);
@@ -134,7 +134,7 @@ static uint32_t read_headroom(struct control *c, struct device *d)
 	return headroom == UINT64_MAX ? 0 : headroom;
 }
 
-static void read_rate(struct control *c, struct device *d, struct rate_limit *ret)
+static void vif_read_rate(struct control *c, struct device *d, struct rate_limit *ret)
 {
 	char *text = xenbus_read(c->xs, d->path, "rate");
 
@@ -145,7 +145,7 @@ static void read_rate(struct control *c, struct device *d, struct rate_limit *re
 	free(text);
 }
 
-static int read_control(struct control *c, struct device *d, struct net_vif *net)
+static int vif_read_control(struct control *c, struct device *d, struct net_vif *net)
 {
 	uint64_t ref, port;
 
@@ -167,7 +167,7 @@ static int read_control(struct control *c, struct device *d, struct net_vif *net
 	return 0;
 }
 
-static uint32_t read_null_frame(struct control *c, struct device *d)
+static uint32_t vif_read_null_frame(struct control *c, struct device *d)
 {
 	uint64_t size = xenbus_number_or(c->xs, d->path, "null-frame", NET_NULL_MAX,
 					 NET_NULL_FRAME);
@@ -175,11 +175,11 @@ static uint32_t read_null_frame(struct control *c, struct device *d)
 	return size >= NET_MIN_FRAME && size <= NET_NULL_MAX ? size : NET_NULL_FRAME;
 }
 
-static int read_wishes(struct control *c, struct device *d)
+static int vif_read_frontend(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
 
-	if (!flag(c, d, "request-rx-copy")) {
+	if (!vif_flag(c, d, "request-rx-copy")) {
 		device_fail(c, d, -EOPNOTSUPP,
 			    "the frontend does not set request-rx-copy: it is too old");
 		return -EOPNOTSUPP;
@@ -191,19 +191,19 @@ static int read_wishes(struct control *c, struct device *d)
 		return -ENOMEM;
 	}
 	v->net->null = !v->tap;
-	v->net->null_frame = read_null_frame(c, d);
-	v->net->can = read_offload(c, d);
-	v->net->rx_notify = flag(c, d, "feature-rx-notify");
-	v->net->headroom = read_headroom(c, d);
-	v->multicast = flag(c, d, "request-multicast-control");
+	v->net->null_frame = vif_read_null_frame(c, d);
+	v->net->can = vif_read_offload(c, d);
+	v->net->rx_notify = vif_flag(c, d, "feature-rx-notify");
+	v->net->headroom = vif_read_headroom(c, d);
+	v->multicast = vif_flag(c, d, "request-multicast-control");
 	multicast_init(&v->net->multicast);
 	multicast_set(&v->net->multicast, v->multicast);
-	read_rate(c, d, &v->rate);
+	vif_read_rate(c, d, &v->rate);
 	rate_set(&v->net->rate, &v->rate, 0);
-	return read_control(c, d, v->net);
+	return vif_read_control(c, d, v->net);
 }
 
-static int read_ports(struct control *c, const char *dir, struct net_queue_config *q)
+static int vif_read_ports(struct control *c, const char *dir, struct net_queue_config *q)
 {
 	uint64_t tx, rx;
 
@@ -217,14 +217,14 @@ static int read_ports(struct control *c, const char *dir, struct net_queue_confi
 	return tx == UINT64_MAX ? -EINVAL : 0;
 }
 
-static int read_queue(struct control *c, struct device *d, unsigned int index,
-		      const char *dir, struct net_queue_config *q)
+static int vif_read_queue(struct control *c, struct device *d, unsigned int index,
+			  const char *dir, struct net_queue_config *q)
 {
 	uint64_t tx, rx;
 
 	tx = xenbus_number_or(c->xs, dir, "tx-ring-ref", UINT32_MAX, UINT64_MAX);
 	rx = xenbus_number_or(c->xs, dir, "rx-ring-ref", UINT32_MAX, UINT64_MAX);
-	if (tx == UINT64_MAX || rx == UINT64_MAX || read_ports(c, dir, q)) {
+	if (tx == UINT64_MAX || rx == UINT64_MAX || vif_read_ports(c, dir, q)) {
 		device_fail(c, d, -EINVAL,
 			    "the frontend's tx-ring-ref, rx-ring-ref or event-channel of "
 			    "queue %u is missing or no number",
@@ -236,8 +236,8 @@ static int read_queue(struct control *c, struct device *d, unsigned int index,
 	return 0;
 }
 
-static int open_tap_queue(struct control *c, struct vif *v, unsigned int index,
-			  int *ret_fd)
+static int vif_open_tap_queue(struct control *c, struct vif *v, unsigned int index,
+			      int *ret_fd)
 {
 	int err;
 
@@ -256,8 +256,8 @@ static int open_tap_queue(struct control *c, struct vif *v, unsigned int index,
 	return 0;
 }
 
-static int make_queue(struct control *c, struct device *d, unsigned int index,
-		      const char *dir, struct queue **ret_queue)
+static int vif_make_queue(struct control *c, struct device *d, unsigned int index,
+			  const char *dir, struct queue **ret_queue)
 {
 	struct net_queue *q = net_queue_new();
 	struct vif *v = vif_of(d);
@@ -266,9 +266,9 @@ static int make_queue(struct control *c, struct device *d, unsigned int index,
 	if (err)
 		device_fail(c, d, err, "out of memory");
 	if (!err)
-		err = read_queue(c, d, index, dir, &q->config);
+		err = vif_read_queue(c, d, index, dir, &q->config);
 	if (!err)
-		err = open_tap_queue(c, v, index, &q->config.tap);
+		err = vif_open_tap_queue(c, v, index, &q->config.tap);
 	if (err) {
 		net_queue_free(q);
 		return err;
@@ -282,13 +282,13 @@ static int make_queue(struct control *c, struct device *d, unsigned int index,
 	return 0;
 }
 
-static void free_queue(struct device *d, struct queue *q)
+static void vif_free_queue(struct device *d, struct queue *q)
 {
 	(void)d;
 	net_queue_free(net_queue_of(q));
 }
 
-static void watch_live_keys(struct control *c, struct device *d)
+static void vif_watch_keys(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
 	size_t i;
@@ -300,12 +300,12 @@ static void watch_live_keys(struct control *c, struct device *d)
 	v->watching = true;
 }
 
-static void announce(struct control *c, struct device *d, struct xenbus_keys *keys)
+static void vif_announce(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
 	struct vif *v = vif_of(d);
 
 	(void)keys;
-	watch_live_keys(c, d);
+	vif_watch_keys(c, d);
 	if (v->tap) {
 		tap_set_offload(v->tap, &v->net->can);
 		tap_set_carrier(v->tap, TAP_CARRIER_ON);
@@ -316,12 +316,12 @@ static void announce(struct control *c, struct device *d, struct xenbus_keys *ke
 
 /* ---- while it is connected ---- */
 
-static void follow_rate(struct control *c, struct device *d)
+static void vif_follow_rate(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
 	struct rate_limit now;
 
-	read_rate(c, d, &now);
+	vif_read_rate(c, d, &now);
 	if (!memcmp(&now, &v->rate, sizeof(now)))
 		return;
 	v->rate = now;
@@ -330,10 +330,10 @@ static void follow_rate(struct control *c, struct device *d)
 					   .rate = { now.bytes, now.usec } });
 }
 
-static void follow_multicast(struct control *c, struct device *d)
+static void vif_follow_multicast(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
-	bool now = flag(c, d, "request-multicast-control");
+	bool now = vif_flag(c, d, "request-multicast-control");
 
 	if (now == v->multicast)
 		return;
@@ -343,7 +343,7 @@ static void follow_multicast(struct control *c, struct device *d)
 }
 
 /* A frontend that loads an XDP program asks for headroom by Reconfiguring (netif.h). */
-static void follow_headroom(struct control *c, struct device *d)
+static void vif_follow_headroom(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
@@ -351,22 +351,22 @@ static void follow_headroom(struct control *c, struct device *d)
 	if (frontend == XenbusStateReconfiguring && own == XenbusStateConnected) {
 		device_tell_one(c, d, 0,
 				&(struct message){ .kind = MESSAGE_HEADROOM,
-						   .headroom = read_headroom(c, d) });
+						   .headroom = vif_read_headroom(c, d) });
 		device_publish(c, d, NULL, XenbusStateReconfigured);
 	}
 	if (frontend == XenbusStateConnected && own == XenbusStateReconfigured)
 		device_publish(c, d, NULL, XenbusStateConnected);
 }
 
-static void changed(struct control *c, struct device *d)
+static void vif_changed(struct control *c, struct device *d)
 {
-	follow_rate(c, d);
-	follow_multicast(c, d);
-	follow_headroom(c, d);
+	vif_follow_rate(c, d);
+	vif_follow_multicast(c, d);
+	vif_follow_headroom(c, d);
 }
 
 /* What the kernel dropped because we did not read: the guest gave no room. */
-static void tick(struct control *c, struct device *d)
+static void vif_tick(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
 	struct tap_state now;
@@ -380,7 +380,7 @@ static void tick(struct control *c, struct device *d)
 }
 
 /* Like netback, a guest that takes nothing for a minute has no carrier. */
-static void report(struct control *c, struct device *d, const struct message *m)
+static void vif_report(struct control *c, struct device *d, const struct message *m)
 {
 	struct vif *v = vif_of(d);
 
@@ -395,7 +395,7 @@ static void report(struct control *c, struct device *d, const struct message *m)
 
 /* ---- closed ---- */
 
-static void closing(struct device *d)
+static void vif_closing(struct device *d)
 {
 	struct vif *v = vif_of(d);
 	unsigned int i;
@@ -407,7 +407,7 @@ static void closing(struct device *d)
 		tap_disable_queue(v->tap, i);
 }
 
-static void closed(struct device *d)
+static void vif_closed(struct device *d)
 {
 	struct vif *v = vif_of(d);
 
@@ -415,11 +415,11 @@ static void closed(struct device *d)
 	v->net = NULL;
 }
 
-static void release_vif(struct device *d)
+static void vif_release(struct device *d)
 {
 	struct vif *v = vif_of(d);
 
-	closed(d);
+	vif_closed(d);
 	tap_close(v->tap);
 	v->tap = NULL;
 }
@@ -428,16 +428,16 @@ const struct device_class vif_class = {
 	.name = "vif",
 	.size = sizeof(struct vif),
 	.one_worker = true,
-	.prepare = prepare,
-	.open = is_plugged,
-	.read_wishes = read_wishes,
-	.make_queue = make_queue,
-	.free_queue = free_queue,
-	.announce = announce,
-	.changed = changed,
-	.report = report,
-	.tick = tick,
-	.closing = closing,
-	.closed = closed,
-	.release = release_vif,
+	.prepare = vif_prepare,
+	.open = vif_is_plugged,
+	.read_frontend = vif_read_frontend,
+	.make_queue = vif_make_queue,
+	.free_queue = vif_free_queue,
+	.announce = vif_announce,
+	.changed = vif_changed,
+	.report = vif_report,
+	.tick = vif_tick,
+	.closing = vif_closing,
+	.closed = vif_closed,
+	.release = vif_release,
 };
