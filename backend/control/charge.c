@@ -33,7 +33,7 @@ void charge_close(struct control *c)
 	books_close(&c->charges.books);
 }
 
-static uint64_t read_helpers(struct charges *g)
+static uint64_t charge_read_helpers(struct charges *g)
 {
 	uint64_t ns = helpers_read_ns(&g->helpers);
 	uint64_t cycles = clock_ns_to_cycles(ns, g->books.khz);
@@ -42,7 +42,7 @@ static uint64_t read_helpers(struct charges *g)
 	return cycles;
 }
 
-static void settle_helpers(struct charges *g, struct row *row, uint64_t cycles)
+static void charge_settle_helpers(struct charges *g, struct row *row, uint64_t cycles)
 {
 	if (!row || !cycles)
 		return;
@@ -83,7 +83,7 @@ void charge(struct control *c, struct device *d)
 	else
 		charge_overhead(g);
 	if (d && !g->events_unpaid)
-		settle_helpers(g, d->control_row, read_helpers(g));
+		charge_settle_helpers(g, d->control_row, charge_read_helpers(g));
 }
 
 /* ---- events of the store ---- */
@@ -100,13 +100,13 @@ void charge_count_event(struct control *c, struct device *d)
 void charge_store(struct control *c)
 {
 	struct charges *g = &c->charges;
-	uint64_t cycles = read_helpers(g);
+	uint64_t cycles = charge_read_helpers(g);
 	struct device *d;
 
 	for (d = c->devices; d && g->events_unpaid; d = d->next) {
 		uint64_t share = cycles * d->events_unpaid / g->events_unpaid;
 
-		settle_helpers(g, d->control_row, share);
+		charge_settle_helpers(g, d->control_row, share);
 		cycles -= share;
 		g->events_unpaid -= d->events_unpaid;
 		d->events_unpaid = 0;

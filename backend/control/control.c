@@ -22,7 +22,7 @@ static void charge_nobody(struct control *c)
 /* ---- events of the store ---- */
 
 /* A device that we do not know, if it is complete and we can serve it. */
-static void discover_device(struct control *c, const char *path)
+static void control_discover(struct control *c, const char *path)
 {
 	struct device *d;
 
@@ -34,7 +34,7 @@ static void discover_device(struct control *c, const char *path)
 }
 
 /* Devices that are new below a directory which is none itself. */
-static void discover_below(struct control *c, const char *dir, int levels)
+static void control_discover_below(struct control *c, const char *dir, int levels)
 {
 	char path[XENBUS_PATH_SIZE];
 	unsigned int count, i;
@@ -42,7 +42,7 @@ static void discover_below(struct control *c, const char *dir, int levels)
 
 	if (!levels) {
 		if (device_is_path(dir) && !device_find(c, dir))
-			discover_device(c, dir);
+			control_discover(c, dir);
 		return;
 	}
 	entry = xs_directory(c->xs, XBT_NULL, dir, &count);
@@ -50,12 +50,12 @@ static void discover_below(struct control *c, const char *dir, int levels)
 	for (i = 0; entry && i < count; i++)
 		if (snprintf(path, sizeof(path), "%s/%s", dir, entry[i]) <
 		    (int)sizeof(path))
-			discover_below(c, path, levels - 1);
+			control_discover_below(c, path, levels - 1);
 	free(entry);
 }
 
 /* backend, backend/vbd or backend/vbd/1: it appeared, or went with all below. */
-static void handle_directory(struct control *c, const char *path)
+static void control_handle_directory(struct control *c, const char *path)
 {
 	struct device *d;
 	int levels = 3;
@@ -67,14 +67,14 @@ static void handle_directory(struct control *c, const char *path)
 	if (levels <= 0)
 		return;
 	charge_store(c);
-	discover_below(c, path, levels);
+	control_discover_below(c, path, levels);
 	for (d = c->devices; d; d = d->next)
 		d->dirty = true;
 	charge_nobody(c);
 }
 
 /* However often its keys change, a device is looked at once (XSA-349). */
-static void handle_change(struct control *c, struct device *d)
+static void control_handle_change(struct control *c, struct device *d)
 {
 	if (d)
 		d->dirty = true;
@@ -83,9 +83,9 @@ static void handle_change(struct control *c, struct device *d)
 }
 
 /* The guest itself has changed a key. */
-static void handle_guest_write(struct control *c, struct device *d)
+static void control_handle_guest_write(struct control *c, struct device *d)
 {
-	handle_change(c, d);
+	control_handle_change(c, d);
 	if (!d || !watches_count_write(d->guest))
 		return;
 	charge_store(c);
@@ -99,13 +99,13 @@ void control_handle_event(struct control *c, const char *path, const char *token
 	struct device *d = device_find(c, writer ? writer : path);
 
 	if (writer)
-		handle_guest_write(c, d);
+		control_handle_guest_write(c, d);
 	else if (d)
-		handle_change(c, d);
+		control_handle_change(c, d);
 	else if (device_is_path(path))
-		discover_device(c, path);
+		control_discover(c, path);
 	else
-		handle_directory(c, path);
+		control_handle_directory(c, path);
 }
 
 /* ---- what else comes in ---- */
@@ -127,7 +127,7 @@ void control_tick(struct control *c)
 
 /* ---- the devices of which something has changed ---- */
 
-static void destroy_device(struct control *c, struct device *d)
+static void control_destroy(struct control *c, struct device *d)
 {
 	device_release(c, d);
 	charge(c, d);
@@ -135,15 +135,15 @@ static void destroy_device(struct control *c, struct device *d)
 }
 
 /* If there is one of that name again, discover it. */
-static void replace_device(struct control *c, struct device *d)
+static void control_replace(struct control *c, struct device *d)
 {
 	bool again = xenbus_read_state(c->xs, d->path) != XenbusStateUnknown;
 	char path[XENBUS_PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%s", d->path);
-	destroy_device(c, d);
+	control_destroy(c, d);
 	if (again)
-		discover_device(c, path);
+		control_discover(c, path);
 }
 
 void control_step(struct control *c)
@@ -158,7 +158,7 @@ void control_step(struct control *c)
 		device_step(c, d);
 		charge(c, d);
 		if (device_vanished(d))
-			replace_device(c, d);
+			control_replace(c, d);
 	}
 }
 
@@ -187,5 +187,5 @@ unsigned int control_busy(const struct control *c)
 void control_free(struct control *c)
 {
 	while (c->devices)
-		destroy_device(c, c->devices);
+		control_destroy(c, c->devices);
 }

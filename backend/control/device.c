@@ -137,7 +137,7 @@ struct device *device_create(struct control *c, const char *path)
 
 /* ---- failed ---- */
 
-static void begin_close(struct control *c, struct device *d, bool drop);
+static void device_begin_close(struct control *c, struct device *d, bool drop);
 
 void device_fail(struct control *c, struct device *d, int err, const char *format, ...)
 {
@@ -153,7 +153,7 @@ void device_fail(struct control *c, struct device *d, int err, const char *forma
 	d->complained = true;
 	device_say(d, LOG_LEVEL_ERROR, "%s", text + at);
 	d->failed = true;
-	begin_close(c, d, false);
+	device_begin_close(c, d, false);
 }
 
 int device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
@@ -181,8 +181,8 @@ bool device_key_is(struct control *c, struct device *d, const char *name,
 /* ---- connected ---- */
 
 /* The row of this queue's last connection if it is still there, else a new one. */
-static struct row *claim_row(struct control *c, struct device *d, unsigned int index,
-			     unsigned int worker)
+static struct row *device_claim_row(struct control *c, struct device *d,
+				    unsigned int index, unsigned int worker)
 {
 	struct row_key key;
 
@@ -195,7 +195,7 @@ static struct row *claim_row(struct control *c, struct device *d, unsigned int i
 	return d->row[index];
 }
 
-static void free_queue(struct device *d, unsigned int index)
+static void device_free_queue(struct device *d, unsigned int index)
 {
 	struct queue *q = d->queue[index];
 
@@ -207,7 +207,8 @@ static void free_queue(struct device *d, unsigned int index)
 }
 
 /* Queues go to the workers in turn. */
-static unsigned int choose_worker(struct control *c, struct device *d, unsigned int index)
+static unsigned int device_choose_worker(struct control *c, struct device *d,
+					 unsigned int index)
 {
 	unsigned int worker = c->next_worker;
 
@@ -218,8 +219,8 @@ static unsigned int choose_worker(struct control *c, struct device *d, unsigned 
 }
 
 /* The device's @index'th queue of @count. */
-static int make_queue(struct control *c, struct device *d, unsigned int index,
-		      unsigned int count)
+static int device_make_queue(struct control *c, struct device *d, unsigned int index,
+			     unsigned int count)
 {
 	char dir[XENBUS_PATH_SIZE + 24];
 	struct queue *q;
@@ -234,16 +235,16 @@ static int make_queue(struct control *c, struct device *d, unsigned int index,
 		return err;
 	q->domid = d->guest->domid;
 	d->queue[index] = q;
-	d->worker[index] = choose_worker(c, d, index);
-	q->row = claim_row(c, d, index, d->worker[index]);
+	d->worker[index] = device_choose_worker(c, d, index);
+	q->row = device_claim_row(c, d, index, d->worker[index]);
 	if (q->row)
 		return 0;
 	device_fail(c, d, -ENOSPC, "the accounting table is full (%d rows)", LIMIT_ROWS);
 	return -ENOSPC;
 }
 
-static void send_to_queue(struct control *c, struct device *d, unsigned int index,
-			  const struct message *m)
+static void device_send_to_queue(struct control *c, struct device *d, unsigned int index,
+				 const struct message *m)
 {
 	worker_send(c->workers[d->worker[index]], m);
 }
@@ -256,7 +257,7 @@ void device_tell(struct control *c, struct device *d, const struct message *m)
 	for (i = 0; i < d->queue_count; i++) {
 		mine.queue = d->queue[i];
 		if (mine.queue)
-			send_to_queue(c, d, i, &mine);
+			device_send_to_queue(c, d, i, &mine);
 	}
 }
 
@@ -267,10 +268,11 @@ void device_tell_one(struct control *c, struct device *d, unsigned int index,
 
 	mine.queue = d->queue[index];
 	if (mine.queue)
-		send_to_queue(c, d, index, &mine);
+		device_send_to_queue(c, d, index, &mine);
 }
 
-static int read_queue_count(struct control *c, struct device *d, unsigned int *ret_count)
+static int device_read_queue_count(struct control *c, struct device *d,
+				   unsigned int *ret_count)
 {
 	uint64_t queues = xenbus_number_or(c->xs, d->frontend, "multi-queue-num-queues",
 					   LIMIT_QUEUES_PER_DEVICE, 1);
@@ -285,30 +287,30 @@ static int read_queue_count(struct control *c, struct device *d, unsigned int *r
 	return 0;
 }
 
-static int make_queues(struct control *c, struct device *d, unsigned int count)
+static int device_make_queues(struct control *c, struct device *d, unsigned int count)
 {
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		int err = make_queue(c, d, i, count);
+		int err = device_make_queue(c, d, i, count);
 
 		if (!err)
 			continue;
 		for (i++; i--;)
-			free_queue(d, i);
+			device_free_queue(d, i);
 		return err;
 	}
 	return 0;
 }
 
-static void begin_connect(struct control *c, struct device *d)
+static void device_begin_connect(struct control *c, struct device *d)
 {
 	unsigned int count;
 
 	/* Until all are made there are none: what fails meanwhile closes the device. */
 	d->queue_count = 0;
-	if (d->class->read_frontend(c, d) || read_queue_count(c, d, &count) ||
-	    make_queues(c, d, count))
+	if (d->class->read_frontend(c, d) || device_read_queue_count(c, d, &count) ||
+	    device_make_queues(c, d, count))
 		return;
 	d->queue_count = count;
 	d->pending = count;
@@ -318,7 +320,7 @@ static void begin_connect(struct control *c, struct device *d)
 	device_tell(c, d, &(struct message){ .kind = MESSAGE_ATTACH });
 }
 
-static void announce_device(struct control *c, struct device *d)
+static void device_announce(struct control *c, struct device *d)
 {
 	struct xenbus_keys keys = { 0 };
 
@@ -326,7 +328,7 @@ static void announce_device(struct control *c, struct device *d)
 	device_publish(c, d, &keys, XenbusStateConnected);
 }
 
-static void fail_broken(struct control *c, struct device *d)
+static void device_fail_broken(struct control *c, struct device *d)
 {
 	unsigned int i = 0;
 
@@ -336,7 +338,7 @@ static void fail_broken(struct control *c, struct device *d)
 		    i, d->broken->broken_why);
 }
 
-static void all_attached(struct control *c, struct device *d)
+static void device_end_attach(struct control *c, struct device *d)
 {
 	d->phase = PHASE_CONNECTED;
 	if (d->attach_failed)
@@ -344,22 +346,22 @@ static void all_attached(struct control *c, struct device *d)
 			    "cannot map the frontend's rings or bind its event "
 			    "channels");
 	else if (d->broken)
-		fail_broken(c, d);
+		device_fail_broken(c, d);
 	else if (c->stopping)
-		begin_close(c, d, false);
+		device_begin_close(c, d, false);
 	else
-		announce_device(c, d);
+		device_announce(c, d);
 	d->dirty = true;
 }
 
 /* ---- closed ---- */
 
-static void end_close(struct control *c, struct device *d)
+static void device_end_close(struct control *c, struct device *d)
 {
 	unsigned int i;
 
 	for (i = 0; i < d->queue_count; i++)
-		free_queue(d, i);
+		device_free_queue(d, i);
 	d->phase = PHASE_IDLE;
 	d->queue_count = 0;
 	d->class->closed(d);
@@ -372,13 +374,14 @@ static void end_close(struct control *c, struct device *d)
 
 /* Where the toolstack starts over under our hands, the device that we know is gone, and
  * another has its name; perhaps even the guest is another. */
-static bool is_gone(const struct device *d, enum xenbus_state own)
+static bool device_is_gone(const struct device *d, enum xenbus_state own)
 {
 	return own == XenbusStateUnknown ||
 	       (own == XenbusStateInitialising && d->phase != PHASE_IDLE);
 }
 
-static void detach_queues(struct control *c, struct device *d, enum message_kind kind)
+static void device_detach_queues(struct control *c, struct device *d,
+				 enum message_kind kind)
 {
 	unsigned int i;
 
@@ -386,17 +389,18 @@ static void detach_queues(struct control *c, struct device *d, enum message_kind
 		if (!d->queue[i])
 			continue;
 		d->pending++;
-		send_to_queue(c, d, i,
-			      &(struct message){ .kind = kind, .queue = d->queue[i] });
+		device_send_to_queue(c, d, i,
+				     &(struct message){ .kind = kind,
+							.queue = d->queue[i] });
 	}
 }
 
-/* Drain and let go; with @drop, the guest is dead: let go first. */
-static void begin_close(struct control *c, struct device *d, bool drop)
+/* Drain the queues and detach; with @drop, the guest is dead: detach at once. */
+static void device_begin_close(struct control *c, struct device *d, bool drop)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 
-	d->gone |= is_gone(d, own);
+	d->gone |= device_is_gone(d, own);
 	if (!d->gone && own != XenbusStateClosing)
 		device_publish(c, d, NULL, XenbusStateClosing);
 	if (d->class->closing)
@@ -404,22 +408,22 @@ static void begin_close(struct control *c, struct device *d, bool drop)
 	d->pending = 0;
 	d->dropped = drop;
 	d->phase = PHASE_DETACHING;
-	detach_queues(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);
+	device_detach_queues(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);
 	if (!d->pending)
-		end_close(c, d);
+		device_end_close(c, d);
 }
 
 /* The guest died while its last requests are awaited: its pages must not wait for them.
  */
-static void drop_if_dead(struct control *c, struct device *d)
+static void device_drop_if_dead(struct control *c, struct device *d)
 {
 	if (d->dropped || xenbus_read_state(c->xs, d->frontend) != XenbusStateUnknown)
 		return;
 	d->dropped = true;
-	detach_queues(c, d, MESSAGE_DROP);
+	device_detach_queues(c, d, MESSAGE_DROP);
 }
 
-static struct device *owner_of(struct control *c, const struct queue *q)
+static struct device *device_of_queue(struct control *c, const struct queue *q)
 {
 	struct device *d;
 	unsigned int i;
@@ -431,12 +435,13 @@ static struct device *owner_of(struct control *c, const struct queue *q)
 	return NULL;
 }
 
-static void handle_report(struct control *c, struct device *d, const struct message *m)
+static void device_handle_report(struct control *c, struct device *d,
+				 const struct message *m)
 {
 	if (m->kind == MESSAGE_BROKEN) {
 		d->broken = m->queue;
 		if (d->phase == PHASE_CONNECTED)
-			fail_broken(c, d);
+			device_fail_broken(c, d);
 		return; /* while others attach, it waits for them */
 	}
 	if (m->kind == MESSAGE_CARRIER) {
@@ -449,17 +454,17 @@ static void handle_report(struct control *c, struct device *d, const struct mess
 	if (d->pending)
 		return;
 	if (d->phase == PHASE_ATTACHING)
-		all_attached(c, d);
+		device_end_attach(c, d);
 	else
-		end_close(c, d);
+		device_end_close(c, d);
 }
 
 struct device *device_report(struct control *c, const struct message *m)
 {
-	struct device *d = owner_of(c, m->queue);
+	struct device *d = device_of_queue(c, m->queue);
 
 	if (d)
-		handle_report(c, d, m);
+		device_handle_report(c, d, m);
 	return d;
 }
 
@@ -492,14 +497,14 @@ void device_free(struct device *d)
 
 /* ---- what to do next ---- */
 
-static void try_connect(struct control *c, struct device *d)
+static void device_try_connect(struct control *c, struct device *d)
 {
 	if (d->failed || d->phase != PHASE_IDLE || d->class->open(c, d))
 		return;
-	begin_connect(c, d);
+	device_begin_connect(c, d);
 }
 
-static void try_prepare(struct control *c, struct device *d, enum xenbus_state own)
+static void device_try_prepare(struct control *c, struct device *d, enum xenbus_state own)
 {
 	struct xenbus_keys keys = { 0 };
 
@@ -511,7 +516,8 @@ static void try_prepare(struct control *c, struct device *d, enum xenbus_state o
 }
 
 /* Both ends are where they were; perhaps some other key has changed. */
-static void check_settled(struct control *c, struct device *d, enum xenbus_state own)
+static void device_check_settled(struct control *c, struct device *d,
+				 enum xenbus_state own)
 {
 	/* An early look at the disk tells the operator early what is wrong. */
 	if (own == XenbusStateInitWait && !d->failed)
@@ -520,23 +526,23 @@ static void check_settled(struct control *c, struct device *d, enum xenbus_state
 		d->class->changed(c, d);
 }
 
-/* Has the frontend let go since it was looked at last? It may have closed and started
+/* Has the frontend closed since it was looked at last? It may have closed and started
  * over meanwhile. */
-static bool has_closed(const struct device *d, enum xenbus_state frontend)
+static bool frontend_has_closed(const struct device *d, enum xenbus_state frontend)
 {
 	return frontend == XenbusStateClosing || frontend == XenbusStateClosed ||
 	       (frontend == XenbusStateInitialising && d->frontend_seen != frontend);
 }
 
-static void step_device(struct control *c, struct device *d)
+static void device_follow_states(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
 
-	d->gone |= is_gone(d, own);
+	d->gone |= device_is_gone(d, own);
 	if (device_vanished(d))
 		return;
-	if (own == XenbusStateInitialising || has_closed(d, frontend))
+	if (own == XenbusStateInitialising || frontend_has_closed(d, frontend))
 		d->failed = false;
 	d->frontend_seen = frontend;
 	if (d->phase == PHASE_IDLE &&
@@ -545,7 +551,7 @@ static void step_device(struct control *c, struct device *d)
 		device_say(d, LOG_LEVEL_WARNING,
 			   "was served by a daemon that is gone; the guest has "
 			   "to reconnect");
-		begin_close(c, d, false);
+		device_begin_close(c, d, false);
 		return;
 	}
 	/* A vif that was reconfigured is connected. */
@@ -553,16 +559,16 @@ static void step_device(struct control *c, struct device *d)
 		own = XenbusStateConnected;
 	switch (d->gone ? XENBUS_CLOSE : xenbus_next(own, frontend)) {
 	case XENBUS_STAY:
-		check_settled(c, d, own);
+		device_check_settled(c, d, own);
 		break;
 	case XENBUS_PREPARE:
-		try_prepare(c, d, own);
+		device_try_prepare(c, d, own);
 		break;
 	case XENBUS_CONNECT:
-		try_connect(c, d);
+		device_try_connect(c, d);
 		break;
 	case XENBUS_CLOSE:
-		begin_close(c, d, frontend == XenbusStateUnknown);
+		device_begin_close(c, d, frontend == XenbusStateUnknown);
 		break;
 	}
 }
@@ -578,9 +584,9 @@ void device_step(struct control *c, struct device *d)
 {
 	d->dirty = false;
 	if (d->phase == PHASE_DETACHING)
-		drop_if_dead(c, d);
+		device_drop_if_dead(c, d);
 	else
-		step_device(c, d);
+		device_follow_states(c, d);
 }
 
 bool device_tick(struct control *c, struct device *d)
@@ -597,6 +603,6 @@ bool device_stop(struct control *c, struct device *d)
 {
 	if (d->phase != PHASE_CONNECTED)
 		return false;
-	begin_close(c, d, false);
+	device_begin_close(c, d, false);
 	return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The devices of all guests and their handshake with the frontends. Everything here runs
- * on the control thread; a connected device's queues belong to workers, which are spoken
- * to by messages only. What is peculiar to a kind of device is in vbd and vif.
+ * on the control thread; a connected device's queues belong to workers, which get
+ * messages only. What is peculiar to a kind of device is in vbd and vif.
  */
 #ifndef XENMETER_DEVICE_H
 #define XENMETER_DEVICE_H
@@ -21,7 +21,7 @@ enum device_phase {
 	PHASE_IDLE,	 /* no queues */
 	PHASE_ATTACHING, /* workers are attaching queues */
 	PHASE_CONNECTED,
-	PHASE_DETACHING, /* workers are letting queues go */
+	PHASE_DETACHING, /* workers are detaching queues */
 };
 
 /* Keys of a frontend that are watched. An unprivileged domain has 128 watches in all. */
@@ -44,9 +44,9 @@ struct device {
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
 	bool in_store[DEVICE_WATCHES];	     /* the store has such a watch */
-	bool dropped;	      /* queues that let go were told that the guest is dead */
-	struct queue *broken; /* one that the guest broke */
-	unsigned int pending; /* reports that workers owe */
+	bool dropped;		  /* detaching queues were told that the guest is dead */
+	struct queue *broken;	  /* one that the guest broke */
+	unsigned int pending;	  /* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
 	struct row *control_row; /* NULL: there was none to be had */
@@ -84,9 +84,9 @@ struct device_class {
 	void (*report)(struct control *c, struct device *d, const struct message *m);
 	/* Connected, once a second. */
 	void (*tick)(struct control *c, struct device *d);
-	/* Queues are about to be let go; may be NULL. */
+	/* Queues are about to be detached; may be NULL. */
 	void (*closing)(struct device *d);
-	/* All queues have been let go. */
+	/* All queues have been detached. */
 	void (*closed)(struct device *d);
 	/* Let go of all that is behind it; the device is freed. */
 	void (*release)(struct device *d);

@@ -12,7 +12,7 @@
 #include "xenbus.h"
 
 /* "/vm/01234567-89ab-..." to 16 bytes; left zero if it is not one. */
-static void parse_uuid(const char *vm, uint8_t uuid[16])
+static void guest_parse_uuid(const char *vm, uint8_t uuid[16])
 {
 	const char *text = vm ? strrchr(vm, '/') : NULL;
 	unsigned int n = 0, byte;
@@ -30,7 +30,7 @@ static void parse_uuid(const char *vm, uint8_t uuid[16])
 
 /* Who is this domain now? Domids come again. In a driver domain its home may not be read;
  * some toolstacks leave its name in the device's directory. */
-static void identify(struct guest *g, struct xs_handle *xs, const char *backend)
+static void guest_identify(struct guest *g, struct xs_handle *xs, const char *backend)
 {
 	char *home = xs_get_domain_path(xs, g->domid);
 	char *vm, *name;
@@ -41,7 +41,7 @@ static void identify(struct guest *g, struct xs_handle *xs, const char *backend)
 	name = xenbus_read(xs, home, "name");
 	if (!name)
 		name = xenbus_read(xs, backend, "domain");
-	parse_uuid(vm, g->uuid);
+	guest_parse_uuid(vm, g->uuid);
 	if (name)
 		snprintf(g->name, sizeof(g->name), "%s", name);
 	free(name);
@@ -52,21 +52,21 @@ static void identify(struct guest *g, struct xs_handle *xs, const char *backend)
 struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			const char *backend)
 {
-	struct guest met = { .all = all,
-			     .domid = domid,
-			     .bytes_left = LIMIT_BYTES_PER_GUEST,
-			     .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
+	struct guest found = { .all = all,
+			       .domid = domid,
+			       .bytes_left = LIMIT_BYTES_PER_GUEST,
+			       .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
 	struct guest *g;
 
-	identify(&met, xs, backend);
+	guest_identify(&found, xs, backend);
 	for (g = all->first; g; g = g->next)
-		if (g->domid == domid && !memcmp(g->uuid, met.uuid, sizeof(met.uuid)))
+		if (g->domid == domid && !memcmp(g->uuid, found.uuid, sizeof(found.uuid)))
 			break;
 	if (!g) {
 		g = malloc(sizeof(*g));
 		if (!g)
 			return NULL;
-		*g = met;
+		*g = found;
 		g->next = all->first;
 		all->first = g;
 	}

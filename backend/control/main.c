@@ -158,7 +158,7 @@ static int open_store(struct daemon *d)
 	return EXIT_NO_STORE;
 }
 
-static void calibrate(struct daemon *d)
+static void calibrate_clock(struct daemon *d)
 {
 	clock_calibrate(&d->clock);
 	if (d->clock.kind != CLOCK_TSC_INVARIANT)
@@ -192,7 +192,7 @@ static int make_table(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
-static int await_start(struct daemon *d)
+static int await_worker(struct daemon *d)
 {
 	struct message m;
 
@@ -231,7 +231,7 @@ static int start_workers(struct daemon *d)
 			log_error("cannot start a worker: %s", strerror(-err));
 			return EXIT_FAILED;
 		}
-		code = await_start(d);
+		code = await_worker(d);
 		if (code) {
 			c->worker_count++;
 			return code;
@@ -301,7 +301,7 @@ static int drop_rights(struct daemon *d)
 }
 
 /* Before libxenstore makes its thread. */
-static int shed_rights(void)
+static int shed_perf_rights(void)
 {
 	int err = sandbox_shed();
 
@@ -321,7 +321,7 @@ static int close_sandbox(struct daemon *d)
 	return EXIT_FAILED;
 }
 
-static int start(struct daemon *d)
+static int daemon_start(struct daemon *d)
 {
 	int code = open_descriptors(d);
 
@@ -335,14 +335,14 @@ static int start(struct daemon *d)
 		code = lock_table(d);
 	if (code)
 		return code;
-	calibrate(d);
+	calibrate_clock(d);
 	code = make_table(d);
 	if (!code)
 		code = drop_rights(d);
 	if (!code)
 		code = start_workers(d);
 	if (!code)
-		code = shed_rights();
+		code = shed_perf_rights();
 	if (!code && !xs_watch(d->control.xs, "backend", "backend")) {
 		log_error("cannot watch our backend directory in xenstore: %s",
 			  strerror(errno));
@@ -433,7 +433,7 @@ static void (*const take[WAITS])(struct daemon *d) = {
 };
 
 /* Sleep until there is something to do, and say what: `revents` of each. */
-static void await(struct daemon *d, struct pollfd *fds)
+static void daemon_wait(struct daemon *d, struct pollfd *fds)
 {
 	unsigned int causes = 0, i;
 	bool look = d->more_events;
@@ -454,7 +454,7 @@ static void await(struct daemon *d, struct pollfd *fds)
 		charge_after_wait(&d->control, causes);
 }
 
-static void loop(struct daemon *d)
+static void daemon_loop(struct daemon *d)
 {
 	struct pollfd fds[WAITS] = {
 		[WAIT_SIGNAL] = { .fd = d->signal_fd, .events = POLLIN },
@@ -465,7 +465,7 @@ static void loop(struct daemon *d)
 	unsigned int i;
 
 	while (!d->failed && !(d->stop && !control_busy(&d->control))) {
-		await(d, fds);
+		daemon_wait(d, fds);
 		for (i = 0; i < WAITS; i++) {
 			if (!fds[i].revents)
 				continue;
@@ -479,7 +479,7 @@ static void loop(struct daemon *d)
 
 /* ---- stop ---- */
 
-static void stop(struct daemon *d)
+static void daemon_stop(struct daemon *d)
 {
 	struct control *c = &d->control;
 	unsigned int i;
@@ -530,14 +530,14 @@ int main(int argc, char **argv)
 	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
 	if (d.options.probe)
 		return probe_code();
-	code = start(&d);
+	code = daemon_start(&d);
 	if (code)
 		return code;
 	log_info("serving with %u worker%s, accounting into %s", d.options.workers,
 		 d.options.workers == 1 ? "" : "s", d.options.table);
 	sd_notify(0, "READY=1");
-	loop(&d);
-	stop(&d);
+	daemon_loop(&d);
+	daemon_stop(&d);
 	if (d.failed)
 		return EXIT_FAILED;
 	log_info("stopped");

@@ -27,10 +27,10 @@
 #define XEN_LEAVES_STEP	 0x100u
 #define XEN_LEAF_TIME	 3
 
-static void line(const char *what, const char *format, ...)
+static void probe_print(const char *what, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void line(const char *what, const char *format, ...)
+static void probe_print(const char *what, const char *format, ...)
 {
 	va_list args;
 
@@ -64,12 +64,12 @@ static void probe_tsc_mode(void)
 	unsigned int base = xen_leaves(), flags, mode, ecx, edx;
 
 	if (!base) {
-		line("tsc mode", "not told (no Xen CPUID leaves to be seen here)");
+		probe_print("tsc mode", "unknown (no Xen CPUID leaves to be seen here)");
 		return;
 	}
 	__cpuid_count(base + XEN_LEAF_TIME, 0, flags, mode, ecx, edx);
-	line("tsc mode", "%s, %s", mode < 4 ? modes[mode] : "unknown",
-	     flags & 1 ? "emulated now: set tsc_mode=\"native\"" : "not emulated");
+	probe_print("tsc mode", "%s, %s", mode < 4 ? modes[mode] : "unknown",
+		    flags & 1 ? "emulated now: set tsc_mode=\"native\"" : "not emulated");
 }
 
 static void probe_clock(void)
@@ -78,18 +78,19 @@ static void probe_clock(void)
 	struct switches switches;
 
 	clock_calibrate(&clock);
-	line("clock", "TSC, %s, %llu kHz",
-	     clock.kind == CLOCK_TSC_INVARIANT ? "invariant"
-					       : "VARIANT: cycles are not seconds",
-	     (unsigned long long)clock.khz);
-	line("clock's cost", "%u cycles a reading%s", clock.read_cycles,
-	     clock.read_cycles > CLOCK_EMULATED_CYCLES ? ": EMULATED" : "");
+	probe_print("clock", "TSC, %s, %llu kHz",
+		    clock.kind == CLOCK_TSC_INVARIANT ? "invariant"
+						      : "VARIANT: cycles are not seconds",
+		    (unsigned long long)clock.khz);
+	probe_print("clock's cost", "%u cycles a reading%s", clock.read_cycles,
+		    clock.read_cycles > CLOCK_EMULATED_CYCLES ? ": EMULATED" : "");
 	probe_tsc_mode();
 	switches_open(&switches, clock.khz);
-	line("switches", "%s",
-	     switches.detector == SWITCHES_BY_PERF ? "seen, each one (perf event page)"
-						   : "only by segments above 20 us: no "
-						     "perf events, or they do not tell");
+	probe_print("switches", "%s",
+		    switches.detector == SWITCHES_BY_PERF
+			    ? "seen, each one (perf event page)"
+			    : "only by segments above 20 us: no "
+			      "perf events, or they do not tell");
 	switches_close(&switches);
 }
 
@@ -99,7 +100,7 @@ static bool probe_evtchn(void)
 {
 	xenevtchn_handle *evtchn = xenevtchn_open(worker_silent_logger(), 0);
 
-	line("event channels", "%s", evtchn ? "ok" : strerror(errno));
+	probe_print("event channels", "%s", evtchn ? "ok" : strerror(errno));
 	if (!evtchn)
 		return false;
 	xenevtchn_close(evtchn);
@@ -112,11 +113,12 @@ static bool probe_grants(void)
 	int copies;
 
 	if (!gnttab) {
-		line("grants", "%s", strerror(errno));
+		probe_print("grants", "%s", strerror(errno));
 		return false;
 	}
 	copies = xengnttab_grant_copy(gnttab, 0, NULL);
-	line("grants", "ok, %s", copies ? "NO GRANT COPY (Linux 4.8)" : "copies too");
+	probe_print("grants", "ok, %s",
+		    copies ? "NO GRANT COPY (Linux 4.8)" : "copies too");
 	xengnttab_close(gnttab);
 	return !copies;
 }
@@ -127,11 +129,11 @@ static bool probe_store(void)
 	char *domid;
 
 	if (!xs) {
-		line("xenstore", "%s", strerror(errno));
+		probe_print("xenstore", "%s", strerror(errno));
 		return false;
 	}
 	domid = xs_read(xs, XBT_NULL, "domid", NULL);
-	line("xenstore", "ok, this is domain %s", domid ? domid : "(unknown)");
+	probe_print("xenstore", "ok, this is domain %s", domid ? domid : "(unknown)");
 	free(domid);
 	xs_close(xs);
 	return true;
@@ -140,7 +142,9 @@ static bool probe_store(void)
 static void probe_module(const char *name, const char *path)
 {
 	if (!access(path, F_OK))
-		line(name, "LOADED: it will take devices before we do; see xenmeterd(8)");
+		probe_print(
+			name,
+			"LOADED: it will take devices before we do; see xenmeterd(8)");
 }
 
 /* ---- io_uring ---- */
@@ -152,15 +156,15 @@ static bool probe_uring(void)
 	int err = uring_open(&ring, &lacks);
 
 	if (err) {
-		line("io_uring", "%s; is it disabled (kernel.io_uring_disabled)?",
-		     strerror(-err));
+		probe_print("io_uring", "%s; is it disabled (kernel.io_uring_disabled)?",
+			    strerror(-err));
 		return false;
 	}
 	if (lacks)
-		line("io_uring", "without %s: less exact", lacks);
+		probe_print("io_uring", "without %s: less exact", lacks);
 	else
-		line("io_uring",
-		     "ok, completions run where they are reaped (DEFER_TASKRUN)");
+		probe_print("io_uring",
+			    "ok, completions run where they are reaped (DEFER_TASKRUN)");
 	io_uring_queue_exit(&ring);
 	return true;
 }
@@ -171,16 +175,16 @@ enum probe_verdict probe(void)
 	struct utsname kernel;
 
 	if (!uname(&kernel))
-		line("kernel", "%s %s", kernel.sysname, kernel.release);
+		probe_print("kernel", "%s %s", kernel.sysname, kernel.release);
 	probe_clock();
 	events = probe_evtchn();
 	grants = probe_grants();
 	store = probe_store();
 	uring = probe_uring();
-	line("taps", "%s",
-	     access("/dev/net/tun", R_OK | W_OK)
-		     ? "no /dev/net/tun (modprobe tun): no network devices"
-		     : "ok");
+	probe_print("taps", "%s",
+		    access("/dev/net/tun", R_OK | W_OK)
+			    ? "no /dev/net/tun (modprobe tun): no network devices"
+			    : "ok");
 	probe_module("xen-blkback", "/sys/module/xen_blkback");
 	probe_module("xen-netback", "/sys/module/xen_netback");
 	if (!events || !grants)

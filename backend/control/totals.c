@@ -46,7 +46,7 @@ struct total {
 	uint8_t uuid[16];
 	char name[49];
 	struct sum sum;
-	struct sum told;	/* what stands in the store */
+	struct sum written;	/* what stands in the store */
 	bool live;		/* found in this round */
 	char value[VALUE_SIZE]; /* what stands in the store; "": nothing */
 };
@@ -65,7 +65,7 @@ struct totals {
 
 /* ---- the store ---- */
 
-static void complain(struct totals *t, const char *path)
+static void totals_warn(struct totals *t, const char *path)
 {
 	if (!t->complained)
 		log_warning("cannot write %s to xenstore: %s; other domains will not "
@@ -75,26 +75,27 @@ static void complain(struct totals *t, const char *path)
 }
 
 /* Write @value unless it is what stands there. */
-static bool put(struct totals *t, const char *path, char *stands, const char *value)
+static bool totals_write(struct totals *t, const char *path, char *stands,
+			 const char *value)
 {
 	if (!strcmp(stands, value))
 		return false;
 	if (!xs_write(t->xs, XBT_NULL, path, value, strlen(value))) {
-		complain(t, path);
+		totals_warn(t, path);
 		return false;
 	}
 	strcpy(stands, value);
 	return true;
 }
 
-static void guest_path(char path[PATH_SIZE], const struct total *g)
+static void totals_guest_path(char path[PATH_SIZE], const struct total *g)
 {
 	snprintf(path, PATH_SIZE, HOME "/guests/%" PRIu32, g->domid);
 }
 
 /* ---- adding up ---- */
 
-static uint64_t stages(const uint64_t *counter, enum row_counter first)
+static uint64_t sum_stages(const uint64_t *counter, enum row_counter first)
 {
 	uint64_t sum = 0;
 	unsigned int i;
@@ -104,17 +105,17 @@ static uint64_t stages(const uint64_t *counter, enum row_counter first)
 	return sum;
 }
 
-static void add(struct sum *to, const struct xenmeter_row *row)
+static void sum_add_row(struct sum *to, const struct xenmeter_row *row)
 {
 	to->requests += row->counter[ROW_requests];
 	to->bytes += row->counter[ROW_bytes];
 	to->errors += row->counter[ROW_errors];
-	to->exact += stages(row->counter, ROW_exact_parse);
-	to->apportioned += stages(row->counter, ROW_apportioned_parse);
+	to->exact += sum_stages(row->counter, ROW_exact_parse);
+	to->apportioned += sum_stages(row->counter, ROW_apportioned_parse);
 }
 
 /* Domids come again; where the uuid may not be read, the name has to tell. */
-static struct total *find(struct totals *t, const struct xenmeter_row *row)
+static struct total *totals_find(struct totals *t, const struct xenmeter_row *row)
 {
 	unsigned int i;
 
@@ -126,9 +127,9 @@ static struct total *find(struct totals *t, const struct xenmeter_row *row)
 	return NULL;
 }
 
-static void note_row(struct totals *t, const struct xenmeter_row *row)
+static void totals_note_row(struct totals *t, const struct xenmeter_row *row)
 {
-	struct total *g = find(t, row);
+	struct total *g = totals_find(t, row);
 
 	if (!g && t->count < LIMIT_TOTALS) {
 		g = &t->guest[t->count++];
@@ -140,7 +141,7 @@ static void note_row(struct totals *t, const struct xenmeter_row *row)
 		g->live = true;
 }
 
-static void find_live(struct totals *t)
+static void totals_find_live(struct totals *t)
 {
 	struct xenmeter_row row;
 	size_t i;
@@ -152,11 +153,11 @@ static void find_live(struct totals *t)
 	for (i = 0; i < xenmeter_row_count(t->table); i++)
 		if (xenmeter_read_row(t->table, i, &row) >= 0 &&
 		    row.state == XENMETER_LIVE)
-			note_row(t, &row);
+			totals_note_row(t, &row);
 }
 
 /* A guest's devices that are gone are still its own. */
-static void add_rows(struct totals *t)
+static void totals_add_rows(struct totals *t)
 {
 	struct xenmeter_row row;
 	struct total *g;
@@ -166,12 +167,12 @@ static void add_rows(struct totals *t)
 	for (i = 0; i < xenmeter_row_count(t->table); i++) {
 		if (xenmeter_read_row(t->table, i, &row) < 0)
 			continue;
-		g = row.state == XENMETER_RECYCLED ? NULL : find(t, &row);
-		add(g ? &g->sum : &t->others, &row);
+		g = row.state == XENMETER_RECYCLED ? NULL : totals_find(t, &row);
+		sum_add_row(g ? &g->sum : &t->others, &row);
 	}
 }
 
-static void remove_gone(struct totals *t)
+static void totals_remove_gone(struct totals *t)
 {
 	char path[PATH_SIZE];
 	unsigned int i = 0;
@@ -181,7 +182,7 @@ static void remove_gone(struct totals *t)
 			i++;
 			continue;
 		}
-		guest_path(path, &t->guest[i]);
+		totals_guest_path(path, &t->guest[i]);
 		xs_rm(t->xs, XBT_NULL, path);
 		t->guest[i] = t->guest[--t->count];
 	}
@@ -189,7 +190,7 @@ static void remove_gone(struct totals *t)
 
 /* ---- publishing ---- */
 
-static int print_sum(char value[VALUE_SIZE], const struct sum *s)
+static int sum_print(char value[VALUE_SIZE], const struct sum *s)
 {
 	return snprintf(value, VALUE_SIZE,
 			"requests=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
@@ -197,40 +198,40 @@ static int print_sum(char value[VALUE_SIZE], const struct sum *s)
 			s->requests, s->bytes, s->errors, s->exact, s->apportioned);
 }
 
-static bool is_worth_it(struct totals *t, const struct total *g)
+static bool total_is_worth_writing(struct totals *t, const struct total *g)
 {
-	uint64_t cycles =
-		g->sum.exact + g->sum.apportioned - g->told.exact - g->told.apportioned;
+	uint64_t cycles = g->sum.exact + g->sum.apportioned - g->written.exact -
+			  g->written.apportioned;
 	struct xenmeter_info info;
 
 	xenmeter_read_info(t->table, &info);
-	return !g->value[0] || g->sum.requests != g->told.requests ||
+	return !g->value[0] || g->sum.requests != g->written.requests ||
 	       cycles >= WORTH_MS * info.clock_khz;
 }
 
-static bool put_guest(struct totals *t, struct total *g)
+static bool totals_write_guest(struct totals *t, struct total *g)
 {
 	char path[PATH_SIZE], value[VALUE_SIZE];
 	int at;
 
-	if (!is_worth_it(t, g))
+	if (!total_is_worth_writing(t, g))
 		return false;
-	g->told = g->sum;
-	at = print_sum(value, &g->sum);
+	g->written = g->sum;
+	at = sum_print(value, &g->sum);
 	snprintf(value + at, sizeof(value) - at, " name=%s", g->name);
-	guest_path(path, g);
-	return put(t, path, g->value, value);
+	totals_guest_path(path, g);
+	return totals_write(t, path, g->value, value);
 }
 
-static bool put_others(struct totals *t)
+static bool totals_write_others(struct totals *t)
 {
 	char value[VALUE_SIZE];
 
-	print_sum(value, &t->others);
-	return put(t, HOME "/others", t->others_value, value);
+	sum_print(value, &t->others);
+	return totals_write(t, HOME "/others", t->others_value, value);
 }
 
-static void put_books(struct totals *t)
+static void totals_write_books(struct totals *t)
 {
 	uint64_t books[WORKER_COUNTERS] = { 0 };
 	struct xenmeter_worker worker;
@@ -251,23 +252,23 @@ static void put_books(struct totals *t)
 		 books[WORKER_charged], books[WORKER_open], books[WORKER_idle],
 		 books[WORKER_overhead], books[WORKER_unattributed],
 		 books[WORKER_not_running], books[WORKER_cpu_ns]);
-	if (put(t, HOME "/books", stands, value))
+	if (totals_write(t, HOME "/books", stands, value))
 		t->unsigned_for = 0;
 }
 
-static void publish(struct totals *t)
+static void totals_publish(struct totals *t)
 {
 	bool changed = false;
 	unsigned int i;
 
-	find_live(t);
-	remove_gone(t);
-	add_rows(t);
+	totals_find_live(t);
+	totals_remove_gone(t);
+	totals_add_rows(t);
 	for (i = 0; i < t->count; i++)
-		changed |= put_guest(t, &t->guest[i]);
-	changed |= put_others(t);
+		changed |= totals_write_guest(t, &t->guest[i]);
+	changed |= totals_write_others(t);
 	if (changed || t->unsigned_for >= SIGN_S)
-		put_books(t);
+		totals_write_books(t);
 }
 
 /* ---- life ---- */
@@ -299,7 +300,7 @@ void totals_tick(struct totals *t)
 	if (--t->seconds)
 		return;
 	t->seconds = PERIOD_S;
-	publish(t);
+	totals_publish(t);
 }
 
 void totals_stop(struct totals *t)

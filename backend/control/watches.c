@@ -18,18 +18,18 @@ struct frontend_watch {
 	char token[XENBUS_PATH_SIZE + 16];
 };
 
-static void make_watch(const struct device *d, const char *name,
-		       struct frontend_watch *ret)
+static void watches_name(const struct device *d, const char *name,
+			 struct frontend_watch *ret)
 {
 	snprintf(ret->path, sizeof(ret->path), "%s/%s", d->frontend, name);
 	snprintf(ret->token, sizeof(ret->token), TOKEN_PREFIX "%s", d->path);
 }
 
-static void begin_watch(struct control *c, struct device *d, unsigned int i)
+static void watches_begin(struct control *c, struct device *d, unsigned int i)
 {
 	struct frontend_watch watch;
 
-	make_watch(d, d->watched[i], &watch);
+	watches_name(d, d->watched[i], &watch);
 	d->in_store[i] = xs_watch(c->xs, watch.path, watch.token);
 }
 
@@ -44,7 +44,7 @@ void device_watch(struct control *c, struct device *d, const char *name)
 	d->watched[i] = name;
 	if (d->guest->throttled)
 		return;
-	begin_watch(c, d, i);
+	watches_begin(c, d, i);
 	if (!d->in_store[i])
 		device_say(d, LOG_LEVEL_ERROR,
 			   "cannot watch its %s: %s; tried again once a second", name,
@@ -59,7 +59,7 @@ void watches_remove(struct control *c, struct device *d)
 	for (i = 0; i < DEVICE_WATCHES; i++) {
 		if (!d->in_store[i])
 			continue;
-		make_watch(d, d->watched[i], &watch);
+		watches_name(d, d->watched[i], &watch);
 		xs_unwatch(c->xs, watch.path, watch.token);
 		d->in_store[i] = false;
 	}
@@ -104,7 +104,7 @@ bool watches_restore(struct control *c, struct device *d)
 	for (i = 0; i < DEVICE_WATCHES && d->watched[i]; i++) {
 		if (d->in_store[i])
 			continue;
-		begin_watch(c, d, i);
+		watches_begin(c, d, i);
 		tried = true;
 	}
 	return tried;

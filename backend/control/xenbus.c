@@ -14,17 +14,18 @@
 /* How often a transaction is tried that others keep spoiling. */
 #define TRANSACTION_TRIES 20
 
-static bool make_path(char path[XENBUS_PATH_SIZE], const char *dir, const char *name)
+static bool xenbus_make_path(char path[XENBUS_PATH_SIZE], const char *dir,
+			     const char *name)
 {
 	return snprintf(path, XENBUS_PATH_SIZE, "%s/%s", dir, name) < XENBUS_PATH_SIZE;
 }
 
-static char *read_raw(struct xs_handle *xs, const char *dir, const char *name,
-		      unsigned int *ret_length)
+static char *xenbus_read_raw(struct xs_handle *xs, const char *dir, const char *name,
+			     unsigned int *ret_length)
 {
 	char path[XENBUS_PATH_SIZE];
 
-	if (!make_path(path, dir, name))
+	if (!xenbus_make_path(path, dir, name))
 		return NULL;
 	return xs_read(xs, XBT_NULL, path, ret_length);
 }
@@ -32,7 +33,7 @@ static char *read_raw(struct xs_handle *xs, const char *dir, const char *name,
 char *xenbus_read(struct xs_handle *xs, const char *dir, const char *name)
 {
 	unsigned int length;
-	char *value = read_raw(xs, dir, name, &length);
+	char *value = xenbus_read_raw(xs, dir, name, &length);
 
 	if (value && (length > LIMIT_XENSTORE_VALUE || strlen(value) != length)) {
 		free(value);
@@ -46,7 +47,7 @@ int xenbus_read_number(struct xs_handle *xs, const char *dir, const char *name,
 		       uint64_t max, uint64_t *ret_number)
 {
 	unsigned int length;
-	char *value = read_raw(xs, dir, name, &length);
+	char *value = xenbus_read_raw(xs, dir, name, &length);
 	int err;
 
 	if (!value)
@@ -84,25 +85,25 @@ void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value)
 	keys->count++;
 }
 
-static bool write_key(struct xs_handle *xs, xs_transaction_t t, const char *dir,
-		      const char *name, const char *value)
+static bool xenbus_write_key(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+			     const char *name, const char *value)
 {
 	char path[XENBUS_PATH_SIZE];
 
-	if (!make_path(path, dir, name)) {
+	if (!xenbus_make_path(path, dir, name)) {
 		errno = ENAMETOOLONG;
 		return false;
 	}
 	return xs_write(xs, t, path, value, strlen(value));
 }
 
-static bool may_replace(struct xs_handle *xs, xs_transaction_t t, const char *dir,
-			enum xenbus_state state)
+static bool xenbus_may_write(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+			     enum xenbus_state state)
 {
 	char path[XENBUS_PATH_SIZE], *old;
 	bool may;
 
-	if (!make_path(path, dir, "state"))
+	if (!xenbus_make_path(path, dir, "state"))
 		return false;
 	old = xs_read(xs, t, path, NULL);
 	if (!old)
@@ -114,18 +115,18 @@ static bool may_replace(struct xs_handle *xs, xs_transaction_t t, const char *di
 	return may;
 }
 
-static bool write_all(struct xs_handle *xs, xs_transaction_t t, const char *dir,
-		      const struct xenbus_keys *keys, enum xenbus_state state)
+static bool xenbus_write_all(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+			     const struct xenbus_keys *keys, enum xenbus_state state)
 {
 	char digit[2] = { '0' + state, '\0' };
 	unsigned int i;
 
-	if (!may_replace(xs, t, dir, state))
+	if (!xenbus_may_write(xs, t, dir, state))
 		return false;
 	for (i = 0; keys && i < keys->count; i++)
-		if (!write_key(xs, t, dir, keys->key[i].name, keys->key[i].value))
+		if (!xenbus_write_key(xs, t, dir, keys->key[i].name, keys->key[i].value))
 			return false;
-	return write_key(xs, t, dir, "state", digit);
+	return xenbus_write_key(xs, t, dir, "state", digit);
 }
 
 int xenbus_publish(struct xs_handle *xs, const char *dir, const struct xenbus_keys *keys,
@@ -138,7 +139,7 @@ int xenbus_publish(struct xs_handle *xs, const char *dir, const struct xenbus_ke
 
 		if (t == XBT_NULL)
 			return -errno;
-		if (!write_all(xs, t, dir, keys, state)) {
+		if (!xenbus_write_all(xs, t, dir, keys, state)) {
 			int err = -errno;
 
 			xs_transaction_end(xs, t, true);
@@ -164,7 +165,7 @@ void xenbus_clear_error(struct xs_handle *xs, const char *dir)
 {
 	char path[XENBUS_PATH_SIZE];
 
-	if (make_path(path, "error", dir))
+	if (xenbus_make_path(path, "error", dir))
 		xs_rm(xs, XBT_NULL, path);
 }
 
