@@ -10,9 +10,9 @@ one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
 netload_bg "$W/two.out" "$two" echo --json --time 100 "$@"
 echo_pid=$BG
-"$SIMXL" wait-state "$two" vif:0 back 4
-netload "$one" generate --json --delay 0.3 -n 5000 --rate 10000 --size 500 --linger 20 --window 100 \
-	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@" >"$W/one.out" || fail 'generate'
+netload_ready "$two"
+netload_send "$W/one.out" "$one" -n 5000 --rate 10000 --size 500 --linger 20 --window 100 \
+	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@"
 end "$echo_pid"
 expect_json "$W/one.out" '.rx.frames == 5000 and .verify.good == 5000 and .verify.bad == 0'
 expect_json "$W/two.out" '.rx.frames == 5000 and .sent == 5000'

@@ -14,8 +14,8 @@ to=00:16:3e:00:$(printf %02x "$two"):00
 "$SIMXL" wait-state "$two" vif:0 back 2
 netload_bg "$W/two.out" "$two" sink --json --poison --time 100
 sink=$BG
-"$SIMXL" wait-state "$two" vif:0 back 4
-tcpdump -q -U -p -B 16384 -i "vif$one.0" -w "$W/pcap" 2>"$W/pcap.err" &
+netload_ready "$two"
+tcpdump -q -U -p -B 16384 --immediate-mode -i "vif$one.0" -w "$W/pcap" 2>"$W/pcap.err" &
 dumper=$!
 PIDS="$PIDS $dumper"
 within 10 grep -q 'listening on' "$W/pcap.err" || fail 'tcpdump'
@@ -24,8 +24,7 @@ sent=0 stream=2
 # send NUMBER OPTION...
 send() {
 	local n=$1; shift
-	netload "$one" generate --json --delay 0.3 -n "$n" --rate 4000 --dst "$to" --stream $stream "$@" \
-		>"$W/one.out" 2>"$W/one.err" || { cat "$W/one.err" "$W/one.out"; fail "$*"; }
+	netload_send "$W/one.out" "$one" -n "$n" --rate 4000 --dst "$to" --stream $stream "$@"
 	expect_json "$W/one.out" ".tx.okay == $n and .sent == $n"
 	stream=$((stream + 1)) sent=$((sent + n))
 }
@@ -41,13 +40,14 @@ for ip in '' --ipv6; do
 done
 received() { [ "$(row "$two" rx_frames)" = $sent ]; }
 within 10 received || fail "$(row "$two" rx_frames) of $sent frames came"
-sleep 1.5 # what tcpdump has got it sees after a second
+seen() { tcpdump -r "$W/pcap" -nn -t -q 2>/dev/null | wc -l; }
+all_seen() { [ "$(seen)" = $sent ]; }
+within 10 all_seen || { cat "$W/pcap.err"; fail "tcpdump saw $(seen) frames, not $sent"; }
 kill -INT $dumper; wait $dumper || fail 'tcpdump'
+all_seen || fail "tcpdump saw $(seen) frames, not $sent"
 end "$sink"
 expect_json "$W/two.out" ".verify.good == $sent and .verify.bad == 0 and
 	.verify.foreign == 0 and .verify.lost == 0 and .verify.csum_bad == 0"
-seen=$(tcpdump -r "$W/pcap" -nn -t -q 2>/dev/null | wc -l)
-[ "$seen" = $sent ] || { cat "$W/pcap.err"; fail "tcpdump saw $seen frames, not $sent"; }
 expect_row "$one" tx_frames $sent
 expect_row "$two" tx_frames 0
 finish

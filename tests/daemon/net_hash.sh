@@ -13,12 +13,11 @@ vif_attach "$one"; vif_attach "$two"
 netload_bg "$W/two.out" "$two" sink --json --queues 4 --poison --time 100 \
 	--hash toeplitz --hash-mapping 3,3,1,0,3,3,1,0
 sink=$BG
-"$SIMXL" wait-state "$two" vif:0 back 4
+netload_ready "$two"
 set_up() { [ "$(row "$two" control_requests)" -ge 7 ]; }
 within 10 set_up || fail "no hash: $(row "$two" control_requests)"
-sleep 0.2 # its answer to the last message may be on its way
-netload "$one" generate --json --delay 0.3 -n 2000 --rate 4000 --flows 200 --size 300 \
-	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@" >"$W/one.out" || fail 'generate'
+netload_send "$W/one.out" "$one" -n 2000 --rate 4000 --flows 200 --size 300 \
+	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@"
 came() { [ "$(row "$two" rx_frames)" = 2000 ]; }
 within 10 came || fail "$(row "$two" rx_frames) of 2000 frames came"
 end "$sink"

@@ -12,10 +12,9 @@ to=00:16:3e:00:$(printf %02x "$two"):00
 for headroom in 0 256 4096 32767; do
 	netload_bg "$W/two.out" "$two" sink --json --poison --time 100 --xdp-headroom $headroom
 	sink=$BG
-	"$SIMXL" wait-state "$two" vif:0 back 4
+	netload_ready "$two"
 	before=$(row "$two" rx_frames)
-	netload "$one" generate --json --delay 0.3 -n 100 --rate 4000 --size 1514 --dst "$to" >/dev/null ||
-		fail 'generate'
+	netload_send "$W/one.out" "$one" -n 100 --rate 4000 --size 1514 --dst "$to"
 	all() { [ $(($(row "$two" rx_frames) - before)) -ge 100 ]; }
 	within 5 all || fail "headroom $headroom: the frames do not come"
 	end "$sink"
@@ -23,10 +22,10 @@ for headroom in 0 256 4096 32767; do
 done
 netload_bg "$W/two.out" "$two" sink --json --poison --time 100 --xdp-headroom 256
 sink=$BG
-"$SIMXL" wait-state "$two" vif:0 back 4
+netload_ready "$two"
 before=$(row "$two" rx_frames)
-netload "$one" generate --json --delay 0.3 -n 100 --rate 4000 --tcp --gso 1400 --csum blank --size 60000 \
-	--dst "$to" >/dev/null || fail 'generate'
+netload_send "$W/one.out" "$one" -n 100 --rate 4000 --tcp --gso 1400 --csum blank --size 60000 \
+	--dst "$to"
 within 5 all || fail 'long segments with headroom do not come'
 end "$sink"
 expect_json "$W/two.out" '.verify.good == 100 and .verify.bad == 0 and .rx.gso == 100'

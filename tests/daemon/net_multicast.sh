@@ -11,14 +11,14 @@ vif_attach "$one"; vif_attach "$two"
 netload_bg "$W/two.out" "$two" sink --json --multicast-control --time 100 \
 	--multicast-add 01:00:5e:00:00:09 --multicast-add 33:33:00:00:00:09
 sink=$BG
-"$SIMXL" wait-state "$two" vif:0 back 4
+netload_ready "$two"
 added() { [ "$(row "$two" control_requests)" = 2 ]; }
 within 10 added || fail 'no filter was set'
 
 passed=0 filtered=0
 counted() { [ "$(row "$two" rx_frames)" = $passed ] && [ "$(row "$two" rx_filtered)" = $filtered ]; }
 # send NUMBER MAC
-send() { netload "$one" generate --json --delay 0.3 -n "$1" --rate 2000 --dst "$2" >/dev/null || fail "to $2"; }
+send() { netload_send "$W/one.out" "$one" -n "$1" --rate 2000 --dst "$2"; }
 pass() { send "$@"; passed=$((passed + $1)); }
 stop() { send "$@"; filtered=$((filtered + $1)); }
 expect_counted() {

@@ -10,16 +10,18 @@ a=$(guest one); b=$(guest two)
 vif_attach "$a"; vif_attach "$b"
 to=00:16:3e:00:0$b:00
 
-# listen MODE [OPTION...]: guest two, until it is told to end
+# listen MODE [OPTION...]: guest two, until it has what it waits for or is told to end;
+# where a frame is lost, it ends when no more come, and says so
 listen() {
-	netload_bg "$W/two.out" "$b" "$@" --json
+	netload_bg "$W/two.out" "$b" "$@" --idle 20 --json
 	netload_ready "$b"
 }
 listened() { end "$BG"; }
 # send OPTION...: guest one, to guest two
 send() {
-	netload "$a" generate --dst "$to" --rate 4000 --json "$@" >"$W/one.out" ||
-		{ cat "$W/one.out"; fail "generate $*"; }
+	local two=$BG
+	netload_send "$W/one.out" "$a" --dst "$to" --rate 4000 "$@"
+	BG=$two
 }
 # arrived N: so many, and nothing else
 arrived() {
@@ -63,7 +65,7 @@ expect_json "$W/one.out" '.rx.frames == 400 and .verify.good == 400 and
 
 say 'the multicast filter'
 listen sink --multicast-control --multicast-add 33:33:00:00:00:09
-netload "$a" generate -n 20 --dst 33:33:00:00:00:08 --stream 2 || fail 'generate'
+send -n 20 --dst 33:33:00:00:00:08 --stream 2
 send -n 20 --dst 33:33:00:00:00:09 --stream 3
 listened; arrived 20
 

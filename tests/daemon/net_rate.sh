@@ -46,10 +46,10 @@ say 'what it receives is not bounded'
 end "$sender"
 netload_bg "$W/one.out" "$one" sink --json --time 100
 sink=$BG
-"$SIMXL" wait-state "$one" vif:0 back 4
+netload_ready "$one"
 before=$(row "$one" rx_frames)
-netload "$two" generate --json --delay 0.3 -n 2000 --rate 4000 --size 1000 \
-	--dst "00:16:3e:00:$(printf %02x "$one"):00" >"$W/two.out" || fail 'generate'
+netload_send "$W/two.out" "$two" -n 2000 --rate 4000 --size 1000 \
+	--dst "00:16:3e:00:$(printf %02x "$one"):00"
 all() { [ $(($(row "$one" rx_frames) - before)) = 2000 ]; }
 within 2 all || fail 'it does not come'
 end "$sink"

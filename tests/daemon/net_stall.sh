@@ -18,15 +18,14 @@ done
 rss() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
 # send DOMID NUMBER
 send() {
-	netload "$sender" generate --json --delay 0.3 -n "$2" --rate 5000 --size 1500 --dst "$(mac "$1")" \
-		>/dev/null || fail "send to $1"
+	netload_send "$W/sender.out" "$sender" -n "$2" --rate 5000 --size 1500 --dst "$(mac "$1")"
 }
 netload_bg "$W/deaf.out" "$deaf" sink --json --rx-slots 8 --no-refill --time 200
 deaf_pid=$BG
 netload_bg "$W/other.out" "$other" sink --json --time 200
 other_pid=$BG
-"$SIMXL" wait-state "$deaf" vif:0 back 4
-"$SIMXL" wait-state "$other" vif:0 back 4
+netload_ready "$deaf"
+netload_ready "$other"
 
 before=$(rss)
 send "$deaf" 5000
@@ -57,7 +56,7 @@ say 'it receives again'
 bytes=$(row "$deaf" rx_bytes)
 netload_bg "$W/deaf.out" "$deaf" sink --json --time 200
 deaf_pid=$BG
-"$SIMXL" wait-state "$deaf" vif:0 back 4
+netload_ready "$deaf"
 [ "$(carrier)" = 1 ] || fail 'no carrier'
 send "$deaf" 500
 again() { [ $(($(row "$deaf" rx_bytes) - bytes)) -ge $((400 * 1500)) ]; }

@@ -119,11 +119,35 @@ netload_bg() {
 	PIDS="$PIDS $BG"
 }
 
-# netload_ready DOMID [DEVID]: until both ends are Connected
+# forwards DOMID DEVID: the bridge, if the vif is on one, forwards for it. It does so some
+# time after the interface has a carrier, and drops what comes before that.
+forwards() {
+	local port=/sys/class/net/vif$1.$2/brport
+	[ ! -e "$port" ] || [ "$(cat "$port/state")" = 3 ]
+}
+
+# netload_ready DOMID [DEVID]: until both ends are Connected, and frames get through
 netload_ready() {
 	"$SIMXL" wait-state "$1" "vif:${2:-0}" front 4 10 &&
 		"$SIMXL" wait-state "$1" "vif:${2:-0}" back 4 10 ||
 		fail "vif ${2:-0} of $1 does not connect"
+	within 10 forwards "$1" "${2:-0}" || fail "the bridge does not forward for $1"
+}
+
+# netload_start FILE DOMID [OPTION...]: frames from that guest once they get through; in
+# the background, the report in FILE; sets BG to its pid
+netload_start() {
+	local out=$1 d=$2; shift 2
+	rm -f "$out.go"
+	netload_bg "$out" "$d" generate --json --go "$out.go" "$@"
+	netload_ready "$d"
+	: >"$out.go"
+}
+
+# netload_send FILE DOMID [OPTION...]: likewise, to its end
+netload_send() {
+	netload_start "$@"
+	wait "$BG" || { cat "$1" "$1.err"; fail "generate: $*"; }
 }
 
 # net_up DOMID [NETLOAD-OPTION...]: the guest's namespace and its interface xen0

@@ -95,7 +95,7 @@ struct netload_options {
 	uint32_t nr_multicast;
 	const char *tap;
 	bool tap_offload;
-	double delay_seconds; /* a bridge may not forward at once */
+	const char *go; /* a file: nothing is sent before it is there */
 	double hold_seconds;
 	uint32_t cycles;
 	bool json;

@@ -55,7 +55,7 @@ enum option_key {
 	KEY_MULTICAST_ADD,
 	KEY_TAP,
 	KEY_NO_TAP_OFFLOAD,
-	KEY_DELAY,
+	KEY_GO,
 	KEY_HOLD,
 	KEY_CYCLES,
 	KEY_JSON,
@@ -121,7 +121,7 @@ static const struct argp_option argp_options[] = {
 	{ "idle", KEY_IDLE, "SECONDS", 0, "end when nothing came for so long", 0 },
 	{ "linger", KEY_LINGER, "SECONDS", 0,
 	  "wait at most so long for as many frames as were sent", 0 },
-	{ "delay", KEY_DELAY, "SECONDS", 0, "between connecting and the first frame", 0 },
+	{ "go", KEY_GO, "FILE", 0, "nothing is sent before it is there", 0 },
 	{ "hold", KEY_HOLD, "SECONDS", 0, "stay connected (mode connect)", 0 },
 	{ "cycles", KEY_CYCLES, "N", 0, "connect and disconnect N times (default 1)", 0 },
 	{ NULL, 0, NULL, 0, "The TAP of `bridge':", 4 },
@@ -467,8 +467,8 @@ static error_t parse_limits(int key, char *arg, struct argp_state *state,
 	case KEY_LINGER:
 		options->linger_seconds = option_seconds(state, arg);
 		return 0;
-	case KEY_DELAY:
-		options->delay_seconds = option_seconds(state, arg);
+	case KEY_GO:
+		options->go = arg;
 		return 0;
 	case KEY_HOLD:
 		options->hold_seconds = option_seconds(state, arg);
