@@ -19,6 +19,7 @@ struct vbd {
 	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
+	bool ring_ordered; /* by ring-page-order */
 	bool persistent;
 };
 
@@ -163,7 +164,8 @@ static int vbd_read_ring_size(struct control *c, struct vbd *v)
 			    LIMIT_RING_PAGES);
 		return -EINVAL;
 	}
-	if (order != 99)
+	v->ring_ordered = order != 99;
+	if (v->ring_ordered)
 		v->ring_pages = 1u << order;
 	else
 		v->ring_pages = pages ? pages : 1;
@@ -188,7 +190,21 @@ static int vbd_read_frontend(struct control *c, struct device *d)
 	return vbd_read_ring_size(c, v);
 }
 
-static int vbd_read_ring_refs(struct control *c, const char *dir,
+/* A single page goes by either name, and a former frontend may have left the other: who
+ * writes ring-page-order means ring-ref0, who does not means ring-ref (blkif.h; Linux's
+ * read_per_ring_refs()). */
+static uint64_t vbd_read_one_ring_ref(struct control *c, struct vbd *v, const char *dir)
+{
+	const char *mine = v->ring_ordered ? "ring-ref0" : "ring-ref";
+	const char *other = v->ring_ordered ? "ring-ref" : "ring-ref0";
+	uint64_t ref = xenbus_number_or(c->xs, dir, mine, UINT32_MAX, UINT64_MAX - 1);
+
+	if (ref != UINT64_MAX - 1)
+		return ref;
+	return xenbus_number_or(c->xs, dir, other, UINT32_MAX, UINT64_MAX);
+}
+
+static int vbd_read_ring_refs(struct control *c, struct vbd *v, const char *dir,
 			      struct blk_queue_config *q)
 {
 	char name[32];
@@ -198,11 +214,9 @@ static int vbd_read_ring_refs(struct control *c, const char *dir,
 		uint64_t ref;
 
 		snprintf(name, sizeof(name), "ring-ref%u", i);
-		ref = xenbus_number_or(c->xs, dir, name, UINT32_MAX, UINT64_MAX);
-		/* One page goes by either name, whatever the order key says. */
-		if (ref == UINT64_MAX && q->ring_pages == 1)
-			ref = xenbus_number_or(c->xs, dir, "ring-ref", UINT32_MAX,
-					       UINT64_MAX);
+		ref = q->ring_pages == 1 ? vbd_read_one_ring_ref(c, v, dir)
+					 : xenbus_number_or(c->xs, dir, name, UINT32_MAX,
+							    UINT64_MAX);
 		if (ref == UINT64_MAX)
 			return -EINVAL;
 		q->ring_ref[i] = ref;
@@ -216,7 +230,7 @@ static int vbd_read_queue(struct control *c, struct device *d, unsigned int inde
 	uint64_t port;
 	int err;
 
-	err = vbd_read_ring_refs(c, dir, q);
+	err = vbd_read_ring_refs(c, vbd_of(d), dir, q);
 	port = xenbus_number_or(c->xs, dir, "event-channel", UINT32_MAX, UINT64_MAX);
 	if (err || port == UINT64_MAX) {
 		device_fail(c, d, -EINVAL,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frontends name their ring pages in several ways (ring-ref or ring-ref0.., one order key
- * or the other); each of them has to be served. The argument picks one, by rewriting what
- * the library publishes, in the same transaction. Then one page is read.
+ * or the other), and do not remove what a former one, a boot loader say, has left; each
+ * of them has to be served. The argument picks one, by rewriting what the library
+ * publishes, in the same transaction. Then one page is read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 			exit(1);                                                         \
 		}                                                                        \
 	} while (0)
+
+/* A grant that is nobody's. */
+#define STALE "4000000"
 
 struct store {
 	struct xs_handle *xs;
@@ -67,8 +71,17 @@ static void rewrite(struct xs_handle *xs, xs_transaction_t t, const char *dir, v
 		put(&s, "ring-page-order", "0");
 	} else if (!strcmp(way, "one-counted")) {
 		put(&s, "num-ring-pages", "1");
+	} else if (!strcmp(way, "one-stale")) { /* after a frontend with more pages */
+		put(&s, "ring-ref0", STALE);
+	} else if (!strcmp(way, "one-numbered-stale")) {
+		put(&s, "ring-page-order", "0");
+		rename_key(&s, "ring-ref", "ring-ref0");
+		put(&s, "ring-ref", STALE);
 	} else if (!strcmp(way, "four-counted")) {
 		put(&s, "num-ring-pages", "4");
+	} else if (!strcmp(way, "four-stale")) { /* after a frontend with one page */
+		put(&s, "ring-page-order", "2");
+		put(&s, "ring-ref", STALE);
 	} else if (!strcmp(way, "four-both")) {
 		put(&s, "ring-page-order", "2");
 		put(&s, "num-ring-pages", "4");
