@@ -54,9 +54,11 @@ static void control_discover_below(struct control *c, const char *dir, int level
 	free(entry);
 }
 
-/* backend, backend/vbd or backend/vbd/1: it appeared, or went with all below. */
+/* backend, backend/vbd or backend/vbd/1: it appeared, or went with all below. When one
+ * guest is destroyed, the others' devices are not looked at. */
 static void control_handle_directory(struct control *c, const char *path)
 {
+	size_t length = strlen(path);
 	struct device *d;
 	int levels = 3;
 
@@ -69,7 +71,8 @@ static void control_handle_directory(struct control *c, const char *path)
 	charge_store(c);
 	control_discover_below(c, path, levels);
 	for (d = c->devices; d; d = d->next)
-		d->dirty = true;
+		if (!strncmp(d->path, path, length) && d->path[length] == '/')
+			d->dirty = true;
 	charge_nobody(c);
 }
 

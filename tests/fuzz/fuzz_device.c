@@ -6,11 +6,11 @@
  * store.h and served.h are what it is told by.
  *
  * What must hold: the rules of store.h and served.h; each state that is written follows
- * from the one that it replaces; nothing comes back that the toolstack has removed; a
- * change that a guest makes is counted and paid in its row, and above its limit none of
- * its keys is watched; no more watches and log lines than a guest may cause; the books
- * balance to the cycle. When all has come to its end, nothing is left of it, and an
- * honest guest is served.
+ * from the one that it replaces; nothing comes back that the toolstack has removed; what
+ * happens to one device has no other looked at; a change that a guest makes is counted
+ * and paid in its row, and above its limit none of its keys is watched; no more watches
+ * and log lines than a guest may cause; the books balance to the cycle. When all has come
+ * to its end, nothing is left of it, and an honest guest is served.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -157,6 +157,35 @@ static void divide_helpers(void)
 	MUST(f->offload_charged - charged_then <= f->offload - ran);
 }
 
+/* Is one of them the other's directory, or above it? */
+static bool is_along(const char *a, const char *b)
+{
+	size_t shorter = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+	char end = a[shorter] | b[shorter];
+
+	return !strncmp(a, b, shorter) && (!end || end == '/');
+}
+
+static unsigned int marked_beside(const char *path)
+{
+	unsigned int marked = 0;
+	struct device *d;
+
+	for (d = world.control.devices; d; d = d->next)
+		marked += d->dirty && !is_along(d->path, path);
+	return marked;
+}
+
+/* The end of one guest's devices once had every guest's looked at, for its own money. */
+static void take_backend_event(char **event)
+{
+	const char *path = event[XS_WATCH_PATH];
+	unsigned int marked = marked_beside(path);
+
+	control_handle_event(&world.control, path, event[XS_WATCH_TOKEN]);
+	MUST(marked_beside(path) == marked);
+}
+
 static void take_events(unsigned int most)
 {
 	char **event;
@@ -167,8 +196,7 @@ static void take_events(unsigned int most)
 		if (d)
 			take_guest_event(d, event);
 		else
-			control_handle_event(&world.control, event[XS_WATCH_PATH],
-					     event[XS_WATCH_TOKEN]);
+			take_backend_event(event);
 	}
 	divide_helpers();
 }
