@@ -173,6 +173,7 @@ static const int calls[] = {
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(stat),
 	SCMP_SYS(statx),
+	SCMP_SYS(uname), /* how this kernel discards */
 	/* Files of the Xen libraries that are locked. */
 	SCMP_SYS(flock),
 	SCMP_SYS(fstatfs),

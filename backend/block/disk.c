@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -25,6 +26,12 @@
 
 #define NULL_PREFIX "null:"
 #define MIN_SECTOR  512
+
+/* linux/blkdev.h of Linux 6.12: addr is the offset, addr3 the length. */
+#ifndef BLOCK_URING_CMD_DISCARD
+#define BLOCK_URING_CMD_DISCARD _IO(0x12, 0)
+#endif
+#define DISCARD_COMMAND_SINCE 612 /* 100 * version + patchlevel */
 
 /* ---- sizes in words ---- */
 
@@ -56,7 +63,7 @@ static int open_null(const char *target, struct disk *d, char *reason)
 {
 	d->kind = DISK_NULL;
 	d->sector_size = d->physical_sector_size = MIN_SECTOR;
-	d->discard = true;
+	d->discard = DISK_DISCARD_HOLE;
 	d->discard_granularity = MIN_SECTOR;
 	d->size = parse_size(target + strlen(NULL_PREFIX));
 	if (d->size && d->size % MIN_SECTOR == 0)
@@ -70,7 +77,7 @@ static int open_null(const char *target, struct disk *d, char *reason)
 
 /* ---- files and block devices ---- */
 
-static uint32_t sysfs_number(dev_t device, const char *name)
+static uint64_t sysfs_number(dev_t device, const char *name)
 {
 	char path[128], text[32];
 	ssize_t got;
@@ -86,11 +93,11 @@ static uint32_t sysfs_number(dev_t device, const char *name)
 	if (got <= 0)
 		return 0;
 	text[got] = '\0';
-	return strtoul(text, NULL, 10);
+	return strtoull(text, NULL, 10);
 }
 
 /* A partition has no queue of its own; its disk's is one level up. */
-static uint32_t queue_number(dev_t device, const char *name)
+static uint64_t queue_number(dev_t device, const char *name)
 {
 	char path[64];
 
@@ -99,6 +106,28 @@ static uint32_t queue_number(dev_t device, const char *name)
 		return sysfs_number(device, path);
 	snprintf(path, sizeof(path), "../queue/%s", name);
 	return sysfs_number(device, path);
+}
+
+static bool kernel_discards_by_command(void)
+{
+	unsigned int version, patchlevel;
+	struct utsname kernel;
+
+	if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &version, &patchlevel) != 2)
+		return false;
+	return 100 * version + patchlevel >= DISCARD_COMMAND_SINCE;
+}
+
+/* A hole in a device is made by writing zeroes that may unmap (block/fops.c), which many
+ * devices that discard cannot do, thin ones among them. */
+static enum disk_discard block_discard(dev_t device)
+{
+	if (!queue_number(device, "discard_max_bytes"))
+		return DISK_DISCARD_NONE;
+	if (kernel_discards_by_command())
+		return DISK_DISCARD_COMMAND;
+	return queue_number(device, "write_zeroes_max_bytes") ? DISK_DISCARD_HOLE
+							      : DISK_DISCARD_NONE;
 }
 
 static int measure_block(struct disk *d, char *reason)
@@ -116,11 +145,10 @@ static int measure_block(struct disk *d, char *reason)
 	}
 	d->sector_size = logical;
 	d->physical_sector_size = physical;
+	d->discard = block_discard(d->device);
 	d->discard_granularity = queue_number(d->device, "discard_granularity");
-	/* fallocate() makes a hole in a device by writing zeroes that unmap. */
-	d->discard = d->discard_granularity &&
-		     queue_number(d->device, "discard_max_bytes") &&
-		     queue_number(d->device, "write_zeroes_max_bytes");
+	if (!d->discard_granularity)
+		d->discard_granularity = d->sector_size;
 	d->discard_alignment = sysfs_number(d->device, "discard_alignment");
 	return 0;
 }
@@ -149,7 +177,7 @@ static void measure_file(struct disk *d, const struct stat *st)
 	if (st->st_blksize > d->sector_size && st->st_blksize <= 65536 &&
 	    d->size % st->st_blksize == 0)
 		d->physical_sector_size = st->st_blksize;
-	d->discard = true; /* a hole; a filesystem without holes answers EOPNOTSUPP */
+	d->discard = DISK_DISCARD_HOLE; /* without holes there, it is EOPNOTSUPP */
 	d->discard_granularity = st->st_blksize;
 }
 
@@ -271,7 +299,7 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 		return err;
 	}
 	if (d->read_only)
-		d->discard = false;
+		d->discard = DISK_DISCARD_NONE;
 	*ret_disk = d;
 	return 0;
 }
@@ -310,7 +338,7 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size)
 /* ---- I/O ---- */
 
 /* io_uring does fsync and fallocate in its threads (io_uring/sync.c: REQ_F_FORCE_ASYNC),
- * and what would block: the page cache may. */
+ * a discard by command for us, and what would block: the page cache may. */
 static bool is_punted(const struct disk *d, enum disk_io io, enum disk_patience patience)
 {
 	switch (io) {
@@ -350,6 +378,24 @@ static void use_registered(struct io_uring_sqe *sqe, enum io_uring_op fixed,
 	sqe->buf_index = registered;
 }
 
+/* The kernel would try the command without a thread, and unseen in one if that is too
+ * much at once; IOSQE_ASYNC leaves no doubt whose work the threads do. */
+static void prepare_discard(const struct disk *d, const struct disk_op *op,
+			    struct io_uring_sqe *sqe)
+{
+	if (d->discard == DISK_DISCARD_HOLE) {
+		io_uring_prep_fallocate(sqe, d->fd,
+					FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					op->offset, op->bytes);
+		return;
+	}
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, d->fd, NULL, 0, 0);
+	sqe->cmd_op = BLOCK_URING_CMD_DISCARD;
+	sqe->addr = op->offset;
+	sqe->addr3 = op->bytes;
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+}
+
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			   const struct disk_op *op, void *cookie)
 {
@@ -377,9 +423,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 		io_uring_prep_fsync(sqe, d->fd, IORING_FSYNC_DATASYNC);
 		break;
 	case DISK_DISCARD:
-		io_uring_prep_fallocate(sqe, d->fd,
-					FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					op->offset, op->bytes);
+		prepare_discard(d, op, sqe);
 		break;
 	}
 	io_uring_sqe_set_data(sqe, cookie);

@@ -15,12 +15,18 @@
 
 enum disk_kind { DISK_NULL, DISK_FILE, DISK_BLOCK };
 
+enum disk_discard {
+	DISK_DISCARD_NONE,
+	DISK_DISCARD_HOLE,    /* fallocate(): reads as zeros afterwards */
+	DISK_DISCARD_COMMAND, /* to the block device: may read as anything (blkif.h) */
+};
+
 struct disk {
 	enum disk_kind kind;
 	int fd; /* -1 for null */
 	bool read_only;
 	bool direct; /* O_DIRECT is on */
-	bool discard;
+	enum disk_discard discard;
 	uint64_t size;		       /* bytes, a multiple of sector_size */
 	uint32_t sector_size;	       /* bytes */
 	uint32_t physical_sector_size; /* bytes */

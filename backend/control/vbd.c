@@ -126,7 +126,7 @@ static int vbd_open_target(struct control *c, struct vbd *v, const char *target)
 	vbd_warn_if_cached(v, &o);
 	/* libxl always writes it; absent means yes (blkif.h). */
 	if (device_key_is(c, d, "discard-enable", "0"))
-		v->disk->discard = false;
+		v->disk->discard = DISK_DISCARD_NONE;
 	return o.shared ? 0 : vbd_check_sharing(c, v, target);
 }
 
@@ -249,7 +249,7 @@ static struct blk_limits vbd_limits(const struct disk *disk)
 		.sectors = disk->size / BLK_SECTOR_SIZE,
 		.sector_size = disk->sector_size,
 		.read_only = disk->read_only,
-		.discard = disk->discard,
+		.discard = disk->discard != DISK_DISCARD_NONE,
 	};
 }
 
@@ -308,7 +308,7 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 
 	xenbus_add(keys, "feature-flush-cache", 1);
 	xenbus_add(keys, "feature-barrier", 1);
-	xenbus_add(keys, "feature-discard", disk->discard);
+	xenbus_add(keys, "feature-discard", disk->discard != DISK_DISCARD_NONE);
 	if (disk->discard) {
 		xenbus_add(keys, "discard-granularity", disk->discard_granularity);
 		xenbus_add(keys, "discard-alignment", disk->discard_alignment);
