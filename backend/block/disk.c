@@ -66,12 +66,10 @@ static int open_null(const char *target, struct disk *d, char *reason)
 	d->discard = DISK_DISCARD_HOLE;
 	d->discard_granularity = MIN_SECTOR;
 	d->size = parse_size(target + strlen(NULL_PREFIX));
-	if (d->size && d->size % MIN_SECTOR == 0)
+	if (d->size)
 		return 0;
 	snprintf(reason, DISK_REASON_SIZE,
-		 "%s: not a size; write null:16G, or a number of bytes that is a "
-		 "multiple of %d",
-		 target, MIN_SECTOR);
+		 "%s: not a size; write null:16G, or a number of bytes", target);
 	return -EINVAL;
 }
 
@@ -220,26 +218,6 @@ static int open_descriptor(const struct disk_options *o, struct disk *d, char *r
 	return err;
 }
 
-static int check_size(const struct disk *d, const char *target, char *reason)
-{
-	if (d->sector_size > GRANT_PAGE_SIZE) {
-		snprintf(reason, DISK_REASON_SIZE,
-			 "%s: its sectors of %u bytes do not fit in a page; "
-			 "cache=writeback may help for a file",
-			 target, d->sector_size);
-		return -EINVAL;
-	}
-	if (d->size && d->size % d->sector_size == 0)
-		return 0;
-	snprintf(reason, DISK_REASON_SIZE,
-		 "%s: its size, %llu bytes, is %s %u; make it so with truncate(1)",
-		 target, (unsigned long long)d->size,
-		 d->size ? "no multiple of the sector size"
-			 : "not at least one sector of",
-		 d->sector_size);
-	return -EINVAL;
-}
-
 static int check_kind(const struct stat *st, const char *target, char *reason)
 {
 	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
@@ -273,11 +251,33 @@ static int open_file(const struct disk_options *o, struct disk *d, char *reason)
 		measure_file(d, &st);
 	else
 		err = measure_block(d, reason);
-	if (!err)
-		err = check_size(d, o->target, reason);
 	if (!err && !o->shared)
 		err = lock(d, o->target, reason);
 	return err;
+}
+
+static int check_sectors(const struct disk *d, const char *target, char *reason)
+{
+	if (d->sector_size > GRANT_PAGE_SIZE) {
+		snprintf(reason, DISK_REASON_SIZE,
+			 "%s: its sectors of %u bytes do not fit in a page; "
+			 "cache=writeback may help for a file",
+			 target, d->sector_size);
+		return -EINVAL;
+	}
+	if (d->size >= d->sector_size)
+		return 0;
+	snprintf(reason, DISK_REASON_SIZE,
+		 "%s: its size, %llu bytes, is not at least one sector of %u", target,
+		 (unsigned long long)d->size, d->sector_size);
+	return -EINVAL;
+}
+
+/* As a loop device does (drivers/block/loop.c). */
+static void round_size(struct disk *d)
+{
+	d->rest = d->size % d->sector_size;
+	d->size -= d->rest;
 }
 
 int disk_open(const struct disk_options *o, struct disk **ret_disk,
@@ -294,10 +294,13 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 		err = open_null(o->target, d, ret_reason);
 	else
 		err = open_file(o, d, ret_reason);
+	if (!err)
+		err = check_sectors(d, o->target, ret_reason);
 	if (err) {
 		disk_close(d);
 		return err;
 	}
+	round_size(d);
 	if (d->read_only)
 		d->discard = DISK_DISCARD_NONE;
 	*ret_disk = d;
@@ -319,9 +322,9 @@ bool disk_same(const struct disk *a, const struct disk *b)
 	       a->inode == b->inode;
 }
 
-int disk_size_now(const struct disk *d, uint64_t *ret_size)
+int disk_measure(struct disk *d)
 {
-	uint64_t size = d->size;
+	uint64_t size = d->size + d->rest;
 	struct stat st;
 
 	if (d->kind == DISK_FILE) {
@@ -331,7 +334,8 @@ int disk_size_now(const struct disk *d, uint64_t *ret_size)
 	} else if (d->kind == DISK_BLOCK && ioctl(d->fd, BLKGETSIZE64, &size)) {
 		return -errno;
 	}
-	*ret_size = size - size % d->sector_size;
+	d->size = size;
+	round_size(d);
 	return 0;
 }
 

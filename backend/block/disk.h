@@ -28,6 +28,7 @@ struct disk {
 	bool direct; /* O_DIRECT is on */
 	enum disk_discard discard;
 	uint64_t size;		       /* bytes, a multiple of sector_size */
+	uint32_t rest;		       /* bytes beyond, which are no sector */
 	uint32_t sector_size;	       /* bytes */
 	uint32_t physical_sector_size; /* bytes */
 	uint32_t discard_granularity;  /* bytes */
@@ -69,8 +70,8 @@ enum disk_start {
  * Where there is no direct I/O the page cache is used: @ret_disk's `direct` tells.
  *
  * A file or device that anyone else has open for writing through an OFD lock (another
- * xenmeterd, QEMU) is refused unless @o->shared; so is a file whose size is no multiple
- * of the sector.
+ * xenmeterd, QEMU) is refused unless @o->shared. A size that is no multiple of the sector
+ * is rounded down, and @ret_disk's `rest` tells.
  *
  * Return: 0, or -errno.
  */
@@ -91,13 +92,12 @@ void disk_close(struct disk *d);
 bool disk_same(const struct disk *a, const struct disk *b);
 
 /**
- * disk_size_now() - has it been resized?
- * @d: the disk
- * @ret_size: written on success: bytes, rounded down to whole sectors
+ * disk_measure() - has it been resized? Its `size` and `rest` are what they are now
+ * @d: the disk; workers do not look at these
  *
  * Return: 0, or -errno.
  */
-int disk_size_now(const struct disk *d, uint64_t *ret_size);
+int disk_measure(struct disk *d);
 
 struct disk_op {
 	enum disk_io io;

@@ -105,6 +105,15 @@ static void vbd_warn_if_cached(struct vbd *v, const struct disk_options *o)
 		   o->target);
 }
 
+static void vbd_warn_if_rounded(struct vbd *v)
+{
+	if (v->disk->rest)
+		device_say(&v->base, LOG_LEVEL_WARNING,
+			   "its size is no multiple of a sector: the last %u bytes are "
+			   "not served",
+			   v->disk->rest);
+}
+
 static int vbd_open_target(struct control *c, struct vbd *v, const char *target)
 {
 	char reason[DISK_REASON_SIZE] = "out of memory";
@@ -124,6 +133,7 @@ static int vbd_open_target(struct control *c, struct vbd *v, const char *target)
 		return err;
 	}
 	vbd_warn_if_cached(v, &o);
+	vbd_warn_if_rounded(v);
 	/* libxl always writes it; absent means yes (blkif.h). */
 	if (device_key_is(c, d, "discard-enable", "0"))
 		v->disk->discard = DISK_DISCARD_NONE;
@@ -330,13 +340,14 @@ static void vbd_tick(struct control *c, struct device *d)
 {
 	struct xenbus_keys keys = { 0 };
 	struct vbd *v = vbd_of(d);
-	uint64_t size;
+	uint64_t before = v->disk->size, size;
 
-	if (disk_size_now(v->disk, &size) || size == v->disk->size)
+	if (disk_measure(v->disk) || v->disk->size == before)
 		return;
+	size = v->disk->size;
 	device_say(d, LOG_LEVEL_INFO, "resized from %" PRIu64 " to %" PRIu64 " bytes",
-		   v->disk->size, size);
-	v->disk->size = size;
+		   before, size);
+	vbd_warn_if_rounded(v);
 	device_tell(c, d,
 		    &(struct message){ .kind = MESSAGE_RESIZE,
 				       .resize = size / BLK_SECTOR_SIZE });

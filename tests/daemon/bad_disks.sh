@@ -29,10 +29,11 @@ refused 'neither a regular file nor a block device' /dev/null
 mkfifo "$W/fifo"
 refused 'neither a regular file nor a block device' "$W/fifo" --mode r
 refused 'neither a regular file nor a block device' "$W/fifo"
-refused 'no multiple of the sector size' "$(disk odd 1000000)"
+refused 'not at least one sector' "$(disk small 511)"
 refused 'not at least one sector' "$(disk empty 0)"
+refused 'not at least one sector' null:511
 refused 'cache=foo is not known' "$(disk a 16M)" --set cache=foo
-for size in nonsense '' 0 1000 -512 99999999999T 1M2; do
+for size in nonsense '' 0 -512 99999999999T 1M2; do
 	refused 'not a size' "null:$size"
 done
 kill -0 "$DAEMON"
