@@ -151,8 +151,8 @@ static int measure_block(struct disk *d, char *reason)
 	return 0;
 }
 
-/* The smallest unit that direct I/O to this file may have; 512 where the kernel
- * (before 6.1) or the filesystem does not say. */
+/* The smallest unit that direct I/O to this file may have; 512 where the kernel (before
+ * 6.1) or the filesystem does not say. */
 static uint32_t direct_unit(int fd)
 {
 #ifdef STATX_DIOALIGN
@@ -167,16 +167,31 @@ static uint32_t direct_unit(int fd)
 	return MIN_SECTOR;
 }
 
-static void measure_file(struct disk *d, const struct stat *st)
+static int leave_direct(struct disk *d)
+{
+	int flags = fcntl(d->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(d->fd, F_SETFL, flags & ~O_DIRECT))
+		return -errno;
+	d->direct = false;
+	return 0;
+}
+
+/* An image has the sectors that its partition table counts in, whatever it lies on, so
+ * that it can be copied: 512 bytes, as a loop device has them. */
+static int measure_file(struct disk *d, const struct stat *st)
 {
 	d->size = st->st_size;
-	d->sector_size = d->direct ? direct_unit(d->fd) : MIN_SECTOR;
-	d->physical_sector_size = d->sector_size;
-	if (st->st_blksize > d->sector_size && st->st_blksize <= 65536 &&
+	d->sector_size = d->physical_sector_size = MIN_SECTOR;
+	if (st->st_blksize > MIN_SECTOR && st->st_blksize <= 65536 &&
 	    d->size % st->st_blksize == 0)
 		d->physical_sector_size = st->st_blksize;
 	d->discard = DISK_DISCARD_HOLE; /* without holes there, it is EOPNOTSUPP */
 	d->discard_granularity = st->st_blksize;
+	if (!d->direct)
+		return 0;
+	d->direct_unit = direct_unit(d->fd);
+	return d->direct_unit > MIN_SECTOR ? leave_direct(d) : 0;
 }
 
 /* Keep others off, by the kind of lock that QEMU uses as well. It is the file's, not the
@@ -248,7 +263,7 @@ static int open_file(const struct disk_options *o, struct disk *d, char *reason)
 	d->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
 	d->inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
 	if (d->kind == DISK_FILE)
-		measure_file(d, &st);
+		err = measure_file(d, &st);
 	else
 		err = measure_block(d, reason);
 	if (!err && !o->shared)
@@ -260,9 +275,8 @@ static int check_sectors(const struct disk *d, const char *target, char *reason)
 {
 	if (d->sector_size > GRANT_PAGE_SIZE) {
 		snprintf(reason, DISK_REASON_SIZE,
-			 "%s: its sectors of %u bytes do not fit in a page; "
-			 "cache=writeback may help for a file",
-			 target, d->sector_size);
+			 "%s: its sectors of %u bytes do not fit in a page", target,
+			 d->sector_size);
 		return -EINVAL;
 	}
 	if (d->size >= d->sector_size)

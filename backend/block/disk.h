@@ -25,7 +25,8 @@ struct disk {
 	enum disk_kind kind;
 	int fd; /* -1 for null */
 	bool read_only;
-	bool direct; /* O_DIRECT is on */
+	bool direct;	      /* O_DIRECT is on */
+	uint32_t direct_unit; /* of a file, what direct I/O needs: bytes; 0: none there */
 	enum disk_discard discard;
 	uint64_t size;		       /* bytes, a multiple of sector_size */
 	uint32_t rest;		       /* bytes beyond, which are no sector */
@@ -67,7 +68,8 @@ enum disk_start {
  * @ret_disk: written on success; disk_close() it
  * @ret_reason: written on failure: one sentence for the operator
  *
- * Where there is no direct I/O the page cache is used: @ret_disk's `direct` tells.
+ * A file is a disk of 512-byte sectors. Where there is no direct I/O, or it needs larger
+ * units, the page cache is used: @ret_disk's `direct` and `direct_unit` tell.
  *
  * A file or device that anyone else has open for writing through an OFD lock (another
  * xenmeterd, QEMU) is refused unless @o->shared. A size that is no multiple of the sector

@@ -97,12 +97,17 @@ static int vbd_check_sharing(struct control *c, struct vbd *v, const char *targe
 /* Said by the device, whose guest may have it opened again and again (XSA-43). */
 static void vbd_warn_if_cached(struct vbd *v, const struct disk_options *o)
 {
+	char why[64] = "no direct I/O there";
+
 	if (v->disk->kind == DISK_NULL || v->disk->direct || o->buffered)
 		return;
+	if (v->disk->direct_unit)
+		snprintf(why, sizeof(why), "direct I/O there needs %u bytes at least",
+			 v->disk->direct_unit);
 	device_say(&v->base, LOG_LEVEL_WARNING,
-		   "%s: no direct I/O there, using the page cache; its work in kernel "
-		   "threads is not charged",
-		   o->target);
+		   "%s: %s, using the page cache; its work in kernel threads is not "
+		   "charged",
+		   o->target, why);
 }
 
 static void vbd_warn_if_rounded(struct vbd *v)
