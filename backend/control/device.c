@@ -156,6 +156,21 @@ void device_fail(struct control *c, struct device *d, int err, const char *forma
 	device_begin_close(c, d, false);
 }
 
+int device_wait(struct device *d, const char *format, ...)
+{
+	char text[sizeof(d->waits_for)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!strcmp(text, d->waits_for))
+		return -EAGAIN;
+	memcpy(d->waits_for, text, sizeof(text));
+	d->waiting = 0;
+	return -EAGAIN;
+}
+
 int device_publish(struct control *c, struct device *d, const struct xenbus_keys *keys,
 		   enum xenbus_state state)
 {
@@ -405,6 +420,7 @@ static void device_begin_close(struct control *c, struct device *d, bool drop)
 		device_publish(c, d, NULL, XenbusStateClosing);
 	if (d->class->closing)
 		d->class->closing(d);
+	d->waits_for[0] = '\0';
 	d->pending = 0;
 	d->dropped = drop;
 	d->phase = PHASE_DETACHING;
@@ -497,11 +513,19 @@ void device_free(struct device *d)
 
 /* ---- what to do next ---- */
 
+static bool device_open(struct control *c, struct device *d)
+{
+	int err = d->class->open(c, d);
+
+	if (err != -EAGAIN)
+		d->waits_for[0] = '\0';
+	return !err;
+}
+
 static void device_try_connect(struct control *c, struct device *d)
 {
-	if (d->failed || d->phase != PHASE_IDLE || d->class->open(c, d))
-		return;
-	device_begin_connect(c, d);
+	if (!d->failed && d->phase == PHASE_IDLE && device_open(c, d))
+		device_begin_connect(c, d);
 }
 
 static void device_try_prepare(struct control *c, struct device *d, enum xenbus_state own)
@@ -521,7 +545,7 @@ static void device_check_settled(struct control *c, struct device *d,
 {
 	/* An early look at the disk tells the operator early what is wrong. */
 	if (own == XenbusStateInitWait && !d->failed)
-		d->class->open(c, d);
+		device_open(c, d);
 	if (d->phase == PHASE_CONNECTED && d->class->changed)
 		d->class->changed(c, d);
 }
@@ -589,10 +613,21 @@ void device_step(struct control *c, struct device *d)
 		device_follow_states(c, d);
 }
 
+static void device_tick_waiting(struct device *d)
+{
+	if (++d->waiting == DEVICE_WAIT_SECONDS)
+		device_say(d, LOG_LEVEL_INFO, "waits for %s", d->waits_for);
+	d->dirty = true;
+}
+
 bool device_tick(struct control *c, struct device *d)
 {
 	bool restored = watches_restore(c, d);
 
+	if (d->waits_for[0]) {
+		device_tick_waiting(d);
+		return true;
+	}
 	if (c->stopping || d->phase != PHASE_CONNECTED)
 		return restored;
 	d->class->tick(c, d);

@@ -27,6 +27,9 @@ enum device_phase {
 /* Keys of a frontend that are watched. An unprivileged domain has 128 watches in all. */
 #define DEVICE_WATCHES 3
 
+/* So long a device waits before it says for what. */
+#define DEVICE_WAIT_SECONDS 3
+
 struct device {
 	const struct device_class *class;
 	struct device *next;
@@ -36,9 +39,11 @@ struct device {
 	char path[XENBUS_PATH_SIZE]; /* backend/KIND/DOMID/DEVID, relative to our home */
 	char frontend[XENBUS_PATH_SIZE]; /* the frontend's directory */
 	enum device_phase phase;
-	bool dirty;  /* something has changed */
-	bool gone;   /* its directory was removed */
-	bool failed; /* not tried again until the frontend has closed */
+	bool dirty;	      /* something has changed */
+	bool gone;	      /* its directory was removed */
+	bool failed;	      /* not tried again until the frontend has closed */
+	char waits_for[256];  /* empty: for nothing */
+	unsigned int waiting; /* for that, in seconds */
 	enum xenbus_state frontend_seen; /* the frontend's state when it was read last */
 	bool complained;		 /* there is an error node of ours */
 	bool attach_failed;
@@ -59,7 +64,8 @@ struct device {
 
 /*
  * A kind of device. What returns an int returns 0 or -errno, and has called device_fail()
- * for every error but -EAGAIN. Those not marked otherwise must be there.
+ * for every error, or device_wait() for -EAGAIN. Those not marked otherwise must be
+ * there.
  */
 struct device_class {
 	const char *name; /* the key of its rows */
@@ -68,7 +74,7 @@ struct device_class {
 	/* To be offered with InitWait: put the keys on the list. */
 	int (*prepare)(struct control *c, struct device *d, struct xenbus_keys *keys);
 	/* Is what is behind it there? At InitWait, early, and before connecting. -EAGAIN:
-	 * not yet; a change in its directory has it asked again. */
+	 * not yet; asked again after any change in its directory, and once a second. */
 	int (*open)(struct control *c, struct device *d);
 	/* Read what the frontend asks of the device as a whole. */
 	int (*read_frontend)(struct control *c, struct device *d);
@@ -156,7 +162,8 @@ bool device_vanished(const struct device *d);
 struct device *device_report(struct control *c, const struct message *m);
 
 /**
- * device_tick() - once a second: restore its watches, poll what is behind it
+ * device_tick() - once a second: restore its watches, poll what is behind it, have it
+ * looked at again if it waits
  * @c: the control thread's state
  * @d: the device
  *
@@ -204,6 +211,18 @@ void device_say(struct device *d, enum log_level level, const char *format, ...)
  */
 void device_fail(struct control *c, struct device *d, int err, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/**
+ * device_wait() - what it needs is not there yet
+ * @d: looked at again in a second
+ * @format: what it waits for, as after "waits for": says whose turn it is
+ *
+ * Logged once, when it has been the same for DEVICE_WAIT_SECONDS.
+ *
+ * Return: -EAGAIN, to be passed on.
+ */
+int device_wait(struct device *d, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /**
  * device_key_is() - has its directory this key, with this value?

@@ -43,7 +43,7 @@ static int vbd_prepare(struct control *c, struct device *d, struct xenbus_keys *
 }
 
 /* The file or device, once the hotplug script has found it; without a script, `params`.
- * NULL: not yet known. To be freed. */
+ * NULL: not yet known, the device waits. To be freed. */
 static char *vbd_read_target(struct control *c, struct device *d)
 {
 	char *target = xenbus_read(c->xs, d->path, "physical-device-path");
@@ -52,8 +52,13 @@ static char *vbd_read_target(struct control *c, struct device *d)
 	if (target)
 		return target;
 	script = xenbus_read(c->xs, d->path, "script");
+	if (!script)
+		target = xenbus_read(c->xs, d->path, "params");
+	if (!target)
+		device_wait(d, script ? "its hotplug script to write physical-device-path"
+				      : "its params");
 	free(script);
-	return script ? NULL : xenbus_read(c->xs, d->path, "params");
+	return target;
 }
 
 static const struct device *vbd_other_writer(const struct control *c, const struct vbd *v)

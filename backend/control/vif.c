@@ -105,7 +105,9 @@ static int vif_is_plugged(struct control *c, struct device *d)
 		return 0;
 	script = xenbus_read(c->xs, d->path, "script");
 	free(script);
-	return script ? -EAGAIN : 0;
+	if (!script)
+		return 0;
+	return device_wait(d, "its hotplug script to write hotplug-status=connected");
 }
 
 /* ---- connected ---- */
