@@ -60,6 +60,11 @@
 /* Frames of a netif queue that may be on their way to the tap at a time. */
 #define LIMIT_TX_FRAMES 128
 
+/* Kernel memory, in bytes, of a queue's frames that are on their way from the tap to
+ * where they go. A slow uplink blocks the guest then, instead of losing its frames; the
+ * queue of a network card (txqueuelen 1000) has room for so many. */
+#define LIMIT_TAP_UNSENT (1 << 20)
+
 /* Frames for the guest that a queue may hold, read from the tap or being read. The kernel
  * keeps what comes beyond that, as many as the tap's txqueuelen, and drops the rest. */
 #define LIMIT_RX_FRAMES 32

@@ -38,12 +38,24 @@ void net_tx_respond(struct net_queue *q);
 unsigned int net_tx_write(struct net_queue *q);
 
 /**
+ * net_tx_write_unsent() - prepare the writes of frames that the tap had no room for
+ *
+ * Return: how many have to be submitted.
+ */
+unsigned int net_tx_write_unsent(struct net_queue *q);
+
+/**
  * net_tx_written() - a write has ended
  * @q: the frame's queue
- * @f: the frame; free then
+ * @f: the frame; free then, or unsent if the tap had no room
  * @result: bytes, or -errno
  */
 void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result);
+
+/**
+ * net_tx_drop_unsent() - drop all frames that the tap had no room for
+ */
+void net_tx_drop_unsent(struct net_queue *q);
 
 /* ---- to the guest ---- */
 

@@ -216,6 +216,21 @@ static void wake_at(struct net_queue *q, uint64_t when_ns)
 	q->base.in_flight++;
 }
 
+/* Goes to the kernel with the next wait. */
+static void poll_tap(struct net_queue *q, struct waiter *waiter, short events,
+		     struct account *payer)
+{
+	struct io_uring_sqe *sqe;
+
+	if (waiter->queue)
+		return;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_poll_add(sqe, q->config.tap, events);
+	io_uring_sqe_set_data(sqe, waiter);
+	*waiter = (struct waiter){ &q->base, payer };
+	q->base.in_flight++;
+}
+
 static void push_tx(struct net_queue *q)
 {
 	if (ring_push(&q->tx))
@@ -237,6 +252,27 @@ static void time_tx(struct net_queue *q, uint64_t taken)
 		f->latency_ns[f->timed] = ns;
 }
 
+/* Does the tap lack room for frames that were taken? Then the guest has to wait. A chain
+ * must end before what comes after it. */
+static bool tap_is_full(const struct net_queue *q)
+{
+	return q->tx_unsent || (q->tx_chained && q->tx_writing);
+}
+
+static void transmit_unsent(struct net_queue *q)
+{
+	if (q->tx_writing)
+		return;
+	if (!q->tx_room) {
+		poll_tap(q, &q->room, POLLOUT, &q->tx_account);
+		return;
+	}
+	q->tx_room = false;
+	if (net_tx_write_unsent(q))
+		uring_submit(&q->base.worker->uring);
+	charge_tx(q, STAGE_SUBMIT);
+}
+
 /* Take a batch of frames to the tap. */
 static void transmit(struct net_queue *q)
 {
@@ -244,6 +280,10 @@ static void transmit(struct net_queue *q)
 
 	if (!serves(q))
 		return;
+	if (tap_is_full(q)) {
+		transmit_unsent(q);
+		return;
+	}
 	when = net_tx_take(q);
 	if (when && when != UINT64_MAX)
 		wake_at(q, when);
@@ -309,20 +349,6 @@ static bool look_for_room(struct net_queue *q)
 	return status == RING_REQUEST;
 }
 
-/* Goes to the kernel with the next wait. */
-static void poll_tap(struct net_queue *q)
-{
-	struct io_uring_sqe *sqe;
-
-	if (q->poll.queue)
-		return;
-	sqe = uring_next_sqe(&q->base.worker->uring);
-	io_uring_prep_poll_add(sqe, q->config.tap, POLLIN);
-	io_uring_sqe_set_data(sqe, &q->poll);
-	q->poll = (struct waiter){ &q->base, &q->rx_account };
-	q->base.in_flight++;
-}
-
 static bool receive(struct net_queue *q)
 {
 	bool more;
@@ -334,7 +360,7 @@ static bool receive(struct net_queue *q)
 		charge_rx(q, STAGE_SUBMIT);
 	}
 	if (!q->rx_readable && !q->rx_failed)
-		poll_tap(q);
+		poll_tap(q, &q->poll, POLLIN, &q->rx_account);
 	if (q->rx_ready)
 		give(q);
 	more = look_for_room(q);
@@ -368,7 +394,7 @@ static bool look_again(struct net_queue *q)
 {
 	enum ring_status status;
 
-	if (!serves(q) || q->tx_held || !q->tx_free)
+	if (!serves(q) || q->tx_held || tap_is_full(q) || !q->tx_free)
 		return false; /* credit, or the tap, has to come first */
 	status = ring_final_check(&q->tx);
 	if (status == RING_BROKEN)
@@ -432,6 +458,9 @@ static void complete(struct waiter *waiter, int32_t result)
 	if (is_tx(q, waiter)) {
 		net_tx_written(q, (struct tx_frame *)waiter, result);
 		charge_tx(q, STAGE_COMPLETE);
+	} else if (waiter == &q->room) {
+		q->tx_room = true;
+		charge_tx(q, STAGE_COMPLETE);
 	} else if (waiter == &q->poll) {
 		q->rx_readable = true;
 		charge_rx(q, STAGE_COMPLETE);
@@ -448,6 +477,7 @@ static void tick(struct queue *base)
 	queue_unmute(base, &q->tx_channel);
 	queue_unmute(base, &q->rx_channel);
 	queue_unmute(base, &q->control_channel);
+	q->tx_in_order = q->tx_unsent;
 	if (q->rx_failed) {
 		q->rx_failed = false;
 		q->rx_readable = true;
@@ -501,9 +531,11 @@ static void drain(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 
+	net_tx_drop_unsent(q);
 	net_rx_drop_all(q);
 	cancel(q, &q->timer, &q->cancel_timer);
 	cancel(q, &q->poll, &q->cancel_poll);
+	cancel(q, &q->room, &q->cancel_room);
 }
 
 static const struct queue_class net_queue_class = {
@@ -524,6 +556,7 @@ struct net_queue *net_queue_new(void)
 	if (!q)
 		return NULL;
 	q->base.class = &net_queue_class;
+	q->tx_unsent_end = &q->tx_unsent;
 	q->rx_ready_end = &q->rx_ready;
 	q->rx_readable = true; /* found out by reading */
 	q->rx_memory = MAP_FAILED;

@@ -52,7 +52,7 @@ struct net_queue;
 /* A frame from the guest, from its ring to the end of the write to the tap. */
 struct tx_frame {
 	struct waiter waiter;
-	struct tx_frame *next; /* free */
+	struct tx_frame *next; /* free, or unsent */
 	struct net_tx_frame wire;
 	int16_t status; /* NETIF_RSP_*, for its slots */
 	bool writes;	/* it goes to the tap */
@@ -118,6 +118,7 @@ struct net_queue {
 	/* Armed while their queue is set. */
 	struct waiter timer, cancel_timer;
 	struct waiter poll, cancel_poll; /* of the tap */
+	struct waiter room, cancel_room; /* likewise, for writing */
 	struct __kernel_timespec timer_at;
 	uint32_t moves; /* in the worker's list, of this batch */
 
@@ -126,6 +127,11 @@ struct net_queue {
 	struct frames tx_figures;
 	struct tx_frame *tx_pool, *tx_free;
 	struct tx_frame *tx_held; /* decoded; it has to wait for credit */
+	struct tx_frame *tx_unsent, **tx_unsent_end; /* the tap had no room for them */
+	unsigned int tx_writing;		     /* to the tap */
+	bool tx_room;				     /* the tap has room again */
+	bool tx_in_order; /* the tap was full since the tick: writes are a chain */
+	bool tx_chained;  /* those under way are */
 	struct tx_frame *tx_batch[FRAMES_MAX];
 	unsigned int tx_count;
 

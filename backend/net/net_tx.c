@@ -226,7 +226,9 @@ static bool mark(struct tx_frame *f)
 	return mark_split(f, &marks);
 }
 
-static void start_write(struct net_queue *q, struct tx_frame *f)
+/* Where the tap is full, a write has to end: io_uring would have each wait by itself and
+ * try the last one first. In a chain, each is linked to the next. */
+static struct io_uring_sqe *start_write(struct net_queue *q, struct tx_frame *f)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(&q->base.worker->uring);
 
@@ -236,12 +238,26 @@ static void start_write(struct net_queue *q, struct tx_frame *f)
 	else
 		io_uring_prep_writev(sqe, q->config.tap, f->iov, f->wire.nr_spans, 0);
 	io_uring_sqe_set_data(sqe, f);
+	sqe->rw_flags = RWF_NOWAIT;
+	if (q->tx_in_order)
+		sqe->flags |= IOSQE_IO_LINK;
+	q->tx_writing++;
 	f->waiter.queue = &q->base;
 	q->base.in_flight++;
+	return sqe;
+}
+
+/* @last may be NULL. */
+static void end_writes(struct net_queue *q, struct io_uring_sqe *last)
+{
+	if (last)
+		last->flags &= ~IOSQE_IO_LINK;
+	q->tx_chained = q->tx_in_order;
 }
 
 unsigned int net_tx_write(struct net_queue *q)
 {
+	struct io_uring_sqe *last = NULL;
 	unsigned int i, writes = 0;
 
 	for (i = 0; i < q->tx_count; i++) {
@@ -250,7 +266,7 @@ unsigned int net_tx_write(struct net_queue *q)
 		if (f->writes && !mark(f))
 			tx_drop(q, f, TX_DROP_HEADER, f->status);
 		if (f->writes && !q->config.vif->null) {
-			start_write(q, f);
+			last = start_write(q, f);
 			writes++;
 			continue;
 		}
@@ -258,14 +274,65 @@ unsigned int net_tx_write(struct net_queue *q)
 			q->tx_figures.bytes += f->wire.size;
 		tx_free(q, f);
 	}
+	end_writes(q, last);
 	return writes;
 }
 
+/* ---- from the guest: the tap is full ---- */
+
+static struct tx_frame *take_unsent(struct net_queue *q)
+{
+	struct tx_frame *f = q->tx_unsent;
+
+	q->tx_unsent = f->next;
+	if (!f->next)
+		q->tx_unsent_end = &q->tx_unsent;
+	return f;
+}
+
+static void keep_unsent(struct net_queue *q, struct tx_frame *f)
+{
+	f->next = NULL;
+	*q->tx_unsent_end = f;
+	q->tx_unsent_end = &f->next;
+	q->tx_in_order = true;
+}
+
+unsigned int net_tx_write_unsent(struct net_queue *q)
+{
+	struct io_uring_sqe *last = NULL;
+	unsigned int writes = 0;
+
+	for (; q->tx_unsent; writes++)
+		last = start_write(q, take_unsent(q));
+	end_writes(q, last);
+	return writes;
+}
+
+void net_tx_drop_unsent(struct net_queue *q)
+{
+	while (q->tx_unsent) {
+		struct tx_frame *f = take_unsent(q);
+
+		tx_drop(q, f, TX_DROP_TAP, f->status);
+		tx_free(q, f);
+	}
+}
+
+/* In a chain, what follows a write that found no room is cancelled: frames keep their
+ * order. */
 void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result)
 {
+	q->tx_writing--;
+	if ((result == -EAGAIN || result == -ECANCELED) &&
+	    q->base.state == QUEUE_SERVING) {
+		keep_unsent(q, f);
+		return;
+	}
 	if (result < 0)
 		tx_drop(q, f, TX_DROP_TAP, f->status);
 	else
 		q->tx_figures.bytes += f->wire.size;
+	q->tx_room |= result < 0; /* what was cancelled with it need not wait */
 	tx_free(q, f);
 }

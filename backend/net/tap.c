@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -24,6 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "guest_limits.h"
 #include "tap.h"
 
 #define TUN_PATH "/dev/net/tun"
@@ -209,7 +209,7 @@ static int set_address(const struct tap *tap)
 
 static int set_up(struct tap *tap)
 {
-	int header = TAP_HEADER_SIZE, little = 1, buffer = INT_MAX;
+	int header = TAP_HEADER_SIZE, little = 1, buffer = LIMIT_TAP_UNSENT;
 	const struct offload_can nothing = { 0 };
 	int err;
 

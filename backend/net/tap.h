@@ -71,7 +71,9 @@ void tap_close(struct tap *tap);
  * @tap: the interface
  * @queue: below tap_queues()
  *
- * It is non-blocking and stays the same until tap_close().
+ * It is non-blocking and stays the same until tap_close(). A write ends with -EAGAIN
+ * while LIMIT_TAP_UNSENT bytes of its frames are on their way; poll for POLLOUT, which
+ * comes when half of them are gone.
  */
 int tap_queue_fd(const struct tap *tap, unsigned int queue);
 

@@ -282,18 +282,29 @@ static int32_t give_frame(void *to, size_t room)
 	return size;
 }
 
+/* 0: it is written. */
+static int32_t refusal(void)
+{
+	static const int32_t refusals[8] = {
+		[5] = -ECANCELED, [6] = -EAGAIN, [7] = -EIO
+	};
+
+	return refusals[input_8(&world.in) % 8];
+}
+
 static int32_t tap_io(const struct machine_io *io)
 {
 	const struct io_uring_sqe *sqe = &io->sqe;
+	int32_t refused = refusal();
 
 	MUST(sqe->fd == TAP_FD || sqe->fd == TAP_FD + 1);
 	switch (sqe->opcode) {
 	case IORING_OP_WRITE:
 		touch((void *)(uintptr_t)sqe->addr, sqe->len);
 		check_header((void *)(uintptr_t)sqe->addr, sqe->len - TAP_HEADER_SIZE);
-		return input_8(&world.in) % 8 == 7 ? -EIO : (int32_t)sqe->len;
+		return refused ? refused : (int32_t)sqe->len;
 	case IORING_OP_WRITEV:
-		return input_8(&world.in) % 8 == 7 ? -ENOBUFS : take_vector(sqe);
+		return refused ? refused : take_vector(sqe);
 	default:
 		MUST(!"an operation that no tap has");
 	}
