@@ -65,9 +65,13 @@
  * queue of a network card (txqueuelen 1000) has room for so many. */
 #define LIMIT_TAP_UNSENT (1 << 20)
 
-/* Frames for the guest that a queue may hold, read from the tap or being read. The kernel
- * keeps what comes beyond that, as many as the tap's txqueuelen, and drops the rest. */
+/* Frames for the guest that a queue may hold, read from the tap or being read. */
 #define LIMIT_RX_FRAMES 32
+
+/* And beyond that, those that a queue of the tap may hold (its txqueuelen): of 64 KiB at
+ * most, so it is 64 MiB of kernel memory for a vif of eight queues. The kernel drops the
+ * rest. */
+#define LIMIT_TAP_UNREAD 128
 
 /* Pieces of frames that had to be cut for the guest. */
 #define LIMIT_RX_PIECES 64

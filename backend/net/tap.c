@@ -12,6 +12,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if_arp.h>
@@ -51,34 +52,50 @@ struct tap {
 
 /* ---- rtnetlink ---- */
 
-struct question {
+struct tap_question {
 	struct nlmsghdr header;
-	struct ifinfomsg interface;
-	struct rtattr attribute;
-	uint32_t value;
+	union {
+		struct ifinfomsg link;
+		struct tcmsg qdisc;
+	};
+	char attributes[32];
 };
 
-union answer {
+union tap_answer {
 	struct nlmsghdr header;
 	char bytes[ANSWER_SIZE];
 };
 
-static struct question question(const struct tap *tap, uint16_t type, uint16_t flags)
+static struct tap_question tap_question_link(const struct tap *tap, uint16_t type,
+					     uint16_t flags)
 {
-	struct question q = {
-		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.interface)),
+	struct tap_question q = {
+		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.link)),
 		.header.nlmsg_type = type,
 		.header.nlmsg_flags = NLM_F_REQUEST | flags,
-		.interface.ifi_family = AF_UNSPEC,
-		.interface.ifi_index = tap->ifindex,
+		.link.ifi_family = AF_UNSPEC,
+		.link.ifi_index = tap->ifindex,
 	};
 
 	return q;
 }
 
+static void tap_add_attribute(struct tap_question *q, uint16_t type, const void *value,
+			      size_t size)
+{
+	struct rtattr *a = (void *)((char *)q + NLMSG_ALIGN(q->header.nlmsg_len));
+
+	q->header.nlmsg_len = NLMSG_ALIGN(q->header.nlmsg_len) + RTA_LENGTH(size);
+	assert(q->header.nlmsg_len <= sizeof(*q));
+	a->rta_type = type;
+	a->rta_len = RTA_LENGTH(size);
+	memcpy(RTA_DATA(a), value, size);
+}
+
 /* The kernel has the answer ready when the question is sent. Returns its length, or 0
  * for an acknowledgement. */
-static int ask(const struct tap *tap, const struct question *q, union answer *answer)
+static int tap_ask(const struct tap *tap, const struct tap_question *q,
+		   union tap_answer *answer)
 {
 	const struct nlmsgerr *e;
 	ssize_t got;
@@ -96,7 +113,36 @@ static int ask(const struct tap *tap, const struct question *q, union answer *an
 	return e->error;
 }
 
+static int tap_set_link(const struct tap *tap, uint16_t attribute, uint32_t value)
+{
+	struct tap_question q = tap_question_link(tap, RTM_NEWLINK, NLM_F_ACK);
+	union tap_answer answer;
+
+	tap_add_attribute(&q, attribute, &value, sizeof(value));
+	return tap_ask(tap, &q, &answer);
+}
+
 /* ---- making it ---- */
+
+/* An interface of many queues would get a pfifo_fast for each of the 256 that Linux
+ * makes: 6 MiB, when it goes up. It needs none, for a TAP takes a frame or drops it. */
+static int tap_set_no_qdisc(const struct tap *tap)
+{
+	static const char kind[] = "noqueue";
+	struct tap_question q = {
+		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.qdisc)),
+		.header.nlmsg_type = RTM_NEWQDISC,
+		.header.nlmsg_flags =
+			NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+		.qdisc.tcm_family = AF_UNSPEC,
+		.qdisc.tcm_ifindex = tap->ifindex,
+		.qdisc.tcm_parent = TC_H_ROOT,
+	};
+	union tap_answer answer;
+
+	tap_add_attribute(&q, TCA_KIND, kind, sizeof(kind));
+	return tap_ask(tap, &q, &answer);
+}
 
 static int open_queue(const char *name, short flags, int *ret_fd)
 {
@@ -220,7 +266,11 @@ static int set_up(struct tap *tap)
 	tap->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (tap->netlink < 0)
 		return -errno;
-	err = set_address(tap);
+	err = tap_set_no_qdisc(tap);
+	if (!err)
+		err = tap_set_link(tap, IFLA_TXQLEN, LIMIT_TAP_UNREAD);
+	if (!err)
+		err = set_address(tap);
 	if (!err)
 		err = tap_set_carrier(tap, TAP_CARRIER_OFF);
 	if (!err)
@@ -347,15 +397,8 @@ int tap_set_carrier(struct tap *tap, enum tap_carrier carrier)
 
 int tap_set_mtu(struct tap *tap, uint32_t mtu)
 {
-	struct question q = question(tap, RTM_NEWLINK, NLM_F_ACK);
-	union answer answer;
-	int err;
+	int err = tap_set_link(tap, IFLA_MTU, mtu);
 
-	q.attribute.rta_type = IFLA_MTU;
-	q.attribute.rta_len = RTA_LENGTH(sizeof(mtu));
-	q.value = mtu;
-	q.header.nlmsg_len = sizeof(q);
-	err = ask(tap, &q, &answer);
 	return err == -ERANGE ? -EINVAL : err;
 }
 
@@ -387,11 +430,11 @@ static void read_attribute(const struct rtattr *a, struct tap_state *state)
 
 int tap_look(const struct tap *tap, struct tap_state *ret_state)
 {
-	struct question q = question(tap, RTM_GETLINK, 0);
+	struct tap_question q = tap_question_link(tap, RTM_GETLINK, 0);
 	struct tap_state state = { 0 };
 	const struct rtattr *a;
-	union answer answer;
-	int left = ask(tap, &q, &answer);
+	union tap_answer answer;
+	int left = tap_ask(tap, &q, &answer);
 
 	if (left < 0)
 		return left;
@@ -415,10 +458,10 @@ unsigned int tap_ifindex(const struct tap *tap)
 
 void tap_remove(struct tap *tap)
 {
-	struct question q = question(tap, RTM_DELLINK, NLM_F_ACK);
-	union answer answer;
+	struct tap_question q = tap_question_link(tap, RTM_DELLINK, NLM_F_ACK);
+	union tap_answer answer;
 
-	ask(tap, &q, &answer); /* someone else may have done it */
+	tap_ask(tap, &q, &answer); /* someone else may have done it */
 }
 
 void tap_close(struct tap *tap)

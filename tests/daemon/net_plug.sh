@@ -14,6 +14,9 @@ has_link "vif$d.0" >/dev/null || fail 'InitWait, and no TAP'
 carrier() { cat "/sys/class/net/vif$d.0/carrier"; }
 ip link set "vif$d.0" up
 [ "$(carrier)" = 0 ] || fail 'a carrier before there is a frontend'
+# With the usual one, it takes 6 MiB of the kernel's memory.
+[ "$(ip -j link show dev "vif$d.0" | jq -r '.[0] | "\(.qdisc) \(.txqlen)"')" = 'noqueue 128' ] ||
+	fail 'it has a queueing discipline, or room for many frames'
 [ "$(cat "/sys/class/net/vif$d.0/address")" = fe:ff:ff:ff:ff:ff ] || fail 'not the usual address'
 
 say 'not plugged in yet'
