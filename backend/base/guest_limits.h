@@ -68,10 +68,10 @@
 /* Frames for the guest that a queue may hold, read from the tap or being read. */
 #define LIMIT_RX_FRAMES 32
 
-/* And beyond that, those that a queue of the tap may hold (its txqueuelen): of 64 KiB at
- * most, so it is 64 MiB of kernel memory for a vif of eight queues. The kernel drops the
- * rest. */
-#define LIMIT_TAP_UNREAD 128
+/* And beyond that, those that all queues of a vif's tap may hold, each its share as its
+ * txqueuelen. A frame has 64 KiB at most, so this is 64 MiB of kernel memory for a vif.
+ * The kernel drops the rest. */
+#define LIMIT_TAP_UNREAD 1000
 
 /* Pieces of frames that had to be cut for the guest. */
 #define LIMIT_RX_PIECES 64

@@ -37,7 +37,7 @@ static struct vif *vif_of(const struct device *d)
 
 static int vif_open_tap(struct control *c, struct vif *v)
 {
-	char name[32], reason[TAP_REASON_SIZE] = "cannot set its tap up";
+	char name[32], reason[TAP_REASON_SIZE];
 	struct device *d = &v->base;
 	uint64_t handle;
 	int err;
@@ -48,9 +48,7 @@ static int vif_open_tap(struct control *c, struct vif *v)
 	if (handle == UINT64_MAX)
 		handle = d->devid;
 	snprintf(name, sizeof(name), "vif%u.%u", d->guest->domid, (unsigned int)handle);
-	err = tap_open(name, 1, &v->tap, reason);
-	if (!err)
-		err = tap_disable_queue(v->tap, 0); /* until somebody reads it */
+	err = tap_open(name, LIMIT_QUEUES_PER_DEVICE, &v->tap, reason);
 	if (err)
 		device_fail(c, d, err, "%s", reason);
 	return err;
@@ -246,9 +244,7 @@ static int vif_open_tap_queue(struct control *c, struct vif *v, unsigned int ind
 	*ret_fd = -1;
 	if (!v->tap)
 		return 0;
-	err = tap_add_queues(v->tap, index + 1);
-	if (!err)
-		err = tap_enable_queue(v->tap, index);
+	err = tap_enable_queues(v->tap, index + 1);
 	if (err) {
 		device_fail(c, &v->base, err, "cannot enable queue %u of its tap: %s",
 			    index, strerror(-err));
@@ -400,13 +396,11 @@ static void vif_report(struct control *c, struct device *d, const struct message
 static void vif_closing(struct device *d)
 {
 	struct vif *v = vif_of(d);
-	unsigned int i;
 
 	if (!v->tap)
 		return;
 	tap_set_carrier(v->tap, TAP_CARRIER_OFF);
-	for (i = 0; i < tap_queues(v->tap); i++)
-		tap_disable_queue(v->tap, i);
+	tap_enable_queues(v->tap, 0);
 }
 
 static void vif_closed(struct device *d)

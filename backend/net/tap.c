@@ -45,9 +45,10 @@
 struct tap {
 	unsigned int ifindex;
 	unsigned int queues;
+	unsigned int enabled; /* the first ones */
+	uint32_t length;      /* of a queue, as we set it */
 	int netlink;
 	int fd[TAP_MAX_QUEUES];
-	bool enabled[TAP_MAX_QUEUES];
 };
 
 /* ---- rtnetlink ---- */
@@ -144,7 +145,7 @@ static int tap_set_no_qdisc(const struct tap *tap)
 	return tap_ask(tap, &q, &answer);
 }
 
-static int open_queue(const char *name, short flags, int *ret_fd)
+static int tap_open_queue(const char *name, short flags, int *ret_fd)
 {
 	struct ifreq ifr = { .ifr_flags = QUEUE_FLAGS | flags };
 	int fd, err;
@@ -163,7 +164,7 @@ static int open_queue(const char *name, short flags, int *ret_fd)
 }
 
 /* Whose interface it is: its driver, as ethtool(8) shows it. */
-static bool is_tun(const char *name)
+static bool tap_is_other_tun(const char *name)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ifreq ifr = { .ifr_data = (void *)&info };
@@ -178,7 +179,7 @@ static bool is_tun(const char *name)
 	return !err && !strcmp(info.driver, "tun");
 }
 
-static void explain(const char *name, int err, char *reason)
+static void tap_explain(const char *name, int err, char *reason)
 {
 	if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
 		snprintf(reason, TAP_REASON_SIZE,
@@ -189,7 +190,7 @@ static void explain(const char *name, int err, char *reason)
 			 "%s: not allowed to make a TAP interface; run xenmeterd as root "
 			 "or with CAP_NET_ADMIN",
 			 name);
-	else if (err == -EBUSY && is_tun(name))
+	else if (err == -EBUSY && tap_is_other_tun(name))
 		snprintf(reason, TAP_REASON_SIZE,
 			 "%s: another program has a TAP interface of that name; is "
 			 "another xenmeterd running?",
@@ -204,7 +205,7 @@ static void explain(const char *name, int err, char *reason)
 			 name, strerror(-err));
 }
 
-static bool is_name(const char *name)
+static bool tap_is_name(const char *name)
 {
 	size_t length = strnlen(name, IFNAMSIZ);
 
@@ -214,37 +215,28 @@ static bool is_name(const char *name)
 
 /* The first queue; with it comes the interface. A process that was killed takes its
  * interfaces away a moment after it is gone, if a ring of it had reads under way. */
-static int open_first_queue(const char *name, int *ret_fd)
+static int tap_open_first_queue(const char *name, int *ret_fd)
 {
 	int err, tries = PATIENCE_MS;
 
 	do {
-		err = open_queue(name, IFF_TUN_EXCL | IFF_NO_CARRIER, ret_fd);
-	} while (err == -EBUSY && is_tun(name) && tries-- && !usleep(1000));
+		err = tap_open_queue(name, IFF_TUN_EXCL | IFF_NO_CARRIER, ret_fd);
+	} while (err == -EBUSY && tap_is_other_tun(name) && tries-- && !usleep(1000));
 	return err;
 }
 
-static int make(struct tap *tap, const char *name, char *reason)
+static int tap_create(struct tap *tap, const char *name)
 {
-	int err;
+	int err = tap_open_first_queue(name, &tap->fd[0]);
 
-	err = open_first_queue(name, &tap->fd[0]);
-	if (err) {
-		explain(name, err, reason);
+	if (err)
 		return err;
-	}
-	tap->enabled[0] = true;
 	tap->queues = 1;
 	tap->ifindex = if_nametoindex(name);
-	if (tap->ifindex)
-		return 0;
-	err = -errno;
-	snprintf(reason, TAP_REASON_SIZE, "%s: made, but gone again: %s", name,
-		 strerror(-err));
-	return err;
+	return tap->ifindex ? 0 : -errno;
 }
 
-static int set_address(const struct tap *tap)
+static int tap_set_address(const struct tap *tap)
 {
 	struct ifreq ifr = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
 
@@ -253,26 +245,74 @@ static int set_address(const struct tap *tap)
 	return ioctl(tap->fd[0], SIOCSIFHWADDR, &ifr) ? -errno : 0;
 }
 
-static int set_up(struct tap *tap)
+static int tap_set_length(struct tap *tap, uint32_t frames)
+{
+	int err = tap_set_link(tap, IFLA_TXQLEN, frames);
+
+	if (!err)
+		tap->length = frames;
+	return err;
+}
+
+/* Under a name that the interface has no more, the kernel would make another one. */
+static int tap_add_queue(struct tap *tap)
+{
+	struct ifreq now;
+	int fd, err;
+
+	if (ioctl(tap->fd[0], TUNGETIFF, &now))
+		return -errno;
+	err = tap_open_queue(now.ifr_name, 0, &fd);
+	if (err)
+		return err;
+	if (if_nametoindex(now.ifr_name) != tap->ifindex) {
+		close(fd);
+		return -EAGAIN;
+	}
+	tap->fd[tap->queues++] = fd;
+	return 0;
+}
+
+/* All queues are made now: in another network namespace, the name is not known here. */
+static int tap_add_queues(struct tap *tap, unsigned int queues)
+{
+	int err = 0;
+
+	while (tap->queues < queues && !err)
+		err = tap_add_queue(tap);
+	tap->enabled = tap->queues;
+	return err;
+}
+
+static int tap_set_frames(const struct tap *tap)
 {
 	int header = TAP_HEADER_SIZE, little = 1, buffer = LIMIT_TAP_UNSENT;
-	const struct offload_can nothing = { 0 };
-	int err;
 
+	/* The buffer is that of the queues which are enabled. */
 	if (ioctl(tap->fd[0], TUNSETVNETHDRSZ, &header) ||
 	    ioctl(tap->fd[0], TUNSETVNETLE, &little) ||
 	    ioctl(tap->fd[0], TUNSETSNDBUF, &buffer))
 		return -errno;
-	tap->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (tap->netlink < 0)
-		return -errno;
-	err = tap_set_no_qdisc(tap);
+	return 0;
+}
+
+static int tap_set_up(struct tap *tap, unsigned int queues)
+{
+	const struct offload_can nothing = { 0 };
+	int err = tap_set_no_qdisc(tap);
+
 	if (!err)
-		err = tap_set_link(tap, IFLA_TXQLEN, LIMIT_TAP_UNREAD);
+		err = tap_set_length(tap, LIMIT_TAP_UNREAD);
 	if (!err)
-		err = set_address(tap);
+		err = tap_set_address(tap);
 	if (!err)
 		err = tap_set_carrier(tap, TAP_CARRIER_OFF);
+	if (!err)
+		err = tap_add_queues(tap, queues);
+	if (!err)
+		err = tap_set_frames(tap);
+	if (!err)
+		err = tap_enable_queues(tap, 0);
 	if (!err)
 		err = tap_set_offload(tap, &nothing);
 	return err;
@@ -284,7 +324,8 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	struct tap *tap;
 	int err;
 
-	if (!is_name(name)) {
+	assert(queues && queues <= TAP_MAX_QUEUES);
+	if (!tap_is_name(name)) {
 		snprintf(ret_reason, TAP_REASON_SIZE,
 			 "%.32s: no name for an interface; at most %d characters", name,
 			 IFNAMSIZ - 1);
@@ -292,20 +333,15 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	}
 	tap = calloc(1, sizeof(*tap));
 	if (!tap) {
-		explain(name, -ENOMEM, ret_reason);
+		tap_explain(name, -ENOMEM, ret_reason);
 		return -ENOMEM;
 	}
-	tap->netlink = -1;
-	err = make(tap, name, ret_reason);
-	if (err) {
-		tap_close(tap);
-		return err;
-	}
-	err = set_up(tap);
+	tap->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	err = tap->netlink < 0 ? -errno : tap_create(tap, name);
 	if (!err)
-		err = tap_add_queues(tap, queues);
+		err = tap_set_up(tap, queues);
 	if (err) {
-		explain(name, err, ret_reason);
+		tap_explain(name, err, ret_reason);
 		tap_close(tap);
 		return err;
 	}
@@ -321,62 +357,37 @@ int tap_queue_fd(const struct tap *tap, unsigned int queue)
 	return tap->fd[queue];
 }
 
-unsigned int tap_queues(const struct tap *tap)
+static int tap_switch_queue(const struct tap *tap, unsigned int queue, short flag)
 {
-	return tap->queues;
+	struct ifreq ifr = { .ifr_flags = flag };
+
+	return ioctl(tap->fd[queue], TUNSETQUEUE, &ifr) ? -errno : 0;
 }
 
-/* Under a name that the interface has no more, the kernel would make another one. */
-static int add_queue(struct tap *tap)
+/* An operator who has set another length keeps it. */
+static void tap_share_length(struct tap *tap)
 {
-	struct ifreq now;
-	int fd, err;
+	struct tap_state now;
 
-	if (ioctl(tap->fd[0], TUNGETIFF, &now))
-		return -errno;
-	err = open_queue(now.ifr_name, 0, &fd);
-	if (err)
-		return err;
-	if (if_nametoindex(now.ifr_name) != tap->ifindex) {
-		close(fd);
-		return -EAGAIN;
-	}
-	tap->fd[tap->queues] = fd;
-	tap->enabled[tap->queues++] = true;
-	return 0;
+	if (tap->enabled && !tap_look(tap, &now) && now.length == tap->length)
+		tap_set_length(tap, LIMIT_TAP_UNREAD / tap->enabled);
 }
 
-int tap_add_queues(struct tap *tap, unsigned int queues)
+int tap_enable_queues(struct tap *tap, unsigned int count)
 {
 	int err = 0;
 
-	assert(queues && queues <= TAP_MAX_QUEUES);
-	while (tap->queues < queues && !err)
-		err = add_queue(tap);
+	assert(count <= tap->queues);
+	while (tap->enabled < count && !err) {
+		err = tap_switch_queue(tap, tap->enabled, IFF_ATTACH_QUEUE);
+		tap->enabled += !err;
+	}
+	while (tap->enabled > count && !err) {
+		err = tap_switch_queue(tap, tap->enabled - 1, IFF_DETACH_QUEUE);
+		tap->enabled -= !err;
+	}
+	tap_share_length(tap);
 	return err;
-}
-
-static int set_queue(struct tap *tap, unsigned int queue, bool enabled)
-{
-	struct ifreq ifr = { .ifr_flags = enabled ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
-
-	assert(queue < tap->queues);
-	if (tap->enabled[queue] == enabled)
-		return 0;
-	if (ioctl(tap->fd[queue], TUNSETQUEUE, &ifr))
-		return -errno;
-	tap->enabled[queue] = enabled;
-	return 0;
-}
-
-int tap_enable_queue(struct tap *tap, unsigned int queue)
-{
-	return set_queue(tap, queue, true);
-}
-
-int tap_disable_queue(struct tap *tap, unsigned int queue)
-{
-	return set_queue(tap, queue, false);
 }
 
 /* ---- the interface ---- */
@@ -403,26 +414,29 @@ int tap_set_mtu(struct tap *tap, uint32_t mtu)
 }
 
 /* As much of an attribute as the caller has room for. */
-static void copy_attribute(const struct rtattr *a, void *to, size_t size)
+static void tap_copy_attribute(const struct rtattr *a, void *to, size_t size)
 {
 	size_t length = RTA_PAYLOAD(a);
 
 	memcpy(to, RTA_DATA(a), length < size ? length : size);
 }
 
-static void read_attribute(const struct rtattr *a, struct tap_state *state)
+static void tap_read_attribute(const struct rtattr *a, struct tap_state *state)
 {
 	struct rtnl_link_stats64 stats = { 0 };
 
 	switch (a->rta_type) {
 	case IFLA_IFNAME:
-		copy_attribute(a, state->name, sizeof(state->name) - 1);
+		tap_copy_attribute(a, state->name, sizeof(state->name) - 1);
 		break;
 	case IFLA_MTU:
-		copy_attribute(a, &state->mtu, sizeof(state->mtu));
+		tap_copy_attribute(a, &state->mtu, sizeof(state->mtu));
+		break;
+	case IFLA_TXQLEN:
+		tap_copy_attribute(a, &state->length, sizeof(state->length));
 		break;
 	case IFLA_STATS64:
-		copy_attribute(a, &stats, sizeof(stats));
+		tap_copy_attribute(a, &stats, sizeof(stats));
 		state->dropped = stats.tx_dropped;
 		break;
 	}
@@ -444,25 +458,12 @@ int tap_look(const struct tap *tap, struct tap_state *ret_state)
 	a = IFLA_RTA(NLMSG_DATA(&answer.header));
 	left = IFLA_PAYLOAD(&answer.header);
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-		read_attribute(a, &state);
+		tap_read_attribute(a, &state);
 	*ret_state = state;
 	return 0;
 }
 
-unsigned int tap_ifindex(const struct tap *tap)
-{
-	return tap->ifindex;
-}
-
 /* ---- taking it away ---- */
-
-void tap_remove(struct tap *tap)
-{
-	struct tap_question q = tap_question_link(tap, RTM_DELLINK, NLM_F_ACK);
-	union tap_answer answer;
-
-	tap_ask(tap, &q, &answer); /* someone else may have done it */
-}
 
 void tap_close(struct tap *tap)
 {

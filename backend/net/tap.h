@@ -31,13 +31,14 @@ enum tap_carrier { TAP_CARRIER_OFF, TAP_CARRIER_ON };
 struct tap_state {
 	char name[IFNAMSIZ]; /* a hotplug script may have renamed it (`vifname`) */
 	uint32_t mtu;	     /* bytes */
+	uint32_t length;     /* frames that a queue may hold: its txqueuelen */
 	uint64_t dropped; /* frames for the guest that were dropped: nobody read them */
 };
 
 /**
  * tap_open() - make a TAP interface
  * @name: what it shall be called, exactly
- * @queues: how many queues it starts with, all enabled; from 1 to TAP_MAX_QUEUES
+ * @queues: how many queues it has, none of them enabled; from 1 to TAP_MAX_QUEUES
  * @ret_tap: written on success; tap_close() it
  * @ret_reason: written on failure: one sentence for the operator
  *
@@ -51,16 +52,7 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	     char ret_reason[TAP_REASON_SIZE]);
 
 /**
- * tap_remove() - take the interface away while workers still read and write
- * @tap: still to be closed
- *
- * Reads and writes on all its queues end with -EBADFD from now on, also those that wait
- * in a ring, and a whole chain of them at once.
- */
-void tap_remove(struct tap *tap);
-
-/**
- * tap_close() - let go of the interface, which goes with its last descriptor
+ * tap_close() - close the interface, which goes with its last descriptor
  * @tap: may be NULL; no worker uses its descriptors any more. A read that a ring still
  *	has under way would keep the interface alive.
  */
@@ -69,7 +61,7 @@ void tap_close(struct tap *tap);
 /**
  * tap_queue_fd() - where a queue's frames are read and written
  * @tap: the interface
- * @queue: below tap_queues()
+ * @queue: below the number that tap_open() was given
  *
  * It is non-blocking and stays the same until tap_close(). A write ends with -EAGAIN
  * while LIMIT_TAP_UNSENT bytes of its frames are on their way; poll for POLLOUT, which
@@ -78,45 +70,18 @@ void tap_close(struct tap *tap);
 int tap_queue_fd(const struct tap *tap, unsigned int queue);
 
 /**
- * tap_queues() - how many queues there are, enabled or not
+ * tap_enable_queues() - choose the queues into which the kernel puts frames
  * @tap: the interface
+ * @count: the first so many, and no other
+ *
+ * They share LIMIT_TAP_UNREAD, unless somebody has set another txqueuelen. Frames that
+ * wait in a queue are dropped when it is disabled, and not counted. With no
+ * queue enabled the kernel drops every frame and counts it. Reads that wait on the
+ * descriptor of a disabled queue go on waiting: cancel them. Writes still work.
+ *
+ * Return: 0, or -errno: queues before the one that failed are as they should be.
  */
-unsigned int tap_queues(const struct tap *tap);
-
-/**
- * tap_add_queues() - have at least so many queues
- * @tap: the interface
- * @queues: from 1 to TAP_MAX_QUEUES
- *
- * New ones are enabled; those that there are stay as they are. The first ones that could
- * be made are kept on failure.
- *
- * Return: 0, or -errno: -EAGAIN if the interface was renamed meanwhile.
- */
-int tap_add_queues(struct tap *tap, unsigned int queues);
-
-/**
- * tap_enable_queue() - let the kernel choose this queue for frames
- * @tap: the interface
- * @queue: below tap_queues(); may be enabled already
- *
- * Return: 0, or -errno.
- */
-int tap_enable_queue(struct tap *tap, unsigned int queue);
-
-/**
- * tap_disable_queue() - let the kernel choose other queues
- * @tap: the interface
- * @queue: below tap_queues(); may be disabled already
- *
- * Frames that wait in it are dropped, and not counted. With no queue enabled the kernel
- * drops every frame and counts it. Reads that wait on the descriptor go on waiting:
- * cancel them; of a chain of hard-linked reads a cancellation ends one, and the next
- * waits. Writes still work.
- *
- * Return: 0, or -errno.
- */
-int tap_disable_queue(struct tap *tap, unsigned int queue);
+int tap_enable_queues(struct tap *tap, unsigned int count);
 
 /**
  * tap_set_offload() - what the kernel may leave undone in frames for the guest
@@ -135,7 +100,7 @@ int tap_set_offload(struct tap *tap, const struct offload_can *can);
  * @tap: the interface
  * @carrier: without it the kernel sends the guest nothing
  *
- * Return: 0, or -errno.
+ * Return: 0, or -errno: -EPERM if it is to be on, and no queue is enabled.
  */
 int tap_set_carrier(struct tap *tap, enum tap_carrier carrier);
 
@@ -158,11 +123,5 @@ int tap_set_mtu(struct tap *tap, uint32_t mtu);
  * Return: 0, or -errno: -ENODEV if someone removed it.
  */
 int tap_look(const struct tap *tap, struct tap_state *ret_state);
-
-/**
- * tap_ifindex() - the kernel's number of the interface, which no renaming changes
- * @tap: the interface
- */
-unsigned int tap_ifindex(const struct tap *tap);
 
 #endif

@@ -15,8 +15,11 @@ carrier() { cat "/sys/class/net/vif$d.0/carrier"; }
 ip link set "vif$d.0" up
 [ "$(carrier)" = 0 ] || fail 'a carrier before there is a frontend'
 # With the usual one, it takes 6 MiB of the kernel's memory.
-[ "$(ip -j link show dev "vif$d.0" | jq -r '.[0] | "\(.qdisc) \(.txqlen)"')" = 'noqueue 128' ] ||
-	fail 'it has a queueing discipline, or room for many frames'
+expect_json_of_link() {
+	ip -j link show dev "vif$d.0" >"$W/link"
+	expect_json "$W/link" ".[0] | $1"
+}
+expect_json_of_link '.qdisc == "noqueue"'
 [ "$(cat "/sys/class/net/vif$d.0/address")" = fe:ff:ff:ff:ff:ff ] || fail 'not the usual address'
 
 say 'not plugged in yet'
@@ -27,6 +30,7 @@ expect_key "$(back "$d" 0)/state" 2
 vif_plug "$d"
 "$SIMXL" wait-state "$d" vif:0 back 4
 [ "$(carrier)" = 1 ] || fail 'no carrier'
+expect_json_of_link '.txqlen == 1000'
 
 say 'again and again'
 end "$pid"
@@ -36,8 +40,19 @@ netload "$d" connect --cycles 20 --queues 3 >/dev/null || fail 'connect'
 netload "$d" generate --json -n 77 >/dev/null || fail 'generate'
 [ "$(cat "/sys/class/net/vif$d.0/ifindex")" = "$index" ] || fail 'another TAP'
 expect_row "$d" tx_frames 77
+
+say 'all of its queues may hold as many frames as one'
+netload_bg "$W/one.out" "$d" connect --json --queues 8 --hold 100
+netload_ready "$d"
+expect_json_of_link '.txqlen == 125'
+end "$BG"
+ip link set "vif$d.0" txqueuelen 50
+netload_bg "$W/one.out" "$d" connect --json --queues 3 --hold 100
+netload_ready "$d"
+expect_json_of_link '.txqlen == 50'
+end "$BG"
 dump >"$W/dump"
-expect_json "$W/dump" "[.rows[] | select(.domid == $d and .queue != null)] | length == 3 and
+expect_json "$W/dump" "[.rows[] | select(.domid == $d and .queue != null)] | length == 8 and
 	all(.state == \"retired\")"
 "$SIMXL" vif-detach "$d" 0 || fail 'detach'
 within 10 no_link "vif$d.0" || fail 'its TAP has stayed'

@@ -29,7 +29,7 @@ struct hold {
 
 struct tap {
 	unsigned int queues;
-	bool enabled[TAP_MAX_QUEUES];
+	unsigned int enabled;
 };
 
 struct served served;
@@ -304,8 +304,9 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	}
 	*ret_tap = calloc(1, sizeof(**ret_tap));
 	MUST(*ret_tap);
+	(*ret_tap)->queues = queues;
 	served.taps++;
-	return tap_add_queues(*ret_tap, queues);
+	return 0;
 }
 
 void tap_close(struct tap *tap)
@@ -316,40 +317,17 @@ void tap_close(struct tap *tap)
 
 int tap_queue_fd(const struct tap *tap, unsigned int queue)
 {
-	MUST(queue < tap->queues && tap->enabled[queue]);
+	MUST(queue < tap->enabled);
 	return queue;
 }
 
-unsigned int tap_queues(const struct tap *tap)
-{
-	return tap->queues;
-}
-
-int tap_add_queues(struct tap *tap, unsigned int queues)
-{
-	int err = tap->queues < queues && tap->queues ? outcome() : 0;
-
-	MUST(queues && queues <= TAP_MAX_QUEUES);
-	while (!err && tap->queues < queues)
-		tap->enabled[tap->queues++] = true;
-	return err;
-}
-
-int tap_enable_queue(struct tap *tap, unsigned int queue)
+int tap_enable_queues(struct tap *tap, unsigned int count)
 {
 	int err = outcome();
 
-	MUST(queue < tap->queues);
-	tap->enabled[queue] |= !err;
-	return err;
-}
-
-int tap_disable_queue(struct tap *tap, unsigned int queue)
-{
-	int err = outcome();
-
-	MUST(queue < tap->queues);
-	tap->enabled[queue] &= err != 0;
+	MUST(count <= tap->queues);
+	if (!err)
+		tap->enabled = count;
 	return err;
 }
 

@@ -13,6 +13,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -102,18 +103,19 @@ static struct tap *open_running_tap(unsigned int queues, const struct offload_ca
 {
 	struct tap *tap = open_tap(queues);
 
+	CHECK_EQ(tap_enable_queues(tap, queues), 0);
 	CHECK_EQ(tap_set_offload(tap, can), 0);
 	CHECK_EQ(tap_set_carrier(tap, TAP_CARRIER_ON), 0);
 	set_up(NAME);
 	return tap;
 }
 
-static int open_packet(const struct tap *tap)
+static int open_packet(void)
 {
 	struct sockaddr_ll address = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = tap_ifindex(tap),
+		.sll_ifindex = if_nametoindex(NAME),
 	};
 	int one = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
@@ -244,7 +246,6 @@ static void it_is_made_as_the_script_wants_it(void)
 	CHECK_STR(state.name, NAME);
 	CHECK_EQ(state.mtu, 1500);
 	CHECK_EQ(state.dropped, 0);
-	CHECK_EQ(tap_ifindex(tap), if_nametoindex(NAME));
 	CHECK_EQ(fcntl(tap_queue_fd(tap, 0), F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 	CHECK_EQ(fcntl(tap_queue_fd(tap, 0), F_GETFD), FD_CLOEXEC);
 	tap_close(tap);
@@ -329,8 +330,6 @@ static void it_is_known_by_its_number(void)
 	interface_ioctl(SIOCSIFNAME, &ifr);
 	CHECK_EQ(tap_look(tap, &state), 0);
 	CHECK_STR(state.name, "guest0");
-	CHECK_EQ(tap_add_queues(tap, 3), 0);
-	CHECK_EQ(tap_queues(tap), 3);
 	CHECK_EQ(if_nametoindex(NAME), 0);
 	CHECK_EQ(tap_set_mtu(tap, 9000), 0);
 	CHECK_EQ(tap_look(tap, &state), 0);
@@ -356,17 +355,19 @@ static void mtus_are_linux_own(void)
 
 static void the_carrier_is_seen(void)
 {
-	struct tap *tap = open_tap(1);
+	struct tap *tap = open_tap(4);
 
 	set_up(NAME);
+	CHECK_EQ(tap_set_carrier(tap, TAP_CARRIER_ON), -EPERM);
+	CHECK_EQ(tap_enable_queues(tap, 1), 0);
 	CHECK(!has_carrier(NAME));
 	CHECK_EQ(tap_set_carrier(tap, TAP_CARRIER_ON), 0);
 	CHECK(has_carrier(NAME));
-	CHECK_EQ(tap_add_queues(tap, 2), 0);
+	CHECK_EQ(tap_enable_queues(tap, 2), 0);
 	CHECK(has_carrier(NAME));
 	CHECK_EQ(tap_set_carrier(tap, TAP_CARRIER_OFF), 0);
 	CHECK(!has_carrier(NAME));
-	CHECK_EQ(tap_add_queues(tap, 4), 0);
+	CHECK_EQ(tap_enable_queues(tap, 4), 0);
 	CHECK(!has_carrier(NAME));
 	tap_close(tap);
 }
@@ -391,7 +392,7 @@ static void frames_of_the_guest_appear(void)
 	static const size_t lengths[] = { 14, 15, 60, 128, 1514, 4096, 9014, 65535 };
 	const struct offload_marks none = { 0 }, valid = { .data_validated = true };
 	struct tap *tap = open_running_tap(2, &everything);
-	int host = open_packet(tap);
+	int host = open_packet();
 	struct virtio_net_hdr seen;
 	struct frame f;
 	size_t i;
@@ -412,7 +413,7 @@ static void marks_of_the_guest_appear(void)
 {
 	struct offload_marks blank = { .csum_blank = true, .data_validated = true };
 	struct tap *tap = open_running_tap(1, &nothing);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct virtio_net_hdr seen;
 	struct frame f;
 
@@ -434,7 +435,7 @@ static void long_segments_of_the_guest_appear(void)
 	struct offload_marks v4 = { true, true, XEN_NETIF_GSO_TYPE_TCPV4, 1448 };
 	struct offload_marks v6 = { false, false, XEN_NETIF_GSO_TYPE_TCPV6, 1428 };
 	struct tap *tap = open_running_tap(1, &nothing);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct virtio_net_hdr seen;
 	struct frame f;
 
@@ -487,7 +488,7 @@ static void is_right(const struct frame *f, size_t start, uint8_t protocol)
 static void long_segments_reach_the_guest_whole(void)
 {
 	struct tap *tap = open_running_tap(1, &everything);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct virtio_net_hdr h = needs(34, 16, VIRTIO_NET_HDR_GSO_TCPV4, 1448);
 	struct offload_marks m;
 	struct frame f, got;
@@ -535,7 +536,7 @@ static void segments_come(int queue, const struct offload_can *can, size_t start
 static void who_takes_nothing_gets_finished_segments(void)
 {
 	struct tap *tap = open_running_tap(1, &nothing);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct virtio_net_hdr h = needs(34, 16, VIRTIO_NET_HDR_GSO_TCPV4, 1448);
 	struct frame f;
 
@@ -558,7 +559,7 @@ static void who_takes_one_version_gets_the_other_finished(void)
 					.scatter = true,
 					.gso_v4 = true };
 	struct tap *tap = open_running_tap(1, &v4);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct virtio_net_hdr h = needs(34, 16, 0, 0), raw;
 	struct offload_marks m;
 	struct frame f, got;
@@ -591,7 +592,7 @@ static void pieces_are_as_the_kernel_cuts_them(const struct frame *whole, size_t
 {
 	struct virtio_net_hdr h = needs(start, 16, type, 1400);
 	struct tap *tap = open_running_tap(1, &everything);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct segments s;
 	struct frame f, kernels, ours;
 
@@ -634,7 +635,7 @@ static void our_pieces_are_the_kernels(void)
 static void offload_changes_while_it_runs(void)
 {
 	struct tap *tap = open_running_tap(1, &nothing);
-	int queue = tap_queue_fd(tap, 0), host = open_packet(tap);
+	int queue = tap_queue_fd(tap, 0), host = open_packet();
 	struct virtio_net_hdr h = needs(34, 16, VIRTIO_NET_HDR_GSO_TCPV4, 1448);
 	struct offload_marks m;
 	struct frame f, got;
@@ -671,12 +672,12 @@ static void send_flows(int host)
 }
 
 /* How many frames each queue has, in all FLOWS different ones. */
-static void count_flows(const struct tap *tap, unsigned int count[])
+static void count_flows(const struct tap *tap, unsigned int queues, unsigned int count[])
 {
 	bool came[FLOWS] = { false };
 	unsigned int i, sum = 0;
 
-	for (i = 0; i < tap_queues(tap); i++) {
+	for (i = 0; i < queues; i++) {
 		struct virtio_net_hdr h;
 		struct frame f;
 
@@ -696,29 +697,34 @@ static void count_flows(const struct tap *tap, unsigned int count[])
 
 static void flows_are_spread_over_enabled_queues(void)
 {
-	struct tap *tap = open_running_tap(1, &nothing);
-	int host = open_packet(tap);
-	unsigned int count[4];
+	struct tap *tap = open_running_tap(4, &nothing);
+	static const unsigned int enabled[] = { 4, 1, 3, 2, 2, 4 };
+	int host = open_packet();
+	unsigned int count[4], i, k;
 
-	CHECK_EQ(tap_add_queues(tap, 4), 0);
-	CHECK_EQ(tap_add_queues(tap, 2), 0); /* there are */
-	CHECK_EQ(tap_queues(tap), 4);
+	for (i = 0; i < sizeof(enabled) / sizeof(enabled[0]); i++) {
+		CHECK_EQ(tap_enable_queues(tap, enabled[i]), 0);
+		send_flows(host);
+		count_flows(tap, 4, count);
+		for (k = 0; k < 4; k++)
+			CHECK_EQ(count[k] > 0, k < enabled[i]);
+	}
+	close(host);
+	tap_close(tap);
+}
+
+static void what_waits_in_a_disabled_queue_is_dropped(void)
+{
+	struct tap *tap = open_running_tap(2, &nothing);
+	int host = open_packet();
+	struct virtio_net_hdr h;
+	struct frame f;
+
 	send_flows(host);
-	count_flows(tap, count);
-	CHECK(count[0] && count[1] && count[2] && count[3]);
-	CHECK_EQ(tap_disable_queue(tap, 0), 0);
-	CHECK_EQ(tap_disable_queue(tap, 0), 0);
-	CHECK_EQ(tap_disable_queue(tap, 2), 0);
-	send_flows(host);
-	count_flows(tap, count);
-	CHECK(!count[0] && count[1] && !count[2] && count[3]);
-	CHECK_EQ(tap_enable_queue(tap, 2), 0);
-	CHECK_EQ(tap_enable_queue(tap, 2), 0);
-	CHECK_EQ(tap_enable_queue(tap, 0), 0);
-	CHECK_EQ(tap_disable_queue(tap, 1), 0);
-	send_flows(host);
-	count_flows(tap, count);
-	CHECK(count[0] && !count[1] && count[2] && count[3]);
+	CHECK_EQ(tap_enable_queues(tap, 0), 0);
+	CHECK_EQ(tap_enable_queues(tap, 2), 0);
+	CHECK(!get_within(tap_queue_fd(tap, 0), &h, &f, QUIET_MS));
+	CHECK(!get_within(tap_queue_fd(tap, 1), &h, &f, 0));
 	close(host);
 	tap_close(tap);
 }
@@ -727,11 +733,11 @@ static void a_disabled_queue_still_sends(void)
 {
 	const struct offload_marks none = { 0 };
 	struct tap *tap = open_running_tap(2, &nothing);
-	int host = open_packet(tap);
+	int host = open_packet();
 	struct virtio_net_hdr seen;
 	struct frame f;
 
-	CHECK_EQ(tap_disable_queue(tap, 0), 0);
+	CHECK_EQ(tap_enable_queues(tap, 0), 0);
 	make_plain(&f, 100);
 	from_guest(tap_queue_fd(tap, 0), host, &none, &f, &seen);
 	close(host);
@@ -751,7 +757,7 @@ static void what_nobody_reads_is_counted(void)
 {
 	const struct virtio_net_hdr none = { 0 };
 	struct tap *tap = open_running_tap(1, &nothing);
-	int i, kept = 0, host = open_packet(tap);
+	int i, kept = 0, host = open_packet();
 	struct virtio_net_hdr h;
 	struct frame f;
 
@@ -762,7 +768,7 @@ static void what_nobody_reads_is_counted(void)
 		kept++;
 	CHECK_EQ(kept, LIMIT_TAP_UNREAD);
 	CHECK_EQ(dropped(tap), 1500 - kept);
-	CHECK_EQ(tap_disable_queue(tap, 0), 0);
+	CHECK_EQ(tap_enable_queues(tap, 0), 0);
 	CHECK(!try_put(host, &none, &f)); /* no queue at all */
 	CHECK_EQ(dropped(tap), 1501 - kept);
 	close(host);
@@ -873,7 +879,7 @@ static void a_chain_is_cancelled_read_by_read(void)
 {
 	const struct virtio_net_hdr none = { 0 };
 	struct tap *tap = open_running_tap(1, &nothing);
-	int i, host = open_packet(tap), fd = tap_queue_fd(tap, 0);
+	int i, host = open_packet(), fd = tap_queue_fd(tap, 0);
 	struct io_uring ring;
 	struct frame f;
 
@@ -886,7 +892,7 @@ static void a_chain_is_cancelled_read_by_read(void)
 		completes(&ring, i, TAP_HEADER_SIZE + 60);
 	}
 	is_quiet(&ring);
-	CHECK_EQ(tap_disable_queue(tap, 0), 0);
+	CHECK_EQ(tap_enable_queues(tap, 0), 0);
 	is_quiet(&ring);
 	CHECK(cancel_chain(&ring, fd, 3) >= CHAIN - 3);
 	is_quiet(&ring);
@@ -894,6 +900,27 @@ static void a_chain_is_cancelled_read_by_read(void)
 	close(host);
 	tap_close(tap);
 	CHECK_EQ(if_nametoindex(NAME), 0);
+}
+
+/* As ip-link(8) does. */
+static void remove_link(void)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} q = {
+		.header.nlmsg_len = sizeof(q),
+		.header.nlmsg_type = RTM_DELLINK,
+		.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		.link.ifi_index = if_nametoindex(NAME),
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	char answer[1024];
+
+	CHECK(fd >= 0);
+	CHECK_EQ(send(fd, &q, sizeof(q), 0), sizeof(q));
+	CHECK(recv(fd, answer, sizeof(answer), 0) > 0);
+	close(fd);
 }
 
 static void removing_ends_a_chain_at_once(void)
@@ -904,16 +931,15 @@ static void removing_ends_a_chain_at_once(void)
 	uint8_t byte[100];
 
 	open_ring(&ring);
-	CHECK_EQ(tap_disable_queue(tap, 1), 0);
+	CHECK_EQ(tap_enable_queues(tap, 1), 0);
 	start_chain(&ring, fd);
 	is_quiet(&ring);
-	tap_remove(tap);
+	remove_link();
 	CHECK_EQ(if_nametoindex(NAME), 0);
 	for (i = 0; i < CHAIN; i++)
 		completes(&ring, i, -EBADFD);
 	CHECK(read(disabled, byte, sizeof(byte)) < 0 && errno == EBADFD);
 	CHECK(write(fd, byte, sizeof(byte)) < 0 && errno == EBADFD);
-	tap_remove(tap); /* it is gone */
 	io_uring_queue_exit(&ring);
 	tap_close(tap);
 }
@@ -951,13 +977,13 @@ static void what_someone_removed_is_missed(void)
 	struct tap *tap = open_tap(1);
 	struct tap_state state = { .mtu = 7 };
 
-	tap_remove(tap);
+	remove_link();
 	CHECK_EQ(tap_look(tap, &state), -ENODEV);
 	CHECK_EQ(state.mtu, 7);
 	CHECK_EQ(tap_set_mtu(tap, 1400), -ENODEV);
 	CHECK_EQ(tap_set_carrier(tap, TAP_CARRIER_ON), -EBADFD);
 	CHECK_EQ(tap_set_offload(tap, &everything), -EBADFD);
-	CHECK_EQ(tap_add_queues(tap, 2), -EBADFD);
+	CHECK_EQ(tap_enable_queues(tap, 1), -EINVAL);
 	tap_close(tap);
 }
 
@@ -1009,6 +1035,7 @@ int main(void)
 	our_pieces_are_the_kernels();
 	offload_changes_while_it_runs();
 	flows_are_spread_over_enabled_queues();
+	what_waits_in_a_disabled_queue_is_dropped();
 	a_disabled_queue_still_sends();
 	what_nobody_reads_is_counted();
 	a_chain_is_cancelled_read_by_read();
