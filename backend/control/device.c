@@ -63,16 +63,15 @@ bool device_is_path(const char *path)
 
 struct device *device_find(struct control *c, const char *path)
 {
-	uint32_t domid, devid;
 	struct device *d;
-	char kind[8];
+	size_t length;
 
-	if (!xenbus_split_device(path, kind, &domid, &devid))
-		return NULL;
-	for (d = c->devices; d; d = d->next)
-		if (d->guest->domid == domid && d->devid == devid &&
-		    !strcmp(d->kind, kind))
+	for (d = c->devices; d; d = d->next) {
+		length = strlen(d->path);
+		if (!strncmp(path, d->path, length) &&
+		    (!path[length] || path[length] == '/'))
 			return d;
+	}
 	return NULL;
 }
 
@@ -120,7 +119,6 @@ struct device *device_create(struct control *c, const char *path)
 	d->class = class;
 	d->devid = devid;
 	d->dirty = true;
-	snprintf(d->kind, sizeof(d->kind), "%s", kind);
 	snprintf(d->path, sizeof(d->path), "backend/%s/%" PRIu32 "/%" PRIu32, kind, domid,
 		 devid);
 	if (!device_read_ends(c, d, domid)) {

@@ -35,7 +35,6 @@ struct device {
 	struct device *next;
 	struct guest *guest;
 	uint32_t devid;
-	char kind[8];
 	char path[XENBUS_PATH_SIZE]; /* backend/KIND/DOMID/DEVID, relative to our home */
 	char frontend[XENBUS_PATH_SIZE]; /* the frontend's directory */
 	enum device_phase phase;

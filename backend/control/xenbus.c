@@ -172,12 +172,15 @@ void xenbus_clear_error(struct xs_handle *xs, const char *dir)
 bool xenbus_split_device(const char *path, char kind[8], uint32_t *ret_domid,
 			 uint32_t *ret_devid)
 {
+	char exact[XENBUS_PATH_SIZE];
 	unsigned int domid, devid;
-	int end = 0;
+	int length;
 
-	if (sscanf(path, "backend/%7[^/]/%u/%u%n", kind, &domid, &devid, &end) != 3)
+	if (sscanf(path, "backend/%7[^/]/%u/%u", kind, &domid, &devid) != 3)
 		return false;
-	if (path[end] && path[end] != '/')
+	/* "01" and numbers that are too great are other names. */
+	length = snprintf(exact, sizeof(exact), "backend/%s/%u/%u", kind, domid, devid);
+	if (strncmp(path, exact, length) || (path[length] && path[length] != '/'))
 		return false;
 	*ret_domid = domid;
 	*ret_devid = devid;
