@@ -265,9 +265,15 @@ struct row *table_claim_row(struct table *t, const struct row_key *key,
 	return row;
 }
 
+/* Is it retired, and still that queue's? */
+static bool row_awaits(const struct row *row, uint32_t generation)
+{
+	return row && row->state == ROW_RETIRED && row->key.generation == generation;
+}
+
 bool table_revive_row(struct row *row, uint32_t generation, unsigned int worker)
 {
-	if (!row || row->state != ROW_RETIRED || row->key.generation != generation)
+	if (!row_awaits(row, generation))
 		return false;
 	sequence_begin(&row->sequence);
 	__atomic_store_n(&row->worker, worker, __ATOMIC_RELEASE);
@@ -283,6 +289,26 @@ void table_retire_row(struct row *row)
 	sequence_begin(&row->sequence);
 	__atomic_store_n(&row->state, ROW_RETIRED, __ATOMIC_RELEASE);
 	sequence_end(&row->sequence);
+}
+
+void table_rename_row(struct row *row, const char *name)
+{
+	struct row_key key;
+
+	if (!row)
+		return;
+	key = row->key;
+	memset(key.name, 0, sizeof(key.name));
+	memcpy(key.name, name, strnlen(name, sizeof(key.name) - 1));
+	sequence_begin(&row->sequence);
+	store_key(row, &key);
+	sequence_end(&row->sequence);
+}
+
+void table_rename_retired_row(struct row *row, uint32_t generation, const char *name)
+{
+	if (row_awaits(row, generation))
+		table_rename_row(row, name);
 }
 
 /* ---- settling ---- */

@@ -167,6 +167,21 @@ bool table_revive_row(struct row *row, uint32_t generation, unsigned int worker)
 void table_retire_row(struct row *row);
 
 /**
+ * table_rename_row() - its guest has another name now
+ * @row: a live row of the caller's; NULL does nothing
+ * @name: of the guest; what is too long is cut
+ */
+void table_rename_row(struct row *row, const char *name);
+
+/**
+ * table_rename_retired_row() - the same, of one that may be revived
+ * @row: what table_claim_row() gave; NULL does nothing
+ * @generation: the generation that it had then; it may be another queue's by now
+ * @name: of the guest
+ */
+void table_rename_retired_row(struct row *row, uint32_t generation, const char *name);
+
+/**
  * table_worker() - the row of a worker
  * @table: the table
  * @worker: its index

@@ -96,11 +96,32 @@ static void control_handle_guest_write(struct control *c, struct device *d)
 	charge(c, d);
 }
 
+/* The toolstack has renamed a guest, or it is gone: one of its devices pays. */
+static void control_handle_name(struct control *c, uint32_t domid)
+{
+	struct device *d, *payer = NULL;
+
+	for (d = c->devices; d; d = d->next) {
+		if (d->guest->domid != domid)
+			continue;
+		d->dirty = d->name_stale = true;
+		payer = d;
+	}
+	control_handle_change(c, payer);
+}
+
 void control_handle_event(struct control *c, const char *path, const char *token)
 {
 	const char *writer = watches_device_path(token);
 	struct device *d = device_find(c, writer ? writer : path);
+	uint32_t domid;
 
+	if (guest_of_token(token, &domid)) {
+		control_handle_name(c, domid);
+		return;
+	}
+	if (d && !writer)
+		d->name_stale |= device_is_name(d, path);
 	if (writer)
 		control_handle_guest_write(c, d);
 	else if (d)
@@ -134,7 +155,7 @@ static void control_destroy(struct control *c, struct device *d)
 {
 	device_release(c, d);
 	charge(c, d);
-	device_free(d);
+	device_free(c, d);
 }
 
 /* If there is one of that name again, discover it. */

@@ -502,11 +502,43 @@ void device_release(struct control *c, struct device *d)
 	d->class->release(d);
 }
 
-void device_free(struct device *d)
+void device_free(struct control *c, struct device *d)
 {
 	table_retire_row(d->control_row);
-	guest_put(d->guest);
+	guest_put(d->guest, c->xs);
 	free(d);
+}
+
+/* ---- renamed ---- */
+
+bool device_is_name(const struct device *d, const char *path)
+{
+	return !strcmp(path + strlen(d->path), "/domain");
+}
+
+/* A queue's row is its worker's to write, as long as it has one. */
+static void device_rename_rows(struct control *c, struct device *d)
+{
+	struct message m = { .kind = MESSAGE_RENAME };
+	unsigned int i;
+
+	memcpy(m.name, d->guest->name, sizeof(m.name));
+	device_tell(c, d, &m);
+	for (i = d->queue_count; i < LIMIT_QUEUES_PER_DEVICE; i++)
+		table_rename_retired_row(d->row[i], d->generation[i], m.name);
+	table_rename_row(d->control_row, m.name);
+}
+
+static void device_follow_name(struct control *c, struct device *d)
+{
+	const struct row *row = d->control_row;
+	struct guest was = *d->guest;
+
+	d->name_stale = false;
+	if (guest_update_name(d->guest, c->xs, d->path))
+		device_say(d, LOG_LEVEL_INFO, "its guest was called %s before", was.name);
+	if (!row || strcmp(row->key.name, d->guest->name))
+		device_rename_rows(c, d);
 }
 
 /* ---- what to do next ---- */
@@ -605,10 +637,13 @@ bool device_may_step(const struct control *c, const struct device *d)
 void device_step(struct control *c, struct device *d)
 {
 	d->dirty = false;
-	if (d->phase == PHASE_DETACHING)
+	if (d->phase == PHASE_DETACHING) {
 		device_drop_if_dead(c, d);
-	else
-		device_follow_states(c, d);
+		return;
+	}
+	if (d->name_stale)
+		device_follow_name(c, d);
+	device_follow_states(c, d);
 }
 
 static void device_tick_waiting(struct device *d)

@@ -40,6 +40,7 @@ struct device {
 	enum device_phase phase;
 	bool dirty;	      /* something has changed */
 	bool gone;	      /* its directory was removed */
+	bool name_stale;      /* the guest may have another name than its rows */
 	bool failed;	      /* not tried again until the frontend has closed */
 	char waits_for[256];  /* empty: for nothing */
 	unsigned int waiting; /* for that, in seconds */
@@ -135,6 +136,11 @@ struct device *device_find(struct control *c, const char *path);
 struct device *device_create(struct control *c, const char *path);
 
 /**
+ * device_is_name() - is it the key that may have the name of this device's guest?
+ */
+bool device_is_name(const struct device *d, const char *path);
+
+/**
  * device_may_step() - has something changed, and is nothing under way?
  */
 bool device_may_step(const struct control *c, const struct device *d);
@@ -189,7 +195,7 @@ void device_release(struct control *c, struct device *d);
 /**
  * device_free() - after device_release(): retire its row, free it
  */
-void device_free(struct device *d);
+void device_free(struct control *c, struct device *d);
 
 /* ---- for the kinds of devices ---- */
 

@@ -11,6 +11,8 @@
 #include "guest_limits.h"
 #include "xenbus.h"
 
+#define TOKEN_PREFIX "name:"
+
 /* "/vm/01234567-89ab-..." to 16 bytes; left zero if it is not one. */
 static void guest_parse_uuid(const char *vm, uint8_t uuid[16])
 {
@@ -39,6 +41,7 @@ static void guest_identify(struct guest *g, struct xs_handle *xs, const char *ba
 		return;
 	vm = xenbus_read(xs, home, "vm");
 	name = xenbus_read(xs, home, "name");
+	g->name_readable = name;
 	if (!name)
 		name = xenbus_read(xs, backend, "domain");
 	guest_parse_uuid(vm, g->uuid);
@@ -48,6 +51,58 @@ static void guest_identify(struct guest *g, struct xs_handle *xs, const char *ba
 	free(vm);
 	free(home);
 }
+
+/* ---- its name ---- */
+
+bool guest_update_name(struct guest *g, struct xs_handle *xs, const char *backend)
+{
+	struct guest now = { .domid = g->domid };
+
+	guest_identify(&now, xs, backend);
+	g->name_readable |= now.name_readable;
+	if (!now.name[0] || memcmp(now.uuid, g->uuid, sizeof(now.uuid)) ||
+	    !strcmp(now.name, g->name))
+		return false;
+	memcpy(g->name, now.name, sizeof(g->name));
+	return true;
+}
+
+struct name_watch {
+	char path[48];
+	char token[32];
+};
+
+static struct name_watch guest_name_watch(const struct guest *g)
+{
+	struct name_watch w;
+
+	snprintf(w.path, sizeof(w.path), "/local/domain/%u/name", g->domid);
+	snprintf(w.token, sizeof(w.token), TOKEN_PREFIX "%u", g->domid);
+	return w;
+}
+
+void guest_watch_name(struct guest *g, struct xs_handle *xs)
+{
+	struct name_watch w = guest_name_watch(g);
+
+	if (g->name_readable && !g->name_watched)
+		g->name_watched = xs_watch(xs, w.path, w.token);
+}
+
+static void guest_unwatch_name(struct guest *g, struct xs_handle *xs)
+{
+	struct name_watch w = guest_name_watch(g);
+
+	if (g->name_watched)
+		xs_unwatch(xs, w.path, w.token);
+}
+
+bool guest_of_token(const char *token, uint32_t *ret_domid)
+{
+	return sscanf(token, TOKEN_PREFIX "%u", ret_domid) == 1;
+}
+
+/* ---- devices of its come and go ---- */
 
 struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid,
 			const char *backend)
@@ -69,6 +124,7 @@ struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid
 		*g = found;
 		g->next = all->first;
 		all->first = g;
+		guest_watch_name(g, xs);
 	}
 	if (g->devices >= LIMIT_DEVICES_PER_GUEST)
 		return NULL;
@@ -76,7 +132,7 @@ struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid
 	return g;
 }
 
-void guest_put(struct guest *g)
+void guest_put(struct guest *g, struct xs_handle *xs)
 {
 	struct guest **at;
 
@@ -86,6 +142,7 @@ void guest_put(struct guest *g)
 	while (*at != g)
 		at = &(*at)->next;
 	*at = g->next;
+	guest_unwatch_name(g, xs);
 	free(g);
 }
 

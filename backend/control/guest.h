@@ -23,6 +23,8 @@ struct guest {
 	uint32_t domid;
 	uint8_t uuid[16];
 	char name[48];
+	bool name_readable; /* in its home, where the toolstack keeps it */
+	bool name_watched;
 	uint32_t bytes_left; /* of data in flight that its queues may still reserve */
 	uint32_t persistent_left; /* grants that its queues may still map persistently */
 	uint64_t log_second;
@@ -48,8 +50,36 @@ struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid
 /**
  * guest_put() - one device less
  * @g: may be NULL
+ * @xs: the store
  */
-void guest_put(struct guest *g);
+void guest_put(struct guest *g, struct xs_handle *xs);
+
+/**
+ * guest_update_name() - read its name again
+ * @g: the guest
+ * @xs: the store
+ * @backend: as given to guest_get()
+ *
+ * Return: true if it has another name than it had.
+ */
+bool guest_update_name(struct guest *g, struct xs_handle *xs, const char *backend);
+
+/**
+ * guest_watch_name() - have its name watched, if it can be read and is not watched
+ * @g: the guest
+ * @xs: the store
+ *
+ * A toolstack renames a guest that has come by migration (`vm--incoming`), and whenever
+ * its operator wishes so.
+ */
+void guest_watch_name(struct guest *g, struct xs_handle *xs);
+
+/**
+ * guest_of_token() - is it a watch on a guest's name?
+ * @token: of a watch
+ * @ret_domid: written if it is
+ */
+bool guest_of_token(const char *token, uint32_t *ret_domid);
 
 /**
  * guest_persistent_left() - how many persistent grants could a queue have now?

@@ -115,14 +115,21 @@ static void sum_add_row(struct sum *to, const struct xenmeter_row *row)
 }
 
 /* Domids come again; where the uuid may not be read, the name has to tell. */
+static bool total_is_of(const struct total *g, const struct xenmeter_row *row)
+{
+	static const uint8_t unknown[sizeof(row->uuid)];
+
+	if (g->domid != row->domid || memcmp(g->uuid, row->uuid, sizeof(row->uuid)))
+		return false;
+	return memcmp(g->uuid, unknown, sizeof(unknown)) || !strcmp(g->name, row->name);
+}
+
 static struct total *totals_find(struct totals *t, const struct xenmeter_row *row)
 {
 	unsigned int i;
 
 	for (i = 0; i < t->count; i++)
-		if (t->guest[i].domid == row->domid &&
-		    !memcmp(t->guest[i].uuid, row->uuid, sizeof(row->uuid)) &&
-		    !strcmp(t->guest[i].name, row->name))
+		if (total_is_of(&t->guest[i], row))
 			return &t->guest[i];
 	return NULL;
 }
@@ -135,10 +142,13 @@ static void totals_note_row(struct totals *t, const struct xenmeter_row *row)
 		g = &t->guest[t->count++];
 		*g = (struct total){ .domid = row->domid };
 		memcpy(g->uuid, row->uuid, sizeof(g->uuid));
-		strcpy(g->name, row->name);
 	}
-	if (g)
-		g->live = true;
+	if (!g)
+		return;
+	g->live = true;
+	if (strcmp(g->name, row->name))
+		g->value[0] = '\0'; /* the guest was renamed: write it again */
+	strcpy(g->name, row->name);
 }
 
 static void totals_find_live(struct totals *t)

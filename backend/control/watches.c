@@ -118,5 +118,6 @@ void watches_tick(struct control *c)
 		g->was_throttled = g->throttled;
 		g->throttled = false;
 		g->store_events = 0;
+		guest_watch_name(g, c->xs);
 	}
 }

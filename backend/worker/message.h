@@ -21,6 +21,7 @@ struct message {
 		MESSAGE_DETACH,
 		MESSAGE_DROP,
 		MESSAGE_STOP,
+		MESSAGE_RENAME, /* the row of a queue */
 		MESSAGE_RESIZE, /* and these, to a queue */
 		MESSAGE_RATE,
 		MESSAGE_MULTICAST,
@@ -35,6 +36,7 @@ struct message {
 	struct queue *queue;
 	/* Named by the kind; the other kinds have nothing to add. */
 	union {
+		char name[48];	 /* of the guest, as in struct row_key */
 		uint64_t resize; /* the disk's new size, in 512-byte sectors */
 		struct {
 			uint64_t bytes, period_us; /* 0 bytes: no limit */

@@ -368,6 +368,9 @@ static void handle_command(struct worker *w, const struct message *m)
 	case MESSAGE_STOP:
 		w->stopping = true;
 		break;
+	case MESSAGE_RENAME:
+		table_rename_row(m->queue->row, m->name);
+		break;
 	case MESSAGE_RESIZE:
 	case MESSAGE_RATE:
 	case MESSAGE_MULTICAST:

@@ -166,24 +166,33 @@ static bool is_along(const char *a, const char *b)
 	return !strncmp(a, b, shorter) && (!end || end == '/');
 }
 
-static unsigned int marked_beside(const char *path)
+/* Is it about this device, or its guest's name? */
+static bool is_about(char **event, const struct device *d)
+{
+	uint32_t domid;
+
+	if (guest_of_token(event[XS_WATCH_TOKEN], &domid))
+		return d->guest->domid == domid;
+	return is_along(d->path, event[XS_WATCH_PATH]);
+}
+
+static unsigned int marked_beside(char **event)
 {
 	unsigned int marked = 0;
 	struct device *d;
 
 	for (d = world.control.devices; d; d = d->next)
-		marked += d->dirty && !is_along(d->path, path);
+		marked += d->dirty && !is_about(event, d);
 	return marked;
 }
 
 /* The end of one guest's devices once had every guest's looked at, for its own money. */
-static void take_backend_event(char **event)
+static void take_toolstack_event(char **event)
 {
-	const char *path = event[XS_WATCH_PATH];
-	unsigned int marked = marked_beside(path);
+	unsigned int marked = marked_beside(event);
 
-	control_handle_event(&world.control, path, event[XS_WATCH_TOKEN]);
-	MUST(marked_beside(path) == marked);
+	control_handle_event(&world.control, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+	MUST(marked_beside(event) == marked);
 }
 
 static void take_events(unsigned int most)
@@ -196,7 +205,7 @@ static void take_events(unsigned int most)
 		if (d)
 			take_guest_event(d, event);
 		else
-			take_backend_event(event);
+			take_toolstack_event(event);
 	}
 	divide_helpers();
 }
@@ -219,10 +228,24 @@ static unsigned int watches_of(const struct device *d)
 	return store_watches(token);
 }
 
+/* Of a device that has taken up its guest's name, all rows have it. */
+static void check_name(const struct device *d)
+{
+	unsigned int i;
+
+	if (d->name_stale || !d->control_row ||
+	    strcmp(d->control_row->key.name, d->guest->name))
+		return;
+	for (i = 0; i < d->queue_count; i++)
+		if (d->queue[i] && d->phase != PHASE_DETACHING)
+			MUST(!strcmp(d->queue[i]->row->key.name, d->guest->name));
+}
+
 static void check_device(const struct device *d)
 {
 	unsigned int watches = watches_of(d);
 
+	check_name(d);
 	MUST(watches <= DEVICE_WATCHES);
 	if (d->guest->store_events > LIMIT_STORE_EVENTS)
 		MUST(d->guest->throttled);

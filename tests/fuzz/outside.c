@@ -291,6 +291,16 @@ static void toolstack_adds(const struct place *p)
 		put_any(dir, "frontend");
 }
 
+/* Where it can be read, the toolstack keeps it in the guest's home. */
+static void rename_guest(const struct place *p)
+{
+	char home[64];
+
+	snprintf(home, sizeof(home), "/local/domain/%u", p->domid);
+	if (p->domid != OUTSIDE_DOMAINS)
+		put_any(home, "name");
+}
+
 static void toolstack_writes(const struct place *p)
 {
 	const char *key = PICK(backend_keys);
@@ -301,6 +311,8 @@ static void toolstack_writes(const struct place *p)
 		put(dir, key, PICK(targets));
 	else
 		put_any(dir, key);
+	if (!strcmp(key, "domain"))
+		rename_guest(p);
 }
 
 /* What is no device of ours, or hardly one. */

@@ -132,6 +132,10 @@ void worker_send(struct worker *w, const struct message *m)
 	case MESSAGE_DROP:
 		let_go(h, m->kind);
 		break;
+	case MESSAGE_RENAME:
+		MUST(h->attached && !h->detach_sent);
+		table_rename_row(m->queue->row, m->name);
+		break;
 	case MESSAGE_RESIZE:
 	case MESSAGE_RATE:
 	case MESSAGE_MULTICAST:

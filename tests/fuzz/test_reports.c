@@ -47,6 +47,7 @@ static void take_report(const struct message *m)
 	case MESSAGE_DETACH:
 	case MESSAGE_DROP:
 	case MESSAGE_STOP:
+	case MESSAGE_RENAME:
 	case MESSAGE_RESIZE:
 	case MESSAGE_RATE:
 	case MESSAGE_MULTICAST:

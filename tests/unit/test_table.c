@@ -350,6 +350,31 @@ static void test_revive(void)
 	table_destroy(t);
 }
 
+/* Also while it waits to be revived, but not once it is another queue's. */
+static void test_rename(void)
+{
+	struct table *t = create();
+	struct xenmeter *x = open_table();
+	struct row *a = claim(t, 1);
+	uint32_t generation = a->key.generation;
+
+	table_rename_row(NULL, "nobody");
+	table_rename_row(a, "web");
+	CHECK_STR(read_row(x, 1).name, "web");
+	CHECK_EQ(read_row(x, 1).generation, generation);
+	CHECK_STR(read_row(x, 1).device, "vbd");
+	table_rename_retired_row(a, generation, "live");
+	CHECK_STR(read_row(x, 1).name, "web");
+	table_retire_row(a);
+	table_rename_retired_row(a, generation + 1, "another");
+	CHECK_STR(read_row(x, 1).name, "web");
+	table_rename_retired_row(a, generation,
+				 "a name of more than the forty-seven bytes that fit");
+	CHECK_STR(read_row(x, 1).name, "a name of more than the forty-seven bytes that ");
+	xenmeter_close(x);
+	table_destroy(t);
+}
+
 static void test_replaced(void)
 {
 	struct table *old = create();
@@ -421,6 +446,7 @@ int main(void)
 	test_publish();
 	test_recycle();
 	test_revive();
+	test_rename();
 	test_replaced();
 	test_errors(dir);
 	CHECK_EQ(check_descriptors(), descriptors);
