@@ -286,6 +286,18 @@ static void vif_free_queue(struct device *d, struct queue *q)
 	net_queue_free(net_queue_of(q));
 }
 
+/* With so many queues, or with none: the cable is pulled, and what waits is dropped. */
+static void vif_plug_cable(struct vif *v, unsigned int queues)
+{
+	if (!v->tap)
+		return;
+	if (!queues)
+		tap_set_carrier(v->tap, TAP_CARRIER_OFF);
+	tap_enable_queues(v->tap, queues);
+	if (queues)
+		tap_set_carrier(v->tap, TAP_CARRIER_ON);
+}
+
 static void vif_watch_keys(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
@@ -304,10 +316,9 @@ static void vif_announce(struct control *c, struct device *d, struct xenbus_keys
 
 	(void)keys;
 	vif_watch_keys(c, d);
-	if (v->tap) {
+	if (v->tap)
 		tap_set_offload(v->tap, &v->net->can);
-		tap_set_carrier(v->tap, TAP_CARRIER_ON);
-	}
+	vif_plug_cable(v, d->queue_count);
 	device_say(d, LOG_LEVEL_INFO, "connected: %u queue%s%s", d->queue_count,
 		   d->queue_count == 1 ? "" : "s", v->tap ? "" : ", no tap");
 }
@@ -377,7 +388,8 @@ static void vif_tick(struct control *c, struct device *d)
 	v->dropped = now.dropped;
 }
 
-/* Like netback, a guest that takes nothing for a minute has no carrier. */
+/* Like netback, a guest that takes nothing for a minute has no carrier, and what waits
+ * for it in the kernel is dropped. */
 static void vif_report(struct control *c, struct device *d, const struct message *m)
 {
 	struct vif *v = vif_of(d);
@@ -385,7 +397,7 @@ static void vif_report(struct control *c, struct device *d, const struct message
 	(void)c;
 	if (d->phase != PHASE_CONNECTED || !v->tap)
 		return;
-	tap_set_carrier(v->tap, m->carrier ? TAP_CARRIER_ON : TAP_CARRIER_OFF);
+	vif_plug_cable(v, m->carrier ? d->queue_count : 0);
 	device_say(d, LOG_LEVEL_INFO, "%s",
 		   m->carrier ? "the guest receives again"
 			      : "the guest does not receive: carrier off");
@@ -397,10 +409,7 @@ static void vif_closing(struct device *d)
 {
 	struct vif *v = vif_of(d);
 
-	if (!v->tap)
-		return;
-	tap_set_carrier(v->tap, TAP_CARRIER_OFF);
-	tap_enable_queues(v->tap, 0);
+	vif_plug_cable(v, 0);
 }
 
 static void vif_closed(struct device *d)

@@ -30,6 +30,8 @@ struct hold {
 struct tap {
 	unsigned int queues;
 	unsigned int enabled;
+	bool carrier;
+	bool failed; /* it is not as the daemon wanted it */
 };
 
 struct served served;
@@ -332,6 +334,7 @@ int tap_enable_queues(struct tap *tap, unsigned int count)
 	MUST(count <= tap->queues);
 	if (!err)
 		tap->enabled = count;
+	tap->failed |= err != 0;
 	return err;
 }
 
@@ -343,8 +346,14 @@ int tap_set_offload(struct tap *tap, const struct offload_can *can)
 
 int tap_set_carrier(struct tap *tap, enum tap_carrier carrier)
 {
+	int err = outcome();
+
 	MUST(tap->queues && (carrier == TAP_CARRIER_ON || carrier == TAP_CARRIER_OFF));
-	return outcome();
+	MUST(carrier == TAP_CARRIER_OFF || tap->enabled || tap->failed);
+	if (!err)
+		tap->carrier = carrier == TAP_CARRIER_ON;
+	tap->failed |= err != 0;
+	return err;
 }
 
 int tap_set_mtu(struct tap *tap, uint32_t mtu)
@@ -358,6 +367,8 @@ int tap_look(const struct tap *tap, struct tap_state *ret_state)
 	int err = outcome();
 
 	MUST(tap->queues);
+	/* Without a carrier, nothing may wait in the kernel. */
+	MUST(tap->failed || tap->carrier == (tap->enabled > 0));
 	if (!err)
 		*ret_state =
 			(struct tap_state){ .mtu = 1500, .dropped = served.tap_dropped };
