@@ -260,11 +260,12 @@ static int32_t take_vector(const struct io_uring_sqe *sqe)
 }
 
 /* A frame for the guest: what the kernel says of it, the input says. */
-static int32_t give_frame(void *to, size_t room)
+static int32_t give_frame(int fd, void *to, size_t room)
 {
 	uint8_t *memory = to, kind = input_8(&world.in);
 	uint32_t size = kind & 0x80 ? input_16(&world.in) : kind;
 
+	MUST(fd == TAP_FD || fd == TAP_FD + 1);
 	if (!world.in.left || kind % 8 == 0)
 		return -EAGAIN;
 	if (kind == 0x7f)
@@ -489,7 +490,7 @@ static void act(struct worker *w)
 		break;
 	case SECOND:
 		machine_tick();
-		machine.now_ms += input_8(&world.in) & 1 ? 20000 : 0;
+		machine_pass(input_8(&world.in) & 1 ? 20000000000 : 0);
 		break;
 	case TELL:
 		tell(w);

@@ -88,10 +88,14 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 {
-	if (clock != CLOCK_MONOTONIC_COARSE)
+	uint64_t ns = machine.now_ns;
+
+	if (clock == CLOCK_MONOTONIC_COARSE)
+		ns -= ns % MACHINE_TICK_NS;
+	else if (clock != CLOCK_MONOTONIC)
 		return __real_clock_gettime(clock, ts);
-	ts->tv_sec = machine.now_ms / 1000;
-	ts->tv_nsec = machine.now_ms % 1000 * 1000000;
+	ts->tv_sec = ns / 1000000000;
+	ts->tv_nsec = ns % 1000000000;
 	return 0;
 }
 
@@ -105,7 +109,7 @@ ssize_t __wrap_read(int fd, void *to, size_t size)
 
 	if (!target || fd < MACHINE_FD)
 		return __real_read(fd, to, size);
-	result = target->read(to, size);
+	result = target->read(fd, to, size);
 	if (result >= 0)
 		return result;
 	errno = -result;
@@ -387,6 +391,37 @@ static void check_fixed(const struct io_uring_sqe *sqe)
 	MUST(base && sqe->addr >= base && sqe->addr + sqe->len <= base + iov->iov_len);
 }
 
+/* The time is read when the timer is submitted. */
+static uint64_t ends_ns(uint64_t timespec)
+{
+	const struct __kernel_timespec *ts = (const void *)(uintptr_t)timespec;
+
+	return ts->tv_sec * 1000000000ull + ts->tv_nsec;
+}
+
+static struct machine_io *find_timer(uint64_t user_data)
+{
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_IOS; i++)
+		if (machine.io[i].used && machine.io[i].sqe.opcode == IORING_OP_TIMEOUT &&
+		    machine.io[i].sqe.user_data == user_data)
+			return &machine.io[i];
+	return NULL;
+}
+
+/* A timer that has not ended gets another time. */
+static int32_t move_timer(const struct io_uring_sqe *sqe)
+{
+	struct machine_io *timer = find_timer(sqe->addr);
+
+	MUST(sqe->timeout_flags == (IORING_TIMEOUT_UPDATE | IORING_TIMEOUT_ABS));
+	if (!timer)
+		return -ENOENT;
+	timer->ends_ns = ends_ns(sqe->off);
+	return 0;
+}
+
 static void queue_io(const struct io_uring_sqe *sqe)
 {
 	unsigned int i = 0;
@@ -399,6 +434,8 @@ static void queue_io(const struct io_uring_sqe *sqe)
 					     .used = true,
 					     .number = ++ring.submitted,
 					     .after = ring.last_link };
+	if (sqe->opcode == IORING_OP_TIMEOUT)
+		machine.io[i].ends_ns = ends_ns(sqe->addr);
 	ring.last_link = sqe->flags & IOSQE_IO_HARDLINK ? ring.submitted : 0;
 	machine.ios++;
 }
@@ -406,7 +443,10 @@ static void queue_io(const struct io_uring_sqe *sqe)
 static void submit_one(const struct io_uring_sqe *sqe)
 {
 	if (sqe->user_data > LAST_COOKIE) {
-		queue_io(sqe);
+		if (sqe->opcode == IORING_OP_TIMEOUT_REMOVE)
+			post(sqe->user_data, move_timer(sqe));
+		else
+			queue_io(sqe);
 		return;
 	}
 	MUST(sqe->user_data && !ring.armed[sqe->user_data]);
@@ -456,6 +496,8 @@ static int32_t outcome(const struct machine_io *io)
 {
 	switch (io->sqe.opcode) {
 	case IORING_OP_TIMEOUT:
+		if (machine.now_ns < io->ends_ns)
+			machine.now_ns = io->ends_ns;
 		return -ETIME;
 	case IORING_OP_POLL_ADD:
 		return POLLIN;
@@ -486,9 +528,40 @@ void machine_complete(unsigned int which)
 	}
 }
 
+static struct machine_io *first_timer(void)
+{
+	struct machine_io *first = NULL;
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_IOS; i++) {
+		struct machine_io *io = &machine.io[i];
+
+		if (io->used && io->sqe.opcode == IORING_OP_TIMEOUT &&
+		    (!first || io->ends_ns < first->ends_ns))
+			first = io;
+	}
+	return first;
+}
+
+uint64_t machine_next_timer(void)
+{
+	const struct machine_io *timer = first_timer();
+
+	return timer ? timer->ends_ns : UINT64_MAX;
+}
+
+void machine_pass(uint64_t ns)
+{
+	uint64_t until = machine.now_ns + ns;
+
+	while (machine_next_timer() <= until)
+		end_io(first_timer(), -ETIME);
+	machine.now_ns = until;
+}
+
 void machine_tick(void)
 {
-	machine.now_ms += 1000;
+	machine_pass(1000000000);
 	ticked = true;
 }
 
@@ -510,6 +583,11 @@ static bool report_fits(void)
 	struct pollfd fd = { .fd = report_pipe[1], .events = POLLOUT };
 
 	return poll(&fd, 1, 0) == 1;
+}
+
+bool machine_is_quiet(void)
+{
+	return !deliverable() && !command_waits() && !ticked;
 }
 
 static void deliver(void)
@@ -716,7 +794,7 @@ void machine_reset(void)
 	memset(ports, 0, sizeof(ports));
 	memset(registered, 0, registered_most * sizeof(registered[0]));
 	registered_most = 0;
-	machine.now_ms = 100000;
+	machine.now_ns = 100000000000;
 	begun = rested = ticked = false;
 	steps = 0;
 	for (i = 0; i < MACHINE_PAGES; i++) {

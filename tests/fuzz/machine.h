@@ -19,18 +19,20 @@
 #include "table.h"
 #include "worker.h"
 
-#define MACHINE_DOMID 7
-#define MACHINE_PAGES 64
-#define MACHINE_PORTS 16 /* of the guest: 1 to 15 */
-#define MACHINE_IOS   1024
-#define MACHINE_FD    10000 /* the first that is made up */
+#define MACHINE_DOMID	7
+#define MACHINE_PAGES	64
+#define MACHINE_PORTS	16 /* of the guest: 1 to 15 */
+#define MACHINE_IOS	1024
+#define MACHINE_FD	10000	   /* the first that is made up */
+#define MACHINE_TICK_NS 4000000ull /* of the kernel's coarse clock */
 
 /* An I/O that the worker has submitted. */
 struct machine_io {
 	struct io_uring_sqe sqe;
 	bool used;
-	uint64_t number; /* in the order of submission */
-	uint64_t after;	 /* begins when this one has ended; 0: has begun */
+	uint64_t number;  /* in the order of submission */
+	uint64_t after;	  /* begins when this one has ended; 0: has begun */
+	uint64_t ends_ns; /* a timer */
 };
 
 struct machine_grant {
@@ -39,7 +41,7 @@ struct machine_grant {
 
 struct machine {
 	struct machine_grant grant[MACHINE_PAGES];
-	uint64_t now_ms;
+	uint64_t now_ns; /* the coarse clock is up to MACHINE_TICK_NS behind */
 	struct machine_io io[MACHINE_IOS];
 	unsigned int ios;
 	/* How often what comes next fails. */
@@ -59,7 +61,7 @@ struct machine_target {
 	/* What an I/O to a descriptor comes to: a result, with the memory filled in. */
 	int32_t (*io)(const struct machine_io *io);
 	/* What a read without the ring comes to: bytes, or -errno. */
-	int32_t (*read)(void *to, size_t size);
+	int32_t (*read)(int fd, void *to, size_t size);
 };
 
 /**
@@ -103,7 +105,22 @@ void machine_kick(evtchn_port_t port);
 void machine_tick(void);
 
 /**
- * machine_complete() - an I/O that has begun ends
+ * machine_is_quiet() - has the worker got all events, messages and ticks that there are?
+ */
+bool machine_is_quiet(void);
+
+/**
+ * machine_pass() - so much time passes; timers that are due end, the earliest first
+ */
+void machine_pass(uint64_t ns);
+
+/**
+ * machine_next_timer() - when the first timer ends, ns; UINT64_MAX if there is none
+ */
+uint64_t machine_next_timer(void);
+
+/**
+ * machine_complete() - an I/O that has begun ends; a timer, when it is due
  * @which: counted among those, modulo their number
  */
 void machine_complete(unsigned int which);
