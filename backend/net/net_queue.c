@@ -199,20 +199,27 @@ static bool serves(const struct net_queue *q)
 	return q->base.state == QUEUE_SERVING;
 }
 
-/* Look again at a time: for credit, or for room that no event will tell of. */
-static void wake_at(struct net_queue *q, uint64_t when_ns)
+/* Visit the queue at a time: for credit, or for room that no event will tell of. Both
+ * have one timer. It is moved if it would end too late; a visit that comes too early asks
+ * again. */
+static void net_queue_wake_at(struct net_queue *q, uint64_t when_ns)
 {
-	struct worker *w = q->base.worker;
+	struct waiter *waiter = q->timer.queue ? &q->move_timer : &q->timer;
 	struct io_uring_sqe *sqe;
 
-	if (q->timer.queue)
-		return;
+	if (q->timer.queue && (q->timer_ns <= when_ns || q->move_timer.queue))
+		return; /* the end of a move is a visit, too */
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	q->timer_ns = when_ns;
 	q->timer_at.tv_sec = when_ns / 1000000000;
 	q->timer_at.tv_nsec = when_ns % 1000000000;
-	sqe = uring_next_sqe(&w->uring);
-	io_uring_prep_timeout(sqe, &q->timer_at, 0, IORING_TIMEOUT_ABS);
-	io_uring_sqe_set_data(sqe, &q->timer);
-	q->timer = (struct waiter){ &q->base, &q->base.account };
+	if (q->timer.queue)
+		io_uring_prep_timeout_update(sqe, &q->timer_at, (uintptr_t)&q->timer,
+					     IORING_TIMEOUT_ABS);
+	else
+		io_uring_prep_timeout(sqe, &q->timer_at, 0, IORING_TIMEOUT_ABS);
+	io_uring_sqe_set_data(sqe, waiter);
+	*waiter = (struct waiter){ &q->base, &q->base.account };
 	q->base.in_flight++;
 }
 
@@ -286,7 +293,7 @@ static void transmit(struct net_queue *q)
 	}
 	when = net_tx_take(q);
 	if (when && when != UINT64_MAX)
-		wake_at(q, when);
+		net_queue_wake_at(q, when);
 	if (!q->tx_count)
 		return; /* looking is no frame's cost */
 	charge_tx(q, STAGE_PARSE);
@@ -345,7 +352,7 @@ static bool look_for_room(struct net_queue *q)
 	if (status == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
 	if (status == RING_EMPTY && !q->config.vif->rx_notify)
-		wake_at(q, worker_now_ns(q->base.worker) + LIMIT_RX_POLL_NS);
+		net_queue_wake_at(q, worker_clock_ns() + LIMIT_RX_POLL_NS);
 	return status == RING_REQUEST;
 }
 
@@ -492,6 +499,19 @@ static void tick(struct queue *base)
 	worker_make_runnable(base->worker, base);
 }
 
+/* What the queues of a vif share has changed. */
+static void net_queue_wake_all(struct net_vif *vif)
+{
+	unsigned int i;
+
+	for (i = 0; i < vif->queues; i++) {
+		struct queue *base = &vif->queue[i]->base;
+
+		if (base->attached)
+			worker_make_runnable(base->worker, base);
+	}
+}
+
 static void message(struct queue *base, const struct message *m)
 {
 	struct net_queue *q = net_queue_of(base);
@@ -500,7 +520,8 @@ static void message(struct queue *base, const struct message *m)
 	if (m->kind == MESSAGE_RATE) {
 		struct rate_limit limit = { m->rate.bytes, m->rate.period_us };
 
-		rate_set(&vif->rate, &limit, worker_now_ns(base->worker));
+		rate_set(&vif->rate, &limit, worker_clock_ns());
+		net_queue_wake_all(vif);
 	}
 	if (m->kind == MESSAGE_MULTICAST)
 		multicast_set(&vif->multicast, m->multicast);

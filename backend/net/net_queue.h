@@ -116,11 +116,12 @@ struct net_queue {
 	struct ring tx, rx, control;
 	struct grants *grants;
 	/* Armed while their queue is set. */
-	struct waiter timer, cancel_timer;
+	struct waiter timer, move_timer, cancel_timer;
 	struct waiter poll, cancel_poll; /* of the tap */
 	struct waiter room, cancel_room; /* likewise, for writing */
 	struct __kernel_timespec timer_at;
-	uint32_t moves; /* in the worker's list, of this batch */
+	uint64_t timer_ns; /* the same */
+	uint32_t moves;	   /* in the worker's list, of this batch */
 
 	/* From the guest. */
 	struct account tx_account;

@@ -127,7 +127,8 @@ static bool batch_has_room(const struct net_queue *q)
 
 uint64_t net_tx_take(struct net_queue *q)
 {
-	uint64_t now_ns = worker_now_ns(q->base.worker), when;
+	struct rate *rate = &q->config.vif->rate;
+	uint64_t now_ns = rate_is_limited(rate) ? worker_clock_ns() : 0, when;
 	enum net_verdict verdict;
 	struct tx_frame *f;
 
@@ -135,7 +136,7 @@ uint64_t net_tx_take(struct net_queue *q)
 	q->moves = 0;
 	while (batch_has_room(q) && (f = tx_decode(q, &verdict))) {
 		if (verdict == NET_FRAME &&
-		    !rate_take(&q->config.vif->rate, f->wire.size, now_ns, &when)) {
+		    !rate_take(rate, f->wire.size, now_ns, &when)) {
 			q->tx_held = f;
 			return when;
 		}

@@ -49,9 +49,9 @@ int rate_parse(const char *text, size_t length, struct rate_limit *ret)
 
 /* ---- credit ---- */
 
-static bool unlimited(uint64_t bytes, uint64_t interval_ns)
+bool rate_is_limited(const struct rate *r)
 {
-	return bytes == RATE_UNLIMITED || !interval_ns;
+	return r->limit.bytes != RATE_UNLIMITED && r->limit.usec;
 }
 
 static uint64_t interval_of(const struct rate *r)
@@ -112,7 +112,7 @@ bool rate_take(struct rate *r, uint32_t bytes, uint64_t now_ns, uint64_t *ret_wh
 	uint64_t interval_ns = interval_of(r);
 	uint64_t ends;
 
-	if (unlimited(r->limit.bytes, interval_ns) || take_credit(r, bytes))
+	if (!rate_is_limited(r) || take_credit(r, bytes))
 		return true;
 	ends = refill(r, interval_ns, now_ns);
 	if (take_credit(r, bytes))

@@ -46,6 +46,14 @@ int rate_parse(const char *text, size_t length, struct rate_limit *ret);
 void rate_set(struct rate *r, const struct rate_limit *limit, uint64_t now_ns);
 
 /**
+ * rate_is_limited() - is there a limit?
+ * @r: the vif's
+ *
+ * If not, rate_take() does not look at the time.
+ */
+bool rate_is_limited(const struct rate *r);
+
+/**
  * rate_take() - may a frame go?
  * @r: the vif's
  * @bytes: the frame's

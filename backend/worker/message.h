@@ -39,7 +39,7 @@ struct message {
 		char name[48];	 /* of the guest, as in struct row_key */
 		uint64_t resize; /* the disk's new size, in 512-byte sectors */
 		struct {
-			uint64_t bytes, period_us; /* 0 bytes: no limit */
+			uint64_t bytes, period_us; /* as in struct rate_limit */
 		} rate;
 		bool multicast;	      /* does the guest control its filter? */
 		uint32_t headroom;    /* bytes in front of a frame for the guest */

@@ -9,6 +9,7 @@
 
 #include <liburing.h>
 #include <pthread.h>
+#include <time.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
@@ -28,7 +29,7 @@ struct worker {
 	struct books books;
 	struct punts punts;
 	struct trace_ring trace;
-	uint64_t now_ms; /* monotonic, of this turn */
+	uint64_t now_ms; /* monotonic, of this turn, as coarse as the kernel's tick */
 	struct buffers buffers;
 	struct channel **by_port; /* index: event-channel port */
 	size_t ports;		  /* its length */
@@ -145,11 +146,17 @@ static inline void worker_claim_overhead(struct worker *w)
 }
 
 /**
- * worker_now_ns() - the time of this turn, monotonic, ns, as coarse as the kernel's tick
+ * worker_clock_ns() - the time now by the clock of io_uring's timers, monotonic, ns
+ *
+ * What a timer is set for has to be judged by this: by the time of the turn it would be
+ * early, and be set again and again.
  */
-static inline uint64_t worker_now_ns(const struct worker *w)
+static inline uint64_t worker_clock_ns(void)
 {
-	return w->now_ms * 1000000;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 /**

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vif of two queues on the machine that is made up, with a clock that the test moves:
+ * what happens at a certain time, or after much of it.
+ *
+ * Each case is a thread of its own, which goes on when the worker is at rest.
+ */
+#include "../unit/check.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "machine.h"
+#include "net_queue.h"
+
+#define QUEUES	 2u
+#define DATA_REF 8u
+#define TAP_FD	 MACHINE_FD
+#define MS	 1000000ull
+#define SECOND	 (1000 * MS)
+#define HOUR_US	 3600000000ull
+/* What a turn takes that does next to nothing. */
+#define TURN_NS 20000
+
+enum which { TX, RX, RINGS };
+
+static const uint32_t slot_sizes[RINGS] = { NET_TX_SLOT_SIZE, NET_RX_SLOT_SIZE };
+
+/* What one queue of the tap has for the guest. */
+struct tap_side {
+	uint8_t frame[TAP_HEADER_SIZE + 65600];
+	size_t size;
+	unsigned int count; /* of them */
+	unsigned int read;
+	unsigned int errors; /* so many readings fail first */
+	int error;
+};
+
+static struct {
+	struct worker *worker;
+	struct net_vif vif;
+	struct net_queue *q[QUEUES];
+	uint32_t producer[QUEUES][RINGS];
+	struct tap_side tap[QUEUES];
+	sem_t rested, may_go;
+	unsigned int attached, detached;
+	unsigned int carrier_off, carrier_on; /* reports */
+} world;
+
+/* ---- the guest ---- */
+
+static uint32_t ring_ref(unsigned int queue, enum which ring)
+{
+	return queue * RINGS + ring;
+}
+
+static uint32_t answered(unsigned int queue, enum which ring)
+{
+	uint32_t produced;
+
+	machine_peek(ring_ref(queue, ring), 8, &produced, sizeof(produced));
+	return produced;
+}
+
+/* The event channel is one for both rings. */
+static void kick(unsigned int queue)
+{
+	machine_kick(1 + queue);
+}
+
+static void publish(unsigned int queue, enum which ring, const void *slot)
+{
+	uint32_t *producer = &world.producer[queue][ring];
+	uint32_t slots = ring_slots(GRANT_PAGE_SIZE, slot_sizes[ring]);
+
+	CHECK(*producer - answered(queue, ring) < slots);
+	machine_poke(ring_ref(queue, ring),
+		     RING_HEADER_SIZE + (*producer & (slots - 1)) * slot_sizes[ring],
+		     slot, slot_sizes[ring]);
+	++*producer;
+	machine_poke(ring_ref(queue, ring), 0, producer, sizeof(*producer));
+}
+
+static void guest_sends(unsigned int queue, unsigned int frames, uint16_t size)
+{
+	struct netif_tx_request r = { .gref = DATA_REF, .size = size };
+
+	while (frames--)
+		publish(queue, TX, &r);
+	kick(queue);
+}
+
+static void guest_posts(unsigned int queue, unsigned int pages)
+{
+	struct netif_rx_request r = { 0 };
+
+	while (pages--) {
+		r.id = world.producer[queue][RX];
+		r.gref = DATA_REF + r.id % (MACHINE_PAGES - DATA_REF);
+		publish(queue, RX, &r);
+	}
+}
+
+/* ---- the tap ---- */
+
+static int32_t tap_gives(int fd, void *to, size_t room)
+{
+	struct tap_side *t = &world.tap[fd - TAP_FD];
+
+	if (t->errors) {
+		t->errors--;
+		return -t->error;
+	}
+	if (!t->count)
+		return -EAGAIN;
+	CHECK(t->size <= room);
+	memcpy(to, t->frame, t->size);
+	t->count--;
+	t->read++;
+	return t->size;
+}
+
+static int32_t tap_takes(const struct machine_io *io)
+{
+	CHECK_EQ(io->sqe.opcode, IORING_OP_WRITE);
+	return io->sqe.len;
+}
+
+static void tap_gets(unsigned int queue, unsigned int frames, size_t size)
+{
+	world.tap[queue].size = TAP_HEADER_SIZE + size;
+	world.tap[queue].count += frames;
+}
+
+/* ---- the worker runs until it is at rest ---- */
+
+static void step(struct worker *w)
+{
+	world.worker = w;
+	if (w->runnable || io_uring_cq_ready(&w->uring) || !machine_is_quiet())
+		return;
+	sem_post(&world.rested);
+	while (sem_wait(&world.may_go))
+		;
+}
+
+static void run(void)
+{
+	sem_post(&world.may_go);
+	while (sem_wait(&world.rested))
+		;
+}
+
+static bool may_end(const struct io_uring_sqe *sqe)
+{
+	if (sqe->opcode == IORING_OP_TIMEOUT)
+		return false;
+	return sqe->opcode != IORING_OP_POLL_ADD || world.tap[sqe->fd - TAP_FD].count ||
+	       world.tap[sqe->fd - TAP_FD].errors;
+}
+
+/* All I/O that has a reason to ends. */
+static bool complete_some(void)
+{
+	unsigned int i, which = 0;
+
+	for (i = 0; i < MACHINE_IOS; i++) {
+		if (!machine.io[i].used)
+			continue;
+		if (may_end(&machine.io[i].sqe)) {
+			machine_complete(which);
+			return true;
+		}
+		which++;
+	}
+	return false;
+}
+
+static void settle(void)
+{
+	bool more;
+
+	do {
+		run();
+		more = false;
+		while (complete_some())
+			more = true;
+		if (machine_next_timer() <= machine.now_ns) {
+			machine_pass(TURN_NS);
+			more = true;
+		}
+	} while (more);
+}
+
+static void pass(uint64_t ns)
+{
+	machine_pass(ns);
+	settle();
+}
+
+static uint64_t turns(void)
+{
+	return world.worker->books.figures.turns;
+}
+
+/* ---- the toolstack ---- */
+
+static void take_reports(void)
+{
+	struct message m;
+
+	while (machine_report(&m)) {
+		world.attached += m.kind == MESSAGE_ATTACHED && !m.attached;
+		world.detached += m.kind == MESSAGE_DETACHED;
+		world.carrier_off += m.kind == MESSAGE_CARRIER && !m.carrier;
+		world.carrier_on += m.kind == MESSAGE_CARRIER && m.carrier;
+	}
+}
+
+static void tell_all(enum message_kind kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < QUEUES; i++)
+		worker_send(world.worker,
+			    &(struct message){ .kind = kind,
+					       .queue = &world.q[i]->base });
+	settle();
+	take_reports();
+}
+
+static void set_rate(uint64_t bytes, uint64_t period_us)
+{
+	worker_send(world.worker, &(struct message){ .kind = MESSAGE_RATE,
+						     .queue = &world.q[0]->base,
+						     .rate = { bytes, period_us } });
+	settle();
+}
+
+static void attach(void)
+{
+	while (sem_wait(&world.rested))
+		;
+	tell_all(MESSAGE_ATTACH);
+	CHECK_EQ(world.attached, QUEUES);
+}
+
+static void detach(void)
+{
+	tell_all(MESSAGE_DETACH);
+	CHECK_EQ(world.detached, QUEUES);
+	machine.done = true;
+	sem_post(&world.may_go);
+}
+
+/* ---- rate ---- */
+
+/* Only the queue that got the message was visited once: the other stood still. */
+static void lifting_the_rate_wakes_every_queue(void)
+{
+	attach();
+	set_rate(0, 50000);
+	guest_sends(0, 1, 60);
+	guest_sends(1, 1, 60);
+	settle();
+	CHECK_EQ(answered(0, TX) + answered(1, TX), 0);
+	set_rate(RATE_UNLIMITED, 0);
+	CHECK_EQ(answered(0, TX), 1);
+	CHECK_EQ(answered(1, TX), 1);
+	detach();
+}
+
+/* It was once that a queue that waited for the old rate waited on. */
+static void a_new_rate_counts_for_queues_that_wait(void)
+{
+	attach();
+	set_rate(100, HOUR_US);
+	guest_sends(1, 2, 100);
+	settle();
+	CHECK_EQ(answered(1, TX), 1);
+	set_rate(50, 10000);
+	pass(10 * MS);
+	CHECK_EQ(answered(1, TX), 2);
+	detach();
+}
+
+/* A guest that sends no events for room is looked at every 30 ms, whatever else the queue
+ * waits for; it had one timer, which ended with the credit's interval. */
+static void waiting_for_credit_delays_no_look_for_room(void)
+{
+	world.vif.rx_notify = false;
+	attach();
+	set_rate(100, HOUR_US);
+	guest_sends(0, 2, 100);
+	settle();
+	CHECK(machine_next_timer() > machine.now_ns + SECOND);
+	tap_gets(0, 1, 60);
+	settle();
+	guest_posts(0, 1);
+	pass(30 * MS);
+	CHECK_EQ(answered(0, RX), 1);
+	CHECK_EQ(answered(0, TX), 1);
+	pass(HOUR_US * 1000);
+	CHECK_EQ(answered(0, TX), 2);
+	detach();
+}
+
+/* Judged by the coarse clock, an interval that was over lasted up to 4 ms more, in which
+ * the timer was set and ended, set and ended. */
+static void an_interval_takes_one_turn(void)
+{
+	unsigned int frames = 250, intervals = frames / 5;
+	uint64_t before;
+
+	attach();
+	machine_pass(1 * MS); /* not where the coarse clock's tick is */
+	set_rate(5000, 5000);
+	before = turns();
+	guest_sends(0, frames, 1000);
+	settle();
+	while (answered(0, TX) < frames && intervals--)
+		pass(machine_next_timer() - machine.now_ns);
+	CHECK_EQ(answered(0, TX), frames);
+	/* One for the timer, one for the frames that the tap took. */
+	CHECK(turns() - before <= 2 * frames / 5 + 4);
+	detach();
+}
+
+/* ---- cases ---- */
+
+static void make_queue(unsigned int i)
+{
+	struct row_key key = { .domid = MACHINE_DOMID, .queue = i, .device = "vif" };
+	struct net_queue *q = net_queue_new();
+
+	CHECK(q);
+	q->config = (struct net_queue_config){
+		.index = i,
+		.tx_ref = ring_ref(i, TX),
+		.rx_ref = ring_ref(i, RX),
+		.tx_port = 1 + i,
+		.rx_port = 1 + i,
+		.tap = TAP_FD + (int)i,
+		.vif = &world.vif,
+	};
+	q->base.domid = MACHINE_DOMID;
+	q->base.row = table_claim_row(machine_table(), &key, 0);
+	CHECK(q->base.row);
+	world.vif.queue[i] = q;
+	world.q[i] = q;
+}
+
+static void *run_case(void *body)
+{
+	((void (*)(void))body)();
+	return NULL;
+}
+
+static void run_alone(const char *name, void (*body)(void))
+{
+	static const struct machine_target target = { .step = step,
+						      .io = tap_takes,
+						      .read = tap_gives };
+	pthread_t thread;
+	unsigned int i;
+
+	fprintf(stderr, "%s\n", name);
+	machine_reset();
+	memset(&world, 0, sizeof(world));
+	world.vif.queues = QUEUES;
+	world.vif.can = (struct offload_can){ true, true, true, true, true };
+	world.vif.rx_notify = true;
+	steer_init(&world.vif.steer, QUEUES);
+	multicast_init(&world.vif.multicast);
+	rate_set(&world.vif.rate, NULL, 0);
+	sem_init(&world.rested, 0, 0);
+	sem_init(&world.may_go, 0, 0);
+	for (i = 0; i < QUEUES; i++)
+		make_queue(i);
+	CHECK(!pthread_create(&thread, NULL, run_case, (void *)body));
+	machine_run(&target);
+	pthread_join(thread, NULL);
+	for (i = 0; i < QUEUES; i++) {
+		table_retire_row(world.q[i]->base.row);
+		net_queue_free(world.q[i]);
+	}
+}
+
+#define RUN(body) run_alone(#body, body)
+
+int main(void)
+{
+	RUN(lifting_the_rate_wakes_every_queue);
+	RUN(a_new_rate_counts_for_queues_that_wait);
+	RUN(waiting_for_credit_delays_no_look_for_room);
+	RUN(an_interval_takes_one_turn);
+	return 0;
+}
