@@ -39,6 +39,9 @@
 /* Larger than any description of an interface. */
 #define ANSWER_SIZE 16384
 
+/* Of 32 offloads each; Linux has 2 or 3. */
+#define FEATURE_WORDS 8
+
 /* For another's TAP interface to go; 5 ms were seen. */
 #define PATIENCE_MS 200
 
@@ -298,7 +301,7 @@ static int tap_set_frames(const struct tap *tap)
 
 static int tap_set_up(struct tap *tap, unsigned int queues)
 {
-	const struct offload_can nothing = { 0 };
+	static const struct offload_can all = { true, true, true, true, true };
 	int err = tap_set_no_qdisc(tap);
 
 	if (!err)
@@ -314,7 +317,7 @@ static int tap_set_up(struct tap *tap, unsigned int queues)
 	if (!err)
 		err = tap_enable_queues(tap, 0);
 	if (!err)
-		err = tap_set_offload(tap, &nothing);
+		err = tap_set_offload(tap, &all);
 	return err;
 }
 
@@ -392,11 +395,54 @@ int tap_enable_queues(struct tap *tap, unsigned int count)
 
 /* ---- the interface ---- */
 
+/* struct ethtool_gfeatures and ethtool_sfeatures, with room. */
+struct tap_features {
+	uint32_t command, words;
+	struct ethtool_get_features_block word[FEATURE_WORDS];
+};
+
+struct tap_choice {
+	uint32_t command, words;
+	struct ethtool_set_features_block word[FEATURE_WORDS];
+};
+
+/* By the name that it has now, if it is in our network namespace. */
+static int tap_ethtool(const struct tap *tap, void *command)
+{
+	struct ifreq ifr;
+
+	if (ioctl(tap->fd[0], TUNGETIFF, &ifr))
+		return -errno;
+	if (if_nametoindex(ifr.ifr_name) != tap->ifindex)
+		return -ENODEV;
+	ifr.ifr_data = command;
+	return ioctl(tap->netlink, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+}
+
+/* What somebody wants to be on is wanted again. */
+static int tap_want_again(const struct tap *tap, const struct tap_features *was)
+{
+	struct tap_choice c = { .command = ETHTOOL_SFEATURES, .words = was->words };
+	uint32_t i;
+
+	for (i = 0; i < was->words; i++) {
+		c.word[i].valid = was->word[i].available;
+		c.word[i].requested = was->word[i].requested;
+	}
+	return tap_ethtool(tap, &c);
+}
+
+/* The kernel has two sets, what the guest takes and what is wanted; an offload that is in
+ * both is on. TUNSETOFFLOAD sets both, and so undoes a choice made by ethtool(8). */
 int tap_set_offload(struct tap *tap, const struct offload_can *can)
 {
+	struct tap_features wanted = { ETHTOOL_GFEATURES, FEATURE_WORDS, { { 0 } } };
+	bool known = !tap_ethtool(tap, &wanted) && wanted.words <= FEATURE_WORDS;
 	unsigned long flags = offload_tun_flags(can);
 
-	return ioctl(tap->fd[0], TUNSETOFFLOAD, flags) ? -errno : 0;
+	if (ioctl(tap->fd[0], TUNSETOFFLOAD, flags))
+		return -errno;
+	return known ? tap_want_again(tap, &wanted) : 0;
 }
 
 int tap_set_carrier(struct tap *tap, enum tap_carrier carrier)

@@ -88,8 +88,10 @@ int tap_enable_queues(struct tap *tap, unsigned int count);
  * @tap: the interface
  * @can: what the frontend takes
  *
- * Linux knows one switch for checksums of IPv4 and of IPv6; offload_receive() completes
- * those that the frontend does not take.
+ * At the start it may leave everything. What somebody turned off by ethtool(8) stays off,
+ * unless the interface is in another network namespace. Linux knows one switch for
+ * checksums of IPv4 and of IPv6; offload_receive() completes those that the frontend does
+ * not take.
  *
  * Return: 0, or -errno.
  */

@@ -655,6 +655,45 @@ static void offload_changes_while_it_runs(void)
 	tap_close(tap);
 }
 
+static void ethtool(uint32_t command, uint32_t value, uint32_t expected)
+{
+	struct ethtool_value v = { .cmd = command, .data = value };
+	struct ifreq ifr = named(NAME);
+
+	ifr.ifr_data = (void *)&v;
+	interface_ioctl(SIOCETHTOOL, &ifr);
+	CHECK_EQ(v.data, expected);
+}
+
+/* What a frontend takes once undid what an operator had turned off. */
+static void what_an_operator_turned_off_stays_off(void)
+{
+	struct tap *tap = open_running_tap(1, &everything);
+
+	ethtool(ETHTOOL_GTXCSUM, 0, 1);
+	ethtool(ETHTOOL_GTSO, 0, 1);
+	ethtool(ETHTOOL_STSO, 0, 0);
+	CHECK_EQ(tap_set_offload(tap, &nothing), 0);
+	ethtool(ETHTOOL_GTXCSUM, 0, 0);
+	CHECK_EQ(tap_set_offload(tap, &everything), 0);
+	ethtool(ETHTOOL_GTXCSUM, 0, 1);
+	ethtool(ETHTOOL_GTSO, 0, 0);
+	CHECK_EQ(tap_set_offload(tap, &nothing), 0);
+	ethtool(ETHTOOL_STSO, 1, 1);
+	ethtool(ETHTOOL_GTSO, 0, 0); /* the guest does not take it */
+	CHECK_EQ(tap_set_offload(tap, &everything), 0);
+	ethtool(ETHTOOL_GTSO, 0, 1);
+	ethtool(ETHTOOL_STXCSUM, 0, 0);
+	CHECK_EQ(tap_set_offload(tap, &everything), 0);
+	ethtool(ETHTOOL_GTXCSUM, 0, 0);
+	ethtool(ETHTOOL_GTSO, 0, 0); /* it needs checksums */
+	tap_close(tap);
+	tap = open_tap(1);
+	ethtool(ETHTOOL_GTXCSUM, 0, 1); /* everything is offered at the start */
+	ethtool(ETHTOOL_GTSO, 0, 1);
+	tap_close(tap);
+}
+
 /* ---- queues ---- */
 
 #define FLOWS 64
@@ -1034,6 +1073,7 @@ int main(void)
 	who_takes_one_version_gets_the_other_finished();
 	our_pieces_are_the_kernels();
 	offload_changes_while_it_runs();
+	what_an_operator_turned_off_stays_off();
 	flows_are_spread_over_enabled_queues();
 	what_waits_in_a_disabled_queue_is_dropped();
 	a_disabled_queue_still_sends();
