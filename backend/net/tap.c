@@ -166,7 +166,7 @@ static int tap_open_queue(const char *name, short flags, int *ret_fd)
 	return 0;
 }
 
-/* Whose interface it is: its driver, as ethtool(8) shows it. */
+/* Is it a TAP interface, too, as ethtool(8) shows its driver? Or gone meanwhile? */
 static bool tap_is_other_tun(const char *name)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
@@ -177,9 +177,9 @@ static bool tap_is_other_tun(const char *name)
 	if (fd < 0)
 		return false;
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	err = ioctl(fd, SIOCETHTOOL, &ifr);
+	err = ioctl(fd, SIOCETHTOOL, &ifr) ? errno : 0;
 	close(fd);
-	return !err && !strcmp(info.driver, "tun");
+	return err == ENODEV || (!err && !strcmp(info.driver, "tun"));
 }
 
 static void tap_explain(const char *name, int err, char *reason)
