@@ -250,7 +250,7 @@ enum step blk_respond(struct blk_queue *q, struct request *req)
 	uint8_t bytes[16];
 	size_t size;
 
-	buffers_put(&q->base.worker->buffers, req->buffer, req->bytes);
+	buffers_put(&q->base.worker->buffers, req->buffer);
 	req->buffer = NULL;
 	if (q->base.state == QUEUE_DROPPED)
 		return STEP_DONE;

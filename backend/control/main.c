@@ -211,13 +211,24 @@ static int await_worker(struct daemon *d)
 	return EXIT_FAILED;
 }
 
+/* Each worker's part of what all guests' data together may take: half of the domain's
+ * memory. */
+static uint64_t buffer_bytes(unsigned int workers)
+{
+	uint64_t pages = sysconf(_SC_PHYS_PAGES);
+
+	return pages * sysconf(_SC_PAGESIZE) / 2 / workers;
+}
+
 static int start_workers(struct daemon *d)
 {
 	struct control *c = &d->control;
 	struct worker_config config = { .table = c->table,
 					.trace = c->trace,
 					.khz = d->clock.khz,
-					.report_fd = d->report_pipe[1] };
+					.report_fd = d->report_pipe[1],
+					.buffer_bytes =
+						buffer_bytes(d->options.workers) };
 
 	c->workers = calloc(d->options.workers, sizeof(c->workers[0]));
 	if (!c->workers)

@@ -23,7 +23,7 @@ _Static_assert(FIRST_AT >= TAP_HEADER_SIZE, "the header fits before the first pi
 
 static void tx_free(struct net_queue *q, struct tx_frame *f)
 {
-	buffers_put(&q->base.worker->buffers, f->buffer, f->bytes);
+	buffers_put(&q->base.worker->buffers, f->buffer);
 	f->buffer = NULL;
 	f->next = q->tx_free;
 	q->tx_free = f;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Data buffers: a free list for each power of two, and slabs of 2 MiB, each of which
- * serves one size. A slab is cut as buffers are taken, since to touch a page for the
- * first time is dear, above all in a PV domain. Memory goes back to the kernel when
- * nothing at all was in flight for a while.
+ * Data buffers: slabs of 2 MiB, each of which is cut into buffers of one size and keeps
+ * its own free list. A slab is cut as buffers are taken, since to touch a page for the
+ * first time is dear, above all in a PV domain. Slabs of a size that have room are in one
+ * list; the first is used until it is full, so that others become free. A slab without a
+ * buffer in use serves any size that needs one, and goes back to the kernel when it was
+ * not needed for a while.
  *
  * Slabs lie one after the other in one reserved range of addresses, so where a buffer
  * lies says which slab is its own, and the slab's number is what io_uring knows it by.
@@ -47,9 +49,15 @@ size_t buffers_size(size_t size)
 
 /* ---- the range ---- */
 
-void buffers_open(struct buffers *b, struct io_uring *ring)
+void buffers_open(struct buffers *b, struct io_uring *ring, uint64_t bytes)
 {
-	if (!io_uring_register_buffers_sparse(ring, BUFFERS_SLABS))
+	uint64_t most = bytes / BUFFERS_SLAB_SIZE;
+	unsigned int class;
+
+	b->most = most < 1 ? 1 : most > BUFFERS_SLABS ? BUFFERS_SLABS : most;
+	for (class = 0; class < BUFFERS_CLASSES; class ++)
+		b->roomy[class] = BUFFERS_SLABS;
+	if (ring && !io_uring_register_buffers_sparse(ring, BUFFERS_SLABS))
 		b->ring = ring;
 }
 
@@ -64,10 +72,15 @@ static bool reserve_range(struct buffers *b)
 {
 	void *range = mmap(NULL, RANGE_SIZE, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned int class;
 
 	if (range == MAP_FAILED)
 		return false;
 	b->range = range;
+	if (!b->most)
+		b->most = BUFFERS_SLABS;
+	for (class = 0; class < BUFFERS_CLASSES; class ++)
+		b->roomy[class] = BUFFERS_SLABS;
 	return true;
 }
 
@@ -76,61 +89,145 @@ static uint8_t *slab_memory(const struct buffers *b, unsigned int slab)
 	return b->range + (size_t)slab * BUFFERS_SLAB_SIZE;
 }
 
+/* ---- slabs ---- */
+
+static void list_slab(struct buffers *b, unsigned int i)
+{
+	struct slab *slab = &b->slab[i];
+	uint16_t *first = &b->roomy[slab->class];
+
+	slab->prev = BUFFERS_SLABS;
+	slab->next = *first;
+	if (*first != BUFFERS_SLABS)
+		b->slab[*first].prev = i;
+	*first = i;
+}
+
+static void unlist_slab(struct buffers *b, unsigned int i)
+{
+	struct slab *slab = &b->slab[i];
+
+	if (slab->prev == BUFFERS_SLABS)
+		b->roomy[slab->class] = slab->next;
+	else
+		b->slab[slab->prev].next = slab->next;
+	if (slab->next != BUFFERS_SLABS)
+		b->slab[slab->next].prev = slab->prev;
+}
+
+static bool is_unused(const struct slab *slab)
+{
+	return slab->state != SLAB_ABSENT &&
+	       slab->left == BUFFERS_SLAB_SIZE / class_size(slab->class);
+}
+
+/* One of another size, not in use; BUFFERS_SLABS if there is none. */
+static unsigned int find_unused(const struct buffers *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->slabs; i++)
+		if (is_unused(&b->slab[i]))
+			return i;
+	return BUFFERS_SLABS;
+}
+
+static unsigned int find_absent(const struct buffers *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->slabs; i++)
+		if (b->slab[i].state == SLAB_ABSENT)
+			break;
+	return i;
+}
+
+static unsigned int new_slab(struct buffers *b)
+{
+	unsigned int i = find_absent(b);
+
+	if (b->present == b->most ||
+	    mprotect(slab_memory(b, i), BUFFERS_SLAB_SIZE, PROT_READ | PROT_WRITE))
+		return BUFFERS_SLABS;
+	if (i == b->slabs)
+		b->slabs++;
+	b->present++;
+	b->slab[i] = (struct slab){ .state = SLAB_PLAIN };
+	return i;
+}
+
 static bool add_slab(struct buffers *b, unsigned int class)
 {
-	uint8_t *memory;
+	unsigned int i;
 
-	if (b->slabs == BUFFERS_SLABS || (!b->range && !reserve_range(b)))
+	if (!b->range && !reserve_range(b))
 		return false;
-	memory = slab_memory(b, b->slabs);
-	if (mprotect(memory, BUFFERS_SLAB_SIZE, PROT_READ | PROT_WRITE))
+	i = find_unused(b);
+	if (i != BUFFERS_SLABS)
+		unlist_slab(b, i);
+	else
+		i = new_slab(b);
+	if (i == BUFFERS_SLABS)
 		return false;
-	b->slab[b->slabs++] = (struct slab){ .state = SLAB_PLAIN };
-	b->uncut[class].at = memory;
-	b->uncut[class].left = BUFFERS_SLAB_SIZE;
+	b->slab[i].class = class;
+	b->slab[i].free = NULL;
+	b->slab[i].uncut = BUFFERS_SLAB_SIZE;
+	b->slab[i].left = BUFFERS_SLAB_SIZE / class_size(class);
+	list_slab(b, i);
 	return true;
 }
 
 /* ---- buffers ---- */
 
-static void *cut_buffer(struct buffers *b, unsigned int class)
+static void *cut_buffer(struct buffers *b, unsigned int i)
 {
-	uint8_t *piece;
+	struct slab *slab = &b->slab[i];
+	uint8_t *piece = slab_memory(b, i) + BUFFERS_SLAB_SIZE - slab->uncut;
 
-	if (!b->uncut[class].left && !add_slab(b, class))
-		return NULL;
-	piece = b->uncut[class].at;
-	b->uncut[class].at += class_size(class);
-	b->uncut[class].left -= class_size(class);
+	slab->uncut -= class_size(slab->class);
 	return piece;
 }
 
 void *buffers_get(struct buffers *b, size_t size)
 {
-	unsigned int class = class_of(size);
-	struct buffer *taken = b->free[class];
+	unsigned int class = class_of(size), i = b->roomy[class];
+	struct buffer *taken;
+	struct slab *slab;
 
+	if (i == BUFFERS_SLABS) {
+		if (!add_slab(b, class))
+			return NULL;
+		i = b->roomy[class];
+	}
+	slab = &b->slab[i];
+	taken = slab->free;
 	if (taken)
-		b->free[class] = taken->next;
+		slab->free = taken->next;
 	else
-		taken = cut_buffer(b, class);
-	if (!taken)
-		return NULL;
-	b->in_use += class_size(class);
-	b->idle_ticks = 0;
+		taken = cut_buffer(b, i);
+	slab->idle_ticks = 0;
+	if (!--slab->left)
+		unlist_slab(b, i);
 	return taken;
 }
 
-void buffers_put(struct buffers *b, void *memory, size_t size)
+static unsigned int slab_of(const struct buffers *b, const void *memory)
 {
-	unsigned int class = class_of(size);
+	return (size_t)((const uint8_t *)memory - b->range) / BUFFERS_SLAB_SIZE;
+}
+
+void buffers_put(struct buffers *b, void *memory)
+{
 	struct buffer *given = memory;
+	struct slab *slab;
 
 	if (!memory)
 		return;
-	given->next = b->free[class];
-	b->free[class] = given;
-	b->in_use -= class_size(class);
+	slab = &b->slab[slab_of(b, memory)];
+	given->next = slab->free;
+	slab->free = given;
+	if (!slab->left++)
+		list_slab(b, slab_of(b, memory));
 }
 
 /* ---- registered memory ---- */
@@ -154,7 +251,7 @@ static void register_slab(struct buffers *b, unsigned int slab)
 
 int buffers_registered(struct buffers *b, const void *memory, size_t bytes)
 {
-	unsigned int i = ((const uint8_t *)memory - b->range) / BUFFERS_SLAB_SIZE;
+	unsigned int i = slab_of(b, memory);
 	struct slab *slab = &b->slab[i];
 
 	if (slab->state == SLAB_PLAIN && b->ring) {
@@ -167,25 +264,28 @@ int buffers_registered(struct buffers *b, const void *memory, size_t bytes)
 
 /* ---- memory goes back ---- */
 
-static void trim_slabs(struct buffers *b)
+static void return_slab(struct buffers *b, unsigned int i)
 {
-	unsigned int i;
-
-	if (!b->slabs)
-		return;
+	unlist_slab(b, i);
 	/* Pages live for as long as they are registered, wherever they were mapped. */
-	for (i = 0; i < b->slabs; i++)
-		if (b->slab[i].state == SLAB_REGISTERED)
-			update_registration(b, i, NULL, 0);
-	mmap(b->range, (size_t)b->slabs * BUFFERS_SLAB_SIZE, PROT_NONE,
+	if (b->slab[i].state == SLAB_REGISTERED)
+		update_registration(b, i, NULL, 0);
+	mmap(slab_memory(b, i), BUFFERS_SLAB_SIZE, PROT_NONE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	b->slabs = 0;
-	memset(b->free, 0, sizeof(b->free));
-	memset(b->uncut, 0, sizeof(b->uncut));
+	b->slab[i].state = SLAB_ABSENT;
+	b->present--;
 }
 
 void buffers_tick(struct buffers *b)
 {
-	if (!b->in_use && ++b->idle_ticks > BUFFERS_IDLE_TICKS)
-		trim_slabs(b);
+	unsigned int i;
+
+	for (i = 0; i < b->slabs; i++) {
+		struct slab *slab = &b->slab[i];
+
+		if (is_unused(slab) && ++slab->idle_ticks > BUFFERS_IDLE_TICKS)
+			return_slab(b, i);
+	}
+	while (b->slabs && b->slab[b->slabs - 1].state == SLAB_ABSENT)
+		b->slabs--;
 }

@@ -23,47 +23,52 @@
 #define BUFFERS_SLAB_SIZE (2u << 20)
 #define BUFFERS_SLABS	  (1u << 14)
 
-/* Memory is returned after more ticks than these without a buffer in use or taken: a
- * guest that only pauses shall not pay each time for having it anew. */
+/* A slab is returned after more ticks than these without a buffer of it in use or taken:
+ * a guest that only pauses shall not pay each time for having it anew. */
 #define BUFFERS_IDLE_TICKS 3
 
 struct buffer;
 struct io_uring;
 
 enum slab_state {
+	SLAB_ABSENT, /* addresses without memory */
 	SLAB_PLAIN,
 	SLAB_REGISTERED, /* with io_uring, under the slab's number */
 	SLAB_REFUSED,	 /* cannot be registered */
 };
 
+/* It serves buffers of one size at a time, and of another when none is in use. */
 struct slab {
-	enum slab_state state;
-	uint32_t moved; /* bytes of I/O while it was plain */
+	struct buffer *free; /* given back */
+	uint32_t uncut;	     /* bytes at its end that were never taken */
+	uint32_t moved;	     /* bytes of I/O while it was plain */
+	uint16_t left;	     /* buffers that can be taken */
+	uint16_t next, prev; /* of its size and with room, too; BUFFERS_SLABS: none */
+	uint8_t class;
+	uint8_t state; /* enum slab_state */
+	uint8_t idle_ticks;
 };
 
 struct buffers {
-	struct buffer *free[BUFFERS_CLASSES];
-	struct {
-		uint8_t *at;
-		size_t left;	  /* bytes */
-	} uncut[BUFFERS_CLASSES]; /* of the newest slab of a class */
-	size_t in_use;		  /* bytes */
-	unsigned int idle_ticks;
-	unsigned int slabs;    /* that have memory: the first ones */
-	uint8_t *range;	       /* where slabs lie; NULL before the first */
-	struct io_uring *ring; /* NULL if it takes no buffers */
+	uint16_t roomy[BUFFERS_CLASSES]; /* first slab with room, or BUFFERS_SLABS */
+	unsigned int slabs;		 /* beyond these none was ever needed */
+	unsigned int most;		 /* that may have memory */
+	unsigned int present;		 /* that have */
+	uint8_t *range;			 /* where slabs lie; NULL before the first */
+	struct io_uring *ring;		 /* NULL if it takes no buffers */
 	struct slab slab[BUFFERS_SLABS];
 };
 
 /**
- * buffers_open() - let memory be registered
+ * buffers_open() - an empty pool
  * @b: the pool, zeroed
- * @ring: the worker's; outlives the pool's use, but not buffers_close()
+ * @ring: the worker's, to register memory with; outlives the pool's use, but not
+ *	buffers_close(). NULL if there is none.
+ * @bytes: how much memory it may take, rounded down to slabs, but at least one
  *
- * A ring that cannot have buffers added one by one (before Linux 5.19) gets none. A pool
- * that is not opened serves as well.
+ * A ring that cannot have buffers added one by one (before Linux 5.19) gets none.
  */
-void buffers_open(struct buffers *b, struct io_uring *ring);
+void buffers_open(struct buffers *b, struct io_uring *ring, uint64_t bytes);
 
 /**
  * buffers_close() - return everything
@@ -81,12 +86,12 @@ size_t buffers_size(size_t size);
 
 /**
  * buffers_get() - take memory
- * @b: the pool, zeroed at first
+ * @b: the pool
  * @size: bytes, 1 to BUFFERS_MAX_SIZE
  *
  * Its contents are whatever was there before: another guest's data perhaps.
  *
- * Return: page-aligned memory, or NULL.
+ * Return: page-aligned memory, or NULL: the pool has all that it may take.
  */
 void *buffers_get(struct buffers *b, size_t size);
 
@@ -94,9 +99,8 @@ void *buffers_get(struct buffers *b, size_t size);
  * buffers_put() - give it back
  * @b: the pool
  * @memory: from buffers_get(); may be NULL
- * @size: as given to buffers_get()
  */
-void buffers_put(struct buffers *b, void *memory, size_t size);
+void buffers_put(struct buffers *b, void *memory);
 
 /**
  * buffers_registered() - how does io_uring know this memory?
@@ -111,7 +115,7 @@ void buffers_put(struct buffers *b, void *memory, size_t size);
 int buffers_registered(struct buffers *b, const void *memory, size_t bytes);
 
 /**
- * buffers_tick() - return all memory to the kernel, if none is in use for some ticks
+ * buffers_tick() - return to the kernel what was not in use for some ticks
  * @b: the pool
  */
 void buffers_tick(struct buffers *b);

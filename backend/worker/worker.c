@@ -506,7 +506,7 @@ static int open_ring(struct worker *w)
 			    "another guest's segment, charges are less exact",
 			    w->index, lacks);
 	w->row->cpu_exact = !lacks;
-	buffers_open(&w->buffers, &w->uring);
+	buffers_open(&w->buffers, &w->uring, w->buffer_bytes);
 	return 0;
 }
 
@@ -649,6 +649,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	trace_ring_init(c->trace, c->index, &w->trace);
 	w->khz = c->khz;
 	w->report_fd = c->report_fd;
+	w->buffer_bytes = c->buffer_bytes;
 	w->runnable_end = &w->runnable;
 	err = -pthread_create(&w->thread, NULL, run_worker, w);
 	if (err) {

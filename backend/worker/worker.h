@@ -50,6 +50,7 @@ struct worker {
 	pthread_t thread;
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
+	uint64_t buffer_bytes;
 };
 
 /* What a worker is started with. */
@@ -59,6 +60,7 @@ struct worker_config {
 	struct trace *trace;
 	uint64_t khz;
 	int report_fd;
+	uint64_t buffer_bytes; /* for data on its way, at most */
 };
 
 /* ---- for the control thread ---- */

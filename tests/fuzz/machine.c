@@ -795,6 +795,7 @@ void machine_reset(void)
 	memset(registered, 0, registered_most * sizeof(registered[0]));
 	registered_most = 0;
 	machine.now_ns = 100000000000;
+	machine.buffer_bytes = 64 << 20;
 	begun = rested = ticked = false;
 	steps = 0;
 	for (i = 0; i < MACHINE_PAGES; i++) {
@@ -815,7 +816,12 @@ static void check_nothing_held(const struct worker *w)
 		MUST(!ports[i].bound);
 	MUST(!machine.ios);
 	MUST(!w->queues);
-	MUST(!w->buffers.in_use);
+	for (i = 0; i < w->buffers.slabs; i++) {
+		const struct slab *slab = &w->buffers.slab[i];
+
+		MUST(slab->state == SLAB_ABSENT ||
+		     slab->left == BUFFERS_SLAB_SIZE / BUFFERS_MIN_SIZE >> slab->class);
+	}
 }
 
 static void check_books(const struct worker_row *wr)
@@ -830,7 +836,9 @@ static void check_books(const struct worker_row *wr)
 
 void machine_run(const struct machine_target *t)
 {
-	struct worker_config config = { .table = machine_table(), .khz = 2000000 };
+	struct worker_config config = { .table = machine_table(),
+					.khz = 2000000,
+					.buffer_bytes = machine.buffer_bytes };
 	struct message m;
 
 	target = t;

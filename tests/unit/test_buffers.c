@@ -19,11 +19,26 @@
 static struct buffers pool;
 static struct io_uring ring;
 
+static size_t bytes_in_use(void)
+{
+	size_t sum = 0, size;
+	unsigned int i;
+
+	for (i = 0; i < pool.slabs; i++) {
+		if (pool.slab[i].state == SLAB_ABSENT)
+			continue;
+		size = (size_t)BUFFERS_MIN_SIZE << pool.slab[i].class;
+		sum += SLAB - pool.slab[i].left * size;
+	}
+	return sum;
+}
+
 static void check_empty(void)
 {
-	CHECK_EQ(pool.in_use, 0);
 	CHECK_EQ(pool.slabs, 0);
-	CHECK(!pool.free[0] && !pool.free[BUFFERS_CLASSES - 1]);
+	CHECK_EQ(pool.present, 0);
+	CHECK_EQ(pool.roomy[0], BUFFERS_SLABS);
+	CHECK_EQ(pool.roomy[BUFFERS_CLASSES - 1], BUFFERS_SLABS);
 }
 
 static void rest(unsigned int ticks)
@@ -68,11 +83,11 @@ static void test_place(void)
 		CHECK((taken[i] + LARGE - 1 - first) / SLAB == i * LARGE / SLAB);
 		CHECK(taken[i][0] == i && taken[i][LARGE - 1] == i);
 	}
-	CHECK_EQ(pool.in_use, n * LARGE);
+	CHECK_EQ(bytes_in_use(), n * LARGE);
 	for (i = 0; i < n; i++)
-		buffers_put(&pool, taken[i], LARGE);
-	buffers_put(&pool, NULL, LARGE);
-	CHECK_EQ(pool.in_use, 0);
+		buffers_put(&pool, taken[i]);
+	buffers_put(&pool, NULL);
+	CHECK_EQ(bytes_in_use(), 0);
 }
 
 /* Only what is taken is touched, and what was put is taken first. */
@@ -84,10 +99,10 @@ static void test_touch(void)
 	CHECK(resident(first) && !resident(first + 4096));
 	second = buffers_get(&pool, 4096);
 	CHECK(second == first + 4096 && !resident(second));
-	buffers_put(&pool, first, 4096);
+	buffers_put(&pool, first);
 	CHECK(buffers_get(&pool, 4096) == first);
-	buffers_put(&pool, first, 4096);
-	buffers_put(&pool, second, 4096);
+	buffers_put(&pool, first);
+	buffers_put(&pool, second);
 	rest(BUFFERS_IDLE_TICKS + 1);
 	check_empty();
 }
@@ -100,15 +115,98 @@ static void test_trim(void)
 	held[0] = 1;
 	rest(10 * BUFFERS_IDLE_TICKS);
 	CHECK(pool.slabs && resident(held));
-	buffers_put(&pool, held, 4096);
+	buffers_put(&pool, held);
 	rest(BUFFERS_IDLE_TICKS);
 	CHECK(pool.slabs && resident(held));
-	buffers_put(&pool, buffers_get(&pool, 4096), 4096);
+	buffers_put(&pool, buffers_get(&pool, 4096));
 	rest(BUFFERS_IDLE_TICKS);
 	CHECK(pool.slabs && resident(held));
 	rest(1);
 	check_empty();
 	CHECK(!resident(held));
+}
+
+/* A guest that walks through all sizes needs no more memory than for the largest of them,
+ * and what one slab does not need goes back while another is in use. */
+static void test_any_size(void)
+{
+	uint8_t *taken[SLAB / LARGE * 4], *held;
+	size_t size;
+	unsigned int i, n;
+
+	for (size = BUFFERS_MAX_SIZE; size >= LARGE; size /= 2) {
+		n = 4 * SLAB / BUFFERS_MAX_SIZE;
+		for (i = 0; i < n; i++)
+			taken[i] = buffers_get(&pool, size);
+		CHECK(pool.present <= 4);
+		for (i = 0; i < n; i++)
+			buffers_put(&pool, taken[i]);
+	}
+	held = buffers_get(&pool, 4096);
+	CHECK_EQ(pool.present, 4);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	CHECK_EQ(pool.present, 1);
+	held[0] = 1;
+	buffers_put(&pool, held);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	check_empty();
+}
+
+/* Against a model: no two buffers share a byte, whatever is taken and put. */
+static void test_random(void)
+{
+	static struct {
+		uint8_t *at;
+		size_t size;
+	} slot[256];
+	unsigned int seed = 12345, round, i;
+	size_t in_use = 0;
+
+	for (round = 0; round < 20000; round++) {
+		i = rand_r(&seed) % 256;
+		if (slot[i].at) {
+			CHECK_EQ(slot[i].at[0], i);
+			CHECK_EQ(slot[i].at[slot[i].size - 1], i);
+			buffers_put(&pool, slot[i].at);
+			in_use -= buffers_size(slot[i].size);
+			slot[i].at = NULL;
+		} else {
+			slot[i].size =
+				1 + (rand_r(&seed) & ((4096u << rand_r(&seed) % 9) - 1));
+			slot[i].at = buffers_get(&pool, slot[i].size);
+			CHECK(slot[i].at);
+			in_use += buffers_size(slot[i].size);
+			slot[i].at[slot[i].size - 1] = i;
+			slot[i].at[0] = i;
+		}
+		CHECK_EQ(bytes_in_use(), in_use);
+		if (!(rand_r(&seed) % 512))
+			rest(1);
+	}
+	for (i = 0; i < 256; i++)
+		buffers_put(&pool, slot[i].at);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	check_empty();
+}
+
+/* No more than it may; what was given back serves another size. */
+static void test_most(void)
+{
+	uint8_t *a, *b;
+
+	pool.most = 1;
+	a = buffers_get(&pool, BUFFERS_MAX_SIZE);
+	b = buffers_get(&pool, BUFFERS_MAX_SIZE);
+	CHECK(a && b && !buffers_get(&pool, 4096));
+	buffers_put(&pool, a);
+	CHECK(!buffers_get(&pool, 4096));
+	buffers_put(&pool, b);
+	b = buffers_get(&pool, 4096);
+	CHECK(b);
+	buffers_put(&pool, b);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	check_empty();
+	pool.most = BUFFERS_SLABS;
 }
 
 /* Without a ring nothing is ever registered. */
@@ -119,7 +217,7 @@ static void test_plain(void)
 
 	for (i = 0; i < 2 * SLAB / LARGE; i++)
 		CHECK_EQ(buffers_registered(&pool, memory, LARGE), -1);
-	buffers_put(&pool, memory, LARGE);
+	buffers_put(&pool, memory);
 }
 
 /* A slab is registered when as much has moved as it is large, and no other with it. */
@@ -167,8 +265,8 @@ static void test_registered(int fd)
 		check_read(fd, large, 1);
 		check_read(fd, large + LARGE - 4096, 1);
 		CHECK_EQ(read_fixed(fd, small, 1), -EFAULT);
-		buffers_put(&pool, large, LARGE);
-		buffers_put(&pool, small, 4096);
+		buffers_put(&pool, large);
+		buffers_put(&pool, small);
 		rest(BUFFERS_IDLE_TICKS + 1);
 		check_empty();
 		CHECK_EQ(read_fixed(fd, large, 1), -EFAULT);
@@ -185,7 +283,7 @@ static void test_refused(void)
 	CHECK_EQ(pool.slab[0].state, SLAB_REFUSED);
 	for (i = 0; i < SLAB / LARGE; i++)
 		CHECK_EQ(buffers_registered(&pool, memory, LARGE), -1);
-	buffers_put(&pool, memory, LARGE);
+	buffers_put(&pool, memory);
 	rest(BUFFERS_IDLE_TICKS + 1);
 	check_empty();
 }
@@ -194,7 +292,7 @@ static bool open_ring(void)
 {
 	if (io_uring_queue_init(8, &ring, 0))
 		return false;
-	buffers_open(&pool, &ring);
+	buffers_open(&pool, &ring, UINT64_MAX);
 	return pool.ring;
 }
 
@@ -225,9 +323,13 @@ int main(void)
 	int fd;
 
 	test_size();
+	buffers_open(&pool, NULL, UINT64_MAX);
 	test_touch();
 	test_place();
 	test_trim();
+	test_any_size();
+	test_random();
+	test_most();
 	test_plain();
 	buffers_close(&pool);
 	snprintf(path, sizeof(path), "%s/disk", directory);
