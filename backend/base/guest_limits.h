@@ -41,12 +41,19 @@
  * requests may be 64 MiB, and take longer than its neighbours would like. */
 #define LIMIT_BYTES_PER_VISIT (2u << 20)
 
+/* Of a discard, done at a time: it may name the whole disk. */
+#define LIMIT_DISCARD_BYTES (64u << 20)
+
 /* Events without work, one after the other, until their port is unmasked only once a
  * second; a request that comes with an event ends it. */
 #define LIMIT_SPURIOUS_RUN 64
 
 /* Events taken in a turn that has queues to visit anyway. */
 #define LIMIT_EVENTS_PER_TURN 16
+
+/* How long a request waits for room at a disk that may be out of tags, before it is taken
+ * to wait for something else. */
+#define LIMIT_PARKED_NS 10000000
 
 /* Disk I/O that is tried again after EINTR or EAGAIN. */
 #define LIMIT_DISK_RETRIES 8

@@ -57,8 +57,10 @@ static uint8_t make_plan(const struct blk_request *b)
 static enum step plan_request(struct request *req)
 {
 	req->plan = make_plan(&req->blk);
-	if (req->blk.op != BLK_DISCARD)
+	if (req->blk.op != BLK_DISCARD) {
 		req->bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE;
+		req->room = buffers_size(req->bytes);
+	}
 	return STEP_START;
 }
 
@@ -103,16 +105,8 @@ enum step blk_segments(struct blk_queue *q, struct request *req)
 	return plan_request(req);
 }
 
-static bool get_buffer(struct blk_queue *q, struct request *req)
-{
-	req->buffer = buffers_get(&q->base.worker->buffers, req->bytes);
-	return req->buffer;
-}
-
 enum step blk_take(struct blk_queue *q, struct request *req)
 {
-	if (!get_buffer(q, req))
-		return fail_request(req);
 	if (grants_read(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
 			q->base.worker->now_ms, &req->pages))
 		return fail_request(req);
@@ -121,7 +115,7 @@ enum step blk_take(struct blk_queue *q, struct request *req)
 
 /* ---- the disk ---- */
 
-static uint8_t current_step(const struct request *req)
+static uint8_t current_part(const struct request *req)
 {
 	return req->plan & -req->plan;
 }
@@ -156,12 +150,21 @@ static enum disk_start start_data(struct blk_queue *q, struct request *req)
 	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
 }
 
+/* A guest may discard the whole disk at once. It is done in pieces, one after the other,
+ * so that the kernel's thread is free for others in between. */
+static uint64_t discard_left(const struct request *req)
+{
+	uint64_t left = req->blk.nr_sectors * BLK_SECTOR_SIZE - req->done;
+
+	return left < LIMIT_DISCARD_BYTES ? left : LIMIT_DISCARD_BYTES;
+}
+
 static enum disk_start start_discard(struct blk_queue *q, struct request *req)
 {
 	struct disk_op op = {
 		.io = DISK_DISCARD,
-		.bytes = req->blk.nr_sectors * BLK_SECTOR_SIZE,
-		.offset = req->blk.sector * BLK_SECTOR_SIZE,
+		.bytes = discard_left(req),
+		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
 	};
 
 	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
@@ -176,60 +179,101 @@ static enum disk_start start_flush(struct blk_queue *q, struct request *req)
 
 enum step blk_submit(struct blk_queue *q, struct request *req)
 {
-	if (req->bytes && !req->buffer && !get_buffer(q, req))
-		return fail_request(req);
 	while (req->plan) {
+		uint8_t part = current_part(req);
 		enum disk_start started;
 
-		if (current_step(req) != PLAN_DATA)
+		if (part != PLAN_DATA) {
+			if (q->flushing && q->flushing != req)
+				return STEP_SHARE;
 			started = start_flush(q, req);
-		else if (req->blk.op == BLK_DISCARD)
+		} else if (req->blk.op == BLK_DISCARD) {
 			started = start_discard(q, req);
-		else
+		} else {
+			if (q->parked && !req->tried)
+				return STEP_PARK;
 			started = start_data(q, req);
+		}
 		req->punted = started == DISK_PUNTED;
-		if (started != DISK_FINISHED)
+		if (started != DISK_FINISHED) {
+			if (part != PLAN_DATA)
+				q->flushing = req;
 			return STEP_WAIT;
-		req->plan &= ~current_step(req);
+		}
+		req->plan &= ~part;
 	}
 	return after_disk(req);
 }
 
-/* Once, the kernel may say that it would have to wait; then it shall. */
-static bool would_wait(struct request *req)
+/* May it be that the disk has no room, which I/O under way will leave? Of a file only
+ * once: writes into holes have to wait whenever they are tried. */
+static bool may_park(const struct blk_queue *q, const struct request *req)
 {
-	if (current_step(req) != PLAN_DATA || !req->bytes ||
-	    req->patience == DISK_MAY_WAIT)
+	uint64_t ns;
+
+	if (!q->at_once)
 		return false;
-	if (req->result != -EAGAIN && req->result != -EOPNOTSUPP)
-		return false;
+	if (!req->refused_at)
+		return true;
+	ns = worker_ns_since(q->base.worker, req->refused_at);
+	return q->config.disk->kind == DISK_BLOCK && ns < LIMIT_PARKED_NS;
+}
+
+/* The kernel says that it would have to wait before it can start. Either the device is
+ * out of tags: then the request waits for its turn, here. Or it has to wait for something
+ * else, or cannot tell: then it shall, in a thread of its own. */
+static enum step wait_or_park(struct blk_queue *q, struct request *req)
+{
+	if (req->result == -EAGAIN && may_park(q, req)) {
+		if (!req->refused_at)
+			req->refused_at = worker_last(q->base.worker);
+		return STEP_PARK;
+	}
 	req->patience = DISK_MAY_WAIT;
-	return true;
+	return STEP_AGAIN;
+}
+
+static bool would_wait(const struct request *req)
+{
+	return current_part(req) == PLAN_DATA && req->bytes &&
+	       req->patience == DISK_AT_ONCE &&
+	       (req->result == -EAGAIN || req->result == -EOPNOTSUPP);
+}
+
+/* How far the data's I/O has come. */
+static bool data_complete(struct request *req)
+{
+	if (req->blk.op == BLK_DISCARD) {
+		req->done += discard_left(req);
+		return req->done == req->blk.nr_sectors * BLK_SECTOR_SIZE;
+	}
+	req->done += req->result;
+	assert(req->done <= req->bytes);
+	return req->done == req->bytes;
 }
 
 enum step blk_complete(struct blk_queue *q, struct request *req)
 {
-	(void)q;
 	if (would_wait(req))
-		return STEP_AGAIN;
+		return wait_or_park(q, req);
 	if ((req->result == -EINTR || req->result == -EAGAIN) &&
 	    req->retries++ < LIMIT_DISK_RETRIES)
 		return STEP_AGAIN;
+	if (q->flushing == req)
+		q->flushing = NULL;
 	if (req->result < 0) {
 		req->status = req->result == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP
 							 : BLKIF_RSP_ERROR;
 		return STEP_RESPOND;
 	}
-	if (current_step(req) == PLAN_DATA && req->bytes) {
+	if (current_part(req) == PLAN_DATA) {
 		/* Nothing moved: the disk ends before the size that was announced. */
-		if (!req->result)
+		if (!req->result && req->bytes)
 			return fail_request(req);
-		req->done += req->result;
-		assert(req->done <= req->bytes);
-		if (req->done < req->bytes)
+		if (!data_complete(req))
 			return STEP_AGAIN;
 	}
-	req->plan &= ~current_step(req);
+	req->plan &= ~current_part(req);
 	return req->plan ? STEP_AGAIN : after_disk(req);
 }
 

@@ -48,6 +48,12 @@ static bool add_chunk(struct blk_queue *q)
 	return true;
 }
 
+static void push_request(struct request **list, struct request *req)
+{
+	req->next = *list;
+	*list = req;
+}
+
 /* A request, all but its segments zeroed; NULL without memory. */
 static struct request *get_request(struct blk_queue *q)
 {
@@ -64,8 +70,7 @@ static struct request *get_request(struct blk_queue *q)
 static void put_request(struct blk_queue *q, struct request *req)
 {
 	req->waiter.queue = NULL;
-	req->next = q->free_requests;
-	q->free_requests = req;
+	push_request(&q->free_requests, req);
 }
 
 static void free_requests(struct blk_queue *q)
@@ -159,7 +164,7 @@ static void settle_request(struct blk_queue *q, struct request *req)
 	if (trace_wanted(&w->trace, w->now_ms))
 		trace_settled(q, req, &s);
 	q->base.in_flight--;
-	q->bytes_in_flight -= buffers_size(req->bytes);
+	q->bytes_in_flight -= req->room;
 	if (req->blk.op == BLK_BARRIER && !req->refused)
 		q->barrier = false;
 	put_request(q, req);
@@ -171,14 +176,26 @@ static bool may_start(const struct blk_queue *q, const struct request *req)
 		return false;
 	/* A request alone may always go, or the limit could stop it for ever. */
 	return q->bytes_in_flight == 0 ||
-	       q->bytes_in_flight + buffers_size(req->bytes) <= q->config.bytes;
+	       q->bytes_in_flight + req->room <= q->config.bytes;
+}
+
+/* Without memory it is tried again when a request of this queue's has ended, or at the
+ * next tick. */
+static bool get_buffer(struct blk_queue *q, struct request *req)
+{
+	if (!req->bytes)
+		return true;
+	req->buffer = buffers_get(&q->base.worker->buffers, req->bytes);
+	if (!req->buffer)
+		q->base.starved = true;
+	return req->buffer;
 }
 
 static enum step start_request(struct blk_queue *q, struct request *req)
 {
 	bool takes_data = req->bytes && req->blk.op != BLK_READ;
 
-	q->bytes_in_flight += buffers_size(req->bytes);
+	q->bytes_in_flight += req->room;
 	q->bytes_this_visit += req->bytes;
 	if (req->blk.op == BLK_BARRIER)
 		q->barrier = true;
@@ -187,10 +204,68 @@ static enum step start_request(struct blk_queue *q, struct request *req)
 
 static enum step start_or_hold(struct blk_queue *q, struct request *req)
 {
-	if (may_start(q, req))
+	if (may_start(q, req) && get_buffer(q, req))
 		return start_request(q, req);
 	q->held = req;
 	return STEP_HELD;
+}
+
+/* Into the list, which is in the order in which requests were taken, or the last would
+ * wait for ever. Who is tried again was among the first. */
+static void park_request(struct blk_queue *q, struct request *req)
+{
+	struct request **at = &q->parked;
+
+	if (!req->refused_at)
+		at = q->parked_end;
+	while (*at && (int64_t)((*at)->taken - req->taken) <= 0)
+		at = &(*at)->next;
+	req->tried = true;
+	req->next = *at;
+	*at = req;
+	if (!req->next)
+		q->parked_end = &req->next;
+}
+
+static void wait_request(struct blk_queue *q, struct request *req)
+{
+	push_request(&q->submitted, req);
+	q->submitted_count++;
+	req->tried = true;
+	if (req->punted)
+		punt_begin(&q->base);
+	else
+		q->at_once++;
+}
+
+/* Where it waits when no step of it can run now. */
+static void place_request(struct blk_queue *q, struct request *req)
+{
+	switch (req->step) {
+	case STEP_WAIT:
+		wait_request(q, req);
+		break;
+	case STEP_AGAIN:
+		push_request(&q->again, req);
+		break;
+	case STEP_PARK:
+		park_request(q, req);
+		break;
+	case STEP_SHARE:
+		push_request(&q->unflushed, req);
+		break;
+	case STEP_HELD:
+	case STEP_DONE: /* these and the others are not for here */
+	case STEP_START:
+	case STEP_DECODE:
+	case STEP_SEGMENTS:
+	case STEP_TAKE:
+	case STEP_SUBMIT:
+	case STEP_COMPLETE:
+	case STEP_GIVE:
+	case STEP_RESPOND:
+		break;
+	}
 }
 
 static void run_request(struct blk_queue *q, struct request *req)
@@ -205,17 +280,8 @@ static void run_request(struct blk_queue *q, struct request *req)
 	}
 	if (req->step == STEP_DONE)
 		settle_request(q, req);
-	if (req->step == STEP_WAIT) {
-		req->next = q->submitted;
-		q->submitted = req;
-		q->submitted_count++;
-		if (req->punted)
-			punt_begin(&q->base);
-	}
-	if (req->step == STEP_AGAIN) {
-		req->next = q->again;
-		q->again = req;
-	}
+	else
+		place_request(q, req);
 }
 
 /* What completions left to be submitted: now there is one payer for the submission. */
@@ -230,11 +296,29 @@ static void run_again(struct blk_queue *q)
 	}
 }
 
+/* As many as have made room at the disk, and one to find out whether there is more. Some
+ * I/O is under way as long as anything is parked, and its end leads here. */
+static void run_parked(struct blk_queue *q)
+{
+	uint32_t room;
+
+	for (room = q->room + 1; room && q->parked; room--) {
+		struct request *req = q->parked;
+
+		q->parked = req->next;
+		if (!q->parked)
+			q->parked_end = &q->parked;
+		req->step = STEP_SUBMIT;
+		run_request(q, req);
+	}
+	q->room = 0;
+}
+
 static void release_held(struct blk_queue *q)
 {
 	struct request *req = q->held;
 
-	if (!req || !may_start(q, req))
+	if (!req || !may_start(q, req) || !get_buffer(q, req))
 		return;
 	q->held = NULL;
 	req->step = start_request(q, req);
@@ -303,6 +387,7 @@ static void take_requests(struct blk_queue *q)
 
 	q->bytes_this_visit = 0;
 	run_again(q);
+	run_parked(q);
 	release_held(q);
 	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q) &&
 			q->bytes_this_visit < LIMIT_BYTES_PER_VISIT;
@@ -347,17 +432,53 @@ static bool blk_queue_visit(struct queue *base)
 
 /* ---- what wakes it ---- */
 
-static void blk_queue_complete(struct waiter *waiter, int32_t result)
+static void complete_request(struct blk_queue *q, struct request *req, int32_t result)
 {
-	struct request *req = (struct request *)waiter;
-	struct blk_queue *q = blk_queue_of(waiter->queue);
-
-	if (req->punted)
-		punt_end(&q->base);
 	req->result = result;
 	req->ended = worker_last(q->base.worker);
 	req->step = STEP_COMPLETE;
 	run_request(q, req);
+}
+
+/* The flush that has ended was for its sharers too. Whoever came since it began shares
+ * the next: writes that were answered before a flush was asked for are durable after it.
+ */
+static void share_flush(struct blk_queue *q, uint64_t handed, int32_t result)
+{
+	struct request *req, *next;
+
+	for (req = q->sharers, q->sharers = NULL; req; req = next) {
+		next = req->next;
+		if (!req->handed)
+			req->handed = handed;
+		complete_request(q, req, result);
+	}
+	req = q->unflushed;
+	if (!req)
+		return;
+	q->unflushed = NULL;
+	q->sharers = req->next;
+	q->flushing = req;
+	req->step = STEP_AGAIN;
+	push_request(&q->again, req);
+}
+
+static void blk_queue_complete(struct waiter *waiter, int32_t result)
+{
+	struct request *req = (struct request *)waiter;
+	struct blk_queue *q = blk_queue_of(waiter->queue);
+	bool flush = q->flushing == req;
+	uint64_t handed = req->handed;
+
+	if (req->punted) {
+		punt_end(&q->base);
+	} else {
+		q->at_once--;
+		q->room += result != -EAGAIN;
+	}
+	complete_request(q, req, result);
+	if (flush && !q->flushing)
+		share_flush(q, handed, result);
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
@@ -401,7 +522,7 @@ static void blk_queue_drain(struct queue *base)
 	if (!req || base->state != QUEUE_DROPPED)
 		return;
 	q->held = NULL;
-	req->bytes = 0; /* it never got a buffer */
+	req->room = 0; /* it never got a buffer */
 	req->status = BLKIF_RSP_ERROR;
 	settle_request(q, req);
 }
@@ -421,8 +542,10 @@ struct blk_queue *blk_queue_new(void)
 {
 	struct blk_queue *q = calloc(1, sizeof(*q));
 
-	if (q)
-		q->base.class = &blk_queue_class;
+	if (!q)
+		return NULL;
+	q->base.class = &blk_queue_class;
+	q->parked_end = &q->parked;
 	return q;
 }
 

@@ -31,7 +31,9 @@ enum step {
 	STEP_RESPOND,
 	STEP_START, /* it is valid: the dispatcher lets it start, or holds it */
 	STEP_HELD,  /* waits for room, or for the requests before a barrier */
-	STEP_WAIT,  /* waits for the disk */
+	STEP_PARK,  /* waits for room at the disk */
+	STEP_SHARE, /* waits for the flush under way to end, and shares the next */
+	STEP_WAIT,  /* waits for the disk, or for the flush that it shares */
 	STEP_AGAIN, /* goes to the disk once more, in the queue's next visit */
 	STEP_DONE,
 };
@@ -39,20 +41,23 @@ enum step {
 struct request {
 	struct waiter waiter; /* pays with `bill`; no queue while it is free */
 	struct account bill;
-	struct request *next; /* free list, `again`, or the visit's submissions */
+	struct request *next; /* in one of the queue's lists */
 	uint64_t taken;	      /* clock when it left the ring, */
 	uint64_t handed;      /* when the disk got it, 0 if never, */
-	uint64_t ended;	      /* when the disk had answered */
+	uint64_t ended;	      /* when the disk had answered, */
+	uint64_t refused_at;  /* when the disk first had no room, 0 if it had */
 	enum step step;
 	bool refused; /* never got to the disk */
 	bool punted;  /* its I/O runs in a thread of the kernel's */
+	bool tried;   /* its data has been to the disk, or waits for room there */
 	enum disk_patience patience;
 	int16_t status;	 /* BLKIF_RSP_* */
 	uint8_t retries; /* of disk I/O */
 	uint8_t plan;	 /* disk I/O still to do, see blk.c */
 	int32_t result;	 /* of the disk I/O that has ended */
-	uint32_t bytes;	 /* of data, and size of the buffer */
-	uint32_t done;	 /* bytes that the disk has moved so far */
+	uint32_t bytes;	 /* of data */
+	uint32_t room;	 /* bytes that its buffer takes */
+	uint64_t done;	 /* bytes that the disk has moved or discarded so far */
 	void *buffer;
 	struct grant_pages pages;
 	struct blk_request blk;
@@ -90,6 +95,12 @@ struct blk_queue {
 	struct request *held;	   /* decoded, cannot start yet */
 	bool barrier;		   /* one is running: nothing may overtake it */
 	struct request *again;	   /* to be submitted once more */
+	struct request *parked, **parked_end; /* first taken first */
+	uint32_t at_once;	  /* I/O under way that needs no thread of the kernel's */
+	uint32_t room;		  /* such that ended since the last visit */
+	struct request *flushing; /* its flush is under way; there is one at a time */
+	struct request *sharers;  /* that flush is for these too */
+	struct request *unflushed; /* came since it began: they share the next */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
 	struct request *free_requests;

@@ -241,6 +241,16 @@ static int32_t touch(const struct machine_io *io)
 	return sum == UINT32_MAX ? 0 : io->sqe.len;
 }
 
+static unsigned int flushes_under_way(void)
+{
+	unsigned int count = 0, i;
+
+	for (i = 0; i < MACHINE_IOS; i++)
+		count +=
+			machine.io[i].used && machine.io[i].sqe.opcode == IORING_OP_FSYNC;
+	return count;
+}
+
 static int32_t disk_io(const struct machine_io *io)
 {
 	int32_t result = world.result, done = 0;
@@ -257,11 +267,18 @@ static int32_t disk_io(const struct machine_io *io)
 			return done > result * 512 ? done - result * 512 : done;
 		break;
 	case IORING_OP_FSYNC:
+		MUST(flushes_under_way() == 1);
 		break;
 	case IORING_OP_FALLOCATE:
 		/* len is in addr. */
 		MUST(io->sqe.off <= world.disk.size && io->sqe.addr &&
 		     io->sqe.addr <= world.disk.size - io->sqe.off);
+		MUST(io->sqe.addr <= LIMIT_DISCARD_BYTES);
+		break;
+	case IORING_OP_URING_CMD:
+		MUST(io->sqe.addr <= world.disk.size && io->sqe.addr3 &&
+		     io->sqe.addr3 <= world.disk.size - io->sqe.addr);
+		MUST(io->sqe.addr3 <= LIMIT_DISCARD_BYTES);
 		break;
 	default:
 		MUST(!"an operation that no disk has");
@@ -441,11 +458,15 @@ static void configure(void)
 	struct blk_queue_config *c = &world.q->config;
 	uint32_t i;
 
-	world.disk = (struct disk){ .kind = flags & 1 ? DISK_NULL : DISK_FILE,
+	world.disk = (struct disk){ .kind = flags & 1	  ? DISK_NULL
+					    : more & 0x20 ? DISK_BLOCK
+							  : DISK_FILE,
 				    .fd = MACHINE_FD,
 				    .size = SECTORS * 512,
 				    .sector_size = flags & 2 ? 4096 : 512,
-				    .direct = more & 0x40 };
+				    .direct = more & 0x40,
+				    .discard = more & 0x10 ? DISK_DISCARD_COMMAND
+							   : DISK_DISCARD_HOLE };
 	*c = (struct blk_queue_config){
 		.ring_pages = 1u << (more & 3) % 3,
 		.remote_port = more & 0x80 ? 0 : PORT,
