@@ -341,16 +341,46 @@ static void give(struct net_queue *q)
 	time_rx(q);
 }
 
-/* Is there room for the frame that waits? If not, the guest will tell. */
+/* Queue 0 reports for the vif, so that the last report is what counts. */
+static void net_queue_report_carrier(struct net_queue *q, bool carrier)
+{
+	worker_report(q->base.worker,
+		      &(struct message){ .kind = MESSAGE_CARRIER,
+					 .queue = &q->config.vif->queue[0]->base,
+					 .carrier = carrier });
+}
+
+/* As in xen-netback (xenvif_queue_carrier_off() and _on() in its rx.c), the vif has no
+ * carrier while any of its queues is stalled. */
+static void net_queue_begin_stall(struct net_queue *q)
+{
+	q->rx_stalled = true;
+	if (!q->config.vif->stalled++)
+		net_queue_report_carrier(q, false);
+}
+
+static void net_queue_end_stall(struct net_queue *q)
+{
+	q->rx_stalled = false;
+	q->rx_waits_ms = 0;
+	if (!--q->config.vif->stalled)
+		net_queue_report_carrier(q, true);
+}
+
+/* Is there room for the frame that waits? If not, the guest will tell. A stall ends with
+ * the first slot that the guest posts: without a carrier no frame comes that could be
+ * placed. */
 static bool look_for_room(struct net_queue *q)
 {
 	enum ring_status status;
 
-	if (!q->rx_ready || !serves(q))
+	if (!(q->rx_ready || q->rx_stalled) || !serves(q))
 		return false;
-	status = ring_final_check_for(&q->rx, q->rx_needs);
+	status = ring_final_check_for(&q->rx, q->rx_stalled ? 1 : q->rx_needs);
 	if (status == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
+	if (status == RING_REQUEST && q->rx_stalled)
+		net_queue_end_stall(q);
 	if (status == RING_EMPTY && !q->config.vif->rx_notify)
 		net_queue_wake_at(q, worker_clock_ns() + LIMIT_RX_POLL_NS);
 	return status == RING_REQUEST;
@@ -394,6 +424,8 @@ static void count_room(struct net_queue *q)
 		return;
 	q->rx_events->taken += more;
 	q->rx_seen = q->rx.req_seen;
+	if (ring_available(&q->rx) >= q->rx_needs)
+		q->rx_waits_ms = 0; /* also where no frame is left that waits */
 }
 
 /* Is there more on the ring? If not, the guest will send an event for it. */
@@ -409,17 +441,12 @@ static bool look_again(struct net_queue *q)
 	return status == RING_REQUEST;
 }
 
-static void look_at_stall(struct net_queue *q)
+/* Has the guest given no room for a minute? */
+static bool net_queue_is_stalling(const struct net_queue *q)
 {
-	struct worker *w = q->base.worker;
-	bool waits = q->rx_waits_ms && w->now_ms - q->rx_waits_ms > LIMIT_RX_STALL_MS;
-
-	if (q->rx_stalled == waits || !q->config.vif->rx_notify)
-		return;
-	q->rx_stalled = waits;
-	worker_report(w, &(struct message){ .kind = MESSAGE_CARRIER,
-					    .queue = &q->base,
-					    .carrier = !waits });
+	return q->rx_waits_ms && !q->rx_stalled && serves(q) &&
+	       q->config.vif->rx_notify &&
+	       q->base.worker->now_ms - q->rx_waits_ms > LIMIT_RX_STALL_MS;
 }
 
 static bool visit(struct queue *base)
@@ -436,8 +463,6 @@ static bool visit(struct queue *base)
 	queue_charge(base, STAGE_PARSE);
 	more |= receive(q);
 	count_room(q);
-	if (q->rx_stalled)
-		look_at_stall(q);
 	queue_end_event(base, &q->tx_channel);
 	queue_end_event(base, &q->rx_channel);
 	queue_end_event(base, &q->control_channel);
@@ -490,11 +515,12 @@ static void tick(struct queue *base)
 		q->rx_readable = true;
 		worker_make_runnable(base->worker, base);
 	}
-	if (!q->rx_ready)
+	if (!q->rx_ready && !net_queue_is_stalling(q))
 		return;
 	worker_claim_overhead(base->worker);
 	net_rx_drop_old(q);
-	look_at_stall(q);
+	if (net_queue_is_stalling(q))
+		net_queue_begin_stall(q);
 	charge_rx(q, STAGE_PARSE);
 	worker_make_runnable(base->worker, base);
 }

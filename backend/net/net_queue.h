@@ -89,6 +89,7 @@ struct net_vif {
 	struct offload_can can; /* what the guest takes */
 	uint16_t headroom;	/* that it wants before its data, bytes */
 	bool rx_notify;		/* it sends an event when it has given room */
+	unsigned int stalled;	/* queues to which it gives none */
 	bool null;	     /* no tap: frames are made and dropped here, for measuring */
 	uint32_t null_frame; /* length of those made, bytes */
 	/* The control ring is served with queue 0. */

@@ -3,14 +3,15 @@
 # A guest that gives no room to receive: what comes for it is dropped after ten seconds
 # and counted, the daemon's memory does not grow, its neighbour is served meanwhile; when
 # it gives room again, frames come. With the argument `carrier` it waits for the minute
-# after which the vif has no carrier.
+# after which the vif has no carrier; the carrier of another guest, which stood still for
+# that minute and goes on, comes back by itself.
 . "$(dirname "$0")/netlib.sh"
 
 quiet
 net_host
-deaf=$(guest deaf); other=$(guest other); sender=$(guest sender)
+deaf=$(guest deaf); other=$(guest other); sender=$(guest sender); still=$(guest still)
 mac() { echo "00:16:3e:00:$(printf %02x "$1"):00"; }
-for d in "$deaf" "$other" "$sender"; do
+for d in "$deaf" "$other" "$sender" "$still"; do
 	vif_attach "$d"
 	# A bridge sends what is for an address unknown to it to all.
 	bridge fdb replace "$(mac "$d")" dev "vif$d.0" master static
@@ -42,12 +43,28 @@ within 20 dropped || fail "$(row "$deaf" rx_dropped_full) were dropped"
 kernels() { [ "$(row "$deaf" rx_dropped_tap)" -gt 3000 ]; }
 within 5 kernels || fail "of those that the kernel dropped, $(row "$deaf" rx_dropped_tap)"
 
-carrier() { cat "/sys/class/net/vif$deaf.0/carrier"; }
-[ "$(carrier)" = 1 ] || fail 'no carrier, so soon'
+carrier() { cat "/sys/class/net/vif$1.0/carrier"; }
+[ "$(carrier "$deaf")" = 1 ] || fail 'no carrier, so soon'
 if [ "${1:-}" = carrier ]; then
-	off() { [ "$(carrier)" = 0 ]; }
-	within 75 off || fail 'it has its carrier after a minute'
+	netload_bg "$W/still.out" "$still" sink --json --rx-slots 8 --time 200
+	still_pid=$BG
+	netload_ready "$still"
+	kill -STOP "$still_pid"
+	send "$still" 5000
+	off() { [ "$(carrier "$deaf")$(carrier "$still")" = 00 ]; }
+	within 90 off || fail 'they have a carrier after a minute'
 	grep -q 'does not receive: carrier off' "$LOG" || fail 'nothing is said'
+
+	say 'a guest that stood still goes on'
+	kill -CONT "$still_pid"
+	on() { [ "$(carrier "$still")" = 1 ]; }
+	within 10 on || fail 'its carrier does not come back'
+	within 10 forwards "$still" 0 || fail 'the bridge does not forward for it'
+	frames=$(row "$still" rx_frames)
+	send "$still" 500
+	on_again() { [ $(($(row "$still" rx_frames) - frames)) -ge 500 ]; }
+	within 10 on_again || fail 'no frames'
+	end "$still_pid"
 fi
 end "$deaf_pid"
 expect_json "$W/deaf.out" '.rx.frames == 8 and .protocol_violations == 0'
@@ -57,7 +74,7 @@ bytes=$(row "$deaf" rx_bytes)
 netload_bg "$W/deaf.out" "$deaf" sink --json --time 200
 deaf_pid=$BG
 netload_ready "$deaf"
-[ "$(carrier)" = 1 ] || fail 'no carrier'
+[ "$(carrier "$deaf")" = 1 ] || fail 'no carrier'
 send "$deaf" 500
 again() { [ $(($(row "$deaf" rx_bytes) - bytes)) -ge $((400 * 1500)) ]; }
 within 10 again || fail 'no frames'

@@ -7,7 +7,8 @@
  * What must hold: no more answers than slots published on any ring; all that is written
  * to the tap is whole, a header and a frame of a length that there is; a frame from the
  * tap is never read beyond its buffer; queues that are let go come to rest with nothing
- * held; the books balance to the cycle, the rows have all that was charged.
+ * held; the carrier goes off and on in turn; the books balance to the cycle, the rows
+ * have all that was charged.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -55,6 +56,7 @@ static struct {
 	unsigned int attaching, letting_go[QUEUES]; /* reports that are owed */
 	bool failed;
 	unsigned int broken[QUEUES];
+	bool carrier;
 } world;
 
 /* ---- the guest ---- */
@@ -391,8 +393,11 @@ static void take_report(const struct message *m)
 		world.letting_go[index_of(m->queue)] = 0;
 		machine.done = all_let_go();
 		break;
-	case MESSAGE_STARTED:
 	case MESSAGE_CARRIER:
+		MUST(m->carrier != world.carrier && m->queue == &world.q[0]->base);
+		world.carrier = m->carrier;
+		break;
+	case MESSAGE_STARTED:
 	case MESSAGE_ATTACH:
 	case MESSAGE_DETACH:
 	case MESSAGE_DROP:
@@ -617,6 +622,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	machine_reset();
 	memset(&world, 0, sizeof(world));
 	world.in = (struct input){ data, size };
+	world.carrier = true;
 	split = input_8(&world.in) & 1;
 	configure_vif();
 	for (i = 0; i < QUEUES; i++)

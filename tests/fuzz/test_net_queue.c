@@ -8,6 +8,7 @@
 #include "../unit/check.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -156,8 +157,8 @@ static bool may_end(const struct io_uring_sqe *sqe)
 {
 	if (sqe->opcode == IORING_OP_TIMEOUT)
 		return false;
-	return sqe->opcode != IORING_OP_POLL_ADD || world.tap[sqe->fd - TAP_FD].count ||
-	       world.tap[sqe->fd - TAP_FD].errors;
+	return sqe->opcode != IORING_OP_POLL_ADD || sqe->poll32_events & POLLOUT ||
+	       world.tap[sqe->fd - TAP_FD].count || world.tap[sqe->fd - TAP_FD].errors;
 }
 
 /* All I/O that has a reason to ends. */
@@ -327,6 +328,96 @@ static void an_interval_takes_one_turn(void)
 	detach();
 }
 
+/* ---- a guest that gives no room ---- */
+
+static void one_frame_waits(unsigned int queue)
+{
+	tap_gets(queue, 1, 60);
+	settle();
+	CHECK_EQ(world.tap[queue].count, 0);
+}
+
+static void seconds(unsigned int count)
+{
+	while (count--) {
+		machine_tick();
+		settle();
+	}
+	take_reports();
+}
+
+/* The carrier once came back only with a frame that found room, and without a carrier no
+ * frame comes. */
+static void a_stall_ends_with_the_first_slot(void)
+{
+	uint32_t event;
+
+	attach();
+	one_frame_waits(0);
+	seconds(60);
+	CHECK_EQ(world.carrier_off, 0);
+	seconds(3);
+	CHECK_EQ(world.carrier_off, 1);
+	machine_peek(ring_ref(0, RX), 4, &event, sizeof(event));
+	CHECK_EQ(event, 1); /* so many slots until it shall send an event */
+	CHECK_EQ(world.carrier_on, 0);
+	guest_posts(0, 1);
+	kick(0);
+	settle();
+	take_reports();
+	CHECK_EQ(world.carrier_on, 1);
+	one_frame_waits(0);
+	CHECK_EQ(answered(0, RX), 1);
+	one_frame_waits(0);
+	seconds(60);
+	CHECK_EQ(world.carrier_off, 1);
+	seconds(3);
+	CHECK_EQ(world.carrier_off, 2);
+	CHECK_EQ(world.carrier_on, 1);
+	detach();
+}
+
+static void the_carrier_is_off_while_any_queue_is_stalled(void)
+{
+	attach();
+	one_frame_waits(0);
+	seconds(20);
+	one_frame_waits(1);
+	seconds(70);
+	CHECK_EQ(world.carrier_off, 1);
+	guest_posts(1, 1);
+	kick(1);
+	settle();
+	take_reports();
+	CHECK_EQ(world.carrier_on, 0);
+	guest_posts(0, 1);
+	kick(0);
+	settle();
+	take_reports();
+	CHECK_EQ(world.carrier_on, 1);
+	CHECK_EQ(world.carrier_off, 1);
+	detach();
+}
+
+/* What waited was dropped after ten seconds, and the guest gave room after that: it does
+ * not count as waiting since then when the next frame comes. */
+static void room_without_a_frame_ends_the_wait(void)
+{
+	attach();
+	one_frame_waits(0);
+	seconds(20);
+	guest_posts(0, 1);
+	kick(0);
+	settle();
+	seconds(100);
+	one_frame_waits(0);
+	CHECK_EQ(answered(0, RX), 1);
+	one_frame_waits(0);
+	seconds(50);
+	CHECK_EQ(world.carrier_off, 0);
+	detach();
+}
+
 /* ---- cases ---- */
 
 static void make_queue(unsigned int i)
@@ -395,5 +486,8 @@ int main(void)
 	RUN(a_new_rate_counts_for_queues_that_wait);
 	RUN(waiting_for_credit_delays_no_look_for_room);
 	RUN(an_interval_takes_one_turn);
+	RUN(a_stall_ends_with_the_first_slot);
+	RUN(the_carrier_is_off_while_any_queue_is_stalled);
+	RUN(room_without_a_frame_ends_the_wait);
 	return 0;
 }
