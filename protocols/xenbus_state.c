@@ -13,7 +13,9 @@
  * Rows: our state. Columns: the frontend's. What is not named is XENBUS_STAY.
  *
  * Closing is also written by the toolstack, to ask for removal: as long as the frontend
- * is connected we then go on serving it, because it has to flush before it lets go.
+ * is connected we then go on serving it, because it has to flush before it lets go. It
+ * stays until the frontend is Closed, as firmware and crash kernels wait until they have
+ * read it.
  */
 static const enum xenbus_move moves[STATES][STATES] = {
 	[XenbusStateInitialising] = {
@@ -29,31 +31,35 @@ static const enum xenbus_move moves[STATES][STATES] = {
 		[XenbusStateUnknown] = XENBUS_CLOSE,
 		[XenbusStateInitialised] = XENBUS_CONNECT,
 		[XenbusStateConnected] = XENBUS_CONNECT,
-		[XenbusStateClosing] = XENBUS_CLOSE,
+		[XenbusStateClosing] = XENBUS_CLOSING,
+		[XenbusStateClosed] = XENBUS_CLOSE,
 	},
 	[XenbusStateInitialised] = {
 		[XenbusStateUnknown] = XENBUS_CLOSE,
 		[XenbusStateInitialised] = XENBUS_CONNECT,
 		[XenbusStateConnected] = XENBUS_CONNECT,
-		[XenbusStateClosing] = XENBUS_CLOSE,
+		[XenbusStateClosing] = XENBUS_CLOSING,
 		[XenbusStateClosed] = XENBUS_CLOSE,
 	},
 	[XenbusStateConnected] = {
 		[XenbusStateUnknown] = XENBUS_CLOSE,
 		[XenbusStateInitialising] = XENBUS_CLOSE,
 		[XenbusStateInitWait] = XENBUS_CLOSE,
-		[XenbusStateClosing] = XENBUS_CLOSE,
+		[XenbusStateClosing] = XENBUS_CLOSING,
 		[XenbusStateClosed] = XENBUS_CLOSE,
 	},
 	[XenbusStateClosing] = {
 		[XenbusStateUnknown] = XENBUS_CLOSE,
 		[XenbusStateInitialising] = XENBUS_CLOSE,
 		[XenbusStateInitWait] = XENBUS_CLOSE,
-		[XenbusStateClosing] = XENBUS_CLOSE,
+		[XenbusStateClosing] = XENBUS_CLOSING,
 		[XenbusStateClosed] = XENBUS_CLOSE,
 	},
 	[XenbusStateClosed] = {
 		[XenbusStateInitialising] = XENBUS_PREPARE,
+		[XenbusStateInitialised] = XENBUS_PREPARE,
+		[XenbusStateConnected] = XENBUS_PREPARE,
+		[XenbusStateClosing] = XENBUS_CLOSING,
 	},
 };
 

@@ -13,6 +13,7 @@ enum xenbus_move {
 	XENBUS_STAY,
 	XENBUS_PREPARE, /* publish features, go to InitWait */
 	XENBUS_CONNECT, /* read the frontend's keys, map, bind, go to Connected */
+	XENBUS_CLOSING, /* the frontend will close: go to Closing, and stay there */
 	XENBUS_CLOSE,	/* drain, unmap, go to Closed */
 };
 
@@ -21,7 +22,9 @@ enum xenbus_move {
  * @own: our state as it stands in the store
  * @frontend: the frontend's; XenbusStateUnknown if its directory is gone
  *
- * Any pair has an answer, impossible ones too: a guest may write what it likes.
+ * Any pair has an answer, impossible ones too: a guest may write what it likes. Closed is
+ * left only where the toolstack keeps the device (`online`), and for a frontend that is
+ * connected only if it has closed before: what it had is stale otherwise.
  */
 enum xenbus_move xenbus_next(enum xenbus_state own, enum xenbus_state frontend);
 

@@ -369,6 +369,23 @@ static void device_end_attach(struct control *c, struct device *d)
 
 /* ---- closed ---- */
 
+/* Does the toolstack keep the device, for a frontend that closes and comes back? */
+static bool device_is_online(struct control *c, struct device *d)
+{
+	return device_key_is(c, d, "online", "1");
+}
+
+/* A living frontend has to read Closing before it reads Closed, however late it looks:
+ * firmware and crash kernels wait for it. Not where we will not be there to follow it,
+ * nor where the toolstack takes the device away. */
+static bool device_may_be_closed(struct control *c, struct device *d)
+{
+	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
+
+	return c->stopping || xenbus_next(XenbusStateClosing, frontend) == XENBUS_CLOSE ||
+	       !device_is_online(c, d);
+}
+
 static void device_end_close(struct control *c, struct device *d)
 {
 	unsigned int i;
@@ -378,11 +395,13 @@ static void device_end_close(struct control *c, struct device *d)
 	d->phase = PHASE_IDLE;
 	d->queue_count = 0;
 	d->class->closed(d);
-	if (!d->gone && device_publish(c, d, NULL, XenbusStateClosed) == -ESTALE)
-		d->gone = true;
-	if (!d->gone)
-		device_say(d, LOG_LEVEL_INFO, "closed");
 	d->dirty = true;
+	if (d->gone || !device_may_be_closed(c, d))
+		return;
+	if (device_publish(c, d, NULL, XenbusStateClosed) == -ESTALE)
+		d->gone = true;
+	else
+		device_say(d, LOG_LEVEL_INFO, "closed");
 }
 
 /* Where the toolstack starts over under our hands, the device that we know is gone, and
@@ -562,8 +581,7 @@ static void device_try_prepare(struct control *c, struct device *d, enum xenbus_
 {
 	struct xenbus_keys keys = { 0 };
 
-	if (own == XenbusStateClosed &&
-	    (d->failed || !device_key_is(c, d, "online", "1")))
+	if (own == XenbusStateClosed && d->failed)
 		return;
 	if (!d->class->prepare(c, d, &keys))
 		device_publish(c, d, &keys, XenbusStateInitWait);
@@ -588,20 +606,60 @@ static bool frontend_has_closed(const struct device *d, enum xenbus_state fronte
 	       (frontend == XenbusStateInitialising && d->frontend_seen != frontend);
 }
 
+/* A vbd is served on, a vif is not; see serves_closing. */
+static void device_go_closing(struct control *c, struct device *d, enum xenbus_state own)
+{
+	if (d->phase == PHASE_CONNECTED && !d->class->serves_closing) {
+		device_begin_close(c, d, false);
+		return;
+	}
+	d->waits_for[0] = '\0';
+	if (own != XenbusStateClosing)
+		device_publish(c, d, NULL, XenbusStateClosing);
+}
+
+static bool device_was_served(const struct device *d, enum xenbus_state own)
+{
+	return d->phase == PHASE_IDLE &&
+	       (own == XenbusStateConnected || own == XenbusStateInitialised ||
+		own == XenbusStateReconfigured);
+}
+
+/* What follows from the states, where nothing else speaks against it. */
+static enum xenbus_move device_next_move(struct control *c, struct device *d,
+					 enum xenbus_state own,
+					 enum xenbus_state frontend)
+{
+	bool connected =
+		frontend == XenbusStateInitialised || frontend == XenbusStateConnected;
+
+	if (d->gone)
+		return XENBUS_CLOSE;
+	/* The toolstack takes it away, and nothing is left to be flushed. */
+	if (own == XenbusStateClosing && d->phase == PHASE_IDLE &&
+	    !device_is_online(c, d))
+		return XENBUS_CLOSE;
+	/* A frontend that has not closed is still in its last connection. */
+	if (own == XenbusStateClosed && connected &&
+	    d->frontend_seen != XenbusStateClosed)
+		return XENBUS_STAY;
+	if (own == XenbusStateClosed && !device_is_online(c, d))
+		return XENBUS_STAY;
+	return xenbus_next(own, frontend);
+}
+
 static void device_follow_states(struct control *c, struct device *d)
 {
 	enum xenbus_state own = xenbus_read_state(c->xs, d->path);
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
+	enum xenbus_move move;
 
 	d->gone |= device_is_gone(d, own);
 	if (device_vanished(d))
 		return;
 	if (own == XenbusStateInitialising || frontend_has_closed(d, frontend))
 		d->failed = false;
-	d->frontend_seen = frontend;
-	if (d->phase == PHASE_IDLE &&
-	    (own == XenbusStateConnected || own == XenbusStateInitialised ||
-	     own == XenbusStateReconfigured)) {
+	if (device_was_served(d, own)) {
 		device_say(d, LOG_LEVEL_WARNING,
 			   "was served by a daemon that is gone; the guest has "
 			   "to reconnect");
@@ -611,7 +669,9 @@ static void device_follow_states(struct control *c, struct device *d)
 	/* A vif that was reconfigured is connected. */
 	if (own == XenbusStateReconfigured)
 		own = XenbusStateConnected;
-	switch (d->gone ? XENBUS_CLOSE : xenbus_next(own, frontend)) {
+	move = device_next_move(c, d, own, frontend);
+	d->frontend_seen = frontend;
+	switch (move) {
 	case XENBUS_STAY:
 		device_check_settled(c, d, own);
 		break;
@@ -620,6 +680,9 @@ static void device_follow_states(struct control *c, struct device *d)
 		break;
 	case XENBUS_CONNECT:
 		device_try_connect(c, d);
+		break;
+	case XENBUS_CLOSING:
+		device_go_closing(c, d, own);
 		break;
 	case XENBUS_CLOSE:
 		device_begin_close(c, d, frontend == XenbusStateUnknown);
@@ -669,7 +732,10 @@ bool device_tick(struct control *c, struct device *d)
 
 bool device_stop(struct control *c, struct device *d)
 {
-	if (d->phase != PHASE_CONNECTED)
+	/* What waits at Closing for its frontend would wait for ever. */
+	if (d->phase != PHASE_CONNECTED &&
+	    (d->phase != PHASE_IDLE ||
+	     xenbus_read_state(c->xs, d->path) != XenbusStateClosing))
 		return false;
 	device_begin_close(c, d, false);
 	return true;

@@ -68,9 +68,10 @@ struct device {
  * there.
  */
 struct device_class {
-	const char *name; /* the key of its rows */
-	size_t size;	  /* of the struct that begins with a struct device */
-	bool one_worker;  /* its queues share data: one worker serves them all */
+	const char *name;    /* the key of its rows */
+	size_t size;	     /* of the struct that begins with a struct device */
+	bool one_worker;     /* its queues share data: one worker serves them all */
+	bool serves_closing; /* a frontend at Closing, until it is Closed */
 	/* To be offered with InitWait: put the keys on the list. */
 	int (*prepare)(struct control *c, struct device *d, struct xenbus_keys *keys);
 	/* Is what is behind it there? At InitWait, early, and before connecting. -EAGAIN:
@@ -181,7 +182,7 @@ bool device_tick(struct control *c, struct device *d);
  * @c: the control thread's state
  * @d: the device
  *
- * Return: false if it is not connected.
+ * Return: false if there is nothing to close.
  */
 bool device_stop(struct control *c, struct device *d);
 

@@ -379,6 +379,8 @@ static void vbd_close_disk(struct device *d)
 const struct device_class vbd_class = {
 	.name = "vbd",
 	.size = sizeof(struct vbd),
+	/* As xen-blkback: a disk that is in use is written to until it is unmounted. */
+	.serves_closing = true,
 	.prepare = vbd_prepare,
 	.open = vbd_open_disk,
 	.read_frontend = vbd_read_frontend,

@@ -19,7 +19,7 @@ done
 [ "$VALUE" != - ] || "$SIMXL" run "$d" xenstore-rm "$f/$KEY"
 "$SIMXL" run "$d" xenstore-write "$f/state" 3
 expect_error "$d" "$MESSAGE" 0
-"$SIMXL" wait-state "$d" vif:0 back 6
+"$SIMXL" wait-state "$d" vif:0 back 5 # until the frontend has closed as well
 kill -0 "$DAEMON" || fail 'the daemon has died'
 grep -Eq "$MESSAGE" "$LOG" || fail 'nothing in the log'
 

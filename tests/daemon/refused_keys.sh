@@ -15,7 +15,7 @@ state "$d" back 2
 "$SIMXL" run "$d" xenstore-write -- "$f/ring-ref" 8 "$f/event-channel" 1 \
 	"$f/protocol" x86_64-abi "$f/$KEY" "$VALUE" "$f/state" 3
 expect_error "$d" "$MESSAGE"
-state "$d" back 6
+state "$d" back 5 # until the frontend has closed as well
 kill -0 "$DAEMON" || fail 'the daemon has died'
 grep -Eq "$MESSAGE" "$LOG" || fail 'nothing in the log'
 

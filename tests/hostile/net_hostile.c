@@ -248,6 +248,6 @@ void net_expect_closed(struct net_guest *guest)
 
 	net_wait_state(guest, 5);
 	CHECK(!netfront_raw_response(guest->queue, NETFRONT_RING_TX, SILENCE_MS, bytes));
-	net_wait_state(guest, 6);
+	CHECK(net_backend_state(guest) == 5); /* until the guest has closed as well */
 	nr_written = 0;
 }

@@ -116,7 +116,7 @@ int net_answers(struct net_guest *guest);
 void net_send_good(struct net_guest *guest);
 
 /**
- * net_expect_closed() - the backend gives the vif up: no more answers, Closing, Closed
+ * net_expect_closed() - the backend gives the vif up: Closing, and no more answers
  */
 void net_expect_closed(struct net_guest *guest);
 

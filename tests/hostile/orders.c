@@ -73,18 +73,18 @@ static unsigned int state_of_backend(void)
 	return state;
 }
 
-/* Until the backend is in one of two states: which. */
-static unsigned int await(unsigned int state, unsigned int other)
+/* Until the backend is in one of some states, each a digit: which. */
+static unsigned int await(const char *states)
 {
 	unsigned int tries, is = 0;
 
 	for (tries = 0; tries < WAIT_MS * 1000 / POLL_US; tries++) {
 		is = state_of_backend();
-		if (is == state || is == other)
+		if (is && strchr(states, '0' + (int)is))
 			return is;
 		usleep(POLL_US);
 	}
-	fprintf(stderr, "the backend is in state %u, not %u or %u\n", is, state, other);
+	fprintf(stderr, "the backend is in state %u, not one of %s\n", is, states);
 	exit(1);
 }
 
@@ -117,9 +117,9 @@ static void handshake(void)
 {
 	do {
 		put("state", XenbusStateInitialising);
-		await(XenbusStateInitWait, XenbusStateInitWait);
+		await("2");
 		put("state", device->ready);
-	} while (await(XenbusStateConnected, XenbusStateClosed) != XenbusStateConnected);
+	} while (await("456") != XenbusStateConnected);
 	put("state", XenbusStateConnected);
 }
 
@@ -254,9 +254,11 @@ static void walk(unsigned int order)
 static void leave(void)
 {
 	put("state", XenbusStateClosing);
-	await(XenbusStateClosed, XenbusStateClosed);
+	await("5");
+	put("state", XenbusStateClosed);
+	await("6");
 	put("state", XenbusStateInitialising);
-	await(XenbusStateInitWait, XenbusStateInitWait);
+	await("2");
 }
 
 static void go_round(unsigned int number)

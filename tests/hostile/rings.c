@@ -100,7 +100,7 @@ static void page_twice(struct blkfront *front)
 		CHECK(ask(queue, ref) == BLKIF_RSP_OKAY);
 	blkfront_raw_request(queue, bytes, sizeof(bytes));
 	blkfront_kick(queue);
-	hostile_wait_state(front, 6);
+	hostile_wait_state(front, 5);
 }
 
 /* One queue takes the other's responses for requests, so no answer is sure but that there

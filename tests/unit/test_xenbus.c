@@ -171,9 +171,9 @@ static void prepared_device_waits_for_the_frontend(void)
 	given(INIT_WAIT, INIT_WAIT, XENBUS_STAY);
 	given(INIT_WAIT, INITIALISED, XENBUS_CONNECT);
 	given(INIT_WAIT, CONNECTED, XENBUS_CONNECT);
-	/* A frontend that gives up is followed; one that is closed may come back. */
-	given(INIT_WAIT, CLOSING, XENBUS_CLOSE);
-	given(INIT_WAIT, CLOSED, XENBUS_STAY);
+	/* A frontend that gives up is followed; from Closed it may come back. */
+	given(INIT_WAIT, CLOSING, XENBUS_CLOSING);
+	given(INIT_WAIT, CLOSED, XENBUS_CLOSE);
 	given(INIT_WAIT, GONE, XENBUS_CLOSE);
 }
 
@@ -184,7 +184,7 @@ static void initialised_device_goes_on(void)
 	given(INITIALISED, INIT_WAIT, XENBUS_STAY);
 	given(INITIALISED, INITIALISED, XENBUS_CONNECT);
 	given(INITIALISED, CONNECTED, XENBUS_CONNECT);
-	given(INITIALISED, CLOSING, XENBUS_CLOSE);
+	given(INITIALISED, CLOSING, XENBUS_CLOSING);
 	given(INITIALISED, CLOSED, XENBUS_CLOSE);
 	given(INITIALISED, GONE, XENBUS_CLOSE);
 }
@@ -196,20 +196,20 @@ static void connected_device_serves_until_the_frontend_leaves(void)
 	given(CONNECTED, CONNECTED, XENBUS_STAY);
 	given(CONNECTED, INITIALISING, XENBUS_CLOSE);
 	given(CONNECTED, INIT_WAIT, XENBUS_CLOSE);
-	given(CONNECTED, CLOSING, XENBUS_CLOSE);
+	given(CONNECTED, CLOSING, XENBUS_CLOSING);
 	given(CONNECTED, CLOSED, XENBUS_CLOSE);
 	given(CONNECTED, GONE, XENBUS_CLOSE);
 }
 
 /* The toolstack asks for removal: the frontend flushes first, we serve until it lets go.
- */
-static void closing_device_serves_a_connected_frontend(void)
+ * Whoever asks, a frontend that closes must read Closing before it reads Closed. */
+static void closing_device_waits_until_the_frontend_is_closed(void)
 {
 	given(CLOSING, INITIALISED, XENBUS_STAY);
 	given(CLOSING, CONNECTED, XENBUS_STAY);
 	given(CLOSING, INITIALISING, XENBUS_CLOSE);
 	given(CLOSING, INIT_WAIT, XENBUS_CLOSE);
-	given(CLOSING, CLOSING, XENBUS_CLOSE);
+	given(CLOSING, CLOSING, XENBUS_CLOSING);
 	given(CLOSING, CLOSED, XENBUS_CLOSE);
 	given(CLOSING, GONE, XENBUS_CLOSE);
 }
@@ -219,9 +219,10 @@ static void closed_device_waits_for_a_new_beginning(void)
 {
 	given(CLOSED, INITIALISING, XENBUS_PREPARE);
 	given(CLOSED, INIT_WAIT, XENBUS_STAY);
-	given(CLOSED, INITIALISED, XENBUS_STAY);
-	given(CLOSED, CONNECTED, XENBUS_STAY);
-	given(CLOSED, CLOSING, XENBUS_STAY);
+	/* It may have begun while nobody looked. */
+	given(CLOSED, INITIALISED, XENBUS_PREPARE);
+	given(CLOSED, CONNECTED, XENBUS_PREPARE);
+	given(CLOSED, CLOSING, XENBUS_CLOSING);
 	given(CLOSED, CLOSED, XENBUS_STAY);
 	given(CLOSED, GONE, XENBUS_STAY);
 }
@@ -301,7 +302,7 @@ int main(void)
 	prepared_device_waits_for_the_frontend();
 	initialised_device_goes_on();
 	connected_device_serves_until_the_frontend_leaves();
-	closing_device_serves_a_connected_frontend();
+	closing_device_waits_until_the_frontend_is_closed();
 	closed_device_waits_for_a_new_beginning();
 	reconfiguring_moves_nothing();
 	every_pair_was_stated();
