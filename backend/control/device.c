@@ -175,9 +175,16 @@ int device_publish(struct control *c, struct device *d, const struct xenbus_keys
 	int err = xenbus_publish(c->xs, d->path, keys, state);
 
 	/* Gone, or another's: a watch event will say so, too. */
-	if (err && err != -ENOENT && err != -ESTALE)
-		device_say(d, LOG_LEVEL_ERROR, "cannot write its state to xenstore: %s",
+	bool failed = err && err != -ENOENT && err != -ESTALE;
+
+	if (failed && !d->unpublished)
+		device_say(d, LOG_LEVEL_ERROR,
+			   "cannot write its state to xenstore: %s; tried again once a "
+			   "second",
 			   strerror(-err));
+	if (d->unpublished && !err)
+		device_say(d, LOG_LEVEL_INFO, "its state is in xenstore again");
+	d->unpublished = failed;
 	return err;
 }
 
@@ -591,6 +598,8 @@ static void device_try_prepare(struct control *c, struct device *d, enum xenbus_
 static void device_check_settled(struct control *c, struct device *d,
 				 enum xenbus_state own)
 {
+	if (d->phase == PHASE_IDLE)
+		d->unpublished = false; /* there is nothing to write any more */
 	/* An early look at the disk tells the operator early what is wrong. */
 	if (own == XenbusStateInitWait && !d->failed)
 		device_open(c, d);
@@ -660,9 +669,10 @@ static void device_follow_states(struct control *c, struct device *d)
 	if (own == XenbusStateInitialising || frontend_has_closed(d, frontend))
 		d->failed = false;
 	if (device_was_served(d, own)) {
-		device_say(d, LOG_LEVEL_WARNING,
-			   "was served by a daemon that is gone; the guest has "
-			   "to reconnect");
+		if (!d->unpublished)
+			device_say(d, LOG_LEVEL_WARNING,
+				   "was served by a daemon that is gone; the guest has "
+				   "to reconnect");
 		device_begin_close(c, d, false);
 		return;
 	}
@@ -706,6 +716,9 @@ void device_step(struct control *c, struct device *d)
 	}
 	if (d->name_stale)
 		device_follow_name(c, d);
+	/* Connected, or what has changed since, is still not in the store. */
+	if (d->unpublished && d->phase == PHASE_CONNECTED)
+		device_announce(c, d);
 	device_follow_states(c, d);
 }
 
@@ -720,6 +733,8 @@ bool device_tick(struct control *c, struct device *d)
 {
 	bool restored = watches_restore(c, d);
 
+	/* What could not be written is written again by looking at both ends. */
+	d->dirty |= d->unpublished;
 	if (d->waits_for[0]) {
 		device_tick_waiting(d);
 		return true;

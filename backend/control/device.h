@@ -45,6 +45,7 @@ struct device {
 	char waits_for[256];  /* empty: for nothing */
 	unsigned int waiting; /* for that, in seconds */
 	enum xenbus_state frontend_seen; /* the frontend's state when it was read last */
+	bool unpublished;		 /* the store refused what we wrote last */
 	bool complained;		 /* there is an error node of ours */
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
@@ -259,7 +260,8 @@ void device_tell_one(struct control *c, struct device *d, unsigned int index,
 void device_watch(struct control *c, struct device *d, const char *name);
 
 /**
- * device_publish() - write keys and state; what fails is logged, and tried no more
+ * device_publish() - write keys and state; what fails is logged and tried again by the
+ * next device_tick()'s look at both ends
  * @c: the control thread's state
  * @d: the device
  * @keys: may be NULL

@@ -338,6 +338,8 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 	xenbus_add(keys, "sector-size", disk->sector_size);
 	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
 	xenbus_add(keys, "info", vbd_info_flags(c, v));
+	if (d->unpublished)
+		return; /* said before */
 	device_say(d, LOG_LEVEL_INFO,
 		   "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s",
 		   d->queue_count, d->queue_count == 1 ? "" : "s", v->ring_pages,

@@ -319,6 +319,8 @@ static void vif_announce(struct control *c, struct device *d, struct xenbus_keys
 	if (v->tap)
 		tap_set_offload(v->tap, &v->net->can);
 	vif_plug_cable(v, d->queue_count);
+	if (d->unpublished)
+		return; /* said before */
 	device_say(d, LOG_LEVEL_INFO, "connected: %u queue%s%s", d->queue_count,
 		   d->queue_count == 1 ? "" : "s", v->tap ? "" : ", no tap");
 }

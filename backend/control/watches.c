@@ -105,6 +105,7 @@ bool watches_restore(struct control *c, struct device *d)
 		if (d->in_store[i])
 			continue;
 		watches_begin(c, d, i);
+		d->dirty |= !d->in_store[i]; /* refused: polled */
 		tried = true;
 	}
 	return tried;

@@ -36,7 +36,7 @@ void watches_throttle(struct control *c, struct device *writer);
 /**
  * watches_restore() - watch again what is not
  * @c: the control thread's state
- * @d: the device
+ * @d: the device; marked to be looked at where the store refuses a watch
  *
  * A new watch tells at once that it is there: what has changed meanwhile is seen.
  *

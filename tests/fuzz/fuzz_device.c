@@ -429,12 +429,25 @@ static void check_hearing(void)
 		MUST(watches_of(d) || !d->frontend[0] || !store_has(d->frontend));
 }
 
+/* What the store refused is written again: nobody waits for a Connected that got lost. */
+static void check_published(void)
+{
+	const struct device *d;
+
+	turn(TICK, 0);
+	for (d = world.control.devices; d; d = d->next)
+		if (d->phase == PHASE_CONNECTED && !d->dirty && !world.control.stopping)
+			MUST(xenbus_read_state(store.handle, d->path) !=
+			     XenbusStateInitWait);
+}
+
 /* Nothing fails any more, and the workers answer. */
 static void come_to_an_end(void)
 {
 	store.fails = store.fail_after = store.spoils = store.meanwhile_after = 0;
 	served.taps_fail = 0;
 	check_hearing();
+	check_published();
 	close_all();
 	if (world.control.stopping)
 		return;
