@@ -75,9 +75,9 @@ static int open_null(const char *target, struct disk *d, char *reason)
 
 /* ---- files and block devices ---- */
 
-static uint64_t sysfs_number(dev_t device, const char *name)
+static int sysfs_text(dev_t device, const char *name, char *ret_text, size_t size)
 {
-	char path[128], text[32];
+	char path[128];
 	ssize_t got;
 	int fd;
 
@@ -85,13 +85,21 @@ static uint64_t sysfs_number(dev_t device, const char *name)
 		 minor(device), name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
-	got = read(fd, text, sizeof(text) - 1);
+		return -ENOENT;
+	got = read(fd, ret_text, size - 1);
 	close(fd);
 	if (got <= 0)
-		return 0;
-	text[got] = '\0';
-	return strtoull(text, NULL, 10);
+		return -ENOENT;
+	ret_text[got] = '\0';
+	return 0;
+}
+
+static uint64_t sysfs_number(dev_t device, const char *name)
+{
+	char text[32];
+
+	return sysfs_text(device, name, text, sizeof(text)) ? 0
+							    : strtoull(text, NULL, 10);
 }
 
 /* A partition has no queue of its own; its disk's is one level up. */
@@ -318,6 +326,26 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 	if (d->read_only)
 		d->discard = DISK_DISCARD_NONE;
 	*ret_disk = d;
+	return 0;
+}
+
+int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NODE_SIZE])
+{
+	dev_t device = makedev(major, minor);
+	char events[512], node[DISK_NODE_SIZE];
+	const char *name;
+	struct stat st;
+
+	if (sysfs_text(device, "uevent", events, sizeof(events)))
+		return -ENOENT;
+	name = strstr(events, "DEVNAME=");
+	if (!name || snprintf(node, sizeof(node), "/dev/%.*s",
+			      (int)strcspn(name + strlen("DEVNAME="), "\n"),
+			      name + strlen("DEVNAME=")) >= (int)sizeof(node))
+		return -ENOENT;
+	if (stat(node, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != device)
+		return -ENOENT;
+	memcpy(ret_node, node, sizeof(node));
 	return 0;
 }
 

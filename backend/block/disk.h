@@ -80,6 +80,20 @@ enum disk_start {
 int disk_open(const struct disk_options *o, struct disk **ret_disk,
 	      char ret_reason[DISK_REASON_SIZE]);
 
+#define DISK_NODE_SIZE 64
+
+/**
+ * disk_find_node() - a block device's node in /dev
+ * @major: its number
+ * @minor: likewise
+ * @ret_node: written on success
+ *
+ * Named as the kernel names it, which needs no udev.
+ *
+ * Return: 0, or -ENOENT: there is no such device, or not yet.
+ */
+int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NODE_SIZE]);
+
 /**
  * disk_close() - close and free it
  * @d: may be NULL; no I/O on its way

@@ -13,9 +13,19 @@
 #include "guest_limits.h"
 #include "xenbus.h"
 
+/* What the toolstack has written of the disk. */
+struct vbd_source {
+	char *target; /* NULL: nothing yet */
+	bool read_only;
+	bool shared;
+	bool buffered;
+	bool no_discard;
+};
+
 struct vbd {
 	struct device base;
 	struct disk *disk;
+	struct vbd_source source; /* of the disk that is open */
 	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
@@ -42,22 +52,49 @@ static int vbd_prepare(struct control *c, struct device *d, struct xenbus_keys *
 	return 0;
 }
 
-/* The file or device, once the hotplug script has found it; without a script, `params`.
- * NULL: not yet known, the device waits. To be freed. */
+/* Scripts of older toolstacks tell nothing but the device's number (Linux's
+ * xen-blkback). NULL: not there yet, the device waits. */
+static char *vbd_find_node(struct device *d, const char *number)
+{
+	char node[DISK_NODE_SIZE];
+	unsigned int major, minor;
+	int end = 0;
+
+	if (sscanf(number, "%x:%x%n", &major, &minor, &end) != 2 || number[end])
+		device_wait(d, "a physical-device that is MAJOR:MINOR, in hexadecimal");
+	else if (disk_find_node(major, minor, node))
+		device_wait(d, "the block device %u:%u to appear", major, minor);
+	else
+		return strdup(node);
+	return NULL;
+}
+
+/* Without a script, `params` is the file or device. */
+static char *vbd_read_params(struct control *c, struct device *d)
+{
+	char *script = xenbus_read(c->xs, d->path, "script");
+	char *params = script ? NULL : xenbus_read(c->xs, d->path, "params");
+
+	if (!params)
+		device_wait(d, "%s",
+			    script ? "its hotplug script to write physical-device"
+				   : "its params");
+	free(script);
+	return params;
+}
+
+/* The file or device, once the hotplug script has found it. NULL: not yet known, the
+ * device waits. To be freed. */
 static char *vbd_read_target(struct control *c, struct device *d)
 {
 	char *target = xenbus_read(c->xs, d->path, "physical-device-path");
-	char *script;
+	char *number;
 
 	if (target)
 		return target;
-	script = xenbus_read(c->xs, d->path, "script");
-	if (!script)
-		target = xenbus_read(c->xs, d->path, "params");
-	if (!target)
-		device_wait(d, script ? "its hotplug script to write physical-device-path"
-				      : "its params");
-	free(script);
+	number = xenbus_read(c->xs, d->path, "physical-device");
+	target = number ? vbd_find_node(d, number) : vbd_read_params(c, d);
+	free(number);
 	return target;
 }
 
@@ -76,16 +113,46 @@ static const struct device *vbd_other_writer(const struct control *c, const stru
 	return NULL;
 }
 
-static int vbd_check_cache_mode(struct control *c, struct device *d)
+static int vbd_read_cache_mode(struct control *c, struct device *d, bool *ret_buffered)
 {
 	char *cache = xenbus_read(c->xs, d->path, "cache");
-	bool known = !cache || !strcmp(cache, "none") || !strcmp(cache, "writeback");
+	bool buffered = cache && !strcmp(cache, "writeback");
+	bool known = !cache || buffered || !strcmp(cache, "none");
 
-	if (!known)
+	if (known)
+		*ret_buffered = buffered;
+	else
 		device_fail(c, d, -EINVAL,
 			    "cache=%s is not known; write none or writeback", cache);
 	free(cache);
 	return known ? 0 : -EINVAL;
+}
+
+/* All of it may come in several writes, in any order. The caller frees its target, also
+ * after an error. */
+static int vbd_read_source(struct control *c, struct device *d, struct vbd_source *ret)
+{
+	char *mode;
+
+	ret->target = vbd_read_target(c, d);
+	if (!ret->target)
+		return -EAGAIN;
+	mode = xenbus_read(c->xs, d->path, "mode");
+	if (!mode)
+		return device_wait(d, "its mode");
+	ret->shared = !strcmp(mode, "w!");
+	ret->read_only = !ret->shared && strcmp(mode, "w");
+	free(mode);
+	/* libxl always writes it; absent means yes (blkif.h). */
+	ret->no_discard = device_key_is(c, d, "discard-enable", "0");
+	return vbd_read_cache_mode(c, d, &ret->buffered);
+}
+
+static bool vbd_same_source(const struct vbd_source *a, const struct vbd_source *b)
+{
+	return a->target && b->target && !strcmp(a->target, b->target) &&
+	       a->read_only == b->read_only && a->shared == b->shared &&
+	       a->buffered == b->buffered && a->no_discard == b->no_discard;
 }
 
 static int vbd_check_sharing(struct control *c, struct vbd *v, const char *target)
@@ -124,46 +191,54 @@ static void vbd_warn_if_rounded(struct vbd *v)
 			   v->disk->rest);
 }
 
-static int vbd_open_target(struct control *c, struct vbd *v, const char *target)
+static int vbd_open_source(struct control *c, struct vbd *v)
 {
 	char reason[DISK_REASON_SIZE] = "out of memory";
-	struct disk_options o = { .target = target };
-	struct device *d = &v->base;
-	int err;
+	struct disk_options o = { .target = v->source.target,
+				  .read_only = v->source.read_only,
+				  .shared = v->source.shared,
+				  .buffered = v->source.buffered };
+	int err = disk_open(&o, &v->disk, reason);
 
-	o.shared = device_key_is(c, d, "mode", "w!");
-	o.read_only = !o.shared && !device_key_is(c, d, "mode", "w");
-	o.buffered = device_key_is(c, d, "cache", "writeback");
-	err = vbd_check_cache_mode(c, d);
-	if (err)
-		return err;
-	err = disk_open(&o, &v->disk, reason);
 	if (err) {
-		device_fail(c, d, err, "%s", reason);
+		device_fail(c, &v->base, err, "%s", reason);
 		return err;
 	}
 	vbd_warn_if_cached(v, &o);
 	vbd_warn_if_rounded(v);
-	/* libxl always writes it; absent means yes (blkif.h). */
-	if (device_key_is(c, d, "discard-enable", "0"))
+	if (v->source.no_discard)
 		v->disk->discard = DISK_DISCARD_NONE;
-	return o.shared ? 0 : vbd_check_sharing(c, v, target);
+	return o.shared ? 0 : vbd_check_sharing(c, v, o.target);
 }
 
-static int vbd_open_disk(struct control *c, struct device *d)
+static void vbd_close_disk(struct device *d)
 {
 	struct vbd *v = vbd_of(d);
-	char *target;
-	int err;
 
-	if (v->disk)
+	disk_close(v->disk);
+	v->disk = NULL;
+	free(v->source.target);
+	v->source.target = NULL;
+}
+
+/* What was read early is read again before it counts. */
+static int vbd_open_disk(struct control *c, struct device *d)
+{
+	struct vbd_source now = { 0 };
+	struct vbd *v = vbd_of(d);
+	int err = vbd_read_source(c, d, &now);
+
+	if (!err && v->disk && vbd_same_source(&now, &v->source)) {
+		free(now.target);
 		return 0;
-	target = vbd_read_target(c, d);
-	if (!target)
-		return -EAGAIN;
-	err = vbd_open_target(c, v, target);
-	free(target);
-	return err;
+	}
+	vbd_close_disk(d);
+	if (err) {
+		free(now.target);
+		return err;
+	}
+	v->source = now;
+	return vbd_open_source(c, v);
 }
 
 /* ---- connected ---- */
@@ -366,16 +441,6 @@ static void vbd_tick(struct control *c, struct device *d)
 	/* The same state once more is how a frontend learns of it (blkfront.c). */
 	xenbus_add(&keys, "sectors", size / BLK_SECTOR_SIZE);
 	device_publish(c, d, &keys, XenbusStateConnected);
-}
-
-/* ---- closed ---- */
-
-static void vbd_close_disk(struct device *d)
-{
-	struct vbd *v = vbd_of(d);
-
-	disk_close(v->disk);
-	v->disk = NULL;
 }
 
 const struct device_class vbd_class = {

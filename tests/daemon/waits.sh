@@ -15,7 +15,7 @@ xenstore-rm "$b/script" "$b/params"
 said() { grep -c "backend/$1 .*waits for $2" "$LOG"; }
 is_said() { [ "$(said "$@")" = 1 ]; }
 disk="vbd/$d/51712" params="vbd/$d/51728" vif="vif/$d/0"
-within 10 is_said "$disk" 'its hotplug script to write physical-device-path'
+within 10 is_said "$disk" 'its hotplug script to write physical-device'
 within 10 is_said "$params" 'its params'
 within 10 is_said "$vif" 'its hotplug script to write hotplug-status=connected'
 

@@ -403,6 +403,7 @@ void outside_honest(void)
 		name_frontend(&honest[i], frontend);
 		store_remove(frontend);
 		put(dir, "params", "null:64M");
+		put(dir, "mode", "w");
 		begin_device(dir, frontend);
 		share_all(&honest[i], 2, 1);
 		put(frontend, "state", "4");
