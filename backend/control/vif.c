@@ -4,7 +4,9 @@
  *
  * The tap is made before InitWait, so that the hotplug script, which runs then, finds it;
  * the device connects only after the script has said `hotplug-status=connected`. The tap
- * stays while the frontend comes and goes, and goes with the device.
+ * stays while the frontend comes and goes, and goes with the device. Where one is made
+ * later, because another daemon had it or somebody deleted it, the script is waited for
+ * again: it is on no bridge.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +16,9 @@
 #include "device.h"
 #include "net_queue.h"
 #include "tap.h"
+
+/* vif4294967295.4294967295 is too long for Linux, which then says so. */
+#define TAP_NAME_SIZE 32
 
 struct vif {
 	struct device base;
@@ -35,23 +40,39 @@ static struct vif *vif_of(const struct device *d)
 
 /* ---- prepared ---- */
 
-static int vif_open_tap(struct control *c, struct vif *v)
+static void vif_name_tap(struct control *c, struct vif *v, char name[TAP_NAME_SIZE])
 {
-	char name[32], reason[TAP_REASON_SIZE];
 	struct device *d = &v->base;
 	uint64_t handle;
-	int err;
 
-	if (v->tap || device_key_is(c, d, "type", "null"))
-		return 0;
 	handle = xenbus_number_or(c->xs, d->path, "handle", UINT32_MAX, d->devid);
 	if (handle == UINT64_MAX)
 		handle = d->devid;
-	snprintf(name, sizeof(name), "vif%u.%u", d->guest->domid, (unsigned int)handle);
-	err = tap_open(name, LIMIT_QUEUES_PER_DEVICE, &v->tap, reason);
-	if (err)
-		device_fail(c, d, err, "%s", reason);
-	return err;
+	snprintf(name, TAP_NAME_SIZE, "vif%u.%u", d->guest->domid, (unsigned int)handle);
+}
+
+/* What the script did was for another tap: of a daemon that is gone, or deleted. */
+static void vif_forget_script(struct control *c, struct device *d)
+{
+	char path[XENBUS_PATH_SIZE + 20];
+
+	if (!device_key_is(c, d, "hotplug-status", "connected"))
+		return;
+	snprintf(path, sizeof(path), "%s/hotplug-status", d->path);
+	xs_rm(c->xs, XBT_NULL, path);
+	device_say(d, LOG_LEVEL_WARNING,
+		   "its interface is made anew: its hotplug script has to run again; see "
+		   "xenmeterd(8)");
+}
+
+/* Somebody may have deleted the one that there was; while workers have it, the tick finds
+ * that. */
+static void vif_close_deleted_tap(struct vif *v)
+{
+	if (!v->tap || v->base.phase != PHASE_IDLE || !tap_is_deleted(v->tap))
+		return;
+	tap_close(v->tap);
+	v->tap = NULL;
 }
 
 static void vif_set_mtu(struct control *c, struct vif *v)
@@ -65,6 +86,25 @@ static void vif_set_mtu(struct control *c, struct vif *v)
 	if (err)
 		device_say(&v->base, LOG_LEVEL_WARNING, "cannot set the mtu: %s",
 			   strerror(-err));
+}
+
+static int vif_open_tap(struct control *c, struct vif *v)
+{
+	char name[TAP_NAME_SIZE], reason[TAP_REASON_SIZE];
+	struct device *d = &v->base;
+	int err;
+
+	vif_close_deleted_tap(v);
+	if (v->tap || device_key_is(c, d, "type", "null"))
+		return 0;
+	vif_forget_script(c, d);
+	vif_name_tap(c, v, name);
+	err = tap_open(name, LIMIT_QUEUES_PER_DEVICE, &v->tap, reason);
+	if (err)
+		device_fail(c, d, err, "%s", reason);
+	else
+		vif_set_mtu(c, v);
+	return err;
 }
 
 static int vif_prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
@@ -86,7 +126,6 @@ static int vif_prepare(struct control *c, struct device *d, struct xenbus_keys *
 
 	if (err)
 		return err;
-	vif_set_mtu(c, vif_of(d));
 	for (i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
 		xenbus_add(keys, offers[i], 1);
 	xenbus_add(keys, "feature-rx-flip", 0);
@@ -94,13 +133,14 @@ static int vif_prepare(struct control *c, struct device *d, struct xenbus_keys *
 	return 0;
 }
 
-/* Has the hotplug script put the tap where it belongs? */
+/* Is there a tap, and has the hotplug script put it where it belongs? */
 static int vif_is_plugged(struct control *c, struct device *d)
 {
+	int err = vif_open_tap(c, vif_of(d));
 	char *script;
 
-	if (device_key_is(c, d, "hotplug-status", "connected"))
-		return 0;
+	if (err || device_key_is(c, d, "hotplug-status", "connected"))
+		return err;
 	script = xenbus_read(c->xs, d->path, "script");
 	free(script);
 	if (!script)
@@ -190,6 +230,10 @@ static int vif_read_frontend(struct control *c, struct device *d)
 		device_fail(c, d, -ENOMEM, "out of memory");
 		return -ENOMEM;
 	}
+	/* What was dropped before was by no fault of this connection's. */
+	v->dropped = UINT64_MAX;
+	if (v->tap)
+		tap_count_dropped(v->tap, &v->dropped);
 	v->net->null = !v->tap;
 	v->net->null_frame = vif_read_null_frame(c, d);
 	v->net->can = vif_read_offload(c, d);
@@ -376,18 +420,32 @@ static void vif_changed(struct control *c, struct device *d)
 	vif_follow_headroom(c, d);
 }
 
+static void vif_fail_deleted(struct control *c, struct vif *v)
+{
+	char name[TAP_NAME_SIZE];
+
+	vif_name_tap(c, v, name);
+	device_fail(c, &v->base, -ENODEV,
+		    "its interface %s was deleted; another is made when the frontend "
+		    "reconnects",
+		    name);
+}
+
 /* What the kernel dropped because we did not read: the guest gave no room. */
 static void vif_tick(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
-	struct tap_state now;
+	uint64_t now;
+	int err = v->tap ? tap_count_dropped(v->tap, &now) : -ENOENT;
 
-	if (!v->tap || tap_look(v->tap, &now) || now.dropped <= v->dropped)
+	if (err == -ENODEV)
+		vif_fail_deleted(c, v);
+	if (err || now <= v->dropped)
 		return;
 	device_tell_one(c, d, 0,
 			&(struct message){ .kind = MESSAGE_TAP_DROPPED,
-					   .tap_dropped = now.dropped - v->dropped });
-	v->dropped = now.dropped;
+					   .tap_dropped = now - v->dropped });
+	v->dropped = now;
 }
 
 /* Like netback, a guest that takes nothing for a minute has no carrier, and what waits

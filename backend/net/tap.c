@@ -15,6 +15,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,8 +37,8 @@
 
 #define QUEUE_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 
-/* Larger than any description of an interface. */
-#define ANSWER_SIZE 16384
+/* Larger than an acknowledgement, and than an interface's statistics. */
+#define ANSWER_SIZE 1024
 
 /* Of 32 offloads each; Linux has 2 or 3. */
 #define FEATURE_WORDS 8
@@ -61,6 +62,7 @@ struct tap_question {
 	union {
 		struct ifinfomsg link;
 		struct tcmsg qdisc;
+		struct if_stats_msg stats;
 	};
 	char attributes[32];
 };
@@ -69,20 +71,6 @@ union tap_answer {
 	struct nlmsghdr header;
 	char bytes[ANSWER_SIZE];
 };
-
-static struct tap_question tap_question_link(const struct tap *tap, uint16_t type,
-					     uint16_t flags)
-{
-	struct tap_question q = {
-		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.link)),
-		.header.nlmsg_type = type,
-		.header.nlmsg_flags = NLM_F_REQUEST | flags,
-		.link.ifi_family = AF_UNSPEC,
-		.link.ifi_index = tap->ifindex,
-	};
-
-	return q;
-}
 
 static void tap_add_attribute(struct tap_question *q, uint16_t type, const void *value,
 			      size_t size)
@@ -119,11 +107,31 @@ static int tap_ask(const struct tap *tap, const struct tap_question *q,
 
 static int tap_set_link(const struct tap *tap, uint16_t attribute, uint32_t value)
 {
-	struct tap_question q = tap_question_link(tap, RTM_NEWLINK, NLM_F_ACK);
+	struct tap_question q = {
+		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.link)),
+		.header.nlmsg_type = RTM_NEWLINK,
+		.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		.link.ifi_family = AF_UNSPEC,
+		.link.ifi_index = tap->ifindex,
+	};
 	union tap_answer answer;
 
 	tap_add_attribute(&q, attribute, &value, sizeof(value));
 	return tap_ask(tap, &q, &answer);
+}
+
+/* The name that it has now, by which ioctls know it in our network namespace: -EXDEV if
+ * it is in another one, -ENODEV if it was deleted. */
+static int tap_get_name(const struct tap *tap, struct ifreq *ret)
+{
+	struct ifreq ifr;
+
+	if (ioctl(tap->fd[0], TUNGETIFF, &ifr))
+		return errno == EBADFD ? -ENODEV : -errno;
+	if (if_nametoindex(ifr.ifr_name) != tap->ifindex)
+		return -EXDEV;
+	*ret = ifr;
+	return 0;
 }
 
 /* ---- making it ---- */
@@ -261,11 +269,10 @@ static int tap_set_length(struct tap *tap, uint32_t frames)
 static int tap_add_queue(struct tap *tap)
 {
 	struct ifreq now;
-	int fd, err;
+	int fd, err = tap_get_name(tap, &now);
 
-	if (ioctl(tap->fd[0], TUNGETIFF, &now))
-		return -errno;
-	err = tap_open_queue(now.ifr_name, 0, &fd);
+	if (!err)
+		err = tap_open_queue(now.ifr_name, 0, &fd);
 	if (err)
 		return err;
 	if (if_nametoindex(now.ifr_name) != tap->ifindex) {
@@ -370,10 +377,12 @@ static int tap_switch_queue(const struct tap *tap, unsigned int queue, short fla
 /* An operator who has set another length keeps it. */
 static void tap_share_length(struct tap *tap)
 {
-	struct tap_state now;
+	struct ifreq ifr;
 
-	if (tap->enabled && !tap_look(tap, &now) && now.length == tap->length)
-		tap_set_length(tap, LIMIT_TAP_UNREAD / tap->enabled);
+	if (!tap->enabled || tap_get_name(tap, &ifr) ||
+	    ioctl(tap->netlink, SIOCGIFTXQLEN, &ifr) || ifr.ifr_qlen != (int)tap->length)
+		return;
+	tap_set_length(tap, LIMIT_TAP_UNREAD / tap->enabled);
 }
 
 int tap_enable_queues(struct tap *tap, unsigned int count)
@@ -406,15 +415,13 @@ struct tap_choice {
 	struct ethtool_set_features_block word[FEATURE_WORDS];
 };
 
-/* By the name that it has now, if it is in our network namespace. */
 static int tap_ethtool(const struct tap *tap, void *command)
 {
 	struct ifreq ifr;
+	int err = tap_get_name(tap, &ifr);
 
-	if (ioctl(tap->fd[0], TUNGETIFF, &ifr))
-		return -errno;
-	if (if_nametoindex(ifr.ifr_name) != tap->ifindex)
-		return -ENODEV;
+	if (err)
+		return err;
 	ifr.ifr_data = command;
 	return ioctl(tap->netlink, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
 }
@@ -459,53 +466,38 @@ int tap_set_mtu(struct tap *tap, uint32_t mtu)
 	return err == -ERANGE ? -EINVAL : err;
 }
 
-/* As much of an attribute as the caller has room for. */
-static void tap_copy_attribute(const struct rtattr *a, void *to, size_t size)
+bool tap_is_deleted(const struct tap *tap)
 {
-	size_t length = RTA_PAYLOAD(a);
+	struct ifreq ifr;
 
-	memcpy(to, RTA_DATA(a), length < size ? length : size);
+	return tap_get_name(tap, &ifr) == -ENODEV;
 }
 
-static void tap_read_attribute(const struct rtattr *a, struct tap_state *state)
+int tap_count_dropped(const struct tap *tap, uint64_t *ret_dropped)
 {
-	struct rtnl_link_stats64 stats = { 0 };
-
-	switch (a->rta_type) {
-	case IFLA_IFNAME:
-		tap_copy_attribute(a, state->name, sizeof(state->name) - 1);
-		break;
-	case IFLA_MTU:
-		tap_copy_attribute(a, &state->mtu, sizeof(state->mtu));
-		break;
-	case IFLA_TXQLEN:
-		tap_copy_attribute(a, &state->length, sizeof(state->length));
-		break;
-	case IFLA_STATS64:
-		tap_copy_attribute(a, &stats, sizeof(stats));
-		state->dropped = stats.tx_dropped;
-		break;
-	}
-}
-
-int tap_look(const struct tap *tap, struct tap_state *ret_state)
-{
-	struct tap_question q = tap_question_link(tap, RTM_GETLINK, 0);
-	struct tap_state state = { 0 };
+	struct tap_question q = {
+		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.stats)),
+		.header.nlmsg_type = RTM_GETSTATS,
+		.header.nlmsg_flags = NLM_F_REQUEST,
+		.stats.ifindex = tap->ifindex,
+		.stats.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64),
+	};
+	struct rtnl_link_stats64 stats;
 	const struct rtattr *a;
 	union tap_answer answer;
-	int left = tap_ask(tap, &q, &answer);
+	int length = tap_ask(tap, &q, &answer);
 
-	if (left < 0)
-		return left;
-	if (answer.header.nlmsg_type != RTM_NEWLINK ||
-	    left < (int)NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+	if (length == -ENODEV)
+		return tap_is_deleted(tap) ? -ENODEV : -EXDEV;
+	if (length < 0)
+		return length;
+	a = (void *)(answer.bytes + NLMSG_LENGTH(sizeof(struct if_stats_msg)));
+	length -= NLMSG_LENGTH(sizeof(struct if_stats_msg));
+	if (answer.header.nlmsg_type != RTM_NEWSTATS || !RTA_OK(a, length) ||
+	    a->rta_type != IFLA_STATS_LINK_64 || RTA_PAYLOAD(a) < sizeof(stats))
 		return -EPROTO;
-	a = IFLA_RTA(NLMSG_DATA(&answer.header));
-	left = IFLA_PAYLOAD(&answer.header);
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-		tap_read_attribute(a, &state);
-	*ret_state = state;
+	memcpy(&stats, RTA_DATA(a), sizeof(stats));
+	*ret_dropped = stats.tx_dropped;
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #define XENMETER_TAP_H
 
 #include <linux/virtio_net.h>
-#include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "offload.h"
@@ -26,14 +26,6 @@
 struct tap;
 
 enum tap_carrier { TAP_CARRIER_OFF, TAP_CARRIER_ON };
-
-/* What the kernel says of the interface now. */
-struct tap_state {
-	char name[IFNAMSIZ]; /* a hotplug script may have renamed it (`vifname`) */
-	uint32_t mtu;	     /* bytes */
-	uint32_t length;     /* frames that a queue may hold: its txqueuelen */
-	uint64_t dropped; /* frames for the guest that were dropped: nobody read them */
-};
 
 /**
  * tap_open() - make a TAP interface
@@ -116,14 +108,21 @@ int tap_set_carrier(struct tap *tap, enum tap_carrier carrier);
 int tap_set_mtu(struct tap *tap, uint32_t mtu);
 
 /**
- * tap_look() - ask the kernel about the interface
+ * tap_is_deleted() - has somebody removed the interface?
+ * @tap: the interface; if so, only to be closed
+ */
+bool tap_is_deleted(const struct tap *tap);
+
+/**
+ * tap_count_dropped() - frames for the guest that the kernel dropped: nobody read them
  * @tap: the interface
- * @ret_state: written on success
+ * @ret_dropped: written on success: since it was made
  *
  * One system call each way; meant for once a second.
  *
- * Return: 0, or -errno: -ENODEV if someone removed it.
+ * Return: 0, or -errno: -ENODEV if somebody removed it, -EXDEV if it is in another
+ * network namespace, where the kernel does not say.
  */
-int tap_look(const struct tap *tap, struct tap_state *ret_state);
+int tap_count_dropped(const struct tap *tap, uint64_t *ret_dropped);
 
 #endif

@@ -3,6 +3,7 @@
  * Made-up workers, taps, time, and a thread of libxenstore's.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <time.h>
 
 #include "blk_queue.h"
@@ -25,6 +26,7 @@ struct hold {
 	bool detach_sent, drop_sent;
 	unsigned int letting_go; /* messages that are not answered */
 	unsigned int reports;	 /* of it that nobody has read */
+	uint64_t dropped;	 /* by its tap: before, and since, as it was told */
 };
 
 struct tap {
@@ -106,7 +108,9 @@ static void attach(const struct worker *w, struct queue *q)
 	/* Queues of a vif share data. */
 	for (i = 0; i < held; i++)
 		MUST(!same_vif(holds[i].queue, q) || holds[i].worker == w);
-	holds[held++] = (struct hold){ .queue = q, .worker = w, .attaching = true };
+	holds[held++] = (struct hold){
+		.queue = q, .worker = w, .attaching = true, .dropped = served.tap_dropped
+	};
 }
 
 /* A queue that shall be dropped after all may have let go meanwhile. */
@@ -142,8 +146,12 @@ void worker_send(struct worker *w, const struct message *m)
 	case MESSAGE_RATE:
 	case MESSAGE_MULTICAST:
 	case MESSAGE_HEADROOM:
+		MUST(h->attached && !h->detach_sent);
+		break;
 	case MESSAGE_TAP_DROPPED:
 		MUST(h->attached && !h->detach_sent);
+		h->dropped += m->tap_dropped;
+		MUST(h->dropped <= served.tap_dropped);
 		break;
 	case MESSAGE_ATTACH:
 	case MESSAGE_STOP:
@@ -362,7 +370,13 @@ int tap_set_mtu(struct tap *tap, uint32_t mtu)
 	return mtu < 68 ? -EINVAL : outcome();
 }
 
-int tap_look(const struct tap *tap, struct tap_state *ret_state)
+bool tap_is_deleted(const struct tap *tap)
+{
+	MUST(tap->queues);
+	return outcome();
+}
+
+int tap_count_dropped(const struct tap *tap, uint64_t *ret_dropped)
 {
 	int err = outcome();
 
@@ -370,8 +384,7 @@ int tap_look(const struct tap *tap, struct tap_state *ret_state)
 	/* Without a carrier, nothing may wait in the kernel. */
 	MUST(tap->failed || tap->carrier == (tap->enabled > 0));
 	if (!err)
-		*ret_state =
-			(struct tap_state){ .mtu = 1500, .dropped = served.tap_dropped };
+		*ret_dropped = served.tap_dropped;
 	return err;
 }
 
