@@ -34,8 +34,8 @@ static const char doc[] =
 	"  trace   show requests one by one, as they end\n"
 	"  study   compare charges with what estimates would charge\n"
 	"  drivers print the totals that driver domains publish in xenstore\n"
-	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options; xenmeter(1) "
-	"tells the rest.";
+	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options. See also "
+	"xenmeter(1).";
 
 struct call {
 	const struct subcommand *subcommand;
@@ -118,7 +118,7 @@ enum tool_exit tool_open_failed(const char *path, int err)
 			path);
 		return TOOL_TOO_NEW;
 	case EINVAL:
-		fprintf(stderr, "xenmeter: %s is damaged, or no table at all\n", path);
+		fprintf(stderr, "xenmeter: %s is damaged or not a table\n", path);
 		return TOOL_DAMAGED;
 	}
 	fprintf(stderr, "xenmeter: %s: %s\n", path, strerror(-err));

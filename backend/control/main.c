@@ -72,7 +72,7 @@ static const struct argp_option option_list[] = {
 	{ "table", 't', "FILE", 0, "Account into FILE (default " TABLE_DEFAULT_PATH ")",
 	  0 },
 	{ "user", 'u', "NAME", 0,
-	  "Drop to this user and few rights once devices are open", 0 },
+	  "Drop to this user and few privileges when devices are open", 0 },
 	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
@@ -307,7 +307,8 @@ static int drop_rights(struct daemon *d)
 
 	if (!err)
 		return EXIT_CLEAN;
-	log_error("cannot drop rights and be %s: %s", d->options.user, strerror(-err));
+	log_error("cannot drop privileges and become %s: %s", d->options.user,
+		  strerror(-err));
 	return EXIT_FAILED;
 }
 
@@ -318,7 +319,7 @@ static int shed_perf_rights(void)
 
 	if (!err)
 		return EXIT_CLEAN;
-	log_error("cannot give back what was kept for perf events: %s", strerror(-err));
+	log_error("cannot drop the capability kept for perf events: %s", strerror(-err));
 	return EXIT_FAILED;
 }
 
@@ -415,7 +416,7 @@ static void take_tick(struct daemon *d)
 	charge(&d->control, NULL);
 	charge_store(&d->control);
 	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
-		log_error("%u devices still have I/O on its way after %d s; giving up",
+		log_error("%u devices still have I/O in flight after %d s; they are left",
 			  control_busy(&d->control), STOP_TIMEOUT_S);
 		d->failed = true;
 	}

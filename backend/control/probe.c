@@ -88,9 +88,9 @@ static void probe_clock(void)
 	switches_open(&switches, clock.khz);
 	probe_print("switches", "%s",
 		    switches.detector == SWITCHES_BY_PERF
-			    ? "seen, each one (perf event page)"
-			    : "only by segments above 20 us: no "
-			      "perf events, or they do not tell");
+			    ? "all are detected (perf event page)"
+			    : "only absences above 20 us are detected: no "
+			      "usable perf events");
 	switches_close(&switches);
 }
 

@@ -88,7 +88,7 @@ void watches_throttle(struct control *c, struct device *writer)
 	writer->visit.muted++;
 	if (!g->was_throttled)
 		device_say(writer, LOG_LEVEL_WARNING,
-			   "more than %d changes of its keys in a second: looked at once "
+			   "more than %d changes of its keys in a second: handled once "
 			   "a second while that lasts",
 			   LIMIT_STORE_EVENTS);
 	for (d = c->devices; d; d = d->next)

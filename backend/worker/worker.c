@@ -578,8 +578,9 @@ static int shed_rights(const struct worker *w)
 	int err = sandbox_shed();
 
 	if (err)
-		log_error("worker %u: cannot give back what was kept for perf events: %s",
-			  w->index, strerror(-err));
+		log_error(
+			"worker %u: cannot drop the capability kept for perf events: %s",
+			w->index, strerror(-err));
 	return err;
 }
 
@@ -600,7 +601,7 @@ static void open_books(struct worker *w)
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (see perf_event_open(2); root has "
 			    "them): absences from the CPU under 20 us are charged to "
-			    "whoever was being served",
+			    "the row that is being served",
 			    w->index);
 }
 

@@ -54,7 +54,7 @@ no_table() {
 		[ -s "$out" ] && fail "output without a table"
 		# shellcheck disable=SC2086
 		run 6 "$xenmeter" $sub --table "$dir"
-		complained "is damaged, or no table"
+		complained "is damaged or not a table"
 		make header:0=0
 		# shellcheck disable=SC2086
 		run 6 "$xenmeter" $sub --table "$table"

@@ -52,7 +52,7 @@ all, sum of |err|     2.000      2.400    200.0   2.400     20.0   2.400    140.
 TEXT
 	head -n 5 "$dir/got" | diff "$dir/expected" - || fail "the table"
 	said "the daemon's CPU 2.400 s, 2.000 s of it charged to guests (100.0 % exact)"
-	said "Looking on took"
+	said "The study itself used"
 	csv
 	html
 	study 1 -- sh "$dir/load" 5

@@ -221,7 +221,7 @@ static void print_own_cost(const struct call *c)
 	getrusage(RUSAGE_SELF, &own);
 	seconds = own.ru_utime.tv_sec + own.ru_stime.tv_sec +
 		  (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
-	printf("\nLooking on took %.3f s of CPU, %.2f %% of one.\n", seconds,
+	printf("\nThe study itself used %.3f s of CPU, %.2f %% of one.\n", seconds,
 	       100 * seconds / study_length(&c->study));
 }
 
@@ -255,7 +255,7 @@ static enum tool_exit run_study(struct call *c)
 	err = take_intervals(c, &before);
 	report_free(before);
 	if (err == -ESTALE)
-		fputs("xenmeter: the daemon was started anew: the study ends here\n",
+		fputs("xenmeter: the daemon was restarted: the study ends here\n",
 		      stderr);
 	else if (err)
 		return tool_open_failed(c->table, err);
