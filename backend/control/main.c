@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -260,11 +261,24 @@ static void start_totals(struct daemon *d)
 		log_warning("no totals in xenstore: %s", strerror(-err));
 }
 
+/* A shell allows 1024, which 100 network devices or so would use up. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_warning("cannot raise the limit of open files: %s", strerror(errno));
+}
+
 static int open_descriptors(struct daemon *d)
 {
 	struct itimerspec second = { { 1, 0 }, { 1, 0 } };
 	sigset_t signals;
 
+	raise_descriptor_limit();
 	/* Before any thread is made, so that all of them leave signals to us. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
