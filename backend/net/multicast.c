@@ -8,7 +8,7 @@
 
 #define ADDRESS_SIZE 6
 
-static uint64_t pack(const uint8_t address[ADDRESS_SIZE])
+static uint64_t multicast_pack(const uint8_t address[ADDRESS_SIZE])
 {
 	uint64_t word = 0;
 
@@ -16,12 +16,12 @@ static uint64_t pack(const uint8_t address[ADDRESS_SIZE])
 	return word;
 }
 
-static bool is_multicast(const uint8_t address[ADDRESS_SIZE])
+static bool multicast_is_group(const uint8_t address[ADDRESS_SIZE])
 {
 	return address[0] & 1;
 }
 
-static bool is_broadcast(const uint8_t address[ADDRESS_SIZE])
+static bool multicast_is_broadcast(const uint8_t address[ADDRESS_SIZE])
 {
 	static const uint8_t broadcast[ADDRESS_SIZE] = { 0xff, 0xff, 0xff,
 							 0xff, 0xff, 0xff };
@@ -29,7 +29,7 @@ static bool is_broadcast(const uint8_t address[ADDRESS_SIZE])
 	return !memcmp(address, broadcast, ADDRESS_SIZE);
 }
 
-static bool is_listed(const struct multicast *m, uint64_t word)
+static bool multicast_is_listed(const struct multicast *m, uint64_t word)
 {
 	int i;
 
@@ -51,12 +51,12 @@ void multicast_set(struct multicast *m, bool on)
 
 enum multicast_verdict multicast_add(struct multicast *m, const uint8_t raw_address[6])
 {
-	uint64_t word = pack(raw_address);
+	uint64_t word = multicast_pack(raw_address);
 	int i;
 
-	if (!is_multicast(raw_address))
+	if (!multicast_is_group(raw_address))
 		return MULTICAST_NOT;
-	if (is_listed(m, word))
+	if (multicast_is_listed(m, word))
 		return MULTICAST_DONE;
 	for (i = 0; i < MULTICAST_MAX; i++)
 		if (!m->address[i]) {
@@ -68,7 +68,7 @@ enum multicast_verdict multicast_add(struct multicast *m, const uint8_t raw_addr
 
 void multicast_remove(struct multicast *m, const uint8_t raw_address[6])
 {
-	uint64_t word = pack(raw_address);
+	uint64_t word = multicast_pack(raw_address);
 	int i;
 
 	for (i = 0; i < MULTICAST_MAX; i++)
@@ -78,8 +78,8 @@ void multicast_remove(struct multicast *m, const uint8_t raw_address[6])
 
 bool multicast_passes(const struct multicast *m, const uint8_t *frame, size_t length)
 {
-	if (!m->on || length < ADDRESS_SIZE || !is_multicast(frame) ||
-	    is_broadcast(frame))
+	if (!m->on || length < ADDRESS_SIZE || !multicast_is_group(frame) ||
+	    multicast_is_broadcast(frame))
 		return true;
-	return is_listed(m, pack(frame));
+	return multicast_is_listed(m, multicast_pack(frame));
 }

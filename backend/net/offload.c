@@ -29,7 +29,7 @@
 /* ---- places ---- */
 
 /* Where the checksum is in the transport header, 0 if there is none to be found. */
-static size_t checksum_offset(const struct packet *p, size_t length)
+static size_t offload_find_checksum(const struct packet *p, size_t length)
 {
 	size_t left = length - p->transport;
 
@@ -44,10 +44,10 @@ static size_t checksum_offset(const struct packet *p, size_t length)
 
 /* ---- guest to TAP ---- */
 
-static enum offload_verdict mark_checksum(const struct packet *p, size_t length,
-					  struct virtio_net_hdr *h)
+static enum offload_verdict offload_mark_checksum(const struct packet *p, size_t length,
+						  struct virtio_net_hdr *h)
 {
-	size_t offset = checksum_offset(p, length);
+	size_t offset = offload_find_checksum(p, length);
 
 	if (!offset)
 		return OFFLOAD_NO_CHECKSUM;
@@ -57,9 +57,9 @@ static enum offload_verdict mark_checksum(const struct packet *p, size_t length,
 	return OFFLOAD_VALID;
 }
 
-static enum offload_verdict mark_gso(const struct offload_marks *marks,
-				     const struct packet *p, const uint8_t *frame,
-				     size_t length, struct virtio_net_hdr *h)
+static enum offload_verdict offload_mark_gso(const struct offload_marks *marks,
+					     const struct packet *p, const uint8_t *frame,
+					     size_t length, struct virtio_net_hdr *h)
 {
 	size_t payload = packet_tcp_payload(frame, length, p);
 	uint8_t version;
@@ -100,9 +100,9 @@ enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t
 	if (marks->csum_blank || gso) {
 		packet_parse(frame, have, &p);
 		if (gso)
-			verdict = mark_gso(marks, &p, frame, have, &h);
+			verdict = offload_mark_gso(marks, &p, frame, have, &h);
 		if (verdict == OFFLOAD_VALID)
-			verdict = mark_checksum(&p, have, &h);
+			verdict = offload_mark_checksum(&p, have, &h);
 	}
 	if (verdict != OFFLOAD_VALID)
 		return verdict;
@@ -118,24 +118,26 @@ enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t
 /* ---- TAP to guest ---- */
 
 /* Will the frontend find the place of the checksum, and fill it in? */
-static bool takes_checksum(const struct virtio_net_hdr *h, const struct offload_can *can,
-			   const struct packet *p, size_t length)
+static bool offload_takes_checksum(const struct virtio_net_hdr *h,
+				   const struct offload_can *can, const struct packet *p,
+				   size_t length)
 {
-	size_t found = checksum_offset(p, length);
+	size_t found = offload_find_checksum(p, length);
 
 	return found && found == le16toh(h->csum_offset) &&
 	       p->transport == le16toh(h->csum_start) && !p->tagged &&
 	       (p->version == 4 ? can->checksum_v4 : can->checksum_v6);
 }
 
-static enum offload_verdict receive_checksum(const struct virtio_net_hdr *h,
-					     const struct offload_can *can,
-					     const struct packet *p, uint8_t *frame,
-					     size_t length, struct offload_marks *marks)
+static enum offload_verdict offload_receive_checksum(const struct virtio_net_hdr *h,
+						     const struct offload_can *can,
+						     const struct packet *p,
+						     uint8_t *frame, size_t length,
+						     struct offload_marks *marks)
 {
 	size_t start = le16toh(h->csum_start), offset = le16toh(h->csum_offset);
 
-	if (takes_checksum(h, can, p, length)) {
+	if (offload_takes_checksum(h, can, p, length)) {
 		marks->csum_blank = true;
 		marks->data_validated = true;
 		return OFFLOAD_VALID;
@@ -147,8 +149,9 @@ static enum offload_verdict receive_checksum(const struct virtio_net_hdr *h,
 }
 
 /* Which GSO the frontend would be told of; none if there is no such. */
-static uint8_t receive_gso_type(const struct virtio_net_hdr *h,
-				const struct offload_can *can, const struct packet *p)
+static uint8_t offload_receive_gso_type(const struct virtio_net_hdr *h,
+					const struct offload_can *can,
+					const struct packet *p)
 {
 	unsigned int flags = offload_tun_flags(can);
 
@@ -166,18 +169,19 @@ static uint8_t receive_gso_type(const struct virtio_net_hdr *h,
 
 /* Without csum_blank a frontend adds the pseudo header itself (see above); a checksum
  * in another place it would not see. */
-static enum offload_verdict receive_gso(const struct virtio_net_hdr *h,
-					const struct offload_can *can,
-					const struct packet *p, const uint8_t *frame,
-					size_t length, struct offload_marks *marks)
+static enum offload_verdict offload_receive_gso(const struct virtio_net_hdr *h,
+						const struct offload_can *can,
+						const struct packet *p,
+						const uint8_t *frame, size_t length,
+						struct offload_marks *marks)
 {
 	bool blank = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 
-	marks->gso_type = receive_gso_type(h, can, p);
+	marks->gso_type = offload_receive_gso_type(h, can, p);
 	marks->gso_size = le16toh(h->gso_size);
 	if (marks->gso_type == XEN_NETIF_GSO_TYPE_NONE || !marks->gso_size || p->tagged ||
 	    !packet_tcp_payload(frame, length, p) ||
-	    (blank && !takes_checksum(h, can, p, length)))
+	    (blank && !offload_takes_checksum(h, can, p, length)))
 		return OFFLOAD_CANNOT_SEGMENT;
 	return OFFLOAD_VALID;
 }
@@ -197,9 +201,9 @@ enum offload_verdict offload_receive(const struct virtio_net_hdr *h,
 	if (gso || blank)
 		packet_parse(frame, length, &p);
 	if (gso)
-		verdict = receive_gso(h, can, &p, frame, length, &marks);
+		verdict = offload_receive_gso(h, can, &p, frame, length, &marks);
 	if (verdict == OFFLOAD_VALID && blank)
-		verdict = receive_checksum(h, can, &p, frame, length, &marks);
+		verdict = offload_receive_checksum(h, can, &p, frame, length, &marks);
 	if (verdict == OFFLOAD_VALID)
 		*ret = marks;
 	return verdict;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left undone in a frame, and by whom: a checksum not filled in, a TCP segment to
- * be cut. The netif flags of a guest's frame become the virtio_net_hdr that a TAP wants,
- * and back. Pure functions on our private copy of a frame, called by workers; every byte
- * of a frame may be hostile, whichever way it goes.
+ * The work that is left undone in a frame: a checksum that is not filled in, a long TCP
+ * segment that is not cut. The netif flags of a guest's frame become the virtio_net_hdr
+ * that a TAP wants, and back. Pure functions on our private copy of a frame, called by
+ * workers; every byte of a frame may be hostile, whichever way it goes.
  */
 #ifndef XENMETER_OFFLOAD_H
 #define XENMETER_OFFLOAD_H
@@ -30,7 +30,8 @@ struct offload_marks {
 	uint16_t gso_size; /* payload bytes of a segment; only with a type */
 };
 
-/* As many bytes as all headers have together in any frame that is not made to annoy. */
+/* All headers of a frame are within so many bytes, unless somebody made them longer on
+ * purpose. */
 #define OFFLOAD_HEADERS 512
 
 /* Why a frame is dropped. */

@@ -116,8 +116,8 @@ uint32_t steer_set_mapping(struct steer *s, const uint32_t *raw_queues,
 
 /* 32 bits of the key from each bit of the input that is set: `window` holds the next 64
  * bits of the key, of which a byte of input uses up eight. */
-static uint32_t toeplitz(const uint8_t key[STEER_MAX_KEY], const uint8_t *input,
-			 size_t length)
+static uint32_t steer_toeplitz(const uint8_t key[STEER_MAX_KEY], const uint8_t *input,
+			       size_t length)
 {
 	uint64_t window = 0;
 	uint32_t hash = 0;
@@ -136,7 +136,7 @@ static uint32_t toeplitz(const uint8_t key[STEER_MAX_KEY], const uint8_t *input,
 	return hash;
 }
 
-static bool has_ports(const struct packet *p, size_t length)
+static bool steer_has_ports(const struct packet *p, size_t length)
 {
 	return p->protocol == IPPROTO_TCP && !p->fragment &&
 	       length - p->transport >= PORTS_SIZE;
@@ -144,8 +144,8 @@ static bool has_ports(const struct packet *p, size_t length)
 
 /* Which hash a frame gets: of its ports too, if that was asked for and there are any.
  * False: none. */
-static bool choose_type(const struct steer *s, const struct packet *p, size_t length,
-			uint8_t *ret_type)
+static bool steer_choose_type(const struct steer *s, const struct packet *p,
+			      size_t length, uint8_t *ret_type)
 {
 	uint8_t plain = p->version == 4 ? _XEN_NETIF_CTRL_HASH_TYPE_IPV4
 					: _XEN_NETIF_CTRL_HASH_TYPE_IPV6;
@@ -155,15 +155,15 @@ static bool choose_type(const struct steer *s, const struct packet *p, size_t le
 
 	if (!p->version)
 		return false;
-	type = s->flags & 1u << tcp && has_ports(p, length) ? tcp : plain;
+	type = s->flags & 1u << tcp && steer_has_ports(p, length) ? tcp : plain;
 	if (!(s->flags & 1u << type))
 		return false;
 	*ret_type = type;
 	return true;
 }
 
-static size_t gather_input(const struct packet *p, const uint8_t *frame, uint8_t type,
-			   uint8_t input[MAX_INPUT])
+static size_t steer_gather_input(const struct packet *p, const uint8_t *frame,
+				 uint8_t type, uint8_t input[MAX_INPUT])
 {
 	const uint8_t *ip = frame + p->network;
 	size_t length = p->version == 4 ? 2 * 4 : 2 * 16;
@@ -178,8 +178,8 @@ static size_t gather_input(const struct packet *p, const uint8_t *frame, uint8_t
 	return length + PORTS_SIZE;
 }
 
-static struct steer_hash hash_frame(const struct steer *s, const uint8_t *frame,
-				    size_t length)
+static struct steer_hash steer_hash_frame(const struct steer *s, const uint8_t *frame,
+					  size_t length)
 {
 	struct steer_hash hash = { .algorithm = XEN_NETIF_CTRL_HASH_ALGORITHM_NONE };
 	uint8_t input[MAX_INPUT];
@@ -187,11 +187,11 @@ static struct steer_hash hash_frame(const struct steer *s, const uint8_t *frame,
 	size_t size;
 
 	packet_parse(frame, length, &p);
-	if (!choose_type(s, &p, length, &hash.type))
+	if (!steer_choose_type(s, &p, length, &hash.type))
 		return hash;
-	size = gather_input(&p, frame, hash.type, input);
+	size = steer_gather_input(&p, frame, hash.type, input);
 	hash.algorithm = s->algorithm;
-	hash.value = toeplitz(s->key, input, size);
+	hash.value = steer_toeplitz(s->key, input, size);
 	return hash;
 }
 
@@ -204,7 +204,7 @@ unsigned int steer_queue(const struct steer *s, const uint8_t *frame, size_t len
 		*ret_hash = (struct steer_hash){ 0 };
 		return came_by;
 	}
-	hash = hash_frame(s, frame, length);
+	hash = steer_hash_frame(s, frame, length);
 	*ret_hash = hash;
 	if (!s->nr_mapping)
 		return hash.value % s->queues;

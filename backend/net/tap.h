@@ -34,9 +34,10 @@ enum tap_carrier { TAP_CARRIER_OFF, TAP_CARRIER_ON };
  * @ret_tap: written on success; tap_close() it
  * @ret_reason: written on failure: one sentence for the operator
  *
- * It has no carrier and is not up: that is the hotplug script's to do. Its address is
- * fe:ff:ff:ff:ff:ff, as xen-netback's, so that a bridge never takes it for its own. It
- * goes when it is closed, or with the process.
+ * It has no carrier, and is not up, because the hotplug script sets it up. It has no
+ * queueing discipline. Its address is fe:ff:ff:ff:ff:ff, as xen-netback's, so that a
+ * bridge never takes it for its own. The interface is removed when it is closed, or when
+ * the process ends.
  *
  * Return: 0, or -errno: -EBUSY if an interface of that name exists already.
  */
@@ -67,9 +68,9 @@ int tap_queue_fd(const struct tap *tap, unsigned int queue);
  * @count: the first so many, and no other
  *
  * They share LIMIT_TAP_UNREAD, unless somebody has set another txqueuelen. Frames that
- * wait in a queue are dropped when it is disabled, and not counted. With no
- * queue enabled the kernel drops every frame and counts it. Reads that wait on the
- * descriptor of a disabled queue go on waiting: cancel them. Writes still work.
+ * wait in a queue are dropped when it is disabled, and not counted. While no queue is
+ * enabled the kernel drops every frame and counts it. Reads that wait on the descriptor
+ * of a disabled queue go on waiting: cancel them. Writes still work.
  *
  * Return: 0, or -errno: queues before the one that failed are as they should be.
  */
