@@ -51,12 +51,14 @@ static void vif_name_tap(struct control *c, struct vif *v, char name[TAP_NAME_SI
 	snprintf(name, TAP_NAME_SIZE, "vif%u.%u", d->guest->domid, (unsigned int)handle);
 }
 
-/* What the script did was for another tap: of a daemon that is gone, or deleted. */
+/* What the script did was for another tap: of a daemon that is gone, or deleted. Not so
+ * where the toolstack has just begun. */
 static void vif_forget_script(struct control *c, struct device *d)
 {
 	char path[XENBUS_PATH_SIZE + 20];
 
-	if (!device_key_is(c, d, "hotplug-status", "connected"))
+	if (xenbus_read_state(c->xs, d->path) == XenbusStateInitialising ||
+	    !device_key_is(c, d, "hotplug-status", "connected"))
 		return;
 	snprintf(path, sizeof(path), "%s/hotplug-status", d->path);
 	xs_rm(c->xs, XBT_NULL, path);
