@@ -83,6 +83,13 @@
 /* Pieces of frames that had to be cut for the guest. */
 #define LIMIT_RX_PIECES 64
 
+/* How long a queue for which the guest gives no room keeps frames that other queues read
+ * and hashed to it: their own frames shall not wait for memory. */
+#define LIMIT_RX_LENT_MS 500
+
+/* Readings of a tap in one visit that fail, until it is left alone for a second. */
+#define LIMIT_TAP_ERRORS 8
+
 /* How long a frame waits for the guest to give it room; and after how long without room
  * the vif has no carrier. As Linux's xen-netback (rx_drain_timeout_msecs,
  * rx_stall_timeout_msecs). */

@@ -60,9 +60,17 @@ void net_tx_drop_unsent(struct net_queue *q);
 /* ---- to the guest ---- */
 
 /**
+ * net_rx_may_read() - may the tap have a frame, or a frame be cut, and is there memory?
+ */
+bool net_rx_may_read(const struct net_queue *q);
+
+/**
  * net_rx_read() - read the tap until it is empty, or all frames are in use
  * @q: the queue; its `rx_readable` is false when the tap was empty
  * @now: clock, cycles: when the frames were read
+ *
+ * A frame that the guest does not take whole is cut into pieces, and nothing more is read
+ * before the last piece has been made.
  *
  * Frames then wait for their place with the guest, perhaps in another queue of the vif
  * (netif.h, hashing).
@@ -86,7 +94,8 @@ void net_rx_copy(struct net_queue *q);
 void net_rx_respond(struct net_queue *q);
 
 /**
- * net_rx_drop_old() - drop frames that the guest gave no room for in LIMIT_RX_AGE_MS
+ * net_rx_drop_old() - drop frames that the guest gave no room for in LIMIT_RX_AGE_MS;
+ *	those of other queues in LIMIT_RX_LENT_MS
  */
 void net_rx_drop_old(struct net_queue *q);
 

@@ -392,7 +392,7 @@ static bool receive(struct net_queue *q)
 
 	if (!serves(q))
 		return false;
-	if (q->rx_readable) {
+	if (net_rx_may_read(q)) {
 		net_rx_read(q, worker_last(q->base.worker));
 		charge_rx(q, STAGE_SUBMIT);
 	}
@@ -403,7 +403,7 @@ static bool receive(struct net_queue *q)
 	more = look_for_room(q);
 	if (more || q->rx_ready)
 		charge_rx(q, STAGE_PARSE);
-	return more || (q->rx_readable && q->rx_free);
+	return more || net_rx_may_read(q);
 }
 
 /* ---- a visit ---- */
@@ -515,7 +515,7 @@ static void tick(struct queue *base)
 		q->rx_readable = true;
 		worker_make_runnable(base->worker, base);
 	}
-	if (!q->rx_ready && !net_queue_is_stalling(q))
+	if (!q->rx_ready && !q->rx_cut && !net_queue_is_stalling(q))
 		return;
 	worker_claim_overhead(base->worker);
 	net_rx_drop_old(q);

@@ -21,6 +21,7 @@
 #include "queue.h"
 #include "rate.h"
 #include "ring.h"
+#include "segment.h"
 #include "steer.h"
 #include "tap.h"
 
@@ -144,6 +145,9 @@ struct net_queue {
 	void *rx_memory;
 	struct rx_frame *piece_pool, *piece_free; /* made when first needed */
 	void *piece_memory;
+	struct rx_frame *rx_cut; /* being cut into pieces, NULL: none */
+	struct segments cut;	 /* where the cut stands */
+	struct net_queue *cut_to;
 	struct rx_frame *rx_ready, **rx_ready_end;
 	struct rx_frame *rx_batch[FRAMES_MAX];
 	unsigned int rx_count;

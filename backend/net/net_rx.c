@@ -23,7 +23,7 @@ static void rx_free(struct rx_frame *f)
 
 	f->next = *f->free;
 	*f->free = f;
-	if (home->rx_readable)
+	if (home->rx_readable || home->rx_cut)
 		worker_make_runnable(home->base.worker, &home->base);
 }
 
@@ -44,6 +44,11 @@ static struct rx_frame *take_ready(struct net_queue *q)
 	return f;
 }
 
+static bool takes_frames(const struct net_queue *q)
+{
+	return q->base.state == QUEUE_SERVING && q->base.attached;
+}
+
 /* Which of the vif's queues gets it; its hash, if the guest asked for one. */
 static struct net_queue *choose_queue(struct net_queue *q, struct rx_frame *f)
 {
@@ -58,7 +63,7 @@ static struct net_queue *choose_queue(struct net_queue *q, struct rx_frame *f)
 		f->wire.hash = hash.type;
 		f->wire.hash_value = hash.value;
 	}
-	return to->base.state == QUEUE_SERVING && to->base.attached ? to : q;
+	return takes_frames(to) ? to : q;
 }
 
 static void rx_drop(struct net_queue *q, enum frame_drop why)
@@ -76,83 +81,109 @@ static void set_marks(struct rx_frame *f, const struct offload_marks *marks)
 	f->wire.gso_size = marks->gso_size;
 }
 
-/* A TCP segment that the kernel left to be cut, and the guest would not: behind a VLAN
- * tag, say. Where it is to go, NULL if it is dropped. */
-static struct net_queue *cut(struct net_queue *q, struct rx_frame *whole)
+/* Has a queue had no room for so long that it takes no frames from others? */
+static bool net_rx_takes_own_only(struct net_queue *q)
+{
+	return q->rx_waits_ms &&
+	       q->base.worker->now_ms - q->rx_waits_ms > LIMIT_RX_LENT_MS &&
+	       ring_look_for(&q->rx, q->rx_needs) != RING_REQUEST;
+}
+
+/* False: it is dropped. */
+static bool net_rx_hand_over(struct net_queue *q, struct net_queue *to,
+			     struct rx_frame *f)
+{
+	if (to != q && net_rx_takes_own_only(to)) {
+		rx_drop(q, RX_DROP_FULL);
+		return false;
+	}
+	append(to, f);
+	if (to != q)
+		worker_make_runnable(to->base.worker, &to->base);
+	return true;
+}
+
+/* A TCP segment that the kernel left to be cut, and the guest would not cut: behind a
+ * VLAN tag, say. False: it cannot be cut and is dropped. */
+static bool net_rx_begin_cut(struct net_queue *q, struct rx_frame *whole)
+{
+	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1),
+			    whole->wire.size, &q->cut) ||
+	    q->cut.header + q->cut.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
+		rx_drop(q, RX_DROP_SIZE);
+		return false;
+	}
+	q->cut_to = choose_queue(q, whole);
+	q->rx_cut = whole;
+	return true;
+}
+
+static void net_rx_end_cut(struct net_queue *q)
+{
+	struct rx_frame *whole = q->rx_cut;
+
+	q->rx_cut = NULL;
+	rx_free(whole);
+}
+
+/* As many pieces as there are free ones; more when those have come back. */
+static void net_rx_continue_cut(struct net_queue *q)
 {
 	static const struct offload_marks finished = { .data_validated = true };
-	struct net_queue *to = choose_queue(q, whole);
-	struct segments s;
-	struct rx_frame *f;
+	struct rx_frame *whole = q->rx_cut, *f;
 
-	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1),
-			    whole->wire.size, &s) ||
-	    s.header + s.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
-		rx_drop(q, RX_DROP_SIZE);
-		return NULL;
-	}
 	while ((f = q->piece_free)) {
-		size_t size =
-			segments_next(&s, (uint8_t *)(f->header + 1), NET_PIECE_ROOM);
+		size_t size = segments_next(&q->cut, (uint8_t *)(f->header + 1),
+					    NET_PIECE_ROOM);
 
-		if (!size)
-			return to;
-		q->piece_free = f->next;
 		f->read = whole->read;
 		f->read_ms = whole->read_ms;
 		f->wire = whole->wire;
 		f->wire.size = size;
 		set_marks(f, &finished);
-		append(to, f);
+		q->piece_free = f->next;
+		if (size &&
+		    net_rx_hand_over(q, takes_frames(q->cut_to) ? q->cut_to : q, f))
+			continue;
+		rx_free(f);
+		net_rx_end_cut(q);
+		return;
 	}
-	rx_drop(q, RX_DROP_FULL); /* the rest; TCP will send it again */
-	return to;
 }
 
-/* Give the frame to a queue, as it is or in pieces; *@ret_kept: its memory is in use. */
-static struct net_queue *route(struct net_queue *q, struct rx_frame *f, bool *ret_kept)
+/* Give the frame to a queue, as it is or in pieces. True: its memory is in use. */
+static bool route(struct net_queue *q, struct rx_frame *f)
 {
 	uint8_t *frame = (uint8_t *)(f->header + 1);
 	struct offload_marks marks;
-	struct net_queue *to;
 
-	*ret_kept = false;
 	if (!multicast_passes(&q->config.vif->multicast, frame, f->wire.size)) {
 		q->rx_figures.dropped[RX_FILTERED]++;
-		return NULL;
+		return false;
 	}
 	switch (offload_receive(f->header, &q->config.vif->can, frame, f->wire.size,
 				&marks)) {
 	case OFFLOAD_VALID:
 		break;
 	case OFFLOAD_CANNOT_SEGMENT:
-		return cut(q, f);
+		return net_rx_begin_cut(q, f);
 	case OFFLOAD_UNKNOWN_GSO:
 	case OFFLOAD_NO_CHECKSUM:
 	case OFFLOAD_GSO_MISMATCH:
 		rx_drop(q, RX_DROP_SIZE);
-		return NULL;
+		return false;
 	}
 	set_marks(f, &marks);
-	to = choose_queue(q, f);
-	append(to, f);
-	*ret_kept = true;
-	return to;
+	return net_rx_hand_over(q, choose_queue(q, f), f);
 }
 
 /* A frame has been read into @f's memory. True: it is in use. */
 static bool take_frame(struct net_queue *q, struct rx_frame *f, size_t size, uint64_t now)
 {
-	struct net_queue *to;
-	bool kept;
-
 	f->wire.size = size - TAP_HEADER_SIZE;
 	f->read = now;
 	f->read_ms = q->base.worker->now_ms;
-	to = route(q, f, &kept);
-	if (to && to != q)
-		worker_make_runnable(to->base.worker, &to->base);
-	return kept;
+	return route(q, f);
 }
 
 /* No tap: a frame of zeroes, for measuring. */
@@ -166,19 +197,35 @@ static ssize_t read_frame(struct net_queue *q, struct rx_frame *f)
 	return TAP_HEADER_SIZE + vif->null_frame;
 }
 
+bool net_rx_may_read(const struct net_queue *q)
+{
+	return q->rx_cut ? q->piece_free != NULL : q->rx_readable && q->rx_free;
+}
+
 /* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
 void net_rx_read(struct net_queue *q, uint64_t now)
 {
 	unsigned int left = FRAMES_MAX; /* also of frames that are not passed */
-	struct rx_frame *f;
+	unsigned int errors = 0;
 
-	while (q->rx_readable && left-- && (f = q->rx_free)) {
-		ssize_t size = read_frame(q, f);
+	while (net_rx_may_read(q) && left--) {
+		struct rx_frame *f = q->rx_free;
+		ssize_t size;
 
-		if (size < 0) {
+		if (q->rx_cut) {
+			net_rx_continue_cut(q);
+			continue;
+		}
+		size = read_frame(q, f);
+		if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
 			q->rx_readable = false;
-			q->rx_failed = errno != EAGAIN && errno != EINTR;
 			return;
+		}
+		if (size < 0) {
+			q->rx_failed = ++errors == LIMIT_TAP_ERRORS || errno == EBADFD;
+			q->rx_readable = !q->rx_failed;
+			q->rx_figures.dropped[RX_DROP_TAP] += errno != EBADFD;
+			continue; /* a frame that the kernel cannot describe is gone */
 		}
 		if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
 			continue;
@@ -316,18 +363,43 @@ void net_rx_respond(struct net_queue *q)
 
 /* ---- to the guest: dropped ---- */
 
+static void net_rx_drop_lent(struct net_queue *q)
+{
+	struct rx_frame *f = q->rx_ready, *next;
+
+	q->rx_ready = NULL;
+	q->rx_ready_end = &q->rx_ready;
+	for (; f; f = next) {
+		next = f->next;
+		if (f->home == q) {
+			append(q, f);
+			continue;
+		}
+		rx_drop(q, RX_DROP_FULL);
+		rx_free(f);
+	}
+}
+
 void net_rx_drop_old(struct net_queue *q)
 {
 	uint64_t now_ms = q->base.worker->now_ms;
 
+	if (net_rx_takes_own_only(q))
+		net_rx_drop_lent(q);
 	while (q->rx_ready && now_ms - q->rx_ready->read_ms > LIMIT_RX_AGE_MS) {
 		rx_drop(q, RX_DROP_FULL);
 		rx_free(take_ready(q));
+	}
+	if (q->rx_cut && now_ms - q->rx_cut->read_ms > LIMIT_RX_AGE_MS) {
+		rx_drop(q, RX_DROP_FULL);
+		net_rx_end_cut(q);
 	}
 }
 
 void net_rx_drop_all(struct net_queue *q)
 {
+	if (q->rx_cut)
+		net_rx_end_cut(q);
 	while (q->rx_ready)
 		rx_free(take_ready(q));
 }

@@ -53,7 +53,7 @@ bool segments_begin(const struct virtio_net_hdr *h, const uint8_t *frame, size_t
 	s.header = packet_tcp_payload(frame, length, &s.packet);
 	s.size = le16toh(h->gso_size);
 	if (!s.header || !s.size || s.packet.version != marked_version(h) ||
-	    !is_outer(h, &s.packet) || (length - s.header) / s.size >= SEGMENT_MAX_PIECES)
+	    !is_outer(h, &s.packet))
 		return false;
 	*ret = s;
 	return true;

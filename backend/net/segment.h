@@ -14,9 +14,6 @@
 
 #include "packet.h"
 
-/* Pieces of one frame. 64 KiB in pieces of 536 bytes, which every host takes. */
-#define SEGMENT_MAX_PIECES 123
-
 struct segments {
 	const uint8_t *frame;
 	struct packet packet;
@@ -34,7 +31,7 @@ struct segments {
  * @length: bytes
  * @ret: written on success
  *
- * Return: whether it can be cut: it is TCP as it is marked, and not into too many pieces.
+ * Return: whether it can be cut: it is TCP as it is marked.
  */
 bool segments_begin(const struct virtio_net_hdr *h, const uint8_t *frame, size_t length,
 		    struct segments *ret);

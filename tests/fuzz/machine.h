@@ -41,7 +41,7 @@ struct machine_grant {
 
 struct machine {
 	struct machine_grant grant[MACHINE_PAGES];
-	uint64_t now_ns; /* the coarse clock is up to MACHINE_TICK_NS behind */
+	uint64_t now_ns;       /* the coarse clock is up to MACHINE_TICK_NS behind */
 	uint64_t buffer_bytes; /* that the worker may take */
 	struct machine_io io[MACHINE_IOS];
 	unsigned int ios;

@@ -418,6 +418,141 @@ static void room_without_a_frame_ends_the_wait(void)
 	detach();
 }
 
+/* ---- frames that are cut ---- */
+
+/* A TCP segment behind a VLAN tag, which the kernel leaves whole. */
+static void tap_gets_long_segments(unsigned int queue, unsigned int frames,
+				   uint16_t payload, uint16_t mss)
+{
+	static const uint8_t headers[] = {
+		2,    0, 0, 0, 0, 1, 2, 0, 0,  0, 0, 2, 0x81, 0,    0, 5, 8,   0, /* tag
+										   */
+		0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 192,  0,    2, 1, 192, 0, 2, 2,
+		4,    0, 0, 9, 0, 0, 0, 0, 0,  0, 0, 0, 0x50, 0x10, 0, 0, 0,   0, 0, 0,
+	};
+	struct virtio_net_hdr h = { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+				    .gso_size = mss };
+	struct tap_side *t = &world.tap[queue];
+
+	memset(t->frame, 0, sizeof(t->frame));
+	memcpy(t->frame, &h, TAP_HEADER_SIZE);
+	memcpy(t->frame + TAP_HEADER_SIZE, headers, sizeof(headers));
+	tap_gets(queue, frames, sizeof(headers) + payload);
+}
+
+/* What was left when 64 pieces were in use was dropped, and reading went on: of 20 frames
+ * nine tenths were lost. */
+static void every_piece_of_a_long_segment_arrives(void)
+{
+	unsigned int pieces = 3 * ((65000 + 523) / 524), posted = 0;
+
+	attach();
+	tap_gets_long_segments(0, 3, 65000, 524);
+	settle();
+	CHECK_EQ(world.tap[0].count, 2); /* nothing is read meanwhile */
+	while (posted < pieces) {
+		guest_posts(0, 100);
+		posted += 100;
+		kick(0);
+		settle();
+	}
+	CHECK_EQ(world.tap[0].count, 0);
+	CHECK_EQ(answered(0, RX), pieces);
+	detach();
+}
+
+static void a_cut_ends_where_the_guest_gives_no_room(void)
+{
+	attach();
+	tap_gets_long_segments(0, 1, 65000, 100);
+	settle();
+	tap_gets(0, 1, 60);
+	seconds(12);
+	CHECK_EQ(world.tap[0].count, 0);
+	tap_gets_long_segments(0, 1, 65000, 100);
+	settle();
+	detach();
+}
+
+/* ---- frames that are hashed to another queue ---- */
+
+static void hash_to_queue_1(void)
+{
+	static const uint8_t key[40] = { 1 };
+	struct steer *s = &world.vif.steer;
+	uint32_t one = 1;
+
+	CHECK(!steer_set_algorithm(s, XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ));
+	CHECK(!steer_set_flags(s, XEN_NETIF_CTRL_HASH_TYPE_IPV4));
+	CHECK(!steer_set_key(s, key, sizeof(key)));
+	CHECK(!steer_set_mapping_size(s, 1));
+	CHECK(!steer_set_mapping(s, &one, 1, 0));
+}
+
+/* A queue without room once held all frames of the others' taps. */
+static void a_queue_without_room_leaves_the_others_their_frames(void)
+{
+	attach();
+	hash_to_queue_1();
+	tap_gets(0, 100, 60);
+	settle();
+	CHECK_EQ(world.tap[0].count, 100 - LIMIT_RX_FRAMES);
+	seconds(2);
+	CHECK_EQ(world.tap[0].count, 0);
+	steer_init(&world.vif.steer, QUEUES);
+	guest_posts(0, 1);
+	kick(0);
+	tap_gets(0, 1, 60);
+	settle();
+	CHECK_EQ(answered(0, RX), 1);
+	hash_to_queue_1();
+	guest_posts(1, 50);
+	kick(1);
+	tap_gets(0, 50, 60);
+	settle();
+	CHECK_EQ(answered(1, RX), 50);
+	detach();
+}
+
+/* The same with pieces. */
+static void a_queue_without_room_ends_the_cuts_for_it(void)
+{
+	attach();
+	hash_to_queue_1();
+	tap_gets_long_segments(0, 3, 65000, 524);
+	settle();
+	CHECK_EQ(world.tap[0].count, 2);
+	seconds(2);
+	CHECK_EQ(world.tap[0].count, 0);
+	detach();
+}
+
+/* ---- the tap fails ---- */
+
+static void an_odd_error_does_not_stop_reading(void)
+{
+	attach();
+	guest_posts(0, 1);
+	world.tap[0].error = EINVAL;
+	world.tap[0].errors = 2;
+	tap_gets(0, 1, 60);
+	settle();
+	CHECK_EQ(answered(0, RX), 1);
+	detach();
+}
+
+static void a_tap_that_only_fails_is_read_at_the_tick(void)
+{
+	attach();
+	world.tap[0].error = EINVAL;
+	world.tap[0].errors = 1000;
+	settle();
+	CHECK_EQ(world.tap[0].errors, 1000 - LIMIT_TAP_ERRORS);
+	seconds(2);
+	CHECK_EQ(world.tap[0].errors, 1000 - 3 * LIMIT_TAP_ERRORS);
+	detach();
+}
+
 /* ---- cases ---- */
 
 static void make_queue(unsigned int i)
@@ -489,5 +624,11 @@ int main(void)
 	RUN(a_stall_ends_with_the_first_slot);
 	RUN(the_carrier_is_off_while_any_queue_is_stalled);
 	RUN(room_without_a_frame_ends_the_wait);
+	RUN(every_piece_of_a_long_segment_arrives);
+	RUN(a_cut_ends_where_the_guest_gives_no_room);
+	RUN(a_queue_without_room_leaves_the_others_their_frames);
+	RUN(a_queue_without_room_ends_the_cuts_for_it);
+	RUN(an_odd_error_does_not_stop_reading);
+	RUN(a_tap_that_only_fails_is_read_at_the_tick);
 	return 0;
 }
