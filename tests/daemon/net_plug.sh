@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # The TAP is there before InitWait, without carrier; Connected comes only after the
 # hotplug script has said `connected`; the carrier comes and goes with the frontend, the
-# TAP with the device.
+# TAP with the device. Arguments: options of the daemon.
 . "$(dirname "$0")/netlib.sh"
 
 quiet
-net_host
+net_host "$@"
 d=$(guest one)
 "$SIMXL" vif-attach "$d" 0 --bridge "$BRIDGE" --no-script
 "$SIMXL" wait-state "$d" vif:0 back 2
