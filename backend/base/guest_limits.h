@@ -64,7 +64,7 @@
 /* A grant copy that the hypervisor puts off (GNTST_eagain: the page is paged out). */
 #define LIMIT_GRANT_RETRIES 8
 
-/* Frames of a netif queue that may be on their way to the tap at a time. */
+/* Frames of a netif queue that are taken from its ring and not yet written to the tap. */
 #define LIMIT_TX_FRAMES 128
 
 /* Kernel memory, in bytes, of a queue's frames that are on their way from the tap to

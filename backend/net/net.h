@@ -31,26 +31,16 @@ void net_tx_copy(struct net_queue *q);
 void net_tx_respond(struct net_queue *q);
 
 /**
- * net_tx_write() - prepare the writes of the batch to the tap
+ * net_tx_write() - write the batch to the tap
  *
- * Return: how many have to be submitted.
+ * From the first frame on for which the tap has no room, they are kept as unsent.
  */
-unsigned int net_tx_write(struct net_queue *q);
+void net_tx_write(struct net_queue *q);
 
 /**
- * net_tx_write_unsent() - prepare the writes of frames that the tap had no room for
- *
- * Return: how many have to be submitted.
+ * net_tx_write_unsent() - write frames that the tap had no room for, as far as it has now
  */
-unsigned int net_tx_write_unsent(struct net_queue *q);
-
-/**
- * net_tx_written() - a write has ended
- * @q: the frame's queue
- * @f: the frame; free then, or unsent if the tap had no room
- * @result: bytes, or -errno
- */
-void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result);
+void net_tx_write_unsent(struct net_queue *q);
 
 /**
  * net_tx_drop_unsent() - drop all frames that the tap had no room for

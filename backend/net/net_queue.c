@@ -16,8 +16,6 @@
 #include "uring.h"
 #include "worker.h"
 
-_Static_assert(offsetof(struct tx_frame, waiter) == 0, "a completion leads back to it");
-
 static void charge_tx(struct net_queue *q, enum stage stage)
 {
 	worker_claim(q->base.worker, &q->tx_account.exact[stage]);
@@ -114,7 +112,6 @@ static int make_tx_frames(struct net_queue *q)
 	if (!q->tx_pool)
 		return -ENOMEM;
 	for (i = 0; i < LIMIT_TX_FRAMES; i++) {
-		q->tx_pool[i].waiter.account = &q->tx_account;
 		q->tx_pool[i].next = q->tx_free;
 		q->tx_free = &q->tx_pool[i];
 	}
@@ -259,25 +256,16 @@ static void time_tx(struct net_queue *q, uint64_t taken)
 		f->latency_ns[f->timed] = ns;
 }
 
-/* Does the tap lack room for frames that were taken? Then the guest has to wait. A chain
- * must end before what comes after it. */
-static bool tap_is_full(const struct net_queue *q)
-{
-	return q->tx_unsent || (q->tx_chained && q->tx_writing);
-}
-
+/* While the tap has no room for frames that were taken, the guest has to wait. */
 static void transmit_unsent(struct net_queue *q)
 {
-	if (q->tx_writing)
-		return;
-	if (!q->tx_room) {
-		poll_tap(q, &q->room, POLLOUT, &q->tx_account);
-		return;
+	if (q->tx_room) {
+		q->tx_room = false;
+		net_tx_write_unsent(q);
+		charge_tx(q, STAGE_SUBMIT);
 	}
-	q->tx_room = false;
-	if (net_tx_write_unsent(q))
-		uring_submit(&q->base.worker->uring);
-	charge_tx(q, STAGE_SUBMIT);
+	if (q->tx_unsent)
+		poll_tap(q, &q->room, POLLOUT, &q->tx_account);
 }
 
 /* Take a batch of frames to the tap. */
@@ -287,10 +275,10 @@ static void transmit(struct net_queue *q)
 
 	if (!serves(q))
 		return;
-	if (tap_is_full(q)) {
+	if (q->tx_unsent)
 		transmit_unsent(q);
+	if (q->tx_unsent)
 		return;
-	}
 	when = net_tx_take(q);
 	if (when && when != UINT64_MAX)
 		net_queue_wake_at(q, when);
@@ -305,8 +293,9 @@ static void transmit(struct net_queue *q)
 	push_tx(q);
 	charge_tx(q, STAGE_RESPOND);
 	time_tx(q, taken);
-	if (net_tx_write(q))
-		uring_submit(&q->base.worker->uring);
+	net_tx_write(q);
+	if (q->tx_unsent)
+		poll_tap(q, &q->room, POLLOUT, &q->tx_account);
 	charge_tx(q, STAGE_SUBMIT);
 }
 
@@ -433,7 +422,7 @@ static bool look_again(struct net_queue *q)
 {
 	enum ring_status status;
 
-	if (!serves(q) || q->tx_held || tap_is_full(q) || !q->tx_free)
+	if (!serves(q) || q->tx_held || q->tx_unsent)
 		return false; /* credit, or the tap, has to come first */
 	status = ring_final_check(&q->tx);
 	if (status == RING_BROKEN)
@@ -475,22 +464,14 @@ static bool visit(struct queue *base)
 
 /* ---- what wakes it ---- */
 
-static bool is_tx(const struct net_queue *q, const struct waiter *waiter)
-{
-	return (void *)waiter >= (void *)q->tx_pool &&
-	       (void *)waiter < (void *)(q->tx_pool + LIMIT_TX_FRAMES);
-}
-
 static void complete(struct waiter *waiter, int32_t result)
 {
 	struct net_queue *q = net_queue_of(waiter->queue);
 
+	(void)result; /* what it waited for is found out by trying */
 	q->base.in_flight--;
 	waiter->queue = NULL;
-	if (is_tx(q, waiter)) {
-		net_tx_written(q, (struct tx_frame *)waiter, result);
-		charge_tx(q, STAGE_COMPLETE);
-	} else if (waiter == &q->room) {
+	if (waiter == &q->room) {
 		q->tx_room = true;
 		charge_tx(q, STAGE_COMPLETE);
 	} else if (waiter == &q->poll) {
@@ -509,7 +490,6 @@ static void tick(struct queue *base)
 	queue_unmute(base, &q->tx_channel);
 	queue_unmute(base, &q->rx_channel);
 	queue_unmute(base, &q->control_channel);
-	q->tx_in_order = q->tx_unsent;
 	if (q->rx_failed) {
 		q->rx_failed = false;
 		q->rx_readable = true;

@@ -5,8 +5,8 @@
  * queues of a vif belong to one worker, since they share what net_vif has.
  *
  * Directions are the guest's: tx is what it sends, rx what it is given. Frames go through
- * each stage in batches, so that a stage costs one reading of the clock, one grant copy
- * and one system call for all of them.
+ * each stage in batches, so that a stage costs one reading of the clock and one grant copy
+ * for all of them.
  */
 #ifndef XENMETER_NET_QUEUE_H
 #define XENMETER_NET_QUEUE_H
@@ -52,7 +52,6 @@ struct net_queue;
 
 /* A frame from the guest, from its ring to the end of the write to the tap. */
 struct tx_frame {
-	struct waiter waiter;
 	struct tx_frame *next; /* free, or unsent */
 	struct net_tx_frame wire;
 	int16_t status; /* NETIF_RSP_*, for its slots */
@@ -131,10 +130,7 @@ struct net_queue {
 	struct tx_frame *tx_pool, *tx_free;
 	struct tx_frame *tx_held; /* decoded; it has to wait for credit */
 	struct tx_frame *tx_unsent, **tx_unsent_end; /* the tap had no room for them */
-	unsigned int tx_writing;		     /* to the tap */
 	bool tx_room;				     /* the tap has room again */
-	bool tx_in_order; /* the tap was full since the tick: writes are a chain */
-	bool tx_chained;  /* those under way are */
 	struct tx_frame *tx_batch[FRAMES_MAX];
 	unsigned int tx_count;
 

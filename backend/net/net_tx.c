@@ -227,39 +227,31 @@ static bool mark(struct tx_frame *f)
 	return mark_split(f, &marks);
 }
 
-/* Where the tap is full, a write has to end: io_uring would have each wait by itself and
- * try the last one first. In a chain, each is linked to the next. */
-static struct io_uring_sqe *start_write(struct net_queue *q, struct tx_frame *f)
+/* Return: false if the tap is full. */
+static bool tx_send(struct net_queue *q, struct tx_frame *f)
 {
-	struct io_uring_sqe *sqe = uring_next_sqe(&q->base.worker->uring);
+	ssize_t sent = writev(q->config.tap, f->iov, f->wire.nr_spans);
 
-	if (f->wire.nr_spans == 1)
-		io_uring_prep_write(sqe, q->config.tap, f->iov[0].iov_base,
-				    f->iov[0].iov_len, 0);
+	if (sent < 0 && errno == EAGAIN)
+		return false;
+	if (sent < 0)
+		tx_drop(q, f, TX_DROP_TAP, f->status);
 	else
-		io_uring_prep_writev(sqe, q->config.tap, f->iov, f->wire.nr_spans, 0);
-	io_uring_sqe_set_data(sqe, f);
-	sqe->rw_flags = RWF_NOWAIT;
-	if (q->tx_in_order)
-		sqe->flags |= IOSQE_IO_LINK;
-	q->tx_writing++;
-	f->waiter.queue = &q->base;
-	q->base.in_flight++;
-	return sqe;
+		q->tx_figures.bytes += f->wire.size;
+	tx_free(q, f);
+	return true;
 }
 
-/* @last may be NULL. */
-static void end_writes(struct net_queue *q, struct io_uring_sqe *last)
+static void tx_keep(struct net_queue *q, struct tx_frame *f)
 {
-	if (last)
-		last->flags &= ~IOSQE_IO_LINK;
-	q->tx_chained = q->tx_in_order;
+	f->next = NULL;
+	*q->tx_unsent_end = f;
+	q->tx_unsent_end = &f->next;
 }
 
-unsigned int net_tx_write(struct net_queue *q)
+void net_tx_write(struct net_queue *q)
 {
-	struct io_uring_sqe *last = NULL;
-	unsigned int i, writes = 0;
+	unsigned int i;
 
 	for (i = 0; i < q->tx_count; i++) {
 		struct tx_frame *f = q->tx_batch[i];
@@ -267,73 +259,43 @@ unsigned int net_tx_write(struct net_queue *q)
 		if (f->writes && !mark(f))
 			tx_drop(q, f, TX_DROP_HEADER, f->status);
 		if (f->writes && !q->config.vif->null) {
-			last = start_write(q, f);
-			writes++;
+			if (q->tx_unsent || !tx_send(q, f))
+				tx_keep(q, f);
 			continue;
 		}
 		if (f->writes)
 			q->tx_figures.bytes += f->wire.size;
 		tx_free(q, f);
 	}
-	end_writes(q, last);
-	return writes;
 }
 
-/* ---- from the guest: the tap is full ---- */
+/* ---- from the guest: the tap was full ---- */
 
-static struct tx_frame *take_unsent(struct net_queue *q)
+static void tx_unkeep(struct net_queue *q, struct tx_frame *next)
 {
-	struct tx_frame *f = q->tx_unsent;
-
-	q->tx_unsent = f->next;
-	if (!f->next)
+	q->tx_unsent = next;
+	if (!next)
 		q->tx_unsent_end = &q->tx_unsent;
-	return f;
 }
 
-static void keep_unsent(struct net_queue *q, struct tx_frame *f)
+void net_tx_write_unsent(struct net_queue *q)
 {
-	f->next = NULL;
-	*q->tx_unsent_end = f;
-	q->tx_unsent_end = &f->next;
-	q->tx_in_order = true;
-}
+	while (q->tx_unsent) {
+		struct tx_frame *next = q->tx_unsent->next;
 
-unsigned int net_tx_write_unsent(struct net_queue *q)
-{
-	struct io_uring_sqe *last = NULL;
-	unsigned int writes = 0;
-
-	for (; q->tx_unsent; writes++)
-		last = start_write(q, take_unsent(q));
-	end_writes(q, last);
-	return writes;
+		if (!tx_send(q, q->tx_unsent))
+			return;
+		tx_unkeep(q, next);
+	}
 }
 
 void net_tx_drop_unsent(struct net_queue *q)
 {
 	while (q->tx_unsent) {
-		struct tx_frame *f = take_unsent(q);
+		struct tx_frame *f = q->tx_unsent;
 
+		tx_unkeep(q, f->next);
 		tx_drop(q, f, TX_DROP_TAP, f->status);
 		tx_free(q, f);
 	}
-}
-
-/* In a chain, what follows a write that found no room is cancelled: frames keep their
- * order. */
-void net_tx_written(struct net_queue *q, struct tx_frame *f, int32_t result)
-{
-	q->tx_writing--;
-	if ((result == -EAGAIN || result == -ECANCELED) &&
-	    q->base.state == QUEUE_SERVING) {
-		keep_unsent(q, f);
-		return;
-	}
-	if (result < 0)
-		tx_drop(q, f, TX_DROP_TAP, f->status);
-	else
-		q->tx_figures.bytes += f->wire.size;
-	q->tx_room |= result < 0; /* what was cancelled with it need not wait */
-	tx_free(q, f);
 }

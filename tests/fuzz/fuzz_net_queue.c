@@ -245,20 +245,22 @@ static void check_header(const struct virtio_net_hdr *h, size_t frame)
 		MUST(h->gso_size && h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
 }
 
-static int32_t take_vector(const struct io_uring_sqe *sqe)
+static int32_t take_frame(int fd, const struct iovec *iov, int count)
 {
-	const struct iovec *iov = (const struct iovec *)(uintptr_t)sqe->addr;
+	static const int32_t refusals[8] = { [6] = -EAGAIN, [7] = -EIO };
 	size_t sum = 0;
-	uint32_t i;
+	int i;
 
-	for (i = 0; i < sqe->len; i++) {
+	MUST(fd == TAP_FD || fd == TAP_FD + 1);
+	for (i = 0; i < count; i++) {
 		MUST(iov[i].iov_len);
 		touch(iov[i].iov_base, iov[i].iov_len);
 		sum += iov[i].iov_len;
 	}
 	MUST(iov[0].iov_len >= TAP_HEADER_SIZE);
 	check_header(iov[0].iov_base, sum - TAP_HEADER_SIZE);
-	return sum;
+	i = input_8(&world.in) % 8;
+	return refusals[i] ? refusals[i] : (int32_t)sum;
 }
 
 /* A frame for the guest: what the kernel says of it, the input says. */
@@ -283,35 +285,6 @@ static int32_t give_frame(int fd, void *to, size_t room)
 		memory[TAP_HEADER_SIZE + 46 - (kind & 2)] = 0x50;
 	}
 	return size;
-}
-
-/* 0: it is written. */
-static int32_t refusal(void)
-{
-	static const int32_t refusals[8] = {
-		[5] = -ECANCELED, [6] = -EAGAIN, [7] = -EIO
-	};
-
-	return refusals[input_8(&world.in) % 8];
-}
-
-static int32_t tap_io(const struct machine_io *io)
-{
-	const struct io_uring_sqe *sqe = &io->sqe;
-	int32_t refused = refusal();
-
-	MUST(sqe->fd == TAP_FD || sqe->fd == TAP_FD + 1);
-	switch (sqe->opcode) {
-	case IORING_OP_WRITE:
-		touch((void *)(uintptr_t)sqe->addr, sqe->len);
-		check_header((void *)(uintptr_t)sqe->addr, sqe->len - TAP_HEADER_SIZE);
-		return refused ? refused : (int32_t)sqe->len;
-	case IORING_OP_WRITEV:
-		return refused ? refused : take_vector(sqe);
-	default:
-		MUST(!"an operation that no tap has");
-	}
-	return 0;
 }
 
 /* ---- the toolstack ---- */
@@ -614,8 +587,8 @@ static void end(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct machine_target target = { .step = step,
-						      .io = tap_io,
-						      .read = give_frame };
+						      .read = give_frame,
+						      .write = take_frame };
 	unsigned int i;
 	bool split;
 

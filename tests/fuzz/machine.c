@@ -99,7 +99,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 	return 0;
 }
 
-/* The tap is read without the ring. */
+/* The tap is read and written without the ring. */
 ssize_t __real_read(int fd, void *to, size_t size);
 ssize_t __wrap_read(int fd, void *to, size_t size);
 
@@ -110,6 +110,22 @@ ssize_t __wrap_read(int fd, void *to, size_t size)
 	if (!target || fd < MACHINE_FD)
 		return __real_read(fd, to, size);
 	result = target->read(fd, to, size);
+	if (result >= 0)
+		return result;
+	errno = -result;
+	return -1;
+}
+
+ssize_t __real_writev(int fd, const struct iovec *iov, int count);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int count);
+
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int count)
+{
+	int32_t result;
+
+	if (!target || fd < MACHINE_FD)
+		return __real_writev(fd, iov, count);
+	result = target->write(fd, iov, count);
 	if (result >= 0)
 		return result;
 	errno = -result;

@@ -63,6 +63,8 @@ struct machine_target {
 	int32_t (*io)(const struct machine_io *io);
 	/* What a read without the ring comes to: bytes, or -errno. */
 	int32_t (*read)(int fd, void *to, size_t size);
+	/* And a write without it. */
+	int32_t (*write)(int fd, const struct iovec *iov, int count);
 };
 
 /**

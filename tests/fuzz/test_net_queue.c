@@ -122,10 +122,11 @@ static int32_t tap_gives(int fd, void *to, size_t room)
 	return t->size;
 }
 
-static int32_t tap_takes(const struct machine_io *io)
+static int32_t tap_takes(int fd, const struct iovec *iov, int count)
 {
-	CHECK_EQ(io->sqe.opcode, IORING_OP_WRITE);
-	return io->sqe.len;
+	CHECK(fd >= TAP_FD && fd < TAP_FD + (int)QUEUES);
+	CHECK_EQ(count, 1);
+	return iov[0].iov_len;
 }
 
 static void tap_gets(unsigned int queue, unsigned int frames, size_t size)
@@ -586,8 +587,8 @@ static void *run_case(void *body)
 static void run_alone(const char *name, void (*body)(void))
 {
 	static const struct machine_target target = { .step = step,
-						      .io = tap_takes,
-						      .read = tap_gives };
+						      .read = tap_gives,
+						      .write = tap_takes };
 	pthread_t thread;
 	unsigned int i;
 
