@@ -5,8 +5,8 @@
  * queues of a vif belong to one worker, since they share what net_vif has.
  *
  * Directions are the guest's: tx is what it sends, rx what it is given. Frames go through
- * each stage in batches, so that a stage costs one reading of the clock and one grant copy
- * for all of them.
+ * each stage in batches, so that a stage costs one reading of the clock and one grant
+ * copy for all of them.
  */
 #ifndef XENMETER_NET_QUEUE_H
 #define XENMETER_NET_QUEUE_H
