@@ -90,6 +90,8 @@ enum offload_verdict offload_transmit(const struct offload_marks *marks, uint8_t
 				      struct virtio_net_hdr *ret)
 {
 	bool gso = marks->gso_type != XEN_NETIF_GSO_TYPE_NONE;
+	/* Linux does not look at DATA_VALID in what is written to a TAP: a frame that
+	 * only has that is checked again by who gets it. */
 	struct virtio_net_hdr h = {
 		.flags = marks->data_validated ? VIRTIO_NET_HDR_F_DATA_VALID : 0,
 		.hdr_len = htole16(length < LINEAR_SIZE ? length : LINEAR_SIZE),

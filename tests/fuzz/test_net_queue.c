@@ -36,6 +36,8 @@ struct tap_side {
 	unsigned int read;
 	unsigned int errors; /* so many readings fail first */
 	int error;
+	bool limited; /* it takes no more than there is room for */
+	unsigned int room, written;
 };
 
 static struct {
@@ -122,10 +124,19 @@ static int32_t tap_gives(int fd, void *to, size_t room)
 	return t->size;
 }
 
+/* Each frame is one longer than the one before, where it matters. */
 static int32_t tap_takes(int fd, const struct iovec *iov, int count)
 {
-	CHECK(fd >= TAP_FD && fd < TAP_FD + (int)QUEUES);
+	struct tap_side *t = &world.tap[fd - TAP_FD];
+
 	CHECK_EQ(count, 1);
+	if (!t->limited)
+		return iov[0].iov_len;
+	if (!t->room)
+		return -EAGAIN;
+	CHECK_EQ(iov[0].iov_len, TAP_HEADER_SIZE + 60 + t->written);
+	t->room--;
+	t->written++;
 	return iov[0].iov_len;
 }
 
@@ -158,8 +169,11 @@ static bool may_end(const struct io_uring_sqe *sqe)
 {
 	if (sqe->opcode == IORING_OP_TIMEOUT)
 		return false;
-	return sqe->opcode != IORING_OP_POLL_ADD || sqe->poll32_events & POLLOUT ||
-	       world.tap[sqe->fd - TAP_FD].count || world.tap[sqe->fd - TAP_FD].errors;
+	if (sqe->opcode == IORING_OP_POLL_ADD && sqe->poll32_events & POLLOUT)
+		return !world.tap[sqe->fd - TAP_FD].limited ||
+		       world.tap[sqe->fd - TAP_FD].room;
+	return sqe->opcode != IORING_OP_POLL_ADD || world.tap[sqe->fd - TAP_FD].count ||
+	       world.tap[sqe->fd - TAP_FD].errors;
 }
 
 /* All I/O that has a reason to ends. */
@@ -554,6 +568,54 @@ static void a_tap_that_only_fails_is_read_at_the_tick(void)
 	detach();
 }
 
+/* ---- a tap that is full ---- */
+
+static void guest_sends_ever_longer(unsigned int frames)
+{
+	unsigned int i;
+
+	for (i = 0; i < frames; i++)
+		guest_sends(0, 1, 60 + i);
+	settle();
+}
+
+/* What it had no room for was once dropped, and the guest sent on. */
+static void a_full_tap_makes_the_guest_wait(void)
+{
+	struct tap_side *t = &world.tap[0];
+	const struct row *row = world.q[0]->base.row;
+
+	attach();
+	t->limited = true;
+	t->room = 10;
+	guest_sends_ever_longer(200);
+	CHECK_EQ(t->written, 10);
+	CHECK_EQ(answered(0, TX), FRAMES_MAX); /* one batch; the others are the guest's */
+	t->room = 5;
+	settle();
+	CHECK_EQ(t->written, 15);
+	CHECK_EQ(answered(0, TX), FRAMES_MAX);
+	t->room = 1000;
+	settle();
+	CHECK_EQ(t->written, 200);
+	CHECK_EQ(answered(0, TX), 200);
+	CHECK_EQ(row->counter[ROW_tx_frames], 200);
+	CHECK_EQ(row->counter[ROW_tx_dropped_tap], 0);
+	detach();
+}
+
+static void what_a_full_tap_has_not_taken_is_dropped_at_the_end(void)
+{
+	const struct row *row = world.q[0]->base.row;
+
+	attach();
+	world.tap[0].limited = true;
+	world.tap[0].room = 10;
+	guest_sends_ever_longer(200);
+	detach();
+	CHECK_EQ(row->counter[ROW_tx_dropped_tap], FRAMES_MAX - 10);
+}
+
 /* ---- cases ---- */
 
 static void make_queue(unsigned int i)
@@ -631,5 +693,7 @@ int main(void)
 	RUN(a_queue_without_room_ends_the_cuts_for_it);
 	RUN(an_odd_error_does_not_stop_reading);
 	RUN(a_tap_that_only_fails_is_read_at_the_tick);
+	RUN(a_full_tap_makes_the_guest_wait);
+	RUN(what_a_full_tap_has_not_taken_is_dropped_at_the_end);
 	return 0;
 }
