@@ -51,9 +51,9 @@ static void vif_name_tap(struct control *c, struct vif *v, char name[TAP_NAME_SI
 	snprintf(name, TAP_NAME_SIZE, "vif%u.%u", d->guest->domid, (unsigned int)handle);
 }
 
-/* What the script did was for another tap: of a daemon that is gone, or deleted. Not so
- * where the toolstack has just begun. */
-static void vif_forget_script(struct control *c, struct device *d)
+/* hotplug-status is about another tap, which was deleted, or ended with the daemon that
+ * had made it. Only if the toolstack has just begun it is about this one. */
+static void vif_discard_script_status(struct control *c, struct device *d)
 {
 	char path[XENBUS_PATH_SIZE + 20];
 
@@ -63,12 +63,11 @@ static void vif_forget_script(struct control *c, struct device *d)
 	snprintf(path, sizeof(path), "%s/hotplug-status", d->path);
 	xs_rm(c->xs, XBT_NULL, path);
 	device_say(d, LOG_LEVEL_WARNING,
-		   "its interface is made anew: its hotplug script has to run again; see "
+		   "its interface is a new one: its hotplug script has to run again; see "
 		   "xenmeterd(8)");
 }
 
-/* Somebody may have deleted the one that there was; while workers have it, the tick finds
- * that. */
+/* While workers use the tap, the tick finds out that somebody has deleted it. */
 static void vif_close_deleted_tap(struct vif *v)
 {
 	if (!v->tap || v->base.phase != PHASE_IDLE || !tap_is_deleted(v->tap))
@@ -82,7 +81,7 @@ static void vif_set_mtu(struct control *c, struct vif *v)
 	uint64_t mtu = xenbus_number_or(c->xs, v->base.path, "mtu", UINT16_MAX, 0);
 	int err;
 
-	if (!v->tap || !mtu)
+	if (!mtu)
 		return;
 	err = mtu == UINT64_MAX ? -EINVAL : tap_set_mtu(v->tap, mtu);
 	if (err)
@@ -99,7 +98,7 @@ static int vif_open_tap(struct control *c, struct vif *v)
 	vif_close_deleted_tap(v);
 	if (v->tap || device_key_is(c, d, "type", "null"))
 		return 0;
-	vif_forget_script(c, d);
+	vif_discard_script_status(c, d);
 	vif_name_tap(c, v, name);
 	err = tap_open(name, LIMIT_QUEUES_PER_DEVICE, &v->tap, reason);
 	if (err)

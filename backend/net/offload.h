@@ -49,7 +49,7 @@ enum offload_verdict {
  * @marks: as the guest marked it
  * @frame: as much of it as has its headers: OFFLOAD_HEADERS bytes, or all. A GSO frame
  *	without csum_blank gets the sum of its pseudo header, as xen-netback does for
- *	frontends that forget the flag.
+ *	frontends that do not set the flag.
  * @have: bytes of that
  * @length: bytes of the whole frame
  * @ret: written if valid
