@@ -146,7 +146,8 @@ void control_tick(struct control *c)
 	for (d = c->devices; d; d = d->next)
 		if (device_tick(c, d))
 			charge(c, d);
-	watches_tick(c);
+	if (!c->store_lost)
+		watches_tick(c);
 }
 
 /* ---- the devices of which something has changed ---- */

@@ -30,6 +30,7 @@ struct control {
 	struct device *devices;
 	struct charges charges;
 	bool stopping;
+	bool store_lost; /* xenstored is gone: nothing is read or written any more */
 };
 
 /**

@@ -457,7 +457,8 @@ static void device_begin_close(struct control *c, struct device *d, bool drop)
  */
 static void device_drop_if_dead(struct control *c, struct device *d)
 {
-	if (d->dropped || xenbus_read_state(c->xs, d->frontend) != XenbusStateUnknown)
+	if (d->dropped || xenbus_read_state(c->xs, d->frontend) != XenbusStateUnknown ||
+	    !xenbus_answers(c->xs))
 		return;
 	d->dropped = true;
 	device_detach_queues(c, d, MESSAGE_DROP);
@@ -663,6 +664,10 @@ static void device_follow_states(struct control *c, struct device *d)
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
 	enum xenbus_move move;
 
+	/* A store that is gone has no states, and a guest is not dead for that. */
+	if ((own == XenbusStateUnknown || frontend == XenbusStateUnknown) &&
+	    !xenbus_answers(c->xs))
+		return;
 	d->gone |= device_is_gone(d, own);
 	if (device_vanished(d))
 		return;
@@ -702,7 +707,7 @@ static void device_follow_states(struct control *c, struct device *d)
 
 bool device_may_step(const struct control *c, const struct device *d)
 {
-	if (!d->dirty || d->phase == PHASE_ATTACHING)
+	if (!d->dirty || d->phase == PHASE_ATTACHING || c->store_lost)
 		return false;
 	return !c->stopping || d->phase == PHASE_DETACHING;
 }
@@ -731,7 +736,7 @@ static void device_tick_waiting(struct device *d)
 
 bool device_tick(struct control *c, struct device *d)
 {
-	bool restored = watches_restore(c, d);
+	bool restored = !c->store_lost && watches_restore(c, d);
 
 	/* What could not be written is written again by looking at both ends. */
 	d->dirty |= d->unpublished;

@@ -386,11 +386,22 @@ static int daemon_start(struct daemon *d)
 
 /* ---- the loop ---- */
 
+/* Rings need no store: whoever is connected is served on. */
+static void lose_store(struct daemon *d)
+{
+	d->control.store_lost = true;
+	log_error("xenstored is gone: connected guests are served on, but no device can "
+		  "come, change or go; start xenmeterd again when xenstored runs");
+	sd_notify(0, "STATUS=xenstored is gone");
+}
+
 /* A guest that rewrites its keys for ever must not keep us here (XSA-349). */
 static void take_watch_events(struct daemon *d)
 {
 	unsigned int taken;
 
+	if (d->control.store_lost)
+		return;
 	for (taken = 0; taken < LIMIT_WATCH_EVENTS; taken++) {
 		char **event = xs_check_watch(d->control.xs);
 
@@ -401,12 +412,9 @@ static void take_watch_events(struct daemon *d)
 				     event[XS_WATCH_TOKEN]);
 		free(event);
 	}
-	if (d->more_events || errno == EAGAIN) {
-		charge_store(&d->control);
-		return;
-	}
-	log_error("lost xenstore: %s", strerror(errno));
-	d->failed = true;
+	if (!d->more_events && errno != EAGAIN)
+		lose_store(d);
+	charge_store(&d->control);
 }
 
 static void take_reports(struct daemon *d)
@@ -425,8 +433,11 @@ static void take_tick(struct daemon *d)
 		return;
 	table_heartbeat(d->control.table);
 	charge_tick(&d->control);
+	/* libxenstore's descriptor does not show that the store is gone. */
+	take_watch_events(d);
 	control_tick(&d->control);
-	totals_tick(d->totals);
+	if (!d->control.store_lost)
+		totals_tick(d->totals);
 	charge(&d->control, NULL);
 	charge_store(&d->control);
 	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
@@ -464,6 +475,8 @@ static void daemon_wait(struct daemon *d, struct pollfd *fds)
 	unsigned int causes = 0, i;
 	bool look = d->more_events;
 
+	if (d->control.store_lost)
+		fds[WAIT_STORE].fd = -1;
 	if (!look)
 		charge_before_wait(&d->control);
 	if (poll(fds, WAITS, look ? 0 : -1) < 0)

@@ -77,6 +77,14 @@ enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir)
 	return state;
 }
 
+bool xenbus_answers(struct xs_handle *xs)
+{
+	char *home = xs_get_domain_path(xs, 0);
+
+	free(home);
+	return home;
+}
+
 void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value)
 {
 	snprintf(keys->key[keys->count].name, sizeof(keys->key[0].name), "%s", name);

@@ -66,6 +66,14 @@ uint64_t xenbus_number_or(struct xs_handle *xs, const char *dir, const char *nam
 enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir);
 
 /**
+ * xenbus_answers() - is there a store behind the handle?
+ * @xs: the store
+ *
+ * A call whose answer needs no key; what was not read may then be taken as absent.
+ */
+bool xenbus_answers(struct xs_handle *xs);
+
+/**
  * xenbus_add() - put a key with a number on a list
  */
 void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value);

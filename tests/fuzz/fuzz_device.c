@@ -10,7 +10,7 @@
  * happens to one device has no other looked at; a change that a guest makes is counted
  * and paid in its row, and above its limit none of its keys is watched; no more watches
  * and log lines than a guest may cause; the books balance to the cycle. When all has come
- * to its end, nothing is left of it, and an honest guest is served.
+ * to its end, nothing is left of it, and an honest guest is served, without a store too.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@
 #include "store.h"
 
 #define MOST_TURNS 1000 /* until all has come to an end */
+#define LOSSES	   12	/* of the store: a step of each device makes fewer calls */
 
 enum { TAKE_ALL = 1, TAKE_REPORT = 2, TICK = 4, LOOK = 8 };
 
@@ -441,6 +442,30 @@ static void check_published(void)
 			     XenbusStateInitWait);
 }
 
+/* Whatever cannot be read then, nobody is taken for dead. */
+static void lose_store(unsigned int calls_later)
+{
+	const struct device *d;
+
+	for (d = world.control.devices; d; d = d->next)
+		store_put(d->path, "", 0);
+	take_events(LIMIT_WATCH_EVENTS);
+	store.lost_at = calls_later;
+	control_step(&world.control);
+	for (d = world.control.devices; d; d = d->next)
+		MUST(d->phase == PHASE_CONNECTED && !d->gone);
+	store.lost = false;
+	store.lost_at = 0;
+}
+
+static void lose_store_at_any_call(void)
+{
+	unsigned int i;
+
+	for (i = 1; i <= LOSSES; i++)
+		lose_store(i);
+}
+
 /* Nothing fails any more, and the workers answer. */
 static void come_to_an_end(void)
 {
@@ -452,6 +477,7 @@ static void come_to_an_end(void)
 	if (world.control.stopping)
 		return;
 	serve_an_honest_guest();
+	lose_store_at_any_call();
 	close_all();
 }
 

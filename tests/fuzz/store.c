@@ -269,6 +269,12 @@ static bool call(struct xs_handle *xs, const char *path)
 	errno = valid(path) ? 0 : EINVAL;
 	if (errno)
 		return false;
+	if (store.lost_at && !--store.lost_at)
+		store.lost = true;
+	if (store.lost) {
+		errno = EBADF;
+		return false;
+	}
 	if (store.fail_after) {
 		store.fail_after--;
 		return true;
@@ -435,7 +441,7 @@ char **xs_check_watch(struct xs_handle *xs)
 
 	MUST(xs == &handle);
 	if (!store.events) {
-		errno = EAGAIN;
+		errno = store.lost ? EINVAL : EAGAIN; /* as libxenstore has it */
 		return NULL;
 	}
 	store.calls++;
@@ -497,6 +503,10 @@ char *xs_get_domain_path(struct xs_handle *xs, unsigned int domid)
 	char path[32];
 
 	MUST(xs == &handle);
+	if (store.lost) {
+		errno = EBADF;
+		return NULL;
+	}
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
 	return copy_of(path, strlen(path));
 }

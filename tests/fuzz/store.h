@@ -29,6 +29,9 @@ struct store {
 	/* After so many calls, the next ones fail. */
 	unsigned int fail_after, fails;
 	int error;
+	/* Before the call of that number it goes for good; 0: it does not. */
+	unsigned int lost_at;
+	bool lost;
 	/* How often a transaction was spoilt by others, beside those that really were. */
 	unsigned int spoils;
 

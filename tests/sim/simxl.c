@@ -35,7 +35,7 @@ static const struct command commands[] = {
 	{ "wait-state", cmd_wait_state,
 	  "DOMID VDEV|vif:DEVID front|back STATE [SECONDS]" },
 	{ "list", cmd_list, "" },
-	{ "fault", cmd_fault, "copy DOMID N STATUS | map DOMID N | clear DOMID" },
+	{ "fault", cmd_fault, "copy DOMID N STATUS | map DOMID N | clear DOMID | store" },
 	{ "revoke", cmd_revoke, "DOMID GREF|all" },
 	{ "run", cmd_run, "DOMID COMMAND [ARG]..." },
 	{ "env", cmd_env, "DOMID" },

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* simxl: things that go wrong on request. */
+#include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "simxl.h"
+
+#define STORE_HANGS_US 200000
 
 struct fault {
 	long domid;
@@ -47,8 +52,25 @@ static int fault_set(struct sim_host *host, const char *what, const struct fault
 	return 0;
 }
 
+/* Frontends, backends and the toolstack lose their connections. */
+static int store_kill(void)
+{
+	struct sim_host *host = sim_host_get();
+	int err;
+
+	if (!host)
+		return complain("no simulated host in $XENSIM_DIR");
+	/* Most likely some request is under way by then, and gets no answer. */
+	kill(host->st->server_pid, SIGSTOP);
+	usleep(STORE_HANGS_US);
+	err = kill(host->st->server_pid, SIGKILL) ? errno : 0;
+	host->st->server_pid = 0;
+	sim_host_put(host);
+	return err ? complain("xenstored: %s", strerror(err)) : 0;
+}
+
 /**
- * cmd_fault() - let a later copy or mapping fail
+ * cmd_fault() - let a later copy or mapping fail, or xenstored die
  * @argc: number of arguments, with the command
  * @argv: the arguments
  *
@@ -65,8 +87,13 @@ int cmd_fault(int argc, char **argv)
 	want = !strcmp(argv[1], "copy")	   ? 5
 	       : !strcmp(argv[1], "map")   ? 4
 	       : !strcmp(argv[1], "clear") ? 3
+	       : !strcmp(argv[1], "store") ? 2
 					   : 0;
-	if (argc != want || fault_parse(argc - 2, argv + 2, &fault))
+	if (argc != want)
+		return EXIT_USAGE;
+	if (want == 2)
+		return store_kill();
+	if (fault_parse(argc - 2, argv + 2, &fault))
 		return EXIT_USAGE;
 	host = sim_host_get();
 	if (!host)
@@ -76,7 +103,8 @@ int cmd_fault(int argc, char **argv)
 	return err;
 }
 
-static int revoke(struct sim_host *host, uint32_t domid, uint32_t first, uint32_t end)
+static int grants_revoke(struct sim_host *host, uint32_t domid, uint32_t first,
+			 uint32_t end)
 {
 	struct sim_domain *dom = &host->st->domains[domid];
 	int n = 0;
@@ -120,7 +148,7 @@ int cmd_revoke(int argc, char **argv)
 		return complain("no simulated host in $XENSIM_DIR");
 	err = parse_domid(&tool, argv[1], &domid);
 	if (!err)
-		n = revoke(tool.host, domid, first, end);
+		n = grants_revoke(tool.host, domid, first, end);
 	sim_host_put(tool.host);
 	if (err)
 		return err;
