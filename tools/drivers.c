@@ -27,9 +27,10 @@
 #define PATH_SIZE      256
 
 /* The words of a guest's value and of the books', in the order of their JSON. */
-static const char *const guest_words[] = { "requests", "bytes", "errors", "exact",
-					   "apportioned" };
-enum { REQUESTS, BYTES, ERRORS, EXACT, APPORTIONED, GUEST_WORDS };
+static const char *const guest_words[] = { "requests",	   "bytes",	  "errors",
+					   "exact",	   "apportioned", "offload",
+					   "offload_exact" };
+enum { REQUESTS, BYTES, ERRORS, EXACT, APPORTIONED, OFFLOAD, OFFLOAD_EXACT, GUEST_WORDS };
 
 static const char *const books_words[] = { "version",	   "time",	  "khz",
 					   "workers",	   "elapsed",	  "charged",
@@ -128,11 +129,16 @@ static bool read_guest(struct xs_handle *xs, const char *dir, const char *entry,
 	return true;
 }
 
+static uint64_t guest_cycles(const struct guest *g)
+{
+	return g->word[EXACT] + g->word[APPORTIONED] + g->word[OFFLOAD];
+}
+
 static int compare_guest_cost(const void *a, const void *b)
 {
 	const struct guest *x = a, *y = b;
-	uint64_t left = x->word[EXACT] + x->word[APPORTIONED];
-	uint64_t right = y->word[EXACT] + y->word[APPORTIONED];
+	uint64_t left = guest_cycles(x);
+	uint64_t right = guest_cycles(y);
 
 	return left < right ? 1 : left > right ? -1 : 0;
 }
@@ -204,9 +210,7 @@ static json_t *guest_json(const struct driver *d, const struct guest *g)
 
 	json_object_set_new(o, "domid", g->others ? json_null() : json_integer(g->domid));
 	json_object_set_new(o, "name", json_string(g->name));
-	json_object_set_new(o, "seconds",
-			    json_real(driver_seconds(d, g->word[EXACT] +
-								g->word[APPORTIONED])));
+	json_object_set_new(o, "seconds", json_real(driver_seconds(d, guest_cycles(g))));
 	return o;
 }
 
@@ -237,11 +241,6 @@ static const struct {
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static uint64_t guest_cycles(const struct guest *g)
-{
-	return g->word[EXACT] + g->word[APPORTIONED];
-}
-
 static uint64_t driver_cycles(const struct driver *d)
 {
 	uint64_t sum = 0;
@@ -265,7 +264,7 @@ static void fill_guest_cells(const struct driver *d, const struct guest *g,
 	text_compact(cell[5], g->word[ERRORS]);
 	text_seconds(cell[6], driver_seconds(d, cycles));
 	text_percent(cell[7], cycles, driver_cycles(d));
-	text_percent(cell[8], g->word[EXACT], cycles);
+	text_percent(cell[8], g->word[EXACT] + g->word[OFFLOAD_EXACT], cycles);
 	if (g->word[REQUESTS])
 		text_compact(cell[9], (double)cycles / g->word[REQUESTS]);
 	else

@@ -39,6 +39,8 @@ struct sum {
 	uint64_t errors;
 	uint64_t exact;
 	uint64_t apportioned;
+	uint64_t offload; /* in neither of the two above */
+	uint64_t offload_exact;
 };
 
 struct total {
@@ -112,6 +114,8 @@ static void sum_add_row(struct sum *to, const struct xenmeter_row *row)
 	to->errors += row->counter[ROW_errors];
 	to->exact += sum_stages(row->counter, ROW_exact_parse);
 	to->apportioned += sum_stages(row->counter, ROW_apportioned_parse);
+	to->offload += row->counter[ROW_offload_cycles];
+	to->offload_exact += row->counter[ROW_offload_exact];
 }
 
 /* Domids come again; where the uuid may not be read, the name has to tell. */
@@ -204,14 +208,20 @@ static int sum_print(char value[VALUE_SIZE], const struct sum *s)
 {
 	return snprintf(value, VALUE_SIZE,
 			"requests=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
-			" exact=%" PRIu64 " apportioned=%" PRIu64,
-			s->requests, s->bytes, s->errors, s->exact, s->apportioned);
+			" exact=%" PRIu64 " apportioned=%" PRIu64 " offload=%" PRIu64
+			" offload_exact=%" PRIu64,
+			s->requests, s->bytes, s->errors, s->exact, s->apportioned,
+			s->offload, s->offload_exact);
+}
+
+static uint64_t sum_cycles(const struct sum *s)
+{
+	return s->exact + s->apportioned + s->offload;
 }
 
 static bool total_is_worth_writing(struct totals *t, const struct total *g)
 {
-	uint64_t cycles = g->sum.exact + g->sum.apportioned - g->written.exact -
-			  g->written.apportioned;
+	uint64_t cycles = sum_cycles(&g->sum) - sum_cycles(&g->written);
 	struct xenmeter_info info;
 
 	xenmeter_read_info(t->table, &info);
