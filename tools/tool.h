@@ -6,6 +6,8 @@
 #ifndef XENMETER_TOOL_H
 #define XENMETER_TOOL_H
 
+#include <stdio.h>
+
 enum tool_exit {
 	TOOL_OK = 0,
 	TOOL_FAILED = 1, /* or: the books do not balance */
@@ -24,6 +26,14 @@ enum tool_exit {
  * Return: the exit code for it.
  */
 enum tool_exit tool_open_failed(const char *path, int err);
+
+/**
+ * tool_flush() - write what is buffered, and tell whether all of the output was written
+ * @f: the output
+ *
+ * Return: 0, or the -errno of a write that failed.
+ */
+int tool_flush(FILE *f);
 
 /**
  * dump_main() - xenmeter dump: print the table

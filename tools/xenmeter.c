@@ -125,6 +125,18 @@ enum tool_exit tool_open_failed(const char *path, int err)
 	return TOOL_FAILED;
 }
 
+int tool_flush(FILE *f)
+{
+	static int reason = EIO; /* of the last failure: a stream does not keep it */
+
+	errno = 0;
+	if (!fflush(f) && !ferror(f))
+		return 0;
+	if (errno)
+		reason = errno;
+	return -reason;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = { .parser = parse_xenmeter_option,
@@ -133,15 +145,17 @@ int main(int argc, char **argv)
 	struct call call = { 0 };
 	enum tool_exit status;
 	char name[64];
+	int err;
 
 	argp_err_exit_status = TOOL_USAGE;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &call);
 	snprintf(name, sizeof(name), "xenmeter %s", call.subcommand->name);
 	call.argv[0] = name;
 	status = call.subcommand->run(call.argc, call.argv);
-	if (fflush(stdout) || ferror(stdout)) {
+	err = tool_flush(stdout);
+	if (err) {
 		fprintf(stderr, "xenmeter: cannot write the output: %s\n",
-			strerror(errno));
+			strerror(-err));
 		return TOOL_FAILED;
 	}
 	return status;

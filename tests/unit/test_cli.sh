@@ -211,6 +211,20 @@ dump_csv() {
 	[ "$(wc -l <"$out")" -eq 4 ] || fail "a header and three rows"
 }
 
+# A full disk is named, in one line: it was "Success", or an error of input and output.
+full() {
+	make
+	for sub in dump "dump --device" "dump --stage" "dump --histogram" \
+		"dump --percentile" "dump --json" "dump --csv" "dump --watch 0.1" \
+		"dump --json --watch 0.1" check "check --json"; do
+		: >"$out"
+		# shellcheck disable=SC2086 # words
+		timeout 10 "$xenmeter" $sub --table "$table" >/dev/full 2>"$err"
+		[ $? -eq 1 ] || fail "$sub: the status of a write that failed"
+		complained "cannot write the output: No space left on device"
+	done
+}
+
 states() {
 	for state in died silent stale; do
 		make $state
@@ -318,6 +332,7 @@ dump_text
 dump_width
 dump_json
 dump_csv
+full
 states
 running
 check

@@ -182,7 +182,7 @@ static int watch_round(struct dump *d, struct report **before)
 		return err;
 	begin_watch_round(d);
 	err = print_round(d, *before, now);
-	fflush(stdout);
+	tool_flush(stdout);
 	report_free(*before);
 	*before = now;
 	d->round++;
@@ -198,7 +198,7 @@ static enum tool_exit dump_watch(struct dump *d)
 		return tool_open_failed(d->path, err);
 	if (!shows_rates(d)) {
 		err = print_report(d, before);
-		fflush(stdout);
+		tool_flush(stdout);
 		d->round++;
 	}
 	while (!err && !ferror(stdout)) {

@@ -196,8 +196,8 @@ static enum tool_exit write_study_file(const struct call *c, const char *path,
 	FILE *f = fopen(path, "we");
 	int err = f ? write(&c->study, f) : -errno;
 
-	if (f && ferror(f) && !err)
-		err = -EIO;
+	if (f && !err)
+		err = tool_flush(f);
 	if (f && fclose(f) && !err)
 		err = -errno;
 	if (!err)

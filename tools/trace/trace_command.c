@@ -280,11 +280,16 @@ static enum tool_exit open_trace_output(struct call *c)
 
 static enum tool_exit close_trace_output(struct call *c)
 {
-	bool bad = c->save && ferror(c->save);
+	int err;
 
-	if (!c->save || (!fclose(c->save) && !bad))
+	if (!c->save)
 		return TOOL_OK;
-	fprintf(stderr, "xenmeter: cannot write %s\n", c->output);
+	err = tool_flush(c->save);
+	if (fclose(c->save) && !err)
+		err = -errno;
+	if (!err)
+		return TOOL_OK;
+	fprintf(stderr, "xenmeter: cannot write %s: %s\n", c->output, strerror(-err));
 	return TOOL_FAILED;
 }
 
