@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 # xenmeter on tables with known numbers: what it prints, what it finds, how it fails.
 #
-#	test_cli.sh XENMETER TABLE-MAKER JSON-VALUE EXAMPLE
+#	test_cli.sh XENMETER TABLE-MAKER JSON-VALUE EXAMPLE MANUAL
 set -u
 
 xenmeter=$1
 maker=$2
 json_value=$3
 example=$4
+manual=$5
 
 . "$(dirname "$0")/cli_lib.sh"
 
@@ -196,6 +197,26 @@ dump_json() {
 	value rows.2.name '?ail'
 }
 
+# What the manual says to run bills each guest all that it cost: it left out the offload.
+manual_example() {
+	if ! command -v jq >/dev/null; then
+		echo "skipped: the manual's example, for want of jq"
+		return
+	fi
+	make row:4:31=1000000 row:4:63=400000
+	run 0 "$xenmeter" dump --json --table "$table"
+	value rows.2.cpu_seconds.exact 0.324
+	value rows.2.cpu_seconds.apportioned 0.08
+	value rows.2.cpu_seconds.offload 1.0
+	value rows.2.cpu_seconds.total 1.404
+	sed -n "s|^\.Dl xenmeter dump --json --all|$xenmeter dump --json --all -t $table|p" \
+		"$manual" >"$dir/example"
+	[ "$(wc -l <"$dir/example")" -eq 1 ] || fail "one example"
+	run 0 sh "$dir/example"
+	said '["mail",1.404]'
+	said '["gone",0.0505]'
+}
+
 dump_csv() {
 	make
 	run 0 "$xenmeter" dump --csv --all --table "$table"
@@ -331,6 +352,7 @@ no_permission
 dump_text
 dump_width
 dump_json
+manual_example
 dump_csv
 full
 states

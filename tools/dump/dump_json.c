@@ -177,6 +177,22 @@ static int set_devices(json_t *to, const struct dump *d, const struct report *r)
 	return 0;
 }
 
+/* All that a row cost, as seconds of one CPU. */
+static json_t *cpu_seconds_json(const struct report *r, const uint64_t *counter)
+{
+	uint64_t exact = counters_exact(counter);
+	uint64_t charged = counters_charged(counter), cpu = counters_cpu(counter);
+	json_t *o = json_object();
+
+	json_object_set_new(o, "exact", json_real(xenmeter_seconds(r->table, exact)));
+	json_object_set_new(o, "apportioned",
+			    json_real(xenmeter_seconds(r->table, charged - exact)));
+	json_object_set_new(o, "offload",
+			    json_real(xenmeter_seconds(r->table, cpu - charged)));
+	json_object_set_new(o, "total", json_real(xenmeter_seconds(r->table, cpu)));
+	return o;
+}
+
 static json_t *row_json(const struct report *r, const struct report_row *at)
 {
 	const struct xenmeter_row *row = &at->row;
@@ -196,6 +212,7 @@ static json_t *row_json(const struct report *r, const struct report_row *at)
 				    ? json_null()
 				    : integer_json(row->queue));
 	json_object_set_new(o, "generation", integer_json(row->generation));
+	json_object_set_new(o, "cpu_seconds", cpu_seconds_json(r, row->counter));
 	set_counters(o, r, XENMETER_ROWS, row->counter);
 	return o;
 }
