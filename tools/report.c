@@ -470,6 +470,23 @@ static int compare_group_cost(const void *a, const void *b)
 	return one->newest->index < other->newest->index ? -1 : 1;
 }
 
+/* What a living guest cost on rows that are gone is still its own. */
+static bool row_is_taken(const struct xenmeter_row *row, enum group_by by,
+			 enum group_rows which)
+{
+	return which == GROUP_ALL || by == GROUP_GUEST || row->state == XENMETER_LIVE;
+}
+
+static void remove_gone_groups(struct groups *all)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < all->count; i++)
+		if (all->group[i].live)
+			all->group[kept++] = all->group[i];
+	all->count = kept;
+}
+
 int report_group(const struct report *r, enum group_by by, enum group_rows which,
 		 struct groups *ret_groups)
 {
@@ -483,16 +500,19 @@ int report_group(const struct report *r, enum group_by by, enum group_rows which
 		const struct report_row *row = &r->rows[i];
 		struct group *g;
 
-		if (which == GROUP_LIVE && row->row.state != XENMETER_LIVE)
+		if (!row_is_taken(&row->row, by, which))
 			continue;
 		if (is_empty_sum(&row->row))
 			continue;
 		g = find_group(&all, &row->row, by);
 		if (!g->newest)
 			all.count++;
-		g->devices += is_new_device(r, i, which);
+		if (which == GROUP_ALL || row->row.state == XENMETER_LIVE)
+			g->devices += is_new_device(r, i, which);
 		join_group(g, row);
 	}
+	if (which == GROUP_LIVE)
+		remove_gone_groups(&all);
 	qsort(all.group, all.count, sizeof(*all.group), compare_group_cost);
 	*ret_groups = all;
 	return 0;

@@ -52,7 +52,7 @@ enum group_by {
 };
 
 enum group_rows {
-	GROUP_LIVE, /* only rows in use */
+	GROUP_LIVE, /* only rows in use; by guest, all rows of guests that have one */
 	GROUP_ALL,  /* retired ones and the sum of recycled ones too */
 };
 

@@ -6,7 +6,8 @@
  *
  * A change is "running" (stay until stdin ends, with a fresh heartbeat), "died",
  *"silent", "stale", "empty" or SECTION:INDEX:SLOT=VALUE with SECTION row or worker, or
- * header:OFFSET=BYTE, field:INDEX:OFFSET=BYTE, sequence:ROW=VALUE, row-name:ROW=BYTE.
+ * header:OFFSET=BYTE, field:INDEX:OFFSET=BYTE, sequence:ROW=VALUE, row-name:ROW=BYTE,
+ * row-state:ROW=VALUE, row-domid:ROW=VALUE.
  *Without one the table stands as after a clean stop.
  */
 #include <stdio.h>
@@ -144,6 +145,10 @@ static void poke(struct table_header *h, const char *change)
 		workers[index].counter[slot] = value;
 	else if (sscanf(change, "row-name:%u=%llu", &index, &value) == 2)
 		rows[index].key.name[0] = (char)value;
+	else if (sscanf(change, "row-state:%u=%llu", &index, &value) == 2)
+		rows[index].state = value;
+	else if (sscanf(change, "row-domid:%u=%llu", &index, &value) == 2)
+		rows[index].key.domid = value;
 	else if (sscanf(change, "sequence:%u=%llu", &index, &value) == 2)
 		rows[index].sequence = value;
 	else if (sscanf(change, "header:%u=%llu", &slot, &value) == 2)
