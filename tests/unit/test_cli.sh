@@ -132,6 +132,17 @@ EOF
 	head -n 5 "$out" | diff "$dir/expected" - || fail "percentiles"
 }
 
+# What is shown as 0.000 s has no percentage: it said "100.0 % unattributed" of nothing.
+dump_nothing_offloaded() {
+	make worker:0:12=400 worker:0:14=400
+	run 0 "$xenmeter" dump --table "$table"
+	said "offloaded 0.000 s"
+	grep -q '100.0 % unattributed' "$out" && fail "a percentage of nothing"
+	make worker:0:12=4000 worker:0:14=1000
+	run 0 "$xenmeter" dump --table "$table"
+	said "offloaded 0.004 s (25.0 % unattributed)"
+}
+
 # A living guest is one line by its uuid, with its rows that are gone, also those under
 # another domid: shares added up to 14 % after a detach or a restore.
 dump_gone_rows() {
@@ -236,10 +247,11 @@ dump_csv() {
 	# Quoted commas apart, each line has as many columns as the first.
 	sed 's/"[^"]*"//g' "$out" | awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' ||
 		fail "columns differ"
-	head -n 1 "$out" | grep -q '^index,state,torn,worker,domid,name,uuid,device,devid,queue,generation,requests,bytes,' ||
+	head -n 1 "$out" | grep -q '^time,index,state,torn,worker,domid,name,uuid,device,devid,queue,generation,cpu_seconds,requests,bytes,' ||
 		fail "the header"
-	said '1,live,0,0,3,"web, the ""first""",11111111-1111-1111-1111-111111111111,"vbd",51712,0,1,10,6291456,2,2,'
-	said '4,live,0,0,7,"mail",,"vbd",51712,0,4,40,25165824,8,8,'
+	[ "$(grep -cE '^[0-9]{10,}\.[0-9]{3},' "$out")" -eq 5 ] || fail "the time in each row"
+	said ',1,live,0,0,3,"web, the ""first""",11111111-1111-1111-1111-111111111111,"vbd",51712,0,1,0.101000000,10,6291456,2,2,'
+	said ',4,live,0,0,7,"mail",,"vbd",51712,0,4,0.404000000,40,25165824,8,8,'
 	run 0 "$xenmeter" dump --csv --table "$table"
 	[ "$(wc -l <"$out")" -eq 4 ] || fail "a header and three rows"
 }
@@ -290,6 +302,8 @@ running() {
 	run 124 timeout 1 "$xenmeter" dump --watch 0.2 --table "$table"
 	said "REQ/s"
 	said "CPU%"
+	[ "$(grep -cE '^2[0-9]{3}-[0-9-]{5} [0-9:]{8}, every 0.2 s$' "$out")" -ge 2 ] ||
+		fail "the time over each table"
 	run 124 timeout 1 "$xenmeter" dump --watch 0.2 --csv --table "$table"
 	[ "$(grep -c '^time,index' "$out")" -eq 1 ] || fail "one header"
 	[ "$(grep -c '"mail"' "$out")" -ge 2 ] || fail "rows again and again"
@@ -362,6 +376,7 @@ usage
 no_table
 no_permission
 dump_text
+dump_nothing_offloaded
 dump_gone_rows
 dump_width
 dump_json

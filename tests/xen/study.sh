@@ -38,7 +38,7 @@ sums() {
 	{
 		IFS=, read -ra names
 		while IFS=, read -ra values; do
-			[ "${values[5]}" = "\"$2\"" ] || continue
+			[ "${values[6]}" = "\"$2\"" ] || continue
 			for i in "${!names[@]}"; do
 				case ${names[i]} in
 				exact_* | apportioned_* | offload_cycles) charged=$((charged + values[i])) ;;

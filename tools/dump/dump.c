@@ -140,14 +140,21 @@ static void pause_for(double seconds)
 		;
 }
 
-static void begin_watch_round(const struct dump *d)
+static void begin_watch_round(const struct dump *d, const struct report *now)
 {
+	time_t seconds = now->time_ns / 1000000000;
+	char when[32] = "";
+	struct tm tm;
+
 	if (!shows_rates(d))
 		return;
 	if (isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	else if (d->round)
 		putchar('\n');
+	if (localtime_r(&seconds, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("%s, every %g s\n", when, d->watch_seconds);
 }
 
 static int print_round(struct dump *d, const struct report *before,
@@ -180,7 +187,7 @@ static int watch_round(struct dump *d, struct report **before)
 
 	if (err)
 		return err;
-	begin_watch_round(d);
+	begin_watch_round(d, now);
 	err = print_round(d, *before, now);
 	tool_flush(stdout);
 	report_free(*before);

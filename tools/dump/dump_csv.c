@@ -15,15 +15,14 @@ static bool csv_has_field(const struct xenmeter_field *f)
 	return f->section == XENMETER_ROWS && f->count == 1;
 }
 
-static void print_csv_header(const struct dump *d, const struct report *r)
+static void print_csv_header(const struct report *r)
 {
 	struct xenmeter_field f;
 	char name[TEXT_FIELD];
 	size_t i;
 
-	if (d->watch_seconds > 0)
-		fputs("time,", stdout);
-	fputs("index,state,torn,worker,domid,name,uuid,device,devid,queue,generation",
+	fputs("time,index,state,torn,worker,domid,name,uuid,device,devid,queue,"
+	      "generation,cpu_seconds",
 	      stdout);
 	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++) {
 		if (!csv_has_field(&f))
@@ -34,19 +33,16 @@ static void print_csv_header(const struct dump *d, const struct report *r)
 	putchar('\n');
 }
 
-static void print_csv_row(const struct dump *d, const struct report *r,
-			  const struct report_row *at)
+static void print_csv_row(const struct report *r, const struct report_row *at)
 {
 	const struct xenmeter_row *row = &at->row;
 	struct xenmeter_field f;
 	char uuid[TEXT_UUID];
 	size_t i;
 
-	if (d->watch_seconds > 0)
-		printf("%.3f,", r->time_ns / 1e9);
 	text_uuid(uuid, row->uuid);
-	printf("%zu,%s,%d,%u,%u,", at->index, report_row_state_name(row->state), at->torn,
-	       row->worker, row->domid);
+	printf("%.3f,%zu,%s,%d,%u,%u,", r->time_ns / 1e9, at->index,
+	       report_row_state_name(row->state), at->torn, row->worker, row->domid);
 	text_csv(stdout, row->name);
 	printf(",%s,", uuid);
 	text_csv(stdout, row->device);
@@ -55,7 +51,8 @@ static void print_csv_row(const struct dump *d, const struct report *r,
 		fputs("ctl", stdout);
 	else
 		printf("%u", row->queue);
-	printf(",%u", row->generation);
+	printf(",%u,%.9f", row->generation,
+	       xenmeter_seconds(r->table, counters_cpu(row->counter)));
 	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++)
 		if (csv_has_field(&f))
 			printf(",%" PRIu64, row->counter[f.slot]);
@@ -67,9 +64,9 @@ int dump_csv(const struct dump *d, const struct report *r)
 	size_t i;
 
 	if (!d->round)
-		print_csv_header(d, r);
+		print_csv_header(r);
 	for (i = 0; i < r->rows_count; i++)
 		if (d->which == GROUP_ALL || r->rows[i].row.state == XENMETER_LIVE)
-			print_csv_row(d, r, &r->rows[i]);
+			print_csv_row(r, &r->rows[i]);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #define TERMINAL_WIDTH 80
 #define CELL	       64
 #define MIB	       1048576.0
+#define LEAST_SECONDS  0.001 /* less is shown as 0 */
 
 /* What one line is printed from. */
 struct line {
@@ -509,8 +510,12 @@ static void print_agreement(const struct report *r, unsigned int workers)
 	if (all[WORKER_offload]) {
 		text_seconds(text, xenmeter_seconds(r->table, all[WORKER_offload]));
 		printf(", offloaded %s s", text);
-		text_percent(text, all[WORKER_offload_unattributed], all[WORKER_offload]);
-		printf(" (%s %% unattributed)", text);
+		/* A percentage of what is shown as 0.000 s would be noise. */
+		if (xenmeter_seconds(r->table, all[WORKER_offload]) >= LEAST_SECONDS) {
+			text_percent(text, all[WORKER_offload_unattributed],
+				     all[WORKER_offload]);
+			printf(" (%s %% unattributed)", text);
+		}
 	}
 	putchar('\n');
 }
