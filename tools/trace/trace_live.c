@@ -114,8 +114,8 @@ static enum tool_exit switch_trace_on(struct trace_live *live, const char *path)
 	    xenmeter_trace_enabled(live->trace))
 		return TOOL_OK;
 	fprintf(stderr,
-		"xenmeter: tracing is off; to switch it on, a user has to have write permission "
-		"for %s" TRACE_SUFFIX "\n",
+		"xenmeter: tracing is off; to switch it on, a user has to have write "
+		"permission for %s" TRACE_SUFFIX "\n",
 		path);
 	return TOOL_NO_PERMISSION;
 }
