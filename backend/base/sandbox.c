@@ -167,6 +167,7 @@ static const int calls[] = {
 	SCMP_SYS(openat),
 	SCMP_SYS(open),
 	SCMP_SYS(close),
+	SCMP_SYS(dup3), /* a medium that is changed */
 	SCMP_SYS(fcntl),
 	SCMP_SYS(lseek),
 	SCMP_SYS(fstat),

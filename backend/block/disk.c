@@ -358,6 +358,37 @@ void disk_close(struct disk *d)
 	free(d);
 }
 
+static int disk_put_in(struct disk *d, int fd)
+{
+	return dup3(fd, d->fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int disk_replace(struct disk *d, const struct disk *medium)
+{
+	int nothing, err;
+
+	if (d->kind == DISK_NULL || (medium && (medium->kind != d->kind ||
+						medium->sector_size != d->sector_size ||
+						medium->read_only != d->read_only)))
+		return -EINVAL;
+	if (medium) {
+		err = disk_put_in(d, medium->fd);
+	} else {
+		nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (nothing < 0)
+			return -errno;
+		err = disk_put_in(d, nothing);
+		close(nothing);
+	}
+	if (err)
+		return err;
+	d->size = medium ? medium->size : 0;
+	d->rest = medium ? medium->rest : 0;
+	d->device = medium ? medium->device : 0;
+	d->inode = medium ? medium->inode : 0;
+	return 0;
+}
+
 bool disk_same(const struct disk *a, const struct disk *b)
 {
 	return a->kind != DISK_NULL && a->kind == b->kind && a->device == b->device &&

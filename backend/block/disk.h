@@ -101,6 +101,18 @@ int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NO
 void disk_close(struct disk *d);
 
 /**
+ * disk_replace() - another medium in the same drive, while workers serve it
+ * @d: the disk; what workers know of it besides its descriptor stays
+ * @medium: what is read from now on, to be closed all the same; NULL: nothing, all reads
+ * fail
+ *
+ * Requests in flight end with the medium that they began with.
+ *
+ * Return: 0, or -EINVAL: of another kind or sector size, -errno.
+ */
+int disk_replace(struct disk *d, const struct disk *medium);
+
+/**
  * disk_same() - are these one file or device?
  * @a: one
  * @b: the other

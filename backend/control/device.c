@@ -604,8 +604,10 @@ static void device_check_settled(struct control *c, struct device *d,
 	/* An early look at the disk tells the operator early what is wrong. */
 	if (own == XenbusStateInitWait && !d->failed)
 		device_open(c, d);
-	if (d->phase == PHASE_CONNECTED && d->class->changed)
-		d->class->changed(c, d);
+	if (d->phase != PHASE_CONNECTED || !d->class->changed)
+		return;
+	d->class->changed(c, d);
+	d->waits_for[0] = '\0'; /* for a medium: it is served without */
 }
 
 /* Has the frontend closed since it was looked at last? It may have closed and started

@@ -13,6 +13,9 @@
 #include "guest_limits.h"
 #include "xenbus.h"
 
+/* Before the path of a CD's medium, where libxl has inserted it. */
+#define LIBXL_RAW "aio:"
+
 /* What the toolstack has written of the disk. */
 struct vbd_source {
 	char *target; /* NULL: nothing yet */
@@ -69,36 +72,67 @@ static char *vbd_find_node(struct device *d, const char *number)
 	return NULL;
 }
 
-/* Without a script, `params` is the file or device. */
-static char *vbd_read_params(struct control *c, struct device *d)
+static bool vbd_is_cdrom(struct control *c, struct device *d)
 {
-	char *script = xenbus_read(c->xs, d->path, "script");
-	char *params = script ? NULL : xenbus_read(c->xs, d->path, "params");
-
-	if (!params)
-		device_wait(d, "%s",
-			    script ? "its hotplug script to write physical-device"
-				   : "its params");
-	free(script);
-	return params;
+	return device_key_is(c, d, "device-type", "cdrom");
 }
 
-/* The file or device, once the hotplug script has found it. NULL: not yet known, the
- * device waits. To be freed. */
+static bool vbd_has_script(struct control *c, struct device *d)
+{
+	char *script = xenbus_read(c->xs, d->path, "script");
+
+	free(script);
+	return script;
+}
+
+/* `params` as a path. NULL: it names none, the device waits. */
+static char *vbd_read_params(struct control *c, struct device *d, const char *params)
+{
+	size_t prefix = strlen(LIBXL_RAW);
+
+	if (!strncmp(params, LIBXL_RAW, prefix))
+		params += prefix;
+	if (params[0])
+		return strdup(params);
+	device_wait(d, "%s", vbd_is_cdrom(c, d) ? "a medium" : "its params");
+	return NULL;
+}
+
+/* libxl inserts and ejects a CD without its script (libxl_cdrom_insert()): `params` is
+ * FORMAT:PATH then, or empty, whatever the script has said before. */
+static bool vbd_is_inserted(struct control *c, struct device *d, const char *params)
+{
+	return (!params[0] || !strncmp(params, LIBXL_RAW, strlen(LIBXL_RAW))) &&
+	       vbd_is_cdrom(c, d);
+}
+
+/* The file or device: what the hotplug script has found; without one, `params`. NULL: not
+ * yet known, the device waits. To be freed. */
 static char *vbd_read_target(struct control *c, struct device *d)
 {
-	char *target = xenbus_read(c->xs, d->path, "physical-device-path");
-	char *number;
+	char *path = xenbus_read(c->xs, d->path, "physical-device-path");
+	char *number = xenbus_read(c->xs, d->path, "physical-device");
+	char *params = xenbus_read(c->xs, d->path, "params");
+	char *target = NULL;
 
-	if (target)
-		return target;
-	number = xenbus_read(c->xs, d->path, "physical-device");
-	target = number ? vbd_find_node(d, number) : vbd_read_params(c, d);
+	if (params && vbd_is_inserted(c, d, params))
+		target = vbd_read_params(c, d, params);
+	else if (path)
+		target = strdup(path);
+	else if (number)
+		target = vbd_find_node(d, number);
+	else if (vbd_has_script(c, d))
+		device_wait(d, "its hotplug script to write physical-device");
+	else
+		target = vbd_read_params(c, d, params ? params : "");
+	free(path);
 	free(number);
+	free(params);
 	return target;
 }
 
-static const struct device *vbd_other_writer(const struct control *c, const struct vbd *v)
+static const struct device *vbd_other_writer(const struct control *c, const struct vbd *v,
+					     const struct disk *mine)
 {
 	const struct device *o;
 
@@ -106,8 +140,8 @@ static const struct device *vbd_other_writer(const struct control *c, const stru
 		const struct disk *disk =
 			o->class == v->base.class ? vbd_of(o)->disk : NULL;
 
-		if (disk && disk != v->disk && disk_same(disk, v->disk) &&
-		    !(disk->read_only && v->disk->read_only))
+		if (disk && disk != v->disk && disk_same(disk, mine) &&
+		    !(disk->read_only && mine->read_only))
 			return o;
 	}
 	return NULL;
@@ -157,7 +191,7 @@ static bool vbd_same_source(const struct vbd_source *a, const struct vbd_source 
 
 static int vbd_check_sharing(struct control *c, struct vbd *v, const char *target)
 {
-	const struct device *other = vbd_other_writer(c, v);
+	const struct device *other = vbd_other_writer(c, v, v->disk);
 
 	if (!other)
 		return 0;
@@ -191,13 +225,20 @@ static void vbd_warn_if_rounded(struct vbd *v)
 			   v->disk->rest);
 }
 
+static struct disk_options vbd_disk_options(const struct vbd_source *source)
+{
+	return (struct disk_options){
+		.target = source->target,
+		.read_only = source->read_only,
+		.shared = source->shared,
+		.buffered = source->buffered,
+	};
+}
+
 static int vbd_open_source(struct control *c, struct vbd *v)
 {
+	struct disk_options o = vbd_disk_options(&v->source);
 	char reason[DISK_REASON_SIZE] = "out of memory";
-	struct disk_options o = { .target = v->source.target,
-				  .read_only = v->source.read_only,
-				  .shared = v->source.shared,
-				  .buffered = v->source.buffered };
 	int err = disk_open(&o, &v->disk, reason);
 
 	if (err) {
@@ -389,7 +430,7 @@ static uint32_t vbd_info_flags(struct control *c, struct vbd *v)
 
 	if (v->disk->read_only)
 		info |= VDISK_READONLY;
-	if (device_key_is(c, &v->base, "device-type", "cdrom"))
+	if (vbd_is_cdrom(c, &v->base))
 		info |= VDISK_CDROM;
 	if (device_key_is(c, &v->base, "removable", "1"))
 		info |= VDISK_REMOVABLE;
@@ -422,25 +463,95 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 		   disk->read_only ? ", read-only" : "");
 }
 
+static void vbd_publish_size(struct control *c, struct vbd *v)
+{
+	uint64_t sectors = v->disk->size / BLK_SECTOR_SIZE;
+	struct xenbus_keys keys = { 0 };
+	struct device *d = &v->base;
+
+	vbd_warn_if_rounded(v);
+	device_tell(c, d, &(struct message){ .kind = MESSAGE_RESIZE, .resize = sectors });
+	/* The same state once more is how a frontend learns of it (blkfront.c). */
+	xenbus_add(&keys, "sectors", sectors);
+	device_publish(c, d, &keys, XenbusStateConnected);
+}
+
 /* Has the disk been resized? */
 static void vbd_tick(struct control *c, struct device *d)
 {
-	struct xenbus_keys keys = { 0 };
 	struct vbd *v = vbd_of(d);
-	uint64_t before = v->disk->size, size;
+	uint64_t before = v->disk->size;
 
-	if (disk_measure(v->disk) || v->disk->size == before)
+	if (!v->source.target || disk_measure(v->disk) || v->disk->size == before)
 		return;
-	size = v->disk->size;
 	device_say(d, LOG_LEVEL_INFO, "resized from %" PRIu64 " to %" PRIu64 " bytes",
-		   before, size);
-	vbd_warn_if_rounded(v);
-	device_tell(c, d,
-		    &(struct message){ .kind = MESSAGE_RESIZE,
-				       .resize = size / BLK_SECTOR_SIZE });
-	/* The same state once more is how a frontend learns of it (blkfront.c). */
-	xenbus_add(&keys, "sectors", size / BLK_SECTOR_SIZE);
-	device_publish(c, d, &keys, XenbusStateConnected);
+		   before, v->disk->size);
+	vbd_publish_size(c, v);
+}
+
+/* ---- another medium ---- */
+
+/* NULL: none that can be served; the drive is empty then, and the log says why. */
+static struct disk *vbd_open_medium(struct control *c, struct vbd *v,
+				    const struct vbd_source *source)
+{
+	struct disk_options o = vbd_disk_options(source);
+	char reason[DISK_REASON_SIZE] = "out of memory";
+	const struct device *other;
+	struct disk *medium;
+
+	/* Workers go on with what they know of the disk. */
+	o.buffered |= !v->disk->direct;
+	if (disk_open(&o, &medium, reason)) {
+		device_say(&v->base, LOG_LEVEL_ERROR, "%s", reason);
+		return NULL;
+	}
+	other = o.shared ? NULL : vbd_other_writer(c, v, medium);
+	if (!other)
+		return medium;
+	device_say(&v->base, LOG_LEVEL_ERROR, "%s: in use by %s (%s)", o.target,
+		   other->path, other->guest->name);
+	disk_close(medium);
+	return NULL;
+}
+
+static void vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source *now)
+{
+	struct disk *medium = now->target ? vbd_open_medium(c, v, now) : NULL;
+	int err = disk_replace(v->disk, medium);
+
+	if (err) {
+		device_say(
+			&v->base, LOG_LEVEL_ERROR,
+			"the medium cannot be changed while the guest is connected: %s",
+			strerror(-err));
+		disk_replace(v->disk, NULL);
+	} else if (medium)
+		device_say(&v->base, LOG_LEVEL_INFO, "has the medium %s, %" PRIu64 " MiB",
+			   now->target, v->disk->size >> 20);
+	else
+		device_say(&v->base, LOG_LEVEL_INFO, "has no medium");
+	disk_close(medium);
+	free(v->source.target);
+	v->source = *now;
+	now->target = NULL;
+	vbd_publish_size(c, v);
+}
+
+/* A drive whose medium is changed stays connected: the guest sees another size. */
+static void vbd_changed(struct control *c, struct device *d)
+{
+	struct vbd_source now = { 0 };
+	struct vbd *v = vbd_of(d);
+	bool known;
+
+	if (!vbd_is_cdrom(c, d))
+		return;
+	known = !vbd_read_source(c, d, &now) || !now.target;
+	if (known && d->phase == PHASE_CONNECTED && !vbd_same_source(&now, &v->source) &&
+	    (now.target || v->source.target))
+		vbd_change_medium(c, v, &now);
+	free(now.target);
 }
 
 const struct device_class vbd_class = {
@@ -454,6 +565,7 @@ const struct device_class vbd_class = {
 	.make_queue = vbd_make_queue,
 	.free_queue = vbd_free_queue,
 	.announce = vbd_announce,
+	.changed = vbd_changed,
 	.tick = vbd_tick,
 	.closed = vbd_close_disk,
 	.release = vbd_close_disk,

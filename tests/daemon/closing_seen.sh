@@ -28,6 +28,7 @@ say 'a disk that has to be unmounted first is served until the frontend is Close
 walk connect 5 =5 io 6 =6 1 =2
 
 say 'after a failure, until the frontend has closed'
+state "$d" back 6
 xenstore-write "$(front "$d")/protocol" ppc64-abi "$(front "$d")/state" 3
 expect_error "$d" 'protocol is not known'
 expect_key "$(back "$d")/state" 5

@@ -9,7 +9,9 @@
  *   =N       wait until the backend's state reads N (Linux' kdump kernel, iPXE)
  *   !N       likewise, but a greater one is the end (OVMF's XenPvBlk)
  *   connect  the whole handshake of a Linux frontend, with rings of our own
- *   io       a request is answered
+ *   io       a request is answered; prints the first byte that was read
+ *   no-io    a request is refused
+ *   @FILE    wait until there is such a file
  *
  * After a second `connect` the rings of the first are still granted, as those of a kernel
  * that crashed are.
@@ -88,10 +90,29 @@ static void connect_again(struct walk *w, const char *step)
 	w->connection[w->connections++] = c;
 }
 
-static void do_io(struct walk *w, const char *step)
+static void do_io(struct walk *w, const char *step, bool well)
 {
-	if (!w->connections || !connection_serves(w->connection[w->connections - 1]))
-		end(w, step, "failed");
+	int byte;
+
+	if (!w->connections)
+		end(w, step, "not connected");
+	byte = connection_request(w->connection[w->connections - 1]);
+	if (well != (byte >= 0))
+		end(w, step, well ? "failed" : "did not fail");
+	if (well)
+		printf("%s %c\n", connection_kind, byte ? byte : '-');
+	fflush(stdout);
+}
+
+static void await_file(struct walk *w, const char *step)
+{
+	uint64_t deadline = store_now_ms() + w->timeout_ms;
+
+	while (access(step + 1, F_OK)) {
+		if (store_now_ms() >= deadline)
+			end(w, step, "timed out");
+		usleep(1000);
+	}
 }
 
 static void take_step(struct walk *w, const char *step)
@@ -99,7 +120,11 @@ static void take_step(struct walk *w, const char *step)
 	if (!strcmp(step, "connect"))
 		connect_again(w, step);
 	else if (!strcmp(step, "io"))
-		do_io(w, step);
+		do_io(w, step, true);
+	else if (!strcmp(step, "no-io"))
+		do_io(w, step, false);
+	else if (step[0] == '@')
+		await_file(w, step);
 	else if (strlen(step) == 1 && step[0] >= '1' && step[0] <= '8')
 		write_state(w, step);
 	else if (strlen(step) == 2 && strchr("=!", step[0]))

@@ -24,9 +24,11 @@ extern const uint32_t connection_devid; /* if none is given */
 struct connection *connection_new(uint32_t devid, uint32_t timeout_ms);
 
 /**
- * connection_serves() - is a request answered?
+ * connection_request() - one, and its answer
+ *
+ * Return: the first byte that was read, 0 if nothing is to be read, or -1: it failed.
  */
-bool connection_serves(struct connection *c);
+int connection_request(struct connection *c);
 
 /**
  * connection_free() - Closing, Closed, and take the rings back

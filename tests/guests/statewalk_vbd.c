@@ -41,7 +41,7 @@ static void take_status(void *cookie, int status, void *arg)
 	*(int *)cookie = status;
 }
 
-bool connection_serves(struct connection *c)
+int connection_request(struct connection *c)
 {
 	static uint8_t page[4096];
 	struct blkfront_queue *queue = blkfront_queue(c->front, 0);
@@ -51,10 +51,11 @@ bool connection_serves(struct connection *c)
 	};
 
 	if (blkfront_submit(queue, &io))
-		return false;
+		return -1;
 	blkfront_kick(queue);
-	return blkfront_poll(queue, (int)c->timeout_ms, take_status, NULL) == 1 &&
-	       status == BLKIF_RSP_OKAY;
+	if (blkfront_poll(queue, (int)c->timeout_ms, take_status, NULL) != 1)
+		return -1;
+	return status == BLKIF_RSP_OKAY ? page[0] : -1;
 }
 
 void connection_free(struct connection *c)

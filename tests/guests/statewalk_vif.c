@@ -41,7 +41,7 @@ static void take_sent(void *cookie, int status, void *arg)
 	*(int *)cookie = status;
 }
 
-bool connection_serves(struct connection *c)
+int connection_request(struct connection *c)
 {
 	static const uint8_t bytes[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	struct netfront_queue *queue = netfront_queue(c->front, 0);
@@ -52,12 +52,12 @@ bool connection_serves(struct connection *c)
 	const struct netfront_ops ops = { .sent = take_sent };
 
 	if (netfront_send(queue, &frame))
-		return false;
+		return -1;
 	netfront_kick(queue);
 	while (status == NETIF_RSP_ERROR)
 		if (netfront_poll(queue, (int)c->timeout_ms, &ops, NULL) <= 0)
 			break;
-	return status == NETIF_RSP_OKAY;
+	return status == NETIF_RSP_OKAY ? 0 : -1;
 }
 
 void connection_free(struct connection *c)

@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A CD drive may be empty, and its medium is changed: before the guest connects and while
+# it is connected, with and without a hotplug script. libxl writes `params` alone then, as
+# FORMAT:PATH or empty. An empty drive was once refused for good where no script runs.
+. "$(dirname "$0")/lib.sh"
+
+# iso LETTER SIZE: prints the path of a medium that begins with the letter
+iso() { f=$(disk "$1.iso" "$2"); printf %s "$1" | dd of="$f" conv=notrunc status=none; echo "$f"; }
+# said NAME LETTER: the last line of the guest's output
+said() { [ "$(tail -n 1 "$W/$1.out")" = "vbd $2" ]; }
+
+host
+a=$(iso a 1M); b=$(iso b 2M)
+
+# drive NAME DOMID BACKEND EJECT INSERT: empty, filled, changed, emptied and filled again
+drive() {
+	name=$1 d=$2 k=$3 # $4 and $5: commands
+	waits() { grep -q "backend/vbd/$d/.*waits for a medium" "$LOG"; }
+	within 10 waits || fail 'it does not wait'
+	"$SIMXL" run "$d" "$STATEWALK-vbd" --timeout 20000 connect io "@$W/$name.1" io \
+		"@$W/$name.2" no-io "@$W/$name.3" io >"$W/$name.out" 2>&1 & walk=$!
+	state "$d" front 3
+	$5 "$a"
+	within 10 said $name a || fail 'the first medium is not read'
+	expect_key "$k/sectors" 2048
+	expect_key "$k/info" 7 # read-only, removable, a CD
+	$5 "$b"
+	within 10 is "$k/sectors" 4096 || fail 'the medium is not changed'
+	touch "$W/$name.1"
+	within 10 said $name b || fail 'the second medium is not read'
+	$4
+	within 10 is "$k/sectors" 0 || fail 'the medium is not ejected'
+	[ -z "$(find "/proc/$DAEMON/fd" -lname '*.iso')" ] || fail 'what is ejected is still open'
+	touch "$W/$name.2"
+	$5 "$a"
+	within 10 is "$k/sectors" 2048 || fail 'nothing is inserted'
+	touch "$W/$name.3"
+	ended $walk
+	said $name a || fail 'the third medium is not read'
+	state "$d" back 6
+
+	say 'ejected while nobody is there, and back'
+	$4
+	xenstore-write "$(front "$d")/state" 1
+	state "$d" back 2
+	"$SIMXL" run "$d" "$STATEWALK-vbd" connect io >"$W/$name.out" & walk=$!
+	state "$d" front 3
+	$5 "$b"
+	ended $walk
+	said $name b || fail 'it is not read'
+}
+
+say 'without a script'
+one=$(guest one)
+attach "$one" xvda '' --type cdrom --mode r --no-script
+k1=$(back "$one")
+xenstore-rm "$k1/script"
+eject() { xenstore-write "$k/params" ''; }
+insert() { xenstore-write "$k/params" "$1"; }
+drive one "$one" "$k1" eject insert
+
+say 'with a script, by libxl'
+two=$(guest two)
+attach "$two" xvda '' --type cdrom --mode r --no-script
+k2=$(back "$two")
+xenstore-write "$k2/physical-device-path" "$b" # what the script has said once
+insert_libxl() { eject; xenstore-write "$k/params" "aio:$1"; }
+drive two "$two" "$k2" eject insert_libxl
+
+say 'what is no medium leaves the drive empty'
+state "$two" back 6
+"$SIMXL" run "$two" "$STATEWALK-vbd" --timeout 20000 1 =2 connect io "@$W/two.4" no-io \
+	>"$W/two.out" & walk=$!
+within 10 said two b || fail 'it is not read'
+insert_libxl "$W/none.iso"
+within 10 grep -q 'none.iso: cannot open it' "$LOG" || fail 'nothing is said'
+expect_key "$k2/sectors" 0
+touch "$W/two.4"
+ended $walk
+finish
