@@ -24,7 +24,7 @@ disk_size=3G
 
 domain_modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs nvme ext4 crc32c_generic
 	loop null_blk bridge tun xen-netback"
-guest_modules="xen-blkfront"
+guest_modules="xen-blkfront xen-netfront"
 fio_modules="xen-blkfront ext4 crc32c_generic"
 net_modules="xen-netfront"
 lies_modules="xen-evtchn xen-gntdev xen-gntalloc"
