@@ -5,7 +5,7 @@
 #include "net.h"
 #include "worker.h"
 
-static uint32_t set_key(struct net_queue *q, const struct net_ctrl_request *r)
+static uint32_t net_ctrl_set_key(struct net_queue *q, const struct net_ctrl_request *r)
 {
 	uint8_t key[NET_MAX_HASH_KEY];
 	struct grant_move move = { .span = r->fetch, .local = key };
@@ -16,7 +16,8 @@ static uint32_t set_key(struct net_queue *q, const struct net_ctrl_request *r)
 	return steer_set_key(&q->config.vif->steer, key, r->count);
 }
 
-static uint32_t set_mapping(struct net_queue *q, const struct net_ctrl_request *r)
+static uint32_t net_ctrl_set_mapping(struct net_queue *q,
+				     const struct net_ctrl_request *r)
 {
 	uint32_t entries[NET_MAX_HASH_MAPPING];
 	struct grant_move move = { .span = r->fetch, .local = entries };
@@ -27,8 +28,8 @@ static uint32_t set_mapping(struct net_queue *q, const struct net_ctrl_request *
 	return steer_set_mapping(&q->config.vif->steer, entries, r->count, r->first);
 }
 
-static uint32_t do_control(struct net_queue *q, const struct net_ctrl_request *r,
-			   uint32_t *ret_data)
+static uint32_t net_ctrl_execute(struct net_queue *q, const struct net_ctrl_request *r,
+				 uint32_t *ret_data)
 {
 	struct steer *s = &q->config.vif->steer;
 
@@ -40,19 +41,19 @@ static uint32_t do_control(struct net_queue *q, const struct net_ctrl_request *r
 	case NET_CTRL_SET_FLAGS:
 		return steer_set_flags(s, r->value);
 	case NET_CTRL_SET_KEY:
-		return set_key(q, r);
+		return net_ctrl_set_key(q, r);
 	case NET_CTRL_GET_MAPPING_SIZE:
 		*ret_data = NET_MAX_HASH_MAPPING;
 		return XEN_NETIF_CTRL_STATUS_SUCCESS;
 	case NET_CTRL_SET_MAPPING_SIZE:
 		return steer_set_mapping_size(s, r->value);
 	case NET_CTRL_SET_MAPPING:
-		return set_mapping(q, r);
+		return net_ctrl_set_mapping(q, r);
 	}
 	return XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED;
 }
 
-static void answer_control(struct net_queue *q, const void *raw_slot)
+static void net_ctrl_answer(struct net_queue *q, const void *raw_slot)
 {
 	const struct steer *s = &q->config.vif->steer;
 	struct net_hash_limits limits = { .algorithm = s->algorithm,
@@ -62,7 +63,7 @@ static void answer_control(struct net_queue *q, const void *raw_slot)
 
 	status = netif_decode_ctrl(raw_slot, &limits, &r);
 	if (status == XEN_NETIF_CTRL_STATUS_SUCCESS)
-		status = do_control(q, &r, &data);
+		status = net_ctrl_execute(q, &r, &data);
 	netif_answer_ctrl(&q->control, &r, status, data);
 	q->tx_figures.control++;
 }
@@ -78,7 +79,7 @@ bool net_control(struct net_queue *q)
 		if (status != RING_REQUEST)
 			break;
 		q->control_channel.taken++;
-		answer_control(q, raw_slot);
+		net_ctrl_answer(q, raw_slot);
 	}
 	if (ring_push(&q->control))
 		queue_notify(&q->base, &q->control_channel);

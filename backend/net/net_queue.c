@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher of one network queue, in the order in which things happen to it.
+ * The dispatcher of one network queue.
  *
- * A visit takes a batch of frames each way through the stages. A stage's cycles go to the
- * account of its direction, which is divided evenly among the batch's frames when they
- * are settled; all of it is exact for the row. What a visit costs beside that (events,
- * control messages) is the queue's account.
+ * A queue is visited when something has happened to it: the guest has sent an event, a
+ * write to the tap or a poll of it has ended, a timer is over, another queue has handed
+ * it a frame, or the control thread has changed something. The visit does not ask what it
+ * was. It tries all that the queue may have to do, in this order:
+ *
+ *  1. Control messages are answered, if the vif has a control ring and this is queue 0.
+ *  2. A batch of frames from the guest is taken off the tx ring, copied, answered, and
+ *     written to the tap (net_tx.c). A frame that lacks credit is held, and a timer set;
+ *     frames for which the tap has no room are kept until a poll reports room.
+ *  3. The tap is read until it is empty or all memory for frames is in use. The frames
+ *     wait in this queue's list, or in another's if the guest wants them hashed. A batch
+ *     of those that wait here is placed on the rx ring, copied and answered (net_rx.c).
+ *     If there is no room, the guest is asked to send an event, or looked at by a timer.
+ *  4. The events' ports are unmasked and the figures settled into the row.
+ *
+ * Before a visit ends without more to do, the rings are checked once more after the guest
+ * was asked for events, so that nothing is missed. What remains to be done makes the
+ * queue runnable again, in the next turn, so that its neighbours come in between.
+ *
+ * A stage's cycles go to the account of its direction, which is divided evenly among the
+ * batch's frames when they are settled; all of it is exact for the row. What a visit
+ * costs beside that (events, control messages) is the queue's account. The static
+ * functions stand in the order in which they are used: attach, from the guest, to the
+ * guest, the visit, what wakes it, detach.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,19 +36,19 @@
 #include "uring.h"
 #include "worker.h"
 
-static void charge_tx(struct net_queue *q, enum stage stage)
+static void net_queue_charge_tx(struct net_queue *q, enum stage stage)
 {
 	worker_claim(q->base.worker, &q->tx_account.exact[stage]);
 }
 
-static void charge_rx(struct net_queue *q, enum stage stage)
+static void net_queue_charge_rx(struct net_queue *q, enum stage stage)
 {
 	worker_claim(q->base.worker, &q->rx_account.exact[stage]);
 }
 
 /* A batch is one record, as old as its oldest frame. */
-static void trace(struct net_queue *q, enum frame_direction direction,
-		  const struct frames *f, const struct account *a)
+static void net_queue_trace_batch(struct net_queue *q, enum frame_direction direction,
+				  const struct frames *f, const struct account *a)
 {
 	struct worker *w = q->base.worker;
 	struct trace_times times = { .answered = worker_last(w) };
@@ -42,19 +62,19 @@ static void trace(struct net_queue *q, enum frame_direction direction,
 	trace_frames(&w->trace, q->base.row, direction, f, a, &times);
 }
 
-static void settle(struct net_queue *q, enum frame_direction direction, struct frames *f,
-		   struct account *a)
+static void net_queue_settle_batch(struct net_queue *q, enum frame_direction direction,
+				   struct frames *f, struct account *a)
 {
 	struct worker *w = q->base.worker;
 
 	worker_settled(w, row_settle_frames(q->base.row, direction, f, a));
 	if (trace_wanted(&w->trace, w->now_ms))
-		trace(q, direction, f, a);
+		net_queue_trace_batch(q, direction, f, a);
 	frames_clear(f);
 	*a = (struct account){ 0 };
 }
 
-static uint64_t owes(const struct queue *base)
+static uint64_t net_queue_owes(const struct queue *base)
 {
 	const struct net_queue *q = net_queue_of(base);
 
@@ -63,25 +83,27 @@ static uint64_t owes(const struct queue *base)
 
 /* ---- attach ---- */
 
-static int map_one(struct net_queue *q, uint32_t ref, void **page, struct ring *ring,
-		   uint32_t slot_size)
+static int net_queue_map_ring(struct net_queue *q, uint32_t ref, void **page,
+			      struct ring *ring, uint32_t slot_size)
 {
 	int err = queue_map_ring(&q->base, &ref, 1, page);
 
 	return err ? err : ring_attach(ring, *page, GRANT_PAGE_SIZE, slot_size);
 }
 
-static int map_rings(struct net_queue *q)
+static int net_queue_map_rings(struct net_queue *q)
 {
-	int err = map_one(q, q->config.tx_ref, &q->tx_page, &q->tx, NET_TX_SLOT_SIZE);
+	int err = net_queue_map_ring(q, q->config.tx_ref, &q->tx_page, &q->tx,
+				     NET_TX_SLOT_SIZE);
 
 	if (!err)
-		err = map_one(q, q->config.rx_ref, &q->rx_page, &q->rx, NET_RX_SLOT_SIZE);
+		err = net_queue_map_ring(q, q->config.rx_ref, &q->rx_page, &q->rx,
+					 NET_RX_SLOT_SIZE);
 	q->rx_seen = q->rx.req_cons;
 	return err;
 }
 
-static int bind_ports(struct net_queue *q)
+static int net_queue_bind_ports(struct net_queue *q)
 {
 	int err = queue_bind(&q->base, &q->tx_channel, q->config.tx_port);
 
@@ -92,19 +114,19 @@ static int bind_ports(struct net_queue *q)
 	return queue_bind(&q->base, &q->rx_channel, q->config.rx_port);
 }
 
-static int attach_control(struct net_queue *q)
+static int net_queue_attach_control(struct net_queue *q)
 {
 	struct net_vif *vif = q->config.vif;
 	int err;
 
 	if (q->config.index || !vif->has_control)
 		return 0;
-	err = map_one(q, vif->control_ref, &q->control_page, &q->control,
-		      NET_CTRL_SLOT_SIZE);
+	err = net_queue_map_ring(q, vif->control_ref, &q->control_page, &q->control,
+				 NET_CTRL_SLOT_SIZE);
 	return err ? err : queue_bind(&q->base, &q->control_channel, vif->control_port);
 }
 
-static int make_tx_frames(struct net_queue *q)
+static int net_queue_make_tx_frames(struct net_queue *q)
 {
 	unsigned int i;
 
@@ -119,9 +141,9 @@ static int make_tx_frames(struct net_queue *q)
 }
 
 /* So many frames with memory of @size bytes each, all of them free. */
-static int make_rx_frames(struct net_queue *q, unsigned int count, size_t size,
-			  struct rx_frame **ret_pool, void **ret_memory,
-			  struct rx_frame **free)
+static int net_queue_make_rx_frames(struct net_queue *q, unsigned int count, size_t size,
+				    struct rx_frame **ret_pool, void **ret_memory,
+				    struct rx_frame **free)
 {
 	struct rx_frame *pool = calloc(count, sizeof(*pool));
 	unsigned int i;
@@ -148,28 +170,28 @@ int net_queue_make_pieces(struct net_queue *q)
 {
 	if (q->piece_pool)
 		return q->piece_memory == MAP_FAILED ? -ENOMEM : 0;
-	return make_rx_frames(q, LIMIT_RX_PIECES, NET_PIECE_BUFFER, &q->piece_pool,
-			      &q->piece_memory, &q->piece_free);
+	return net_queue_make_rx_frames(q, LIMIT_RX_PIECES, NET_PIECE_BUFFER,
+					&q->piece_pool, &q->piece_memory, &q->piece_free);
 }
 
-static int attach(struct queue *base)
+static int net_queue_attach(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
-	int err = map_rings(q);
+	int err = net_queue_map_rings(q);
 
 	if (!err)
-		err = make_tx_frames(q);
+		err = net_queue_make_tx_frames(q);
 	if (!err)
-		err = make_rx_frames(q, LIMIT_RX_FRAMES, NET_RX_BUFFER, &q->rx_pool,
-				     &q->rx_memory, &q->rx_free);
+		err = net_queue_make_rx_frames(q, LIMIT_RX_FRAMES, NET_RX_BUFFER,
+					       &q->rx_pool, &q->rx_memory, &q->rx_free);
 	if (err)
 		return err;
 	q->grants = grants_new(base->worker->gnttab, base->domid, 0);
 	if (!q->grants)
 		return -ENOMEM;
-	err = bind_ports(q);
+	err = net_queue_bind_ports(q);
 	if (!err)
-		err = attach_control(q);
+		err = net_queue_attach_control(q);
 	if (!err)
 		worker_make_runnable(base->worker, base); /* begin to read the tap */
 	return err;
@@ -191,7 +213,7 @@ static void net_queue_release(struct queue *base)
 
 /* ---- from the guest ---- */
 
-static bool serves(const struct net_queue *q)
+static bool net_queue_serves(const struct net_queue *q)
 {
 	return q->base.state == QUEUE_SERVING;
 }
@@ -221,8 +243,8 @@ static void net_queue_wake_at(struct net_queue *q, uint64_t when_ns)
 }
 
 /* Goes to the kernel with the next wait. */
-static void poll_tap(struct net_queue *q, struct waiter *waiter, short events,
-		     struct account *payer)
+static void net_queue_poll_tap(struct net_queue *q, struct waiter *waiter, short events,
+			       struct account *payer)
 {
 	struct io_uring_sqe *sqe;
 
@@ -235,48 +257,48 @@ static void poll_tap(struct net_queue *q, struct waiter *waiter, short events,
 	q->base.in_flight++;
 }
 
-static void push_tx(struct net_queue *q)
+static void net_queue_push_tx(struct net_queue *q)
 {
 	if (ring_push(&q->tx))
 		queue_notify(&q->base, &q->tx_channel);
 }
 
-static uint64_t ns_since(const struct net_queue *q, uint64_t then)
+static uint64_t net_queue_ns_since(const struct net_queue *q, uint64_t then)
 {
 	return worker_ns_since(q->base.worker, then);
 }
 
 /* The frames of a batch were all taken at once and answered at once. */
-static void time_tx(struct net_queue *q, uint64_t taken)
+static void net_queue_time_tx(struct net_queue *q, uint64_t taken)
 {
 	struct frames *f = &q->tx_figures;
-	uint64_t ns = ns_since(q, taken);
+	uint64_t ns = net_queue_ns_since(q, taken);
 
 	for (f->timed = 0; f->timed < f->count + f->refused; f->timed++)
 		f->latency_ns[f->timed] = ns;
 }
 
 /* While the tap has no room for frames that were taken, the guest has to wait. */
-static void transmit_unsent(struct net_queue *q)
+static void net_queue_transmit_unsent(struct net_queue *q)
 {
 	if (q->tx_room) {
 		q->tx_room = false;
 		net_tx_write_unsent(q);
-		charge_tx(q, STAGE_SUBMIT);
+		net_queue_charge_tx(q, STAGE_SUBMIT);
 	}
 	if (q->tx_unsent)
-		poll_tap(q, &q->room, POLLOUT, &q->tx_account);
+		net_queue_poll_tap(q, &q->room, POLLOUT, &q->tx_account);
 }
 
 /* Take a batch of frames to the tap. */
-static void transmit(struct net_queue *q)
+static void net_queue_transmit(struct net_queue *q)
 {
 	uint64_t taken = worker_last(q->base.worker), when;
 
-	if (!serves(q))
+	if (!net_queue_serves(q))
 		return;
 	if (q->tx_unsent)
-		transmit_unsent(q);
+		net_queue_transmit_unsent(q);
 	if (q->tx_unsent)
 		return;
 	when = net_tx_take(q);
@@ -284,50 +306,50 @@ static void transmit(struct net_queue *q)
 		net_queue_wake_at(q, when);
 	if (!q->tx_count)
 		return; /* looking is no frame's cost */
-	charge_tx(q, STAGE_PARSE);
+	net_queue_charge_tx(q, STAGE_PARSE);
 	if (q->moves) {
 		net_tx_copy(q);
-		charge_tx(q, STAGE_GRANT);
+		net_queue_charge_tx(q, STAGE_GRANT);
 	}
 	net_tx_respond(q);
-	push_tx(q);
-	charge_tx(q, STAGE_RESPOND);
-	time_tx(q, taken);
+	net_queue_push_tx(q);
+	net_queue_charge_tx(q, STAGE_RESPOND);
+	net_queue_time_tx(q, taken);
 	net_tx_write(q);
 	if (q->tx_unsent)
-		poll_tap(q, &q->room, POLLOUT, &q->tx_account);
-	charge_tx(q, STAGE_SUBMIT);
+		net_queue_poll_tap(q, &q->room, POLLOUT, &q->tx_account);
+	net_queue_charge_tx(q, STAGE_SUBMIT);
 }
 
 /* ---- to the guest ---- */
 
-static void push_rx(struct net_queue *q)
+static void net_queue_push_rx(struct net_queue *q)
 {
 	if (ring_push(&q->rx))
 		queue_notify(&q->base, q->rx_events);
 }
 
-static void time_rx(struct net_queue *q)
+static void net_queue_time_rx(struct net_queue *q)
 {
 	unsigned int i;
 
 	for (i = 0; i < q->rx_count; i++)
-		q->rx_figures.latency_ns[i] = ns_since(q, q->rx_batch[i]->read);
+		q->rx_figures.latency_ns[i] = net_queue_ns_since(q, q->rx_batch[i]->read);
 	q->rx_figures.timed = q->rx_count;
 }
 
-static void give(struct net_queue *q)
+static void net_queue_deliver(struct net_queue *q)
 {
 	net_rx_place(q);
-	charge_rx(q, STAGE_PARSE);
+	net_queue_charge_rx(q, STAGE_PARSE);
 	if (!q->rx_count)
 		return;
 	net_rx_copy(q);
-	charge_rx(q, STAGE_GRANT);
+	net_queue_charge_rx(q, STAGE_GRANT);
 	net_rx_respond(q);
-	push_rx(q);
-	charge_rx(q, STAGE_RESPOND);
-	time_rx(q);
+	net_queue_push_rx(q);
+	net_queue_charge_rx(q, STAGE_RESPOND);
+	net_queue_time_rx(q);
 }
 
 /* Queue 0 reports for the vif, so that the last report is what counts. */
@@ -359,11 +381,11 @@ static void net_queue_end_stall(struct net_queue *q)
 /* Is there room for the frame that waits? If not, the guest will tell. A stall ends with
  * the first slot that the guest posts: without a carrier no frame comes that could be
  * placed. */
-static bool look_for_room(struct net_queue *q)
+static bool net_queue_look_for_room(struct net_queue *q)
 {
 	enum ring_status status;
 
-	if (!(q->rx_ready || q->rx_stalled) || !serves(q))
+	if (!(q->rx_ready || q->rx_stalled) || !net_queue_serves(q))
 		return false;
 	status = ring_final_check_for(&q->rx, q->rx_stalled ? 1 : q->rx_needs);
 	if (status == RING_BROKEN)
@@ -375,23 +397,23 @@ static bool look_for_room(struct net_queue *q)
 	return status == RING_REQUEST;
 }
 
-static bool receive(struct net_queue *q)
+static bool net_queue_receive(struct net_queue *q)
 {
 	bool more;
 
-	if (!serves(q))
+	if (!net_queue_serves(q))
 		return false;
 	if (net_rx_may_read(q)) {
 		net_rx_read(q, worker_last(q->base.worker));
-		charge_rx(q, STAGE_SUBMIT);
+		net_queue_charge_rx(q, STAGE_SUBMIT);
 	}
 	if (!q->rx_readable && !q->rx_failed)
-		poll_tap(q, &q->poll, POLLIN, &q->rx_account);
+		net_queue_poll_tap(q, &q->poll, POLLIN, &q->rx_account);
 	if (q->rx_ready)
-		give(q);
-	more = look_for_room(q);
+		net_queue_deliver(q);
+	more = net_queue_look_for_room(q);
 	if (more || q->rx_ready)
-		charge_rx(q, STAGE_PARSE);
+		net_queue_charge_rx(q, STAGE_PARSE);
 	return more || net_rx_may_read(q);
 }
 
@@ -400,13 +422,14 @@ static bool receive(struct net_queue *q)
 /* Room that the guest gave is work, too, though it is used when a frame comes. It counts
  * once: an index that goes back and forth gives none. In one visit it may be more than a
  * ring, if the guest gives again what it got back meanwhile. */
-static void count_room(struct net_queue *q)
+static void net_queue_count_room(struct net_queue *q)
 {
 	int32_t more;
 
 	if (!q->rx_page)
 		return;
-	if (q->rx_events->event && serves(q) && ring_look_for(&q->rx, 1) == RING_BROKEN)
+	if (q->rx_events->event && net_queue_serves(q) &&
+	    ring_look_for(&q->rx, 1) == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
 	more = q->rx.req_seen - q->rx_seen;
 	if (more <= 0)
@@ -418,11 +441,11 @@ static void count_room(struct net_queue *q)
 }
 
 /* Is there more on the ring? If not, the guest will send an event for it. */
-static bool look_again(struct net_queue *q)
+static bool net_queue_final_check(struct net_queue *q)
 {
 	enum ring_status status;
 
-	if (!serves(q) || q->tx_held || q->tx_unsent)
+	if (!net_queue_serves(q) || q->tx_held || q->tx_unsent)
 		return false; /* credit, or the tap, has to come first */
 	status = ring_final_check(&q->tx);
 	if (status == RING_BROKEN)
@@ -433,38 +456,38 @@ static bool look_again(struct net_queue *q)
 /* Has the guest given no room for a minute? */
 static bool net_queue_is_stalling(const struct net_queue *q)
 {
-	return q->rx_waits_ms && !q->rx_stalled && serves(q) &&
+	return q->rx_waits_ms && !q->rx_stalled && net_queue_serves(q) &&
 	       q->config.vif->rx_notify &&
 	       q->base.worker->now_ms - q->rx_waits_ms > LIMIT_RX_STALL_MS;
 }
 
-static bool visit(struct queue *base)
+static bool net_queue_visit(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 	bool more = false;
 
-	if (q->control_page && serves(q)) {
+	if (q->control_page && net_queue_serves(q)) {
 		more = net_control(q);
 		queue_charge(base, STAGE_PARSE);
 	}
-	transmit(q);
-	more |= look_again(q);
+	net_queue_transmit(q);
+	more |= net_queue_final_check(q);
 	queue_charge(base, STAGE_PARSE);
-	more |= receive(q);
-	count_room(q);
+	more |= net_queue_receive(q);
+	net_queue_count_room(q);
 	queue_end_event(base, &q->tx_channel);
 	queue_end_event(base, &q->rx_channel);
 	queue_end_event(base, &q->control_channel);
 	queue_charge(base, STAGE_PARSE);
-	settle(q, FRAMES_FROM_GUEST, &q->tx_figures, &q->tx_account);
-	settle(q, FRAMES_TO_GUEST, &q->rx_figures, &q->rx_account);
+	net_queue_settle_batch(q, FRAMES_FROM_GUEST, &q->tx_figures, &q->tx_account);
+	net_queue_settle_batch(q, FRAMES_TO_GUEST, &q->rx_figures, &q->rx_account);
 	queue_settle(base);
 	return more;
 }
 
 /* ---- what wakes it ---- */
 
-static void complete(struct waiter *waiter, int32_t result)
+static void net_queue_complete(struct waiter *waiter, int32_t result)
 {
 	struct net_queue *q = net_queue_of(waiter->queue);
 
@@ -473,17 +496,17 @@ static void complete(struct waiter *waiter, int32_t result)
 	waiter->queue = NULL;
 	if (waiter == &q->room) {
 		q->tx_room = true;
-		charge_tx(q, STAGE_COMPLETE);
+		net_queue_charge_tx(q, STAGE_COMPLETE);
 	} else if (waiter == &q->poll) {
 		q->rx_readable = true;
-		charge_rx(q, STAGE_COMPLETE);
+		net_queue_charge_rx(q, STAGE_COMPLETE);
 	} else {
 		queue_charge(&q->base, STAGE_COMPLETE);
 	}
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
-static void tick(struct queue *base)
+static void net_queue_tick(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 
@@ -501,7 +524,7 @@ static void tick(struct queue *base)
 	net_rx_drop_old(q);
 	if (net_queue_is_stalling(q))
 		net_queue_begin_stall(q);
-	charge_rx(q, STAGE_PARSE);
+	net_queue_charge_rx(q, STAGE_PARSE);
 	worker_make_runnable(base->worker, base);
 }
 
@@ -518,7 +541,7 @@ static void net_queue_wake_all(struct net_vif *vif)
 	}
 }
 
-static void message(struct queue *base, const struct message *m)
+static void net_queue_handle_message(struct queue *base, const struct message *m)
 {
 	struct net_queue *q = net_queue_of(base);
 	struct net_vif *vif = q->config.vif;
@@ -541,7 +564,7 @@ static void message(struct queue *base, const struct message *m)
 /* ---- detach ---- */
 
 /* Have a poll or a timer end now; @by waits for the cancellation itself. */
-static void cancel(struct net_queue *q, struct waiter *what, struct waiter *by)
+static void net_queue_cancel(struct net_queue *q, struct waiter *what, struct waiter *by)
 {
 	struct io_uring_sqe *sqe;
 
@@ -554,26 +577,26 @@ static void cancel(struct net_queue *q, struct waiter *what, struct waiter *by)
 	q->base.in_flight++;
 }
 
-static void drain(struct queue *base)
+static void net_queue_drain(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 
 	net_tx_drop_unsent(q);
 	net_rx_drop_all(q);
-	cancel(q, &q->timer, &q->cancel_timer);
-	cancel(q, &q->poll, &q->cancel_poll);
-	cancel(q, &q->room, &q->cancel_room);
+	net_queue_cancel(q, &q->timer, &q->cancel_timer);
+	net_queue_cancel(q, &q->poll, &q->cancel_poll);
+	net_queue_cancel(q, &q->room, &q->cancel_room);
 }
 
 static const struct queue_class net_queue_class = {
-	.attach = attach,
+	.attach = net_queue_attach,
 	.release = net_queue_release,
-	.visit = visit,
-	.complete = complete,
-	.tick = tick,
-	.message = message,
-	.drain = drain,
-	.owes = owes,
+	.visit = net_queue_visit,
+	.complete = net_queue_complete,
+	.tick = net_queue_tick,
+	.message = net_queue_handle_message,
+	.drain = net_queue_drain,
+	.owes = net_queue_owes,
 };
 
 struct net_queue *net_queue_new(void)

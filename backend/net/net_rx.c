@@ -17,7 +17,7 @@ _Static_assert(LIMIT_RX_FRAMES <= FRAMES_MAX, "all that wait may go at once");
 
 /* ---- to the guest: read from the tap ---- */
 
-static void rx_free(struct rx_frame *f)
+static void net_rx_free(struct rx_frame *f)
 {
 	struct net_queue *home = f->home;
 
@@ -27,14 +27,14 @@ static void rx_free(struct rx_frame *f)
 		worker_make_runnable(home->base.worker, &home->base);
 }
 
-static void append(struct net_queue *q, struct rx_frame *f)
+static void net_rx_append(struct net_queue *q, struct rx_frame *f)
 {
 	f->next = NULL;
 	*q->rx_ready_end = f;
 	q->rx_ready_end = &f->next;
 }
 
-static struct rx_frame *take_ready(struct net_queue *q)
+static struct rx_frame *net_rx_take_ready(struct net_queue *q)
 {
 	struct rx_frame *f = q->rx_ready;
 
@@ -44,13 +44,13 @@ static struct rx_frame *take_ready(struct net_queue *q)
 	return f;
 }
 
-static bool takes_frames(const struct net_queue *q)
+static bool net_rx_takes_frames(const struct net_queue *q)
 {
 	return q->base.state == QUEUE_SERVING && q->base.attached;
 }
 
 /* Which of the vif's queues gets it; its hash, if the guest asked for one. */
-static struct net_queue *choose_queue(struct net_queue *q, struct rx_frame *f)
+static struct net_queue *net_rx_choose_queue(struct net_queue *q, struct rx_frame *f)
 {
 	struct net_vif *vif = q->config.vif;
 	struct steer_hash hash;
@@ -63,17 +63,17 @@ static struct net_queue *choose_queue(struct net_queue *q, struct rx_frame *f)
 		f->wire.hash = hash.type;
 		f->wire.hash_value = hash.value;
 	}
-	return takes_frames(to) ? to : q;
+	return net_rx_takes_frames(to) ? to : q;
 }
 
-static void rx_drop(struct net_queue *q, enum frame_drop why)
+static void net_rx_drop(struct net_queue *q, enum frame_drop why)
 {
 	q->rx_figures.count++;
 	q->rx_figures.failed++;
 	q->rx_figures.dropped[why]++;
 }
 
-static void set_marks(struct rx_frame *f, const struct offload_marks *marks)
+static void net_rx_set_marks(struct rx_frame *f, const struct offload_marks *marks)
 {
 	f->wire.csum_blank = marks->csum_blank;
 	f->wire.data_validated = marks->data_validated;
@@ -94,10 +94,10 @@ static bool net_rx_hand_over(struct net_queue *q, struct net_queue *to,
 			     struct rx_frame *f)
 {
 	if (to != q && net_rx_takes_own_only(to)) {
-		rx_drop(q, RX_DROP_FULL);
+		net_rx_drop(q, RX_DROP_FULL);
 		return false;
 	}
-	append(to, f);
+	net_rx_append(to, f);
 	if (to != q)
 		worker_make_runnable(to->base.worker, &to->base);
 	return true;
@@ -110,10 +110,10 @@ static bool net_rx_begin_cut(struct net_queue *q, struct rx_frame *whole)
 	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1),
 			    whole->wire.size, &q->cut) ||
 	    q->cut.header + q->cut.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
-		rx_drop(q, RX_DROP_SIZE);
+		net_rx_drop(q, RX_DROP_SIZE);
 		return false;
 	}
-	q->cut_to = choose_queue(q, whole);
+	q->cut_to = net_rx_choose_queue(q, whole);
 	q->rx_cut = whole;
 	return true;
 }
@@ -123,7 +123,7 @@ static void net_rx_end_cut(struct net_queue *q)
 	struct rx_frame *whole = q->rx_cut;
 
 	q->rx_cut = NULL;
-	rx_free(whole);
+	net_rx_free(whole);
 }
 
 /* As many pieces as there are free ones; more when those have come back. */
@@ -140,19 +140,20 @@ static void net_rx_continue_cut(struct net_queue *q)
 		f->read_ms = whole->read_ms;
 		f->wire = whole->wire;
 		f->wire.size = size;
-		set_marks(f, &finished);
+		net_rx_set_marks(f, &finished);
 		q->piece_free = f->next;
 		if (size &&
-		    net_rx_hand_over(q, takes_frames(q->cut_to) ? q->cut_to : q, f))
+		    net_rx_hand_over(q, net_rx_takes_frames(q->cut_to) ? q->cut_to : q,
+				     f))
 			continue;
-		rx_free(f);
+		net_rx_free(f);
 		net_rx_end_cut(q);
 		return;
 	}
 }
 
 /* Give the frame to a queue, as it is or in pieces. True: its memory is in use. */
-static bool route(struct net_queue *q, struct rx_frame *f)
+static bool net_rx_route(struct net_queue *q, struct rx_frame *f)
 {
 	uint8_t *frame = (uint8_t *)(f->header + 1);
 	struct offload_marks marks;
@@ -170,24 +171,25 @@ static bool route(struct net_queue *q, struct rx_frame *f)
 	case OFFLOAD_UNKNOWN_GSO:
 	case OFFLOAD_NO_CHECKSUM:
 	case OFFLOAD_GSO_MISMATCH:
-		rx_drop(q, RX_DROP_SIZE);
+		net_rx_drop(q, RX_DROP_SIZE);
 		return false;
 	}
-	set_marks(f, &marks);
-	return net_rx_hand_over(q, choose_queue(q, f), f);
+	net_rx_set_marks(f, &marks);
+	return net_rx_hand_over(q, net_rx_choose_queue(q, f), f);
 }
 
 /* A frame has been read into @f's memory. True: it is in use. */
-static bool take_frame(struct net_queue *q, struct rx_frame *f, size_t size, uint64_t now)
+static bool net_rx_take_frame(struct net_queue *q, struct rx_frame *f, size_t size,
+			      uint64_t now)
 {
 	f->wire.size = size - TAP_HEADER_SIZE;
 	f->read = now;
 	f->read_ms = q->base.worker->now_ms;
-	return route(q, f);
+	return net_rx_route(q, f);
 }
 
 /* No tap: a frame of zeroes, for measuring. */
-static ssize_t read_frame(struct net_queue *q, struct rx_frame *f)
+static ssize_t net_rx_read_frame(struct net_queue *q, struct rx_frame *f)
 {
 	const struct net_vif *vif = q->config.vif;
 
@@ -216,7 +218,7 @@ void net_rx_read(struct net_queue *q, uint64_t now)
 			net_rx_continue_cut(q);
 			continue;
 		}
-		size = read_frame(q, f);
+		size = net_rx_read_frame(q, f);
 		if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
 			q->rx_readable = false;
 			return;
@@ -230,15 +232,15 @@ void net_rx_read(struct net_queue *q, uint64_t now)
 		if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
 			continue;
 		q->rx_free = f->next;
-		if (!take_frame(q, f, size, now))
-			rx_free(f);
+		if (!net_rx_take_frame(q, f, size, now))
+			net_rx_free(f);
 	}
 }
 
 /* ---- to the guest: placed ---- */
 
 /* How many slots it takes of this guest; 0 if it cannot have it. */
-static unsigned int slots_for(const struct net_queue *q, struct rx_frame *f)
+static unsigned int net_rx_slots_for(const struct net_queue *q, struct rx_frame *f)
 {
 	const struct net_vif *vif = q->config.vif;
 
@@ -249,7 +251,7 @@ static unsigned int slots_for(const struct net_queue *q, struct rx_frame *f)
 }
 
 /* Are there so many on the ring, and in the batch? */
-static bool has_room(struct net_queue *q, unsigned int slots)
+static bool net_rx_has_room(struct net_queue *q, unsigned int slots)
 {
 	if (q->rx_count == FRAMES_MAX || q->rx_slots + slots > NET_RING_SLOTS)
 		return false;
@@ -259,7 +261,8 @@ static bool has_room(struct net_queue *q, unsigned int slots)
 	return ring_look_for(&q->rx, slots) == RING_REQUEST;
 }
 
-static void place(struct net_queue *q, struct rx_frame *f, unsigned int slots)
+static void net_rx_place_frame(struct net_queue *q, struct rx_frame *f,
+			       unsigned int slots)
 {
 	struct grant_move *moves = q->base.worker->moves;
 	uint8_t *frame = (uint8_t *)(f->header + 1);
@@ -294,17 +297,17 @@ void net_rx_place(struct net_queue *q)
 	q->rx_slots = 0;
 	q->moves = 0;
 	while (q->rx_ready) {
-		unsigned int slots = slots_for(q, q->rx_ready);
+		unsigned int slots = net_rx_slots_for(q, q->rx_ready);
 
 		if (!slots) {
-			rx_drop(q, RX_DROP_SIZE);
-			rx_free(take_ready(q));
+			net_rx_drop(q, RX_DROP_SIZE);
+			net_rx_free(net_rx_take_ready(q));
 			continue;
 		}
 		q->rx_needs = slots;
-		if (!has_room(q, slots))
+		if (!net_rx_has_room(q, slots))
 			break;
-		place(q, take_ready(q), slots);
+		net_rx_place_frame(q, net_rx_take_ready(q), slots);
 	}
 	if (q->rx_count || !q->rx_ready)
 		q->rx_waits_ms = 0;
@@ -327,7 +330,7 @@ void net_rx_copy(struct net_queue *q)
 }
 
 /* Which of a frame's slots could not be written, one bit each. */
-static uint32_t failed_slots(const struct net_queue *q, const struct rx_frame *f)
+static uint32_t net_rx_failed_slots(const struct net_queue *q, const struct rx_frame *f)
 {
 	const struct grant_move *move = &q->base.worker->moves[f->first_move];
 	uint32_t failed = 0;
@@ -347,7 +350,7 @@ void net_rx_respond(struct net_queue *q)
 
 	for (i = 0; i < q->rx_count; i++) {
 		struct rx_frame *f = q->rx_batch[i];
-		uint32_t failed = failed_slots(q, f);
+		uint32_t failed = net_rx_failed_slots(q, f);
 
 		netif_answer_rx(&q->rx, &f->wire, &q->rx_slot[f->first_slot], failed);
 		q->rx_figures.count++;
@@ -357,7 +360,7 @@ void net_rx_respond(struct net_queue *q)
 		} else {
 			q->rx_figures.bytes += f->wire.size;
 		}
-		rx_free(f);
+		net_rx_free(f);
 	}
 }
 
@@ -372,11 +375,11 @@ static void net_rx_drop_lent(struct net_queue *q)
 	for (; f; f = next) {
 		next = f->next;
 		if (f->home == q) {
-			append(q, f);
+			net_rx_append(q, f);
 			continue;
 		}
-		rx_drop(q, RX_DROP_FULL);
-		rx_free(f);
+		net_rx_drop(q, RX_DROP_FULL);
+		net_rx_free(f);
 	}
 }
 
@@ -387,11 +390,11 @@ void net_rx_drop_old(struct net_queue *q)
 	if (net_rx_takes_own_only(q))
 		net_rx_drop_lent(q);
 	while (q->rx_ready && now_ms - q->rx_ready->read_ms > LIMIT_RX_AGE_MS) {
-		rx_drop(q, RX_DROP_FULL);
-		rx_free(take_ready(q));
+		net_rx_drop(q, RX_DROP_FULL);
+		net_rx_free(net_rx_take_ready(q));
 	}
 	if (q->rx_cut && now_ms - q->rx_cut->read_ms > LIMIT_RX_AGE_MS) {
-		rx_drop(q, RX_DROP_FULL);
+		net_rx_drop(q, RX_DROP_FULL);
 		net_rx_end_cut(q);
 	}
 }
@@ -401,5 +404,5 @@ void net_rx_drop_all(struct net_queue *q)
 	if (q->rx_cut)
 		net_rx_end_cut(q);
 	while (q->rx_ready)
-		rx_free(take_ready(q));
+		net_rx_free(net_rx_take_ready(q));
 }

@@ -21,7 +21,7 @@ _Static_assert(FIRST_AT >= TAP_HEADER_SIZE, "the header fits before the first pi
 
 /* ---- from the guest: taken ---- */
 
-static void tx_free(struct net_queue *q, struct tx_frame *f)
+static void net_tx_free(struct net_queue *q, struct tx_frame *f)
 {
 	buffers_put(&q->base.worker->buffers, f->buffer);
 	f->buffer = NULL;
@@ -29,8 +29,8 @@ static void tx_free(struct net_queue *q, struct tx_frame *f)
 	q->tx_free = f;
 }
 
-static void tx_drop(struct net_queue *q, struct tx_frame *f, enum frame_drop why,
-		    int16_t status)
+static void net_tx_drop(struct net_queue *q, struct tx_frame *f, enum frame_drop why,
+			int16_t status)
 {
 	f->writes = false;
 	f->status = status;
@@ -39,7 +39,7 @@ static void tx_drop(struct net_queue *q, struct tx_frame *f, enum frame_drop why
 }
 
 /* Where the pieces go: the first behind the header, each other at a page's start. */
-static void lay_out(struct net_queue *q, struct tx_frame *f)
+static void net_tx_arrange_buffer(struct net_queue *q, struct tx_frame *f)
 {
 	const struct grant_span *span = f->wire.span;
 	struct grant_move *move = &q->base.worker->moves[q->moves];
@@ -60,7 +60,7 @@ static void lay_out(struct net_queue *q, struct tx_frame *f)
 	q->moves += f->wire.nr_spans;
 }
 
-static void prepare_frame(struct net_queue *q, struct tx_frame *f)
+static void net_tx_prepare_frame(struct net_queue *q, struct tx_frame *f)
 {
 	f->bytes = (f->wire.nr_spans +
 		    (f->wire.span[0].length > GRANT_PAGE_SIZE - FIRST_AT)) *
@@ -70,14 +70,14 @@ static void prepare_frame(struct net_queue *q, struct tx_frame *f)
 	f->writes = f->buffer;
 	q->tx_figures.count++;
 	if (f->buffer)
-		lay_out(q, f);
+		net_tx_arrange_buffer(q, f);
 	else
-		tx_drop(q, f, TX_DROP_TAP, NETIF_RSP_DROPPED);
+		net_tx_drop(q, f, TX_DROP_TAP, NETIF_RSP_DROPPED);
 	if (f->wire.gso != NET_GSO_NONE)
 		q->tx_figures.gso++;
 }
 
-static void filter(struct net_queue *q, struct tx_frame *f)
+static void net_tx_change_filter(struct net_queue *q, struct tx_frame *f)
 {
 	struct multicast *m = &q->config.vif->multicast;
 	enum multicast_verdict verdict = MULTICAST_DONE;
@@ -91,7 +91,7 @@ static void filter(struct net_queue *q, struct tx_frame *f)
 	q->tx_figures.control++;
 }
 
-static void refuse(struct net_queue *q, struct tx_frame *f)
+static void net_tx_refuse(struct net_queue *q, struct tx_frame *f)
 {
 	f->writes = false;
 	f->status = NETIF_RSP_ERROR;
@@ -99,7 +99,7 @@ static void refuse(struct net_queue *q, struct tx_frame *f)
 }
 
 /* The next frame on the ring, in a struct of its own; NULL if there is none. */
-static struct tx_frame *tx_decode(struct net_queue *q, enum net_verdict *ret_verdict)
+static struct tx_frame *net_tx_decode(struct net_queue *q, enum net_verdict *ret_verdict)
 {
 	struct tx_frame *f = q->tx_held;
 
@@ -119,7 +119,7 @@ static struct tx_frame *tx_decode(struct net_queue *q, enum net_verdict *ret_ver
 	return f;
 }
 
-static bool batch_has_room(const struct net_queue *q)
+static bool net_tx_batch_has_room(const struct net_queue *q)
 {
 	return q->tx_count < FRAMES_MAX && q->moves + NET_MAX_DATA_SLOTS <= GRANT_MOVES &&
 	       (q->tx_held || q->tx_free);
@@ -134,18 +134,18 @@ uint64_t net_tx_take(struct net_queue *q)
 
 	q->tx_count = 0;
 	q->moves = 0;
-	while (batch_has_room(q) && (f = tx_decode(q, &verdict))) {
+	while (net_tx_batch_has_room(q) && (f = net_tx_decode(q, &verdict))) {
 		if (verdict == NET_FRAME &&
 		    !rate_take(rate, f->wire.size, now_ns, &when)) {
 			q->tx_held = f;
 			return when;
 		}
 		if (verdict == NET_FRAME)
-			prepare_frame(q, f);
+			net_tx_prepare_frame(q, f);
 		else if (verdict == NET_MCAST)
-			filter(q, f);
+			net_tx_change_filter(q, f);
 		else
-			refuse(q, f);
+			net_tx_refuse(q, f);
 		q->tx_batch[q->tx_count++] = f;
 	}
 	return 0;
@@ -165,7 +165,7 @@ void net_tx_copy(struct net_queue *q)
 
 		if (f->writes &&
 		    (broken || grants_any_failed(&move[f->first_move], f->wire.nr_spans)))
-			tx_drop(q, f, TX_DROP_GRANT, NETIF_RSP_ERROR);
+			net_tx_drop(q, f, TX_DROP_GRANT, NETIF_RSP_ERROR);
 	}
 }
 
@@ -182,7 +182,8 @@ void net_tx_respond(struct net_queue *q)
 /* ---- from the guest: to the tap ---- */
 
 /* The headers may be split as the guest likes: have them in one piece (XSA-423, 432). */
-static bool mark_split(struct tx_frame *f, const struct offload_marks *marks)
+static bool net_tx_mark_split_headers(struct tx_frame *f,
+				      const struct offload_marks *marks)
 {
 	uint8_t headers[OFFLOAD_HEADERS];
 	size_t have = 0, back = 0;
@@ -212,7 +213,7 @@ static bool mark_split(struct tx_frame *f, const struct offload_marks *marks)
 }
 
 /* The header that tells the kernel what is left undone in the frame. */
-static bool mark(struct tx_frame *f)
+static bool net_tx_mark_header(struct tx_frame *f)
 {
 	struct offload_marks marks = {
 		.csum_blank = f->wire.csum_blank,
@@ -224,25 +225,25 @@ static bool mark(struct tx_frame *f)
 	if (f->wire.nr_spans == 1 || f->wire.span[0].length >= OFFLOAD_HEADERS)
 		return !offload_transmit(&marks, (uint8_t *)(f->header + 1),
 					 f->wire.span[0].length, f->wire.size, f->header);
-	return mark_split(f, &marks);
+	return net_tx_mark_split_headers(f, &marks);
 }
 
 /* Return: false if the tap is full. */
-static bool tx_send(struct net_queue *q, struct tx_frame *f)
+static bool net_tx_send(struct net_queue *q, struct tx_frame *f)
 {
 	ssize_t sent = writev(q->config.tap, f->iov, f->wire.nr_spans);
 
 	if (sent < 0 && errno == EAGAIN)
 		return false;
 	if (sent < 0)
-		tx_drop(q, f, TX_DROP_TAP, f->status);
+		net_tx_drop(q, f, TX_DROP_TAP, f->status);
 	else
 		q->tx_figures.bytes += f->wire.size;
-	tx_free(q, f);
+	net_tx_free(q, f);
 	return true;
 }
 
-static void tx_keep(struct net_queue *q, struct tx_frame *f)
+static void net_tx_keep(struct net_queue *q, struct tx_frame *f)
 {
 	f->next = NULL;
 	*q->tx_unsent_end = f;
@@ -256,22 +257,22 @@ void net_tx_write(struct net_queue *q)
 	for (i = 0; i < q->tx_count; i++) {
 		struct tx_frame *f = q->tx_batch[i];
 
-		if (f->writes && !mark(f))
-			tx_drop(q, f, TX_DROP_HEADER, f->status);
+		if (f->writes && !net_tx_mark_header(f))
+			net_tx_drop(q, f, TX_DROP_HEADER, f->status);
 		if (f->writes && !q->config.vif->null) {
-			if (q->tx_unsent || !tx_send(q, f))
-				tx_keep(q, f);
+			if (q->tx_unsent || !net_tx_send(q, f))
+				net_tx_keep(q, f);
 			continue;
 		}
 		if (f->writes)
 			q->tx_figures.bytes += f->wire.size;
-		tx_free(q, f);
+		net_tx_free(q, f);
 	}
 }
 
 /* ---- from the guest: the tap was full ---- */
 
-static void tx_unkeep(struct net_queue *q, struct tx_frame *next)
+static void net_tx_unkeep(struct net_queue *q, struct tx_frame *next)
 {
 	q->tx_unsent = next;
 	if (!next)
@@ -283,9 +284,9 @@ void net_tx_write_unsent(struct net_queue *q)
 	while (q->tx_unsent) {
 		struct tx_frame *next = q->tx_unsent->next;
 
-		if (!tx_send(q, q->tx_unsent))
+		if (!net_tx_send(q, q->tx_unsent))
 			return;
-		tx_unkeep(q, next);
+		net_tx_unkeep(q, next);
 	}
 }
 
@@ -294,8 +295,8 @@ void net_tx_drop_unsent(struct net_queue *q)
 	while (q->tx_unsent) {
 		struct tx_frame *f = q->tx_unsent;
 
-		tx_unkeep(q, f->next);
-		tx_drop(q, f, TX_DROP_TAP, f->status);
-		tx_free(q, f);
+		net_tx_unkeep(q, f->next);
+		net_tx_drop(q, f, TX_DROP_TAP, f->status);
+		net_tx_free(q, f);
 	}
 }

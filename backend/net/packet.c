@@ -15,12 +15,12 @@
 #define EXTENSION_MIN_SIZE 8
 #define FRAGMENT_BITS	   0xfff9 /* of an IPv6 fragment header: the same */
 
-static bool is_tag(uint16_t type)
+static bool packet_is_tag(uint16_t type)
 {
 	return type == ETH_P_8021Q || type == ETH_P_8021AD;
 }
 
-static void parse_ipv4(const uint8_t *frame, size_t length, struct packet *p)
+static void packet_parse_ipv4(const uint8_t *frame, size_t length, struct packet *p)
 {
 	const uint8_t *ip = frame + p->network;
 	size_t left = length - p->network;
@@ -37,14 +37,14 @@ static void parse_ipv4(const uint8_t *frame, size_t length, struct packet *p)
 	p->transport = p->network + size;
 }
 
-static bool is_extension(uint8_t protocol)
+static bool packet_is_extension(uint8_t protocol)
 {
 	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
 	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_AH ||
 	       protocol == IPPROTO_FRAGMENT;
 }
 
-static size_t extension_size(uint8_t protocol, const uint8_t *header)
+static size_t packet_extension_size(uint8_t protocol, const uint8_t *header)
 {
 	if (protocol == IPPROTO_FRAGMENT)
 		return EXTENSION_MIN_SIZE;
@@ -55,18 +55,18 @@ static size_t extension_size(uint8_t protocol, const uint8_t *header)
 
 /* Behind extension headers, or at the first that is not whole; false then, and where
  * there are more than anybody needs. */
-static bool skip_extensions(const uint8_t *frame, size_t length, struct packet *p)
+static bool packet_skip_extensions(const uint8_t *frame, size_t length, struct packet *p)
 {
 	int count;
 
-	for (count = 0; is_extension(p->protocol); count++) {
+	for (count = 0; packet_is_extension(p->protocol); count++) {
 		const uint8_t *header = frame + p->transport;
 		size_t left = length - p->transport;
 		size_t size;
 
 		if (count == PACKET_MAX_EXTENSIONS || left < EXTENSION_MIN_SIZE)
 			return false;
-		size = extension_size(p->protocol, header);
+		size = packet_extension_size(p->protocol, header);
 		if (size > left)
 			return false;
 		if (p->protocol == IPPROTO_FRAGMENT)
@@ -77,7 +77,7 @@ static bool skip_extensions(const uint8_t *frame, size_t length, struct packet *
 	return true;
 }
 
-static void parse_ipv6(const uint8_t *frame, size_t length, struct packet *p)
+static void packet_parse_ipv6(const uint8_t *frame, size_t length, struct packet *p)
 {
 	const uint8_t *ip = frame + p->network;
 
@@ -86,7 +86,7 @@ static void parse_ipv6(const uint8_t *frame, size_t length, struct packet *p)
 	p->version = 6;
 	p->protocol = ip[6];
 	p->transport = p->network + IPV6_SIZE;
-	if (!skip_extensions(frame, length, p))
+	if (!packet_skip_extensions(frame, length, p))
 		p->protocol = IPPROTO_NONE;
 }
 
@@ -100,7 +100,7 @@ void packet_parse(const uint8_t *frame, size_t length, struct packet *ret)
 		p.network = PACKET_ETHERNET;
 		type = packet_read16(frame + PACKET_ETHERNET - 2);
 	}
-	for (tags = 0; is_tag(type) && tags < PACKET_MAX_TAGS; tags++) {
+	for (tags = 0; packet_is_tag(type) && tags < PACKET_MAX_TAGS; tags++) {
 		if (length - p.network < TAG_SIZE)
 			break;
 		p.tagged = true;
@@ -109,9 +109,9 @@ void packet_parse(const uint8_t *frame, size_t length, struct packet *ret)
 	}
 	p.transport = p.network;
 	if (type == ETH_P_IP)
-		parse_ipv4(frame, length, &p);
+		packet_parse_ipv4(frame, length, &p);
 	else if (type == ETH_P_IPV6)
-		parse_ipv6(frame, length, &p);
+		packet_parse_ipv6(frame, length, &p);
 	*ret = p;
 }
 

@@ -18,7 +18,7 @@
 
 /* A number at *@text, which moves behind it; false if there is none or it is too large.
  */
-static bool take_number(const char **text, const char *end, uint64_t *ret)
+static bool rate_take_number(const char **text, const char *end, uint64_t *ret)
 {
 	uint64_t number = 0;
 	const char *p = *text;
@@ -40,8 +40,8 @@ int rate_parse(const char *text, size_t length, struct rate_limit *ret)
 	struct rate_limit limit;
 
 	*ret = (struct rate_limit){ .bytes = RATE_UNLIMITED };
-	if (!take_number(&text, end, &limit.bytes) || text == end || *text++ != ',' ||
-	    !take_number(&text, end, &limit.usec) || text != end)
+	if (!rate_take_number(&text, end, &limit.bytes) || text == end ||
+	    *text++ != ',' || !rate_take_number(&text, end, &limit.usec) || text != end)
 		return -EINVAL;
 	*ret = limit;
 	return 0;
@@ -54,7 +54,7 @@ bool rate_is_limited(const struct rate *r)
 	return r->limit.bytes != RATE_UNLIMITED && r->limit.usec;
 }
 
-static uint64_t interval_of(const struct rate *r)
+static uint64_t rate_interval_ns(const struct rate *r)
 {
 	uint64_t ns;
 
@@ -63,7 +63,7 @@ static uint64_t interval_of(const struct rate *r)
 	return ns;
 }
 
-static uint64_t saturating_add(uint64_t a, uint64_t b)
+static uint64_t rate_add_saturating(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
@@ -77,29 +77,29 @@ void rate_set(struct rate *r, const struct rate_limit *limit, uint64_t now_ns)
 	r->refilled_ns = now_ns;
 }
 
-static void add_credit(struct rate *r)
+static void rate_add_credit(struct rate *r)
 {
 	uint64_t most = r->limit.bytes > RATE_MIN_BURST ? r->limit.bytes : RATE_MIN_BURST;
 
-	r->credit = saturating_add(r->credit, r->limit.bytes);
+	r->credit = rate_add_saturating(r->credit, r->limit.bytes);
 	if (r->credit > most)
 		r->credit = most;
 }
 
 /* If the interval is over, begin the next: where this one ended, if frames were waiting
  * for it, or now, if nobody was. Returns when the current one ends. */
-static uint64_t refill(struct rate *r, uint64_t interval_ns, uint64_t now_ns)
+static uint64_t rate_begin_interval(struct rate *r, uint64_t interval_ns, uint64_t now_ns)
 {
-	uint64_t ends = saturating_add(r->refilled_ns, interval_ns);
+	uint64_t ends = rate_add_saturating(r->refilled_ns, interval_ns);
 
 	if (now_ns < ends)
 		return ends;
 	r->refilled_ns = now_ns - ends < interval_ns ? ends : now_ns;
-	add_credit(r);
-	return saturating_add(r->refilled_ns, interval_ns);
+	rate_add_credit(r);
+	return rate_add_saturating(r->refilled_ns, interval_ns);
 }
 
-static bool take_credit(struct rate *r, uint32_t bytes)
+static bool rate_take_credit(struct rate *r, uint32_t bytes)
 {
 	if (r->credit < bytes)
 		return false;
@@ -109,13 +109,13 @@ static bool take_credit(struct rate *r, uint32_t bytes)
 
 bool rate_take(struct rate *r, uint32_t bytes, uint64_t now_ns, uint64_t *ret_when_ns)
 {
-	uint64_t interval_ns = interval_of(r);
+	uint64_t interval_ns = rate_interval_ns(r);
 	uint64_t ends;
 
-	if (!rate_is_limited(r) || take_credit(r, bytes))
+	if (!rate_is_limited(r) || rate_take_credit(r, bytes))
 		return true;
-	ends = refill(r, interval_ns, now_ns);
-	if (take_credit(r, bytes))
+	ends = rate_begin_interval(r, interval_ns, now_ns);
+	if (rate_take_credit(r, bytes))
 		return true;
 	*ret_when_ns = r->limit.bytes ? ends : UINT64_MAX;
 	return false;

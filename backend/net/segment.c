@@ -24,7 +24,7 @@
 #define TCP_FLAGS     13
 #define TCP_CHECKSUM  16
 
-static uint8_t marked_version(const struct virtio_net_hdr *h)
+static uint8_t segment_marked_version(const struct virtio_net_hdr *h)
 {
 	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
 	case VIRTIO_NET_HDR_GSO_TCPV4:
@@ -37,7 +37,7 @@ static uint8_t marked_version(const struct virtio_net_hdr *h)
 }
 
 /* A blank checksum elsewhere is that of a packet in the packet. */
-static bool is_outer(const struct virtio_net_hdr *h, const struct packet *p)
+static bool segment_is_outer(const struct virtio_net_hdr *h, const struct packet *p)
 {
 	return !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
 	       (le16toh(h->csum_start) == p->transport &&
@@ -52,14 +52,14 @@ bool segments_begin(const struct virtio_net_hdr *h, const uint8_t *frame, size_t
 	packet_parse(frame, length, &s.packet);
 	s.header = packet_tcp_payload(frame, length, &s.packet);
 	s.size = le16toh(h->gso_size);
-	if (!s.header || !s.size || s.packet.version != marked_version(h) ||
-	    !is_outer(h, &s.packet))
+	if (!s.header || !s.size || s.packet.version != segment_marked_version(h) ||
+	    !segment_is_outer(h, &s.packet))
 		return false;
 	*ret = s;
 	return true;
 }
 
-static void finish_ip(const struct segments *s, uint8_t *to, size_t length)
+static void segment_finish_ip(const struct segments *s, uint8_t *to, size_t length)
 {
 	uint8_t *ip = to + s->packet.network;
 
@@ -73,8 +73,8 @@ static void finish_ip(const struct segments *s, uint8_t *to, size_t length)
 	checksum_complete(to, s->packet.transport, s->packet.network, IPV4_CHECKSUM);
 }
 
-static void finish_tcp(const struct segments *s, uint8_t *to, size_t length,
-		       size_t payload)
+static void segment_finish_tcp(const struct segments *s, uint8_t *to, size_t length,
+			       size_t payload)
 {
 	uint8_t *tcp = to + s->packet.transport;
 	uint32_t sequence;
@@ -103,8 +103,8 @@ size_t segments_next(struct segments *s, uint8_t *to, size_t room)
 	assert(length <= room);
 	memcpy(to, s->frame, s->header);
 	memcpy(to + s->header, s->frame + s->header + s->done, payload);
-	finish_ip(s, to, length);
-	finish_tcp(s, to, length, payload);
+	segment_finish_ip(s, to, length);
+	segment_finish_tcp(s, to, length, payload);
 	s->done += payload;
 	s->count++;
 	return length;
