@@ -12,30 +12,31 @@
 
 /**
  * net_tx_take() - take frames off the ring, and decode them
- * @q: the queue; its tx batch is filled
+ * @q: the queue
+ * @b: is filled
  *
  * Return: when to look again for want of credit, monotonic ns; 0 if there was enough.
  */
-uint64_t net_tx_take(struct net_queue *q);
+uint64_t net_tx_take(struct net_queue *q, struct tx_batch *b);
 
 /**
  * net_tx_copy() - copy the batch's data from the guest's pages
  */
-void net_tx_copy(struct net_queue *q);
+void net_tx_copy(struct net_queue *q, struct tx_batch *b);
 
 /**
  * net_tx_respond() - write the batch's responses
  *
  * The data is ours by now, so the guest need not wait for the tap.
  */
-void net_tx_respond(struct net_queue *q);
+void net_tx_respond(struct net_queue *q, struct tx_batch *b);
 
 /**
  * net_tx_write() - write the batch to the tap
  *
  * From the first frame on for which the tap has no room, they are kept as unsent.
  */
-void net_tx_write(struct net_queue *q);
+void net_tx_write(struct net_queue *q, struct tx_batch *b);
 
 /**
  * net_tx_write_unsent() - write frames that the tap had no room for, as far as it has now
@@ -69,19 +70,20 @@ void net_rx_read(struct net_queue *q, uint64_t now);
 
 /**
  * net_rx_place() - find room on the ring for frames that wait
- * @q: the queue; its rx batch is filled
+ * @q: the queue
+ * @b: is filled
  */
-void net_rx_place(struct net_queue *q);
+void net_rx_place(struct net_queue *q, struct rx_batch *b);
 
 /**
  * net_rx_copy() - copy the batch's data to the guest's pages
  */
-void net_rx_copy(struct net_queue *q);
+void net_rx_copy(struct net_queue *q, struct rx_batch *b);
 
 /**
  * net_rx_respond() - write the batch's responses; its frames are free then
  */
-void net_rx_respond(struct net_queue *q);
+void net_rx_respond(struct net_queue *q, struct rx_batch *b);
 
 /**
  * net_rx_drop_old() - drop frames that the guest gave no room for in LIMIT_RX_AGE_MS;

@@ -294,6 +294,7 @@ static void net_queue_transmit_unsent(struct net_queue *q)
 static void net_queue_transmit(struct net_queue *q)
 {
 	uint64_t taken = worker_last(q->base.worker), when;
+	struct tx_batch b;
 
 	if (!net_queue_serves(q))
 		return;
@@ -301,21 +302,21 @@ static void net_queue_transmit(struct net_queue *q)
 		net_queue_transmit_unsent(q);
 	if (q->tx_unsent)
 		return;
-	when = net_tx_take(q);
+	when = net_tx_take(q, &b);
 	if (when && when != UINT64_MAX)
 		net_queue_wake_at(q, when);
-	if (!q->tx_count)
+	if (!b.count)
 		return; /* looking is no frame's cost */
 	net_queue_charge_tx(q, STAGE_PARSE);
-	if (q->moves) {
-		net_tx_copy(q);
+	if (b.moves) {
+		net_tx_copy(q, &b);
 		net_queue_charge_tx(q, STAGE_GRANT);
 	}
-	net_tx_respond(q);
+	net_tx_respond(q, &b);
 	net_queue_push_tx(q);
 	net_queue_charge_tx(q, STAGE_RESPOND);
 	net_queue_time_tx(q, taken);
-	net_tx_write(q);
+	net_tx_write(q, &b);
 	if (q->tx_unsent)
 		net_queue_poll_tap(q, &q->room, POLLOUT, &q->tx_account);
 	net_queue_charge_tx(q, STAGE_SUBMIT);
@@ -329,27 +330,29 @@ static void net_queue_push_rx(struct net_queue *q)
 		queue_notify(&q->base, q->rx_events);
 }
 
-static void net_queue_time_rx(struct net_queue *q)
+static void net_queue_time_rx(struct net_queue *q, const struct rx_batch *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < q->rx_count; i++)
-		q->rx_figures.latency_ns[i] = net_queue_ns_since(q, q->rx_batch[i]->read);
-	q->rx_figures.timed = q->rx_count;
+	for (i = 0; i < b->count; i++)
+		q->rx_figures.latency_ns[i] = net_queue_ns_since(q, b->frame[i]->read);
+	q->rx_figures.timed = b->count;
 }
 
 static void net_queue_deliver(struct net_queue *q)
 {
-	net_rx_place(q);
+	struct rx_batch b;
+
+	net_rx_place(q, &b);
 	net_queue_charge_rx(q, STAGE_PARSE);
-	if (!q->rx_count)
+	if (!b.count)
 		return;
-	net_rx_copy(q);
+	net_rx_copy(q, &b);
 	net_queue_charge_rx(q, STAGE_GRANT);
-	net_rx_respond(q);
+	net_rx_respond(q, &b);
 	net_queue_push_rx(q);
 	net_queue_charge_rx(q, STAGE_RESPOND);
-	net_queue_time_rx(q);
+	net_queue_time_rx(q, &b);
 }
 
 /* Queue 0 reports for the vif, so that the last report is what counts. */

@@ -71,11 +71,29 @@ struct rx_frame {
 	struct virtio_net_hdr *header; /* the frame is behind it, at a page's start */
 	uint64_t read_ms;	       /* when it was read */
 	uint64_t read;		       /* the same by the worker's clock, cycles */
-	uint16_t first_slot;	       /* of those it takes on the ring, in q->rx_slot */
+	uint16_t first_slot;	       /* of those it takes on the ring, in the batch */
 	uint16_t slots;
 	uint16_t first_move;
 	uint16_t moves; /* one for each slot with data */
 	struct net_rx_frame wire;
+};
+
+/* The frames from the guest that one visit takes through the stages. */
+struct tx_batch {
+	unsigned int count; /* of frames */
+	uint32_t moves;
+	struct tx_frame *frame[FRAMES_MAX];
+	struct grant_move move[GRANT_MOVES];
+};
+
+/* Those to the guest. */
+struct rx_batch {
+	unsigned int count; /* of frames */
+	unsigned int slots; /* of the ring */
+	uint32_t moves;
+	struct rx_frame *frame[FRAMES_MAX];
+	struct net_rx_slot slot[NET_RING_SLOTS];
+	struct grant_move move[GRANT_MOVES];
 };
 
 /* What the queues of a vif share. The control thread fills it in and has it back when all
@@ -122,7 +140,6 @@ struct net_queue {
 	struct waiter room, cancel_room; /* likewise, for writing */
 	struct __kernel_timespec timer_at;
 	uint64_t timer_ns; /* the same */
-	uint32_t moves;	   /* in the worker's list, of this batch */
 
 	/* From the guest. */
 	struct account tx_account;
@@ -131,8 +148,6 @@ struct net_queue {
 	struct tx_frame *tx_held; /* decoded; it has to wait for credit */
 	struct tx_frame *tx_unsent, **tx_unsent_end; /* the tap had no room for them */
 	bool tx_room;				     /* the tap has room again */
-	struct tx_frame *tx_batch[FRAMES_MAX];
-	unsigned int tx_count;
 
 	/* To the guest. */
 	struct account rx_account;
@@ -145,14 +160,10 @@ struct net_queue {
 	struct segments cut;	 /* where the cut stands */
 	struct net_queue *cut_to;
 	struct rx_frame *rx_ready, **rx_ready_end;
-	struct rx_frame *rx_batch[FRAMES_MAX];
-	unsigned int rx_count;
-	struct net_rx_slot rx_slot[NET_RING_SLOTS];
-	unsigned int rx_slots; /* of the batch */
-	uint32_t rx_seen;      /* the furthest that the guest's producer index was */
-	uint32_t rx_needs;     /* slots, for the frame that waits */
-	uint64_t rx_waits_ms;  /* since when no frame could be placed; 0: it does not wait
-				*/
+	uint32_t rx_seen;     /* the furthest that the guest's producer index was */
+	uint32_t rx_needs;    /* slots, for the frame that waits */
+	uint64_t rx_waits_ms; /* since when no frame could be placed; 0: it does not wait
+			       */
 	bool rx_stalled;
 	bool rx_readable; /* the tap may have a frame */
 	bool rx_failed;	  /* the tap cannot be read: tried again at the tick */

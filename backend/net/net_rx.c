@@ -251,9 +251,9 @@ static unsigned int net_rx_slots_for(const struct net_queue *q, struct rx_frame 
 }
 
 /* Are there so many on the ring, and in the batch? */
-static bool net_rx_has_room(struct net_queue *q, unsigned int slots)
+static bool net_rx_has_room(struct net_queue *q, struct rx_batch *b, unsigned int slots)
 {
-	if (q->rx_count == FRAMES_MAX || q->rx_slots + slots > NET_RING_SLOTS)
+	if (b->count == FRAMES_MAX || b->slots + slots > NET_RING_SLOTS)
 		return false;
 	if (ring_available(&q->rx) >= slots)
 		return true;
@@ -261,41 +261,41 @@ static bool net_rx_has_room(struct net_queue *q, unsigned int slots)
 	return ring_look_for(&q->rx, slots) == RING_REQUEST;
 }
 
-static void net_rx_place_frame(struct net_queue *q, struct rx_frame *f,
-			       unsigned int slots)
+static void net_rx_place_frame(struct net_queue *q, struct rx_batch *b,
+			       struct rx_frame *f, unsigned int slots)
 {
-	struct grant_move *moves = q->base.worker->moves;
+	struct grant_move *moves = b->move;
 	uint8_t *frame = (uint8_t *)(f->header + 1);
 	unsigned int i;
 
-	f->first_slot = q->rx_slots;
+	f->first_slot = b->slots;
 	f->slots = slots;
-	f->first_move = q->moves;
+	f->first_move = b->moves;
 	for (i = 0; i < slots; i++) {
-		struct net_rx_slot *slot = &q->rx_slot[q->rx_slots++];
+		struct net_rx_slot *slot = &b->slot[b->slots++];
 		struct net_rx_part part = netif_rx_part(&f->wire, i);
 
 		netif_take_rx(&q->rx, slot);
 		if (!part.length)
 			continue;
-		moves[q->moves++] = (struct grant_move){
+		moves[b->moves++] = (struct grant_move){
 			.span = { .gref = slot->gref,
 				  .offset = part.offset,
 				  .length = part.length },
 			.local = frame + part.at,
 		};
 	}
-	f->moves = q->moves - f->first_move;
-	q->rx_batch[q->rx_count++] = f;
+	f->moves = b->moves - f->first_move;
+	b->frame[b->count++] = f;
 	if (f->wire.gso != NET_GSO_NONE)
 		q->rx_figures.gso++;
 }
 
-void net_rx_place(struct net_queue *q)
+void net_rx_place(struct net_queue *q, struct rx_batch *b)
 {
-	q->rx_count = 0;
-	q->rx_slots = 0;
-	q->moves = 0;
+	b->count = 0;
+	b->slots = 0;
+	b->moves = 0;
 	while (q->rx_ready) {
 		unsigned int slots = net_rx_slots_for(q, q->rx_ready);
 
@@ -305,11 +305,11 @@ void net_rx_place(struct net_queue *q)
 			continue;
 		}
 		q->rx_needs = slots;
-		if (!net_rx_has_room(q, slots))
+		if (!net_rx_has_room(q, b, slots))
 			break;
-		net_rx_place_frame(q, net_rx_take_ready(q), slots);
+		net_rx_place_frame(q, b, net_rx_take_ready(q), slots);
 	}
-	if (q->rx_count || !q->rx_ready)
+	if (b->count || !q->rx_ready)
 		q->rx_waits_ms = 0;
 	else if (!q->rx_waits_ms)
 		q->rx_waits_ms = q->base.worker->now_ms;
@@ -317,22 +317,22 @@ void net_rx_place(struct net_queue *q)
 
 /* ---- to the guest: copied and answered ---- */
 
-void net_rx_copy(struct net_queue *q)
+void net_rx_copy(struct net_queue *q, struct rx_batch *b)
 {
-	struct grant_move *move = q->base.worker->moves;
+	struct grant_move *move = b->move;
 	unsigned int i;
 
-	q->rx_figures.pages += q->moves;
-	if (!grants_move(q->grants, GRANT_TO_GUEST, move, q->moves))
+	q->rx_figures.pages += b->moves;
+	if (!grants_move(q->grants, GRANT_TO_GUEST, move, b->moves))
 		return;
-	for (i = 0; i < q->moves; i++)
+	for (i = 0; i < b->moves; i++)
 		move[i].failed = true;
 }
 
 /* Which of a frame's slots could not be written, one bit each. */
-static uint32_t net_rx_failed_slots(const struct net_queue *q, const struct rx_frame *f)
+static uint32_t net_rx_failed_slots(const struct rx_batch *b, const struct rx_frame *f)
 {
-	const struct grant_move *move = &q->base.worker->moves[f->first_move];
+	const struct grant_move *move = &b->move[f->first_move];
 	uint32_t failed = 0;
 	unsigned int i;
 
@@ -344,15 +344,15 @@ static uint32_t net_rx_failed_slots(const struct net_queue *q, const struct rx_f
 	return failed;
 }
 
-void net_rx_respond(struct net_queue *q)
+void net_rx_respond(struct net_queue *q, struct rx_batch *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < q->rx_count; i++) {
-		struct rx_frame *f = q->rx_batch[i];
-		uint32_t failed = net_rx_failed_slots(q, f);
+	for (i = 0; i < b->count; i++) {
+		struct rx_frame *f = b->frame[i];
+		uint32_t failed = net_rx_failed_slots(b, f);
 
-		netif_answer_rx(&q->rx, &f->wire, &q->rx_slot[f->first_slot], failed);
+		netif_answer_rx(&q->rx, &f->wire, &b->slot[f->first_slot], failed);
 		q->rx_figures.count++;
 		if (failed) {
 			q->rx_figures.failed++;

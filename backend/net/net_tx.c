@@ -39,15 +39,15 @@ static void net_tx_drop(struct net_queue *q, struct tx_frame *f, enum frame_drop
 }
 
 /* Where the pieces go: the first behind the header, each other at a page's start. */
-static void net_tx_arrange_buffer(struct net_queue *q, struct tx_frame *f)
+static void net_tx_arrange_buffer(struct tx_batch *b, struct tx_frame *f)
 {
 	const struct grant_span *span = f->wire.span;
-	struct grant_move *move = &q->base.worker->moves[q->moves];
+	struct grant_move *move = &b->move[b->moves];
 	bool small = span[0].length <= GRANT_PAGE_SIZE - FIRST_AT;
 	uint8_t *at = (uint8_t *)f->buffer + (small ? FIRST_AT : GRANT_PAGE_SIZE);
 	unsigned int i;
 
-	f->first_move = q->moves;
+	f->first_move = b->moves;
 	f->header = (struct virtio_net_hdr *)(at - TAP_HEADER_SIZE);
 	f->iov[0].iov_base = f->header;
 	f->iov[0].iov_len = TAP_HEADER_SIZE + span[0].length;
@@ -57,10 +57,11 @@ static void net_tx_arrange_buffer(struct net_queue *q, struct tx_frame *f)
 			f->iov[i] = (struct iovec){ at, span[i].length };
 		at = (uint8_t *)f->buffer + (i + (small ? 1 : 2)) * GRANT_PAGE_SIZE;
 	}
-	q->moves += f->wire.nr_spans;
+	b->moves += f->wire.nr_spans;
 }
 
-static void net_tx_prepare_frame(struct net_queue *q, struct tx_frame *f)
+static void net_tx_prepare_frame(struct net_queue *q, struct tx_batch *b,
+				 struct tx_frame *f)
 {
 	f->bytes = (f->wire.nr_spans +
 		    (f->wire.span[0].length > GRANT_PAGE_SIZE - FIRST_AT)) *
@@ -70,7 +71,7 @@ static void net_tx_prepare_frame(struct net_queue *q, struct tx_frame *f)
 	f->writes = f->buffer;
 	q->tx_figures.count++;
 	if (f->buffer)
-		net_tx_arrange_buffer(q, f);
+		net_tx_arrange_buffer(b, f);
 	else
 		net_tx_drop(q, f, TX_DROP_TAP, NETIF_RSP_DROPPED);
 	if (f->wire.gso != NET_GSO_NONE)
@@ -119,49 +120,49 @@ static struct tx_frame *net_tx_decode(struct net_queue *q, enum net_verdict *ret
 	return f;
 }
 
-static bool net_tx_batch_has_room(const struct net_queue *q)
+static bool net_tx_batch_has_room(const struct net_queue *q, const struct tx_batch *b)
 {
-	return q->tx_count < FRAMES_MAX && q->moves + NET_MAX_DATA_SLOTS <= GRANT_MOVES &&
+	return b->count < FRAMES_MAX && b->moves + NET_MAX_DATA_SLOTS <= GRANT_MOVES &&
 	       (q->tx_held || q->tx_free);
 }
 
-uint64_t net_tx_take(struct net_queue *q)
+uint64_t net_tx_take(struct net_queue *q, struct tx_batch *b)
 {
 	struct rate *rate = &q->config.vif->rate;
 	uint64_t now_ns = rate_is_limited(rate) ? worker_clock_ns() : 0, when;
 	enum net_verdict verdict;
 	struct tx_frame *f;
 
-	q->tx_count = 0;
-	q->moves = 0;
-	while (net_tx_batch_has_room(q) && (f = net_tx_decode(q, &verdict))) {
+	b->count = 0;
+	b->moves = 0;
+	while (net_tx_batch_has_room(q, b) && (f = net_tx_decode(q, &verdict))) {
 		if (verdict == NET_FRAME &&
 		    !rate_take(rate, f->wire.size, now_ns, &when)) {
 			q->tx_held = f;
 			return when;
 		}
 		if (verdict == NET_FRAME)
-			net_tx_prepare_frame(q, f);
+			net_tx_prepare_frame(q, b, f);
 		else if (verdict == NET_MCAST)
 			net_tx_change_filter(q, f);
 		else
 			net_tx_refuse(q, f);
-		q->tx_batch[q->tx_count++] = f;
+		b->frame[b->count++] = f;
 	}
 	return 0;
 }
 
 /* ---- from the guest: copied ---- */
 
-void net_tx_copy(struct net_queue *q)
+void net_tx_copy(struct net_queue *q, struct tx_batch *b)
 {
-	struct grant_move *move = q->base.worker->moves;
-	bool broken = grants_move(q->grants, GRANT_FROM_GUEST, move, q->moves);
+	struct grant_move *move = b->move;
+	bool broken = grants_move(q->grants, GRANT_FROM_GUEST, move, b->moves);
 	unsigned int i;
 
-	q->tx_figures.pages += q->moves;
-	for (i = 0; i < q->tx_count; i++) {
-		struct tx_frame *f = q->tx_batch[i];
+	q->tx_figures.pages += b->moves;
+	for (i = 0; i < b->count; i++) {
+		struct tx_frame *f = b->frame[i];
 
 		if (f->writes &&
 		    (broken || grants_any_failed(&move[f->first_move], f->wire.nr_spans)))
@@ -171,12 +172,12 @@ void net_tx_copy(struct net_queue *q)
 
 /* ---- from the guest: answered ---- */
 
-void net_tx_respond(struct net_queue *q)
+void net_tx_respond(struct net_queue *q, struct tx_batch *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < q->tx_count; i++)
-		netif_answer_frame(&q->tx, &q->tx_batch[i]->wire, q->tx_batch[i]->status);
+	for (i = 0; i < b->count; i++)
+		netif_answer_frame(&q->tx, &b->frame[i]->wire, b->frame[i]->status);
 }
 
 /* ---- from the guest: to the tap ---- */
@@ -250,12 +251,12 @@ static void net_tx_keep(struct net_queue *q, struct tx_frame *f)
 	q->tx_unsent_end = &f->next;
 }
 
-void net_tx_write(struct net_queue *q)
+void net_tx_write(struct net_queue *q, struct tx_batch *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < q->tx_count; i++) {
-		struct tx_frame *f = q->tx_batch[i];
+	for (i = 0; i < b->count; i++) {
+		struct tx_frame *f = b->frame[i];
 
 		if (f->writes && !net_tx_mark_header(f))
 			net_tx_drop(q, f, TX_DROP_HEADER, f->status);

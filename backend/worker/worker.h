@@ -15,7 +15,6 @@
 
 #include "books.h"
 #include "buffers.h"
-#include "grants.h"
 #include "message.h"
 #include "queue.h"
 #include "report.h"
@@ -38,7 +37,6 @@ struct worker {
 	struct queue *event_queue; /* whose event this turn brought, if any */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
 	struct reports reports;
-	struct grant_move moves[GRANT_MOVES]; /* of the batch of frames at work */
 	bool ring_open;
 	bool audit_due;
 	bool stopping;
