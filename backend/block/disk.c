@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
@@ -91,6 +92,7 @@ static int sysfs_text(dev_t device, const char *name, char *ret_text, size_t siz
 	if (got <= 0)
 		return -ENOENT;
 	ret_text[got] = '\0';
+	ret_text[strcspn(ret_text, "\n")] = '\0';
 	return 0;
 }
 
@@ -136,7 +138,7 @@ static enum disk_discard block_discard(dev_t device)
 							      : DISK_DISCARD_NONE;
 }
 
-static int measure_block(struct disk *d, char *reason)
+static int measure_block(struct disk *d, dev_t device, char *reason)
 {
 	unsigned int physical = 0;
 	int logical = 0;
@@ -151,11 +153,11 @@ static int measure_block(struct disk *d, char *reason)
 	}
 	d->sector_size = logical;
 	d->physical_sector_size = physical;
-	d->discard = block_discard(d->device);
-	d->discard_granularity = queue_number(d->device, "discard_granularity");
+	d->discard = block_discard(device);
+	d->discard_granularity = queue_number(device, "discard_granularity");
 	if (!d->discard_granularity)
 		d->discard_granularity = d->sector_size;
-	d->discard_alignment = sysfs_number(d->device, "discard_alignment");
+	d->discard_alignment = sysfs_number(device, "discard_alignment");
 	return 0;
 }
 
@@ -202,26 +204,6 @@ static int measure_file(struct disk *d, const struct stat *st)
 	return d->direct_unit > MIN_SECTOR ? leave_direct(d) : 0;
 }
 
-/* Keep others off, by the kind of lock that QEMU uses as well. It is the file's, not the
- * process's, and goes with its last descriptor. */
-static int lock(const struct disk *d, const char *target, char *reason)
-{
-	struct flock whole = {
-		.l_type = d->read_only ? F_RDLCK : F_WRLCK,
-		.l_whence = SEEK_SET,
-	};
-	int err;
-
-	if (!fcntl(d->fd, F_OFD_SETLK, &whole))
-		return 0;
-	err = -errno;
-	if (err != -EAGAIN && err != -EACCES)
-		return 0; /* a filesystem without locks */
-	snprintf(reason, DISK_REASON_SIZE, "%s: in use by another guest or program%s",
-		 target, d->read_only ? ", which writes to it" : "");
-	return -EBUSY;
-}
-
 static int open_descriptor(const struct disk_options *o, struct disk *d, char *reason)
 {
 	int flags = (o->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
@@ -250,6 +232,20 @@ static int check_kind(const struct stat *st, const char *target, char *reason)
 	return -ENOTBLK;
 }
 
+/* A file that a loop device stands for as well is in use by either name. */
+static struct disk_id identify(const struct stat *st)
+{
+	char backing[PATH_MAX];
+	struct stat file;
+
+	if (!S_ISBLK(st->st_mode))
+		return (struct disk_id){ .device = st->st_dev, .inode = st->st_ino };
+	if (!sysfs_text(st->st_rdev, "loop/backing_file", backing, sizeof(backing)) &&
+	    !stat(backing, &file) && S_ISREG(file.st_mode))
+		return (struct disk_id){ .device = file.st_dev, .inode = file.st_ino };
+	return (struct disk_id){ .device = st->st_rdev };
+}
+
 static int open_file(const struct disk_options *o, struct disk *d, char *reason)
 {
 	struct stat st;
@@ -268,14 +264,11 @@ static int open_file(const struct disk_options *o, struct disk *d, char *reason)
 	if (err)
 		return err;
 	d->kind = S_ISBLK(st.st_mode) ? DISK_BLOCK : DISK_FILE;
-	d->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
-	d->inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
+	d->id = identify(&st);
 	if (d->kind == DISK_FILE)
 		err = measure_file(d, &st);
 	else
-		err = measure_block(d, reason);
-	if (!err && !o->shared)
-		err = lock(d, o->target, reason);
+		err = measure_block(d, st.st_rdev, reason);
 	return err;
 }
 
@@ -384,15 +377,13 @@ int disk_replace(struct disk *d, const struct disk *medium)
 		return err;
 	d->size = medium ? medium->size : 0;
 	d->rest = medium ? medium->rest : 0;
-	d->device = medium ? medium->device : 0;
-	d->inode = medium ? medium->inode : 0;
+	d->id = medium ? medium->id : (struct disk_id){ 0 };
 	return 0;
 }
 
-bool disk_same(const struct disk *a, const struct disk *b)
+bool disk_same(struct disk_id a, struct disk_id b)
 {
-	return a->kind != DISK_NULL && a->kind == b->kind && a->device == b->device &&
-	       a->inode == b->inode;
+	return a.device == b.device && a.inode == b.inode;
 }
 
 int disk_measure(struct disk *d)

@@ -21,6 +21,12 @@ enum disk_discard {
 	DISK_DISCARD_COMMAND, /* to the block device: may read as anything (blkif.h) */
 };
 
+/* Which file or device: two names of one have the same. A loop device is its file. */
+struct disk_id {
+	dev_t device;
+	ino_t inode; /* 0 for a device */
+};
+
 struct disk {
 	enum disk_kind kind;
 	int fd; /* -1 for null */
@@ -34,14 +40,12 @@ struct disk {
 	uint32_t physical_sector_size; /* bytes */
 	uint32_t discard_granularity;  /* bytes */
 	uint32_t discard_alignment;    /* bytes */
-	dev_t device;		       /* with inode: which file or device it is */
-	ino_t inode;
+	struct disk_id id;
 };
 
 struct disk_options {
 	const char *target; /* path, or null:SIZE */
 	bool read_only;
-	bool shared;   /* opened although others may write to it */
 	bool buffered; /* through the page cache */
 };
 
@@ -71,9 +75,8 @@ enum disk_start {
  * A file is a disk of 512-byte sectors. Where there is no direct I/O, or it needs larger
  * units, the page cache is used: @ret_disk's `direct` and `direct_unit` tell.
  *
- * A file or device that anyone else has open for writing through an OFD lock (another
- * xenmeterd, QEMU) is refused unless @o->shared. A size that is no multiple of the sector
- * is rounded down, and @ret_disk's `rest` tells.
+ * A size that is no multiple of the sector is rounded down, and @ret_disk's `rest` tells.
+ * Others are not kept from the file or device by this: see disk_claim_take().
  *
  * Return: 0, or -errno.
  */
@@ -117,7 +120,7 @@ int disk_replace(struct disk *d, const struct disk *medium);
  * @a: one
  * @b: the other
  */
-bool disk_same(const struct disk *a, const struct disk *b);
+bool disk_same(struct disk_id a, struct disk_id b);
 
 /**
  * disk_measure() - has it been resized? Its `size` and `rest` are what they are now

@@ -11,6 +11,7 @@
 #include <xenstore.h>
 
 #include "charge.h"
+#include "disk_owner.h"
 #include "guest.h"
 
 struct device;
@@ -28,6 +29,7 @@ struct control {
 	unsigned int next_worker; /* gets the next queue */
 	struct guests guests;
 	struct device *devices;
+	struct disk_claims disk_claims;
 	struct charges charges;
 	bool stopping;
 	bool store_lost; /* xenstored is gone: nothing is read or written any more */

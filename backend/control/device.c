@@ -401,7 +401,7 @@ static void device_end_close(struct control *c, struct device *d)
 		device_free_queue(d, i);
 	d->phase = PHASE_IDLE;
 	d->queue_count = 0;
-	d->class->closed(d);
+	d->class->closed(c, d);
 	d->dirty = true;
 	if (d->gone || !device_may_be_closed(c, d))
 		return;
@@ -570,9 +570,9 @@ static void device_follow_name(struct control *c, struct device *d)
 
 /* ---- what to do next ---- */
 
-static bool device_open(struct control *c, struct device *d)
+static bool device_open(struct control *c, struct device *d, bool connecting)
 {
-	int err = d->class->open(c, d);
+	int err = d->class->open(c, d, connecting);
 
 	if (err != -EAGAIN)
 		d->waits_for[0] = '\0';
@@ -581,7 +581,7 @@ static bool device_open(struct control *c, struct device *d)
 
 static void device_try_connect(struct control *c, struct device *d)
 {
-	if (!d->failed && d->phase == PHASE_IDLE && device_open(c, d))
+	if (!d->failed && d->phase == PHASE_IDLE && device_open(c, d, true))
 		device_begin_connect(c, d);
 }
 
@@ -603,7 +603,7 @@ static void device_check_settled(struct control *c, struct device *d,
 		d->unpublished = false; /* there is nothing to write any more */
 	/* An early look at the disk tells the operator early what is wrong. */
 	if (own == XenbusStateInitWait && !d->failed)
-		device_open(c, d);
+		device_open(c, d, false);
 	if (d->phase != PHASE_CONNECTED || !d->class->changed)
 		return;
 	d->class->changed(c, d);

@@ -75,9 +75,10 @@ struct device_class {
 	bool serves_closing; /* a frontend at Closing, until it is Closed */
 	/* To be offered with InitWait: put the keys on the list. */
 	int (*prepare)(struct control *c, struct device *d, struct xenbus_keys *keys);
-	/* Is what is behind it there? At InitWait, early, and before connecting. -EAGAIN:
-	 * not yet; asked again after any change in its directory, and once a second. */
-	int (*open)(struct control *c, struct device *d);
+	/* Is what is behind it there? At InitWait, early, and before connecting, when it
+	 * is taken. -EAGAIN: not yet; asked again after any change in its directory, and
+	 * once a second. */
+	int (*open)(struct control *c, struct device *d, bool connecting);
 	/* Read what the frontend asks of the device as a whole. */
 	int (*read_frontend)(struct control *c, struct device *d);
 	/* Read and configure a queue; @dir has its keys. */
@@ -95,7 +96,7 @@ struct device_class {
 	/* Queues are about to be detached; may be NULL. */
 	void (*closing)(struct device *d);
 	/* All queues have been detached. */
-	void (*closed)(struct device *d);
+	void (*closed)(struct control *c, struct device *d);
 	/* Let go of all that is behind it; the device is freed. */
 	void (*release)(struct device *d);
 };

@@ -30,6 +30,24 @@ static void guest_parse_uuid(const char *vm, uint8_t uuid[16])
 		memset(uuid, 0, 16);
 }
 
+/* A stub domain's is that of the guest whose devices it emulates. */
+static void guest_read_vm(struct guest *g, struct xs_handle *xs, const char *home)
+{
+	uint64_t target = xenbus_number_or(xs, home, "target", UINT16_MAX, UINT64_MAX);
+	char *vm = NULL, *other;
+
+	memcpy(g->vm, g->uuid, sizeof(g->vm));
+	if (target == UINT64_MAX)
+		return;
+	other = xs_get_domain_path(xs, target);
+	if (other)
+		vm = xenbus_read(xs, other, "vm");
+	if (vm)
+		guest_parse_uuid(vm, g->vm);
+	free(vm);
+	free(other);
+}
+
 /* Who is this domain now? Domids come again. In a driver domain its home may not be read;
  * some toolstacks leave its name in the device's directory. */
 static void guest_identify(struct guest *g, struct xs_handle *xs, const char *backend)
@@ -45,6 +63,7 @@ static void guest_identify(struct guest *g, struct xs_handle *xs, const char *ba
 	if (!name)
 		name = xenbus_read(xs, backend, "domain");
 	guest_parse_uuid(vm, g->uuid);
+	guest_read_vm(g, xs, home);
 	if (name)
 		snprintf(g->name, sizeof(g->name), "%s", name);
 	free(name);

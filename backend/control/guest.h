@@ -22,6 +22,8 @@ struct guest {
 	unsigned int devices;
 	uint32_t domid;
 	uint8_t uuid[16];
+	uint8_t vm[16]; /* uuid of the VM that it is: a stub domain is its target's; zeros
+			 * where that cannot be read */
 	char name[48];
 	bool name_readable; /* in its home, where the toolstack keeps it */
 	bool name_watched;

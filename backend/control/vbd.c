@@ -29,6 +29,7 @@ struct vbd {
 	struct device base;
 	struct disk *disk;
 	struct vbd_source source; /* of the disk that is open */
+	struct disk_claim claim;  /* from when it first connected */
 	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
@@ -131,22 +132,6 @@ static char *vbd_read_target(struct control *c, struct device *d)
 	return target;
 }
 
-static const struct device *vbd_other_writer(const struct control *c, const struct vbd *v,
-					     const struct disk *mine)
-{
-	const struct device *o;
-
-	for (o = c->devices; o; o = o->next) {
-		const struct disk *disk =
-			o->class == v->base.class ? vbd_of(o)->disk : NULL;
-
-		if (disk && disk != v->disk && disk_same(disk, mine) &&
-		    !(disk->read_only && mine->read_only))
-			return o;
-	}
-	return NULL;
-}
-
 static int vbd_read_cache_mode(struct control *c, struct device *d, bool *ret_buffered)
 {
 	char *cache = xenbus_read(c->xs, d->path, "cache");
@@ -189,15 +174,37 @@ static bool vbd_same_source(const struct vbd_source *a, const struct vbd_source 
 	       a->buffered == b->buffered && a->no_discard == b->no_discard;
 }
 
-static int vbd_check_sharing(struct control *c, struct vbd *v, const char *target)
+static enum disk_use vbd_use(const struct vbd_source *source)
 {
-	const struct device *other = vbd_other_writer(c, v, v->disk);
+	if (source->shared)
+		return DISK_USE_ANY;
+	return source->read_only ? DISK_USE_READ : DISK_USE_WRITE;
+}
 
-	if (!other)
-		return 0;
-	device_fail(c, &v->base, -EBUSY, "%s: in use by %s (%s)", target, other->path,
-		    other->guest->name);
-	return -EBUSY;
+/* May the guest have its disk? When it connects it has it, from then on. */
+static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
+{
+	enum disk_use use = vbd_use(&v->source);
+	struct device *d = &v->base;
+	const struct disk_claim *other;
+	int err = 0;
+
+	other = disk_claim_conflict(&c->disk_claims, &v->claim, d->guest, v->disk->id,
+				    use);
+	if (other)
+		return device_wait(d, "%s, which domain %u (%s) has", v->source.target,
+				   other->guest->domid, other->guest->name);
+	if (connecting)
+		err = disk_claim_take(&c->disk_claims, &v->claim, d->guest, v->disk, use);
+	else if (disk_claim_is_locked(&c->disk_claims, v->disk, use))
+		err = -EAGAIN;
+	if (err == -EAGAIN)
+		return device_wait(d, "%s, which another program or host has locked",
+				   v->source.target);
+	if (err)
+		device_fail(c, d, err, "%s: cannot lock it: %s", v->source.target,
+			    strerror(-err));
+	return err;
 }
 
 /* Said by the device, whose guest may have it opened again and again (XSA-43). */
@@ -230,7 +237,6 @@ static struct disk_options vbd_disk_options(const struct vbd_source *source)
 	return (struct disk_options){
 		.target = source->target,
 		.read_only = source->read_only,
-		.shared = source->shared,
 		.buffered = source->buffered,
 	};
 }
@@ -249,7 +255,7 @@ static int vbd_open_source(struct control *c, struct vbd *v)
 	vbd_warn_if_rounded(v);
 	if (v->source.no_discard)
 		v->disk->discard = DISK_DISCARD_NONE;
-	return o.shared ? 0 : vbd_check_sharing(c, v, o.target);
+	return 0;
 }
 
 static void vbd_close_disk(struct device *d)
@@ -263,7 +269,7 @@ static void vbd_close_disk(struct device *d)
 }
 
 /* What was read early is read again before it counts. */
-static int vbd_open_disk(struct control *c, struct device *d)
+static int vbd_open_disk(struct control *c, struct device *d, bool connecting)
 {
 	struct vbd_source now = { 0 };
 	struct vbd *v = vbd_of(d);
@@ -271,15 +277,19 @@ static int vbd_open_disk(struct control *c, struct device *d)
 
 	if (!err && v->disk && vbd_same_source(&now, &v->source)) {
 		free(now.target);
-		return 0;
+		return vbd_claim(c, v, connecting);
 	}
 	vbd_close_disk(d);
-	if (err) {
+	if (!err) {
+		v->source = now;
+		err = vbd_open_source(c, v);
+	} else {
 		free(now.target);
-		return err;
 	}
-	v->source = now;
-	return vbd_open_source(c, v);
+	/* Another disk than it had: that one is free. */
+	if (err || !disk_same(v->claim.id, v->disk->id))
+		disk_claim_release(&v->claim);
+	return err ? err : vbd_claim(c, v, connecting);
 }
 
 /* ---- connected ---- */
@@ -491,13 +501,31 @@ static void vbd_tick(struct control *c, struct device *d)
 
 /* ---- another medium ---- */
 
+/* Is it the guest's from now on, in place of the last? */
+static bool vbd_claim_medium(struct control *c, struct vbd *v, const char *target,
+			     const struct disk *medium, enum disk_use use)
+{
+	struct device *d = &v->base;
+	const struct disk_claim *other;
+
+	other = disk_claim_conflict(&c->disk_claims, &v->claim, d->guest, medium->id,
+				    use);
+	if (other)
+		device_say(d, LOG_LEVEL_ERROR, "%s: domain %u (%s) has it", target,
+			   other->guest->domid, other->guest->name);
+	else if (disk_claim_take(&c->disk_claims, &v->claim, d->guest, medium, use))
+		device_say(d, LOG_LEVEL_ERROR, "%s: cannot lock it", target);
+	else
+		return true;
+	return false;
+}
+
 /* NULL: none that can be served; the drive is empty then, and the log says why. */
 static struct disk *vbd_open_medium(struct control *c, struct vbd *v,
 				    const struct vbd_source *source)
 {
 	struct disk_options o = vbd_disk_options(source);
 	char reason[DISK_REASON_SIZE] = "out of memory";
-	const struct device *other;
 	struct disk *medium;
 
 	/* Workers go on with what they know of the disk. */
@@ -506,11 +534,8 @@ static struct disk *vbd_open_medium(struct control *c, struct vbd *v,
 		device_say(&v->base, LOG_LEVEL_ERROR, "%s", reason);
 		return NULL;
 	}
-	other = o.shared ? NULL : vbd_other_writer(c, v, medium);
-	if (!other)
+	if (vbd_claim_medium(c, v, o.target, medium, vbd_use(source)))
 		return medium;
-	device_say(&v->base, LOG_LEVEL_ERROR, "%s: in use by %s (%s)", o.target,
-		   other->path, other->guest->name);
 	disk_close(medium);
 	return NULL;
 }
@@ -520,6 +545,8 @@ static void vbd_change_medium(struct control *c, struct vbd *v, struct vbd_sourc
 	struct disk *medium = now->target ? vbd_open_medium(c, v, now) : NULL;
 	int err = disk_replace(v->disk, medium);
 
+	if (err || !medium)
+		disk_claim_release(&v->claim);
 	if (err) {
 		device_say(
 			&v->base, LOG_LEVEL_ERROR,
@@ -554,6 +581,21 @@ static void vbd_changed(struct control *c, struct device *d)
 	free(now.target);
 }
 
+/* A guest that may come again keeps its disk, or one that waits would take it between the
+ * firmware and the kernel. Else the hotplug script takes the block device away now. */
+static void vbd_closed(struct control *c, struct device *d)
+{
+	if (d->gone || !device_key_is(c, d, "online", "1"))
+		disk_claim_release(&vbd_of(d)->claim);
+	vbd_close_disk(d);
+}
+
+static void vbd_release(struct device *d)
+{
+	disk_claim_release(&vbd_of(d)->claim);
+	vbd_close_disk(d);
+}
+
 const struct device_class vbd_class = {
 	.name = "vbd",
 	.size = sizeof(struct vbd),
@@ -567,6 +609,6 @@ const struct device_class vbd_class = {
 	.announce = vbd_announce,
 	.changed = vbd_changed,
 	.tick = vbd_tick,
-	.closed = vbd_close_disk,
-	.release = vbd_close_disk,
+	.closed = vbd_closed,
+	.release = vbd_release,
 };

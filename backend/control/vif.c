@@ -135,11 +135,12 @@ static int vif_prepare(struct control *c, struct device *d, struct xenbus_keys *
 }
 
 /* Is there a tap, and has the hotplug script put it where it belongs? */
-static int vif_is_plugged(struct control *c, struct device *d)
+static int vif_is_plugged(struct control *c, struct device *d, bool connecting)
 {
 	int err = vif_open_tap(c, vif_of(d));
 	char *script;
 
+	(void)connecting;
 	if (err || device_key_is(c, d, "hotplug-status", "connected"))
 		return err;
 	script = xenbus_read(c->xs, d->path, "script");
@@ -473,19 +474,23 @@ static void vif_closing(struct device *d)
 	vif_plug_cable(v, 0);
 }
 
-static void vif_closed(struct device *d)
+static void vif_free_net(struct vif *v)
 {
-	struct vif *v = vif_of(d);
-
 	free(v->net);
 	v->net = NULL;
+}
+
+static void vif_closed(struct control *c, struct device *d)
+{
+	(void)c;
+	vif_free_net(vif_of(d));
 }
 
 static void vif_release(struct device *d)
 {
 	struct vif *v = vif_of(d);
 
-	vif_closed(d);
+	vif_free_net(v);
 	tap_close(v->tap);
 	v->tap = NULL;
 }

@@ -59,6 +59,7 @@ xenstore-rm "$k1/script"
 eject() { xenstore-write "$k/params" ''; }
 insert() { xenstore-write "$k/params" "$1"; }
 drive one "$one" "$k1" eject insert
+"$SIMXL" block-detach "$one" xvda # or it would have its medium until it comes again
 
 say 'with a script, by libxl'
 two=$(guest two)

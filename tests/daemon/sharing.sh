@@ -1,40 +1,54 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# One image, several guests: one writer or many readers, unless the operator insists.
+# One image, several guests: one writer or many readers, unless the operator insists. Who
+# may not have it yet waits, says so, and is served when it is free.
 . "$(dirname "$0")/lib.sh"
+
+# waits DOMID PATTERN [DEVID]: at InitWait, for what is said once
+waits() {
+	within 10 grep -Eq "backend/vbd/$1/${3:-51712} [^:]*: waits for $2" "$LOG" ||
+		fail "domain $1 does not say that it waits for $2"
+	expect_key "$(back "$1" "${3:-51712}")/state" 2
+}
 
 host
 one=$(guest one); two=$(guest two)
 img=$(disk a 16M)
 
-say 'two writers: refused, the first is not disturbed'
+say 'two writers: the second waits, the first is not disturbed'
 attach "$one" xvda "$img"
-load_bg "$W/one.out" "$one" --rw randrw --verify --time 2 --depth 4 --json
+load_bg "$W/one.out" "$one" --rw randrw --verify --time 30 --depth 4 --json; p=$BG
 state "$one" back 4
 attach "$two" xvda "$img"
-expect_error "$two" 'in use by'
-state "$two" back 6
+load_bg "$W/two.out" "$two" --rw randrw --verify --number 200; q=$BG
+waits "$two" "$img, which domain $one \(one\) has"
 say 'a reader beside a writer: likewise'
 attach "$two" xvdb "$img" --mode r
-expect_error "$two" 'in use by' 51728
-state "$two" back 6 51728
-ended "$BG"
+waits "$two" "$img, which domain $one \(one\) has" 51728
+say 'the first has closed and may come again: still its own'
+end "$p"
 expect_json "$W/one.out" '.verify.errors == 0'
-for v in xvda xvdb; do "$SIMXL" block-detach "$two" $v; done
+sleep 1.5
+expect_key "$(back "$two")/state" 2
+say 'the first is detached: the second is served'
 "$SIMXL" block-detach "$one" xvda
+ended "$q"
+for v in xvda xvdb; do "$SIMXL" block-detach "$two" $v; done
 
 say 'two readers'
 attach "$one" xvda "$img" --mode r
 attach "$two" xvda "$img" --mode r
-load_bg "$W/one.out" "$one" --rw randread --time 3 --rate 200; p=$BG
+load_bg "$W/one.out" "$one" --rw randread --time 30 --rate 200; p=$BG
 load "$two" --rw randread --number 200
-say 'a writer beside a reader'
+say 'a writer beside readers: waits until the last is gone, and its own VM is no other'
 state "$one" back 4
-attach "$two" xvdb "$img"
-expect_error "$two" 'in use by' 51728
-ended $p
-for v in xvda xvdb; do "$SIMXL" block-detach "$two" $v; done
+attach "$two" xvdc "$img"
+load_bg "$W/two.out" "$two" --devid xvdc --rw randwrite --number 200; q=$BG
+waits "$two" "$img, which domain $one \(one\) has" 51744
+end "$p"
 "$SIMXL" block-detach "$one" xvda
+ended "$q"
+for v in xvda xvdc; do "$SIMXL" block-detach "$two" $v; done
 
 say 'w! on both sides'
 attach "$one" xvda "$img" --set mode=w!
@@ -42,15 +56,41 @@ attach "$two" xvda "$img" --set mode=w!
 load_bg "$W/one.out" "$one" --rw randwrite --verify --offset 0 --size 8m --time 1; p=$BG
 load "$two" --rw randwrite --verify --offset 8m --size 8m --time 1
 ended $p
+for d in "$one" "$two"; do "$SIMXL" block-detach "$d" xvda; done
 
-say 'a program that holds the lock'
-for v in xvda; do "$SIMXL" block-detach "$one" $v; "$SIMXL" block-detach "$two" $v; done
+say 'one VM: a domain that it migrates to has its disk before the first is gone'
+uuid=$(xenstore-read "/local/domain/$one/vm")
+attach "$one" xvda "$img"
+load_bg "$W/one.out" "$one" --rw randread --time 30 --rate 200; p=$BG
+state "$one" back 4
+three=$(guest three)
+xenstore-write "/local/domain/$three/vm" "$uuid"
+attach "$three" xvda "$img"
+load "$three" --rw randwrite --number 200
+end "$p"
+"$SIMXL" block-detach "$one" xvda
+load "$three" --rw randwrite --number 200
+
+say 'one VM: so has a stub domain, whose target it is'
+stub=$(guest stub)
+xenstore-write "/local/domain/$stub/target" "$three"
+attach "$stub" xvda "$img"
+load "$stub" --rw randwrite --number 200
+for d in "$three" "$stub"; do "$SIMXL" block-detach "$d" xvda; done
+
+say 'a device model: QEMU opens what is served, and what QEMU has is served'
 if command -v qemu-io >/dev/null; then
-	qemu-io -f raw -c 'sleep 3000' "$img" >/dev/null &
-	q=$!; PIDS="$PIDS $q"
-	sleep 0.5
 	attach "$one" xvda "$img"
-	expect_error "$one" 'in use by another guest or program'
+	load_bg "$W/one.out" "$one" --rw randread --time 30 --rate 200; p=$BG
+	state "$one" back 4
+	qemu-io -f raw -c 'read 0 4k' "$img" >"$W/qemu" 2>&1 || { cat "$W/qemu"; fail 'QEMU cannot open it'; }
+	end "$p"
+	"$SIMXL" block-detach "$one" xvda
+	qemu-io -f raw -c 'sleep 30000' "$img" >/dev/null &
+	q=$!; PIDS="$PIDS $q"
+	attach "$one" xvda "$img"
+	load "$one" --rw randread --number 200
+	"$SIMXL" block-detach "$one" xvda
 	kill $q; wait $q || :
 fi
 finish
