@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What a frontend writes that was not offered is refused, with a
-# message for the operator, and the device is closed. Arguments: the key, its value
-# (`NUL` and `LONG` stand for such), a pattern of the message.
+# What a frontend writes that was not offered is refused, with a message for the operator,
+# and the device is closed. Arguments: the key, its value as xenstore-write takes it (\0 is
+# a NUL), a pattern of the message.
 . "$(dirname "$0")/lib.sh"
 
 KEY=$1; VALUE=$2; MESSAGE=$3
