@@ -53,7 +53,10 @@ void net_tx_drop_unsent(struct net_queue *q);
 /**
  * net_rx_may_read() - may the tap have a frame, or a frame be cut, and is there memory?
  */
-bool net_rx_may_read(const struct net_queue *q);
+static inline bool net_rx_may_read(const struct net_queue *q)
+{
+	return q->rx_cut ? q->piece_free != NULL : q->rx_readable && q->rx_free;
+}
 
 /**
  * net_rx_read() - read the tap until it is empty, or all frames are in use

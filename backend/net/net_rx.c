@@ -90,8 +90,8 @@ static bool net_rx_takes_own_only(struct net_queue *q)
 }
 
 /* False: it is dropped. */
-static bool net_rx_hand_over(struct net_queue *q, struct net_queue *to,
-			     struct rx_frame *f)
+static inline bool net_rx_hand_over(struct net_queue *q, struct net_queue *to,
+				    struct rx_frame *f)
 {
 	if (to != q && net_rx_takes_own_only(to)) {
 		net_rx_drop(q, RX_DROP_FULL);
@@ -199,11 +199,6 @@ static ssize_t net_rx_read_frame(struct net_queue *q, struct rx_frame *f)
 	return TAP_HEADER_SIZE + vif->null_frame;
 }
 
-bool net_rx_may_read(const struct net_queue *q)
-{
-	return q->rx_cut ? q->piece_free != NULL : q->rx_readable && q->rx_free;
-}
-
 /* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
 void net_rx_read(struct net_queue *q, uint64_t now)
 {
@@ -251,7 +246,8 @@ static unsigned int net_rx_slots_for(const struct net_queue *q, struct rx_frame 
 }
 
 /* Are there so many on the ring, and in the batch? */
-static bool net_rx_has_room(struct net_queue *q, struct rx_batch *b, unsigned int slots)
+static inline bool net_rx_has_room(struct net_queue *q, struct rx_batch *b,
+				   unsigned int slots)
 {
 	if (b->count == FRAMES_MAX || b->slots + slots > NET_RING_SLOTS)
 		return false;

@@ -109,12 +109,11 @@ static bool rate_take_credit(struct rate *r, uint32_t bytes)
 
 bool rate_take(struct rate *r, uint32_t bytes, uint64_t now_ns, uint64_t *ret_when_ns)
 {
-	uint64_t interval_ns = rate_interval_ns(r);
 	uint64_t ends;
 
 	if (!rate_is_limited(r) || rate_take_credit(r, bytes))
 		return true;
-	ends = rate_begin_interval(r, interval_ns, now_ns);
+	ends = rate_begin_interval(r, rate_interval_ns(r), now_ns);
 	if (rate_take_credit(r, bytes))
 		return true;
 	*ret_when_ns = r->limit.bytes ? ends : UINT64_MAX;
