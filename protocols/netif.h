@@ -322,7 +322,7 @@ struct net_hash_limits {
 /* A control request, every check passed but that of a table's content. */
 struct net_ctrl_request {
 	uint16_t id;	   /* the guest's, for the response */
-	uint16_t raw_type; /* ″ */
+	uint16_t raw_type; /* the guest's, likewise */
 	uint8_t op;	   /* enum net_ctrl_op */
 	uint32_t value;
 	/* SET_KEY, SET_MAPPING: the bytes to fetch; none if `count` is 0. */
