@@ -115,6 +115,21 @@ static void no_more_than_one_interval_waits(void)
 	CHECK_EQ(r.refilled_ns, 10000 * MS);
 }
 
+/* Nor does it where a frame comes exactly when a second interval is over. */
+static void two_intervals_bring_the_credit_of_one(void)
+{
+	struct rate r = make(200000, 50000, 0);
+
+	goes(&r, 65535, 0);
+	goes(&r, 65535, 0);
+	goes(&r, 65535, 0);
+	goes(&r, 65535, 100 * MS); /* 3395 were left */
+	CHECK_EQ(r.credit, 200000 - 65535);
+	goes(&r, 65535, 100 * MS);
+	goes(&r, 65535, 100 * MS);
+	waits(&r, 65535, 100 * MS, 150 * MS);
+}
+
 /* A worker that looks a little late does not slow the guest down. */
 static void intervals_follow_without_a_gap(void)
 {
@@ -220,6 +235,7 @@ int main(void)
 	keys_are_two_plain_numbers();
 	an_interval_brings_its_bytes();
 	no_more_than_one_interval_waits();
+	two_intervals_bring_the_credit_of_one();
 	intervals_follow_without_a_gap();
 	small_credits_add_up_to_a_long_frame();
 	small_credits_are_capped();
