@@ -103,6 +103,57 @@ static void without_payload_there_is_one(void)
 	CHECK_EQ(segments_next(&s, &none, 0), 0);
 }
 
+/* The length of an IPv6 header counts extension headers and not the header itself. */
+static void ipv6_pieces_have_their_own_length(void)
+{
+	struct virtio_net_hdr h =
+		marked(VIRTIO_NET_HDR_GSO_TCPV6 | VIRTIO_NET_HDR_GSO_ECN, 1000);
+	const size_t header = 14 + 40 + 16 + 20;
+	uint8_t to[14 + 40 + 16 + 20 + 1000];
+	size_t done, payload;
+	struct segments s;
+	struct frame f;
+
+	frame_ethernet(&f, ETH_P_IPV6);
+	frame_ipv6(&f, IPPROTO_DSTOPTS, "2001:db8::1", "2001:db8::2");
+	frame_extension(&f, IPPROTO_TCP, 16);
+	frame_tcp(&f, 1, 2);
+	frame_payload(&f, 1500);
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	CHECK_EQ(s.header, header);
+	for (done = 0; done < 1500; done += payload) {
+		payload = done ? 500 : 1000;
+		CHECK_EQ(segments_next(&s, to, sizeof(to)), header + payload);
+		CHECK_EQ(to[18] << 8 | to[19], 16 + 20 + payload);
+		CHECK_EQ(to[74] << 24 | to[75] << 16 | to[76] << 8 | to[77], done);
+		CHECK_EQ(frame_sum(to + 70, 20 + payload,
+				   frame_pseudo(to + 14, IPPROTO_TCP, 20 + payload)),
+			 0xffff);
+		CHECK_EQ(memcmp(to + header, f.bytes + header + done, payload), 0);
+	}
+	CHECK_EQ(segments_next(&s, to, sizeof(to)), 0);
+}
+
+/* Of IPv4's 16 bits, and of TCP's 32. */
+static void numbers_wrap(void)
+{
+	struct virtio_net_hdr h = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+	struct frame f;
+	struct segments s;
+	size_t header = make_tagged(&f, 2000);
+	uint8_t to[2000];
+
+	frame_put16(f.bytes + 22, 0xffff);
+	memset(f.bytes + 46, 0xff, 4);
+	CHECK(segments_begin(&h, f.bytes, f.length, &s));
+	CHECK_EQ(segments_next(&s, to, sizeof(to)), header + 1000);
+	CHECK_EQ(to[22] << 8 | to[23], 0xffff);
+	CHECK_EQ(segments_next(&s, to, sizeof(to)), header + 1000);
+	CHECK_EQ(to[22] << 8 | to[23], 0);
+	CHECK_EQ(to[46] << 24 | to[47] << 16 | to[48] << 8 | to[49], 999);
+	CHECK_EQ(frame_sum(to + 18, 24, 0), 0xffff);
+}
+
 static void only_marked_tcp_is_cut(void)
 {
 	struct virtio_net_hdr v4 = marked(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
@@ -175,6 +226,8 @@ int main(void)
 	pieces_repeat_the_headers();
 	a_whole_number_of_pieces_has_no_empty_one();
 	without_payload_there_is_one();
+	ipv6_pieces_have_their_own_length();
+	numbers_wrap();
 	only_marked_tcp_is_cut();
 	a_frame_may_have_any_number_of_pieces();
 	headers_cut_at_each_byte_are_refused();
