@@ -123,9 +123,22 @@ long_lines() {
 	}'
 }
 
+# Each function of a page is in the file that the page gives it: FILE.c `name()`, `name()`.
+unknown_functions() {
+	local place line file names name
+	git grep -noE '[a-z_/]+\.[ch] `[a-z0-9_]+\(\)`(, `[a-z0-9_]+\(\)`)*' -- '*.md' |
+		while IFS=: read -r place line names; do
+			file=${names%% *}
+			for name in $(tr -d '`(),' <<<"${names#* }"); do
+				git grep -qE "\\b$name\\(" -- "$file" "*/$file" ||
+					printf '%s:%s: %s has no %s()\n' "$place" "$line" "$file" "$name"
+			done
+		done
+}
+
 laws() {
 	law "device code does not name the meter" \
-		"grep -nE '\\b((meter|bill|books|account|row_settle)_[a-z_]+|charge(_[a-z_]+)?|worker_(claim|settled)[a-z_]*|queue_(charge|settle)[a-z_]*)\(' -r backend/block backend/net backend/worker/grants.* backend/control/v[bi]?.c backend/control/device.[ch] backend/control/watches.[ch] backend/control/guest.[ch] --include=*.[ch] --exclude=*_queue.[ch]"
+		"grep -nE '\\b((meter|bill|books|account|row_settle)_[a-z_]+|charge(_[a-z_]+)?|worker_(claim|settled)[a-z_]*|queue_(charge|settle)[a-z_]*)\(' -r backend/block backend/net backend/worker/grants.* backend/control/v[bi]?.c backend/control/device.[ch] backend/control/watches.[ch] backend/control/guest.[ch] backend/control/disk_owner.[ch] --include=*.[ch] --exclude=*_queue.[ch]"
 	law "protocols/ and accounting/ include nothing of backend/" \
 		"grep -nE '#include \"(\\.\\./|backend)' -r protocols accounting --include=*.[ch]"
 	law "protocols/ has no I/O, no allocation, no log" \
@@ -135,6 +148,7 @@ laws() {
 	law "the tree is as .clang-format has it" \
 		"git ls-files -z '*.c' '*.h' | xargs -0 -n 40 -P 2 clang-format --dry-run -Werror 2>&1 | grep ': error:'"
 	law "no line of C is longer than 90 columns" long_lines
+	law "pages name functions that there are" unknown_functions
 	law "no line ends in white space" \
 		"git grep -nIE '[[:blank:]]+\$' -- ':!tests/fuzz/corpus'"
 	law "every file has its licence" \
