@@ -70,13 +70,13 @@ struct net_rx_part netif_rx_part(const struct net_rx_frame *frame, unsigned int 
 	struct net_rx_part part = { .at = 0, .offset = 0, .length = 0 };
 	uint32_t room, left;
 
-	assert(slot < netif_rx_slots(frame));
 	if (is_extra(frame, slot))
 		return part;
 	if (slot)
 		part.at = (slot - extras_of(frame)) * GRANT_PAGE_SIZE - frame->headroom;
 	else
 		part.offset = frame->headroom;
+	assert(part.at < frame->size); /* else it has no such slot */
 	room = GRANT_PAGE_SIZE - part.offset;
 	left = frame->size - part.at;
 	part.length = left < room ? left : room;

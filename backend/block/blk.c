@@ -194,8 +194,8 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 				return STEP_PARK;
 			started = start_data(q, req);
 		}
-		req->punted = started == DISK_PUNTED;
 		if (started != DISK_FINISHED) {
+			req->punted = started == DISK_PUNTED;
 			if (part != PLAN_DATA)
 				q->flushing = req;
 			return STEP_WAIT;

@@ -49,11 +49,6 @@ int rate_parse(const char *text, size_t length, struct rate_limit *ret)
 
 /* ---- credit ---- */
 
-bool rate_is_limited(const struct rate *r)
-{
-	return r->limit.bytes != RATE_UNLIMITED && r->limit.usec;
-}
-
 static uint64_t rate_interval_ns(const struct rate *r)
 {
 	uint64_t ns;
@@ -107,11 +102,12 @@ static bool rate_take_credit(struct rate *r, uint32_t bytes)
 	return true;
 }
 
-bool rate_take(struct rate *r, uint32_t bytes, uint64_t now_ns, uint64_t *ret_when_ns)
+bool rate_take_limited(struct rate *r, uint32_t bytes, uint64_t now_ns,
+		       uint64_t *ret_when_ns)
 {
 	uint64_t ends;
 
-	if (!rate_is_limited(r) || rate_take_credit(r, bytes))
+	if (rate_take_credit(r, bytes))
 		return true;
 	ends = rate_begin_interval(r, rate_interval_ns(r), now_ns);
 	if (rate_take_credit(r, bytes))

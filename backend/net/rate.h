@@ -51,7 +51,14 @@ void rate_set(struct rate *r, const struct rate_limit *limit, uint64_t now_ns);
  *
  * If not, rate_take() does not look at the time.
  */
-bool rate_is_limited(const struct rate *r);
+static inline bool rate_is_limited(const struct rate *r)
+{
+	return r->limit.bytes != RATE_UNLIMITED && r->limit.usec;
+}
+
+/* rate_take() of a vif that has a limit. */
+bool rate_take_limited(struct rate *r, uint32_t bytes, uint64_t now_ns,
+		       uint64_t *ret_when_ns);
 
 /**
  * rate_take() - may a frame go?
@@ -63,6 +70,10 @@ bool rate_is_limited(const struct rate *r);
  *
  * Return: whether it may; then its bytes are taken from the credit.
  */
-bool rate_take(struct rate *r, uint32_t bytes, uint64_t now_ns, uint64_t *ret_when_ns);
+static inline bool rate_take(struct rate *r, uint32_t bytes, uint64_t now_ns,
+			     uint64_t *ret_when_ns)
+{
+	return !rate_is_limited(r) || rate_take_limited(r, bytes, now_ns, ret_when_ns);
+}
 
 #endif

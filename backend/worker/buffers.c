@@ -42,11 +42,6 @@ static size_t class_size(unsigned int class)
 	return (size_t)BUFFERS_MIN_SIZE << class;
 }
 
-size_t buffers_size(size_t size)
-{
-	return size ? class_size(class_of(size)) : 0;
-}
-
 /* ---- the range ---- */
 
 void buffers_open(struct buffers *b, struct io_uring *ring, uint64_t bytes)

@@ -82,7 +82,12 @@ void buffers_close(struct buffers *b);
  *
  * Return: bytes: the next power of two from BUFFERS_MIN_SIZE on, 0 for 0.
  */
-size_t buffers_size(size_t size);
+static inline size_t buffers_size(size_t size)
+{
+	if (size <= BUFFERS_MIN_SIZE)
+		return size ? BUFFERS_MIN_SIZE : 0;
+	return (size_t)1 << (64 - __builtin_clzll(size - 1));
+}
 
 /**
  * buffers_get() - take memory
