@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Installs what the tests need, builds, runs them: plain, under ASan and UBSan, and what
-# threads share under TSan; then on real Xen under QEMU. Ends in a line with the sums.
+# threads share under TSan; beside them on real Xen under QEMU. Ends in a line with the sums.
 set -u
 me=tests
 cd "$(dirname "$0")/.." || exit 1
+here=tests/xen
 . tools/setup.sh
+. tests/xen/images.sh
 
 usage() {
 	cat <<'TEXT'
@@ -36,8 +38,10 @@ test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-pin
 	curl apache2-utils busybox-static systemd clang-format debootstrap"
 passed=0 failed=0 skipped=0
 second_tries=()
+ran=()
+xen=
 slowest=$(mktemp)
-trap 'rm -f "$slowest"' EXIT
+trap 'rm -f "$slowest"; [ -z "$xen" ] || pkill -s "$xen"' EXIT
 
 # again BUILD: what failed is run once more, alone: a busy machine keeps some tests from
 # what they wait for. What fails twice has failed.
@@ -78,12 +82,17 @@ count() {
 	done < <(jq -r '[.result, .name] | @tsv' "$1/meson-logs/testlog.json")
 }
 
-# suites BUILD SUITE...: run them; the log of what failed. Most tests wait more than they
-# work, so there is one more at a time than there are CPUs.
+# suites BUILD SUITE... [-SUITE...]: run these, but for what is in those with a dash; the
+# log of what failed. Most tests wait twice as long as they work.
 suites() {
-	local dir=$1 began=$SECONDS suite arguments=(--num-processes $(($(nproc) + 1)))
+	local dir=$1 began=$SECONDS suite arguments=(--num-processes $((2 * $(nproc))))
 	shift
-	for suite in "$@"; do arguments+=(--suite "$suite"); done
+	for suite in "$@"; do
+		case $suite in
+		-*) arguments+=(--no-suite "${suite#-}") ;;
+		*) arguments+=(--suite "$suite") ;;
+		esac
+	done
 	say "$dir: $* ..."
 	rm -f "$dir/meson-logs/testlog.json"
 	meson test -C "$dir" --no-rebuild --print-errorlogs "${arguments[@]}" >"$dir/tests.log" 2>&1
@@ -94,8 +103,7 @@ suites() {
 	fi
 	jq -r --arg build "$dir" '"\(.duration * 10 | round / 10) \(.name) (\($build))"' \
 		"$dir/meson-logs/testlog.json" >>"$slowest"
-	again "$dir"
-	count "$dir"
+	ran+=("$dir")
 	say "$dir: $* ($((SECONDS - began)) s)"
 }
 
@@ -155,9 +163,17 @@ laws() {
 		"git grep -L 'SPDX-License-Identifier: MIT' -- ':!LICENSE' ':!tests/fuzz/corpus'"
 }
 
+[ "$quick" = yes ] && xen_packages=
 # shellcheck disable=SC2086
-install_packages $build_packages $demo_packages $test_packages
+install_packages $build_packages $demo_packages $test_packages $xen_packages
 step "build" build build --werror || exit 1
+if [ "$quick" = no ]; then
+	# QEMU's emulation keeps one CPU busy, hardly ever two: the rest is done beside it.
+	say "real Xen under QEMU, beside the rest ..."
+	setsid tests/xen/run --twice &
+	xen=$!
+	step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
+fi
 step "build with ASan and UBSan" build build-asan -Db_sanitize=address,undefined \
 	-Db_lundef=false || exit 1
 
@@ -165,19 +181,24 @@ laws
 if [ "$quick" = yes ]; then
 	export XENMETER_SNAPSHOTS=1000000
 	suites build unit abi sim guests fuzz daemon net
-	suites build-asan unit abi fuzz
+	suites build-asan unit abi fuzz -once
 	say "left out by --quick: real Xen, books, hostile, slow, install, most of the sanitizers' runs"
 else
-	step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
 	suites build unit abi sim guests fuzz daemon net books hostile slow install
-	suites build-asan unit abi sim guests fuzz daemon net books hostile
-	XENMETER_SNAPSHOTS=1000000 suites build-tsan threads
-	say "real Xen under QEMU ..."
-	tests/xen/run --twice || :
+	suites build-asan unit abi fuzz daemon net hostile -once
+	XENMETER_SNAPSHOTS=100000 suites build-tsan threads
+	began=$SECONDS
+	wait "$xen"
+	xen=
+	say "waited for real Xen ($((SECONDS - began)) s)"
 	passed=$((passed + $(grep -c '^OK' build/xen/verdicts)))
 	failed=$((failed + $(grep -c '^FAIL' build/xen/verdicts)))
 	[ -s build/xen/verdicts ] || failed=$((failed + 1))
 fi
+for dir in "${ran[@]}"; do
+	again "$dir"
+	count "$dir"
+done
 if [ "$times" = yes ]; then
 	say "the tests that took longest, in seconds:"
 	sort -rn "$slowest" | head -n 25 >&2
