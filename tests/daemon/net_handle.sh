@@ -21,7 +21,7 @@ within 10 has_link "vif$one.2" || fail 'no interface with the number'
 say 'too long for a name'
 o=$(guest other --domid 100)
 "$SIMXL" vif-attach "$o" 0 --bridge "$BRIDGE" --set handle=4294967295
-expect_error "$o" 'vif100.4294967295' 0
+expect_error "$o" 'vif100.4294967295: no name for an interface' 0
 netload "$one" generate --json -n 10 >/dev/null || fail 'the first is not served'
 "$SIMXL" vif-detach "$one" 0
 within 10 no_link "vif$one.7" || fail 'the interface is left'
