@@ -10,14 +10,7 @@
 #include <string.h>
 
 #include "blkfront.h"
-
-#define CHECK(condition)                                                                 \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
+#include "check.h"
 
 /* A grant that is nobody's. */
 #define STALE "4000000"

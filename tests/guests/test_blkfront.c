@@ -6,6 +6,7 @@
  * is left held. The argument names the test.
  */
 #include "blkfront.h"
+#include "check.h"
 #include "fake_disk.h"
 #include "fake_xen.h"
 
@@ -17,14 +18,6 @@
 
 #define FRONT "/local/domain/7/device/vbd/51712"
 #define BACK  "/local/domain/0/backend/vbd/7/51712"
-
-#define CHECK(condition)                                                                 \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
 
 static const struct blkfront_config plain = {
 	.devid = FAKE_DEVID, .protocol = "x86_64-abi", .timeout_ms = 2000, .poison = true

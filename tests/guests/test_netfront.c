@@ -5,6 +5,7 @@
  * each misbehaviour of a backend is noticed and counted as what it is; the handshake
  * follows the states; nothing is left held. The argument names the test.
  */
+#include "check.h"
 #include "fake_net.h"
 #include "fake_xen.h"
 #include "netfront.h"
@@ -18,14 +19,6 @@
 
 #define FRONT "/local/domain/7/device/vif/0"
 #define BACK  "/local/domain/0/backend/vif/7/0"
-
-#define CHECK(condition)                                                                 \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
 
 static const struct netfront_config plain = { .features = NETFRONT_USUAL,
 					      .timeout_ms = 2000,

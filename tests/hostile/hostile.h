@@ -11,14 +11,7 @@
 #include <stdlib.h>
 
 #include "blkfront.h"
-
-#define CHECK(condition)                                                                 \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
+#include "check.h"
 
 /* No answer within ANSWER_MS. */
 #define NO_ANSWER (-1000)

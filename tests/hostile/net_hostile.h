@@ -11,15 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "netfront.h"
-
-#define CHECK(condition)                                                                 \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
 
 #define ANSWER_MS  5000
 #define SILENCE_MS 100 /* in which no answer comes, where none is to come */

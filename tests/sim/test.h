@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests of the simulated host: a host of their own, CHECK().
+ * For the tests of the simulated host: a host of their own.
  *
  * A test runs with LD_LIBRARY_PATH and SIMXL set by meson, as several domains
  * in one process: as_domain() decides for what is opened next.
@@ -18,21 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(what)                                                                      \
-	do {                                                                             \
-		if (!(what)) {                                                           \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__,    \
-				#what, errno);                                           \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
+#include "check.h"
 
 /* It failed, and with this errno. */
 #define CHECK_ERRNO(what, err)                                                           \
 	do {                                                                             \
 		errno = 0;                                                               \
 		CHECK(what);                                                             \
-		CHECK(errno == (err));                                                   \
+		CHECK_EQ(errno, err);                                                    \
 	} while (0)
 
 static char test_dir[64];

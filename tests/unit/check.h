@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks for unit tests: each test is a process of its own, the first check that fails
+ * Checks for tests in C: each test is a process of its own, the first check that fails
  * prints what it saw and ends it. Exit status 77 skips a test.
  */
 #ifndef XENMETER_CHECK_H
