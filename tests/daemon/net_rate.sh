@@ -15,32 +15,39 @@ sender=$BG
 b=$(back "$one" 0)
 
 now_us() { echo $(($(date +%s%N) / 1000)); }
-# measure: sets SPEED to what the guest sends in a second or more, bytes a second
+turns() { dump | jq '[.workers[].counters.turns] | add'; }
+# measure: sets SPEED to what the guest sends in a second or more, bytes a second, and
+# TURNS to the worker's turns a second
 measure() {
-	local bytes us
-	bytes=$(row "$one" tx_bytes); us=$(now_us)
+	local bytes us turns
+	turns=$(turns); bytes=$(row "$one" tx_bytes); us=$(now_us)
 	sleep 1.5
 	bytes=$(($(row "$one" tx_bytes) - bytes)); us=$(($(now_us) - us))
+	turns=$(($(turns) - turns))
 	SPEED=$((bytes * 1000 / (us / 1000)))
-	say "$1: $SPEED bytes a second"
+	TURNS=$((turns * 1000 / (us / 1000)))
+	say "$1: $SPEED bytes a second, $TURNS turns"
 }
-# bounded RATE: a tenth and a burst more than the rate at most; and not nothing
+# bounded RATE INTERVALS: a tenth and a burst more than the rate at most; and not nothing.
+# An interval takes some three turns (credit, frames, the guest's event), not one after
+# the other until it is over.
 bounded() {
+	[ $TURNS -lt $(($2 * 8 + 20)) ] || fail "$TURNS turns for $2 intervals"
 	[ $SPEED -lt $(($1 + $1 / 5)) ] || fail "$SPEED is too fast for $1"
 	[ $SPEED -gt $(($1 / 4)) ] || fail "$SPEED is too slow for $1"
 }
 sleep 0.2
-measure 'rate=50000,50000'; bounded 1000000
+measure 'rate=50000,50000'; bounded 1000000 20
 xenstore-write "$b/rate" 400000,100000
 sleep 0.2
-measure 'rate=400000,100000'; bounded 4000000
+measure 'rate=400000,100000'; bounded 4000000 10
 xenstore-rm "$b/rate"
 sleep 0.2
 measure 'no rate'
 [ $SPEED -gt 8000000 ] || fail 'it is limited still'
 xenstore-write "$b/rate" 20000,100000
 sleep 0.3
-measure 'rate=20000,100000'; bounded 200000
+measure 'rate=20000,100000'; bounded 200000 10
 
 say 'what it receives is not bounded'
 end "$sender"
