@@ -275,7 +275,7 @@ own_image() { # DIRECTORY SCENARIO...
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
 	install -m 755 tests/daemon/systemd-init "$stage/xm/" || return
 	cp tests/bench/study/{nginx.conf,pace.lua} "$stage/xm/web/" || return
-	cp -r "$here"/{lib.sh,net.sh,study.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh} \
+	cp -r "$here"/{lib.sh,net.sh,handover.sh,study.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh} \
 		"$here/scenarios" "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
