@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A guest is destroyed with I/O in flight: its pages are let go at once (else simxl calls
+# A guest is destroyed with I/O in flight: its pages are unmapped at once (else simxl calls
 # it a zombie), its row is retired with its charges, its neighbour does not notice.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A guest dies while its device is drained, and its disk hangs (a frozen filesystem): its
-# pages are let go although its requests cannot end, or the domain would be a zombie until
+# pages are unmapped although its requests cannot end, or the domain would be a zombie until
 # the disk comes back. When it does, what was in flight is settled and the row retired.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A guest is destroyed while it sends and receives: its pages are let go (else simxl calls
+# A guest is destroyed while it sends and receives: its pages are unmapped (else simxl calls
 # it a zombie), its TAP goes, its row is retired with its charges, its neighbour goes on.
 . "$(dirname "$0")/netlib.sh"
 

@@ -6,7 +6,7 @@
  *
  * What must hold: as many responses as requests taken, each to a request that was there,
  * its padding zero; I/O only within the disk and from memory that is there; no more
- * events to the guest than responses; a queue that is let go comes to rest with nothing
+ * events to the guest than responses; a queue that is detached comes to rest with nothing
  * held; the books balance to the cycle, the row has all that was charged.
  */
 #include <errno.h>
@@ -46,7 +46,7 @@ static struct {
 	bool raw;	     /* ids are not ours, or the ring is not what it was */
 	uint64_t asked[512]; /* ids that wait for an answer; 0: none */
 	uint64_t next_id;
-	unsigned int letting_go; /* messages to let go that are not answered */
+	unsigned int detaching; /* messages to detach that are not answered */
 	bool attach_sent, detach_sent, drop_sent;
 	unsigned int broken;
 	int32_t result; /* of the next I/O: 0 is well */
@@ -297,13 +297,13 @@ static void choose_result(void)
 
 /* ---- the toolstack ---- */
 
-static void let_go(struct worker *w, enum message_kind kind)
+static void send_detach(struct worker *w, enum message_kind kind)
 {
 	if (kind == MESSAGE_DETACH ? world.detach_sent : world.drop_sent)
 		return;
 	world.detach_sent = true;
 	world.drop_sent |= kind == MESSAGE_DROP;
-	world.letting_go++;
+	world.detaching++;
 	worker_send(w, &(struct message){ .kind = kind, .queue = &world.q->base });
 }
 
@@ -325,11 +325,11 @@ static void take_reports(void)
 		if (m.kind == MESSAGE_BROKEN)
 			world.broken++;
 		if (m.kind == MESSAGE_ATTACHED && m.attached)
-			world.letting_go = 0, machine.done = true; /* nothing is held */
+			world.detaching = 0, machine.done = true; /* nothing is held */
 		if (m.kind != MESSAGE_DETACHED)
 			continue;
-		MUST(m.detached == world.letting_go);
-		world.letting_go = 0;
+		MUST(m.detached == world.detaching);
+		world.detaching = 0;
 		machine.done = true;
 	}
 	MUST(world.broken <= 1);
@@ -414,7 +414,7 @@ static void act(struct worker *w)
 		resize(w);
 		break;
 	case LET_GO:
-		let_go(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
+		send_detach(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
 		break;
 	case NOTHING:
 	case ACTIONS:
@@ -422,10 +422,10 @@ static void act(struct worker *w)
 	}
 }
 
-/* All that is open ends well, and the queue is let go. */
+/* All that is open ends well, and the queue is detached. */
 static void come_to_an_end(struct worker *w)
 {
-	let_go(w, MESSAGE_DETACH);
+	send_detach(w, MESSAGE_DETACH);
 	if (machine.ios)
 		machine_complete(0);
 	else

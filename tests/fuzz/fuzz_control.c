@@ -38,8 +38,8 @@ static uint32_t set_mapping(struct steer *s, const struct net_ctrl_request *r,
 	return steer_set_mapping(s, entries, r->count, r->first);
 }
 
-static uint32_t obey(struct steer *s, const struct net_ctrl_request *r, struct input *in,
-		     uint32_t *ret_data)
+static uint32_t control_dispatch(struct steer *s, const struct net_ctrl_request *r,
+				 struct input *in, uint32_t *ret_data)
 {
 	uint8_t key[NET_MAX_HASH_KEY];
 
@@ -94,7 +94,7 @@ static void message(struct steer *s, struct ring *ring, struct input *in)
 	memset(&r, 0xa5, sizeof(r));
 	status = netif_decode_ctrl(&raw, &limits, &r);
 	if (status == XEN_NETIF_CTRL_STATUS_SUCCESS)
-		status = obey(s, &r, in, &data);
+		status = control_dispatch(s, &r, in, &data);
 	netif_answer_ctrl(ring, &r, status, data);
 	memcpy(&answer, ring_slot(ring, ring->rsp_prod - 1), sizeof(answer));
 	MUST(answer.id == raw.id && answer.type == raw.type && answer.status == status);

@@ -6,7 +6,7 @@
  *
  * What must hold: no more answers than slots published on any ring; all that is written
  * to the tap is whole, a header and a frame of a length that there is; a frame from the
- * tap is never read beyond its buffer; queues that are let go come to rest with nothing
+ * tap is never read beyond its buffer; queues that are detached come to rest with nothing
  * held; the carrier goes off and on in turn; the books balance to the cycle, the rows
  * have all that was charged.
  */
@@ -53,7 +53,7 @@ static struct {
 	uint32_t producer[QUEUES][RINGS];
 	bool wild[QUEUES][RINGS]; /* indices are not what they were */
 	bool attach_sent, detach_sent, drop_sent;
-	unsigned int attaching, letting_go[QUEUES]; /* reports that are owed */
+	unsigned int attaching, detaching[QUEUES]; /* reports that are owed */
 	bool failed;
 	unsigned int broken[QUEUES];
 	bool carrier;
@@ -298,7 +298,7 @@ static void send_all(struct worker *w, enum message_kind kind)
 						  .queue = &world.q[i]->base });
 }
 
-static void let_go(struct worker *w, enum message_kind kind)
+static void send_detach(struct worker *w, enum message_kind kind)
 {
 	unsigned int i;
 
@@ -308,7 +308,7 @@ static void let_go(struct worker *w, enum message_kind kind)
 	world.detach_sent = true;
 	world.drop_sent |= kind == MESSAGE_DROP;
 	for (i = 0; i < QUEUES; i++)
-		world.letting_go[i]++;
+		world.detaching[i]++;
 	send_all(w, kind);
 }
 
@@ -342,12 +342,12 @@ static unsigned int index_of(const struct queue *q)
 }
 
 /* A queue that is gone already reports once more when the other one is dropped. */
-static bool all_let_go(void)
+static bool all_detached(void)
 {
 	unsigned int i, owed = 0;
 
 	for (i = 0; i < QUEUES; i++)
-		owed += world.letting_go[i];
+		owed += world.detaching[i];
 	return !owed;
 }
 
@@ -362,9 +362,9 @@ static void take_report(const struct message *m)
 		world.failed |= m->attached != 0;
 		break;
 	case MESSAGE_DETACHED:
-		MUST(m->detached == world.letting_go[index_of(m->queue)]);
-		world.letting_go[index_of(m->queue)] = 0;
-		machine.done = all_let_go();
+		MUST(m->detached == world.detaching[index_of(m->queue)]);
+		world.detaching[index_of(m->queue)] = 0;
+		machine.done = all_detached();
 		break;
 	case MESSAGE_CARRIER:
 		MUST(m->carrier != world.carrier && m->queue == &world.q[0]->base);
@@ -474,7 +474,7 @@ static void act(struct worker *w)
 		tell(w);
 		break;
 	case LET_GO:
-		let_go(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
+		send_detach(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
 		break;
 	case NOTHING:
 	case ACTIONS:
@@ -484,7 +484,7 @@ static void act(struct worker *w)
 
 static void come_to_an_end(struct worker *w)
 {
-	let_go(w, MESSAGE_DETACH);
+	send_detach(w, MESSAGE_DETACH);
 	if (machine.ios)
 		machine_complete(0);
 	else
@@ -495,7 +495,7 @@ static void come_to_an_end(struct worker *w)
 static void let_failed_go(struct worker *w)
 {
 	if (world.failed && !world.attaching)
-		let_go(w, MESSAGE_DETACH);
+		send_detach(w, MESSAGE_DETACH);
 }
 
 static void step(struct worker *w)

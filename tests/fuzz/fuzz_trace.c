@@ -23,7 +23,7 @@ static char table_path[64] = "/dev/shm/xenmeter-fuzz-XXXXXX";
 static char path[80];
 static int file;
 
-static void forget(void)
+static void remove_files(void)
 {
 	unlink(path);
 	unlink(table_path);
@@ -56,7 +56,7 @@ static void make_image(void)
 	MUST(image_size > sizeof(struct trace_header) && image_size < sizeof(image));
 	trace_destroy(trace);
 	table_destroy(t);
-	atexit(forget);
+	atexit(remove_files);
 }
 
 static void put(const void *bytes, size_t size)

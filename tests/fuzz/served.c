@@ -24,9 +24,9 @@ struct hold {
 	const struct worker *worker;
 	bool attaching, attached, broken;
 	bool detach_sent, drop_sent;
-	unsigned int letting_go; /* messages that are not answered */
-	unsigned int reports;	 /* of it that nobody has read */
-	uint64_t dropped;	 /* by its tap: before, and since, as it was told */
+	unsigned int detaching; /* detach messages that are not answered */
+	unsigned int reports;	/* of it that nobody has read */
+	uint64_t dropped;	/* by its tap: before, and since, as it was told */
 };
 
 struct tap {
@@ -113,14 +113,14 @@ static void attach(const struct worker *w, struct queue *q)
 	};
 }
 
-/* A queue that shall be dropped after all may have let go meanwhile. */
-static void let_go(struct hold *h, enum message_kind kind)
+/* A queue that shall be dropped after all may have been detached meanwhile. */
+static void send_detach(struct hold *h, enum message_kind kind)
 {
 	MUST(!h->attaching && !h->drop_sent);
 	MUST(kind == MESSAGE_DROP || !h->detach_sent);
 	h->detach_sent = true;
 	h->drop_sent = kind == MESSAGE_DROP;
-	h->letting_go++;
+	h->detaching++;
 }
 
 void worker_send(struct worker *w, const struct message *m)
@@ -136,7 +136,7 @@ void worker_send(struct worker *w, const struct message *m)
 	switch (m->kind) {
 	case MESSAGE_DETACH:
 	case MESSAGE_DROP:
-		let_go(h, m->kind);
+		send_detach(h, m->kind);
 		break;
 	case MESSAGE_RENAME:
 		MUST(h->attached && !h->detach_sent);
@@ -193,17 +193,17 @@ static void work(struct hold *h, uint8_t how)
 	} else if (how & CARRIER && h->attached && is_vif(h->queue)) {
 		report(h, (struct message){ .kind = MESSAGE_CARRIER,
 					    .carrier = how & CARRIER_ON });
-	} else if (h->letting_go) {
+	} else if (h->detaching) {
 		report(h, (struct message){ .kind = MESSAGE_DETACHED,
-					    .detached = h->letting_go });
-		h->letting_go = 0;
+					    .detached = h->detaching });
+		h->detaching = 0;
 		h->attached = false;
 	}
 }
 
 static bool has_to_say(const struct hold *h)
 {
-	return h->attaching || h->attached || h->letting_go;
+	return h->attaching || h->attached || h->detaching;
 }
 
 bool served_work(unsigned int which, uint8_t how)
@@ -260,7 +260,7 @@ void served_settle(const struct control *c)
 			i++;
 			continue;
 		}
-		MUST(!h->attaching && !h->attached && !h->letting_go && !h->reports);
+		MUST(!h->attaching && !h->attached && !h->detaching && !h->reports);
 		*h = holds[--held];
 	}
 }

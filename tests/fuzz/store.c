@@ -230,7 +230,7 @@ unsigned int store_watches(const char *token)
 	return with;
 }
 
-static void forget_changes(void)
+static void drop_changes(void)
 {
 	size_t i;
 
@@ -252,7 +252,7 @@ void store_reset(void)
 	}
 	while (store.events)
 		free(queue[(first + --store.events) % STORE_MAX_EVENTS]);
-	forget_changes();
+	drop_changes();
 	memset(&store, 0, sizeof(store));
 	store.handle = &handle;
 }
@@ -494,7 +494,7 @@ bool xs_transaction_end(struct xs_handle *xs, xs_transaction_t t, bool abandon)
 	}
 	if (well && !abandon)
 		commit();
-	forget_changes();
+	drop_changes();
 	return well;
 }
 

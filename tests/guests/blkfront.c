@@ -255,7 +255,7 @@ static int drain(struct blkfront *front)
 	for (uint32_t i = 0; i < front->nr_queues; i++) {
 		struct blkfront_queue *queue = &front->queues[i];
 
-		queue_forget_buffers(queue);
+		queue_drop_buffers(queue);
 		if (queue->ring.head && queue->slots)
 			blkfront_kick(queue);
 		while (queue->slots && blkfront_in_flight(queue)) {

@@ -65,7 +65,7 @@ struct blkfront {
 
 int queue_init(struct blkfront_queue *queue, struct blkfront *front, uint32_t index);
 void queue_fini(struct blkfront_queue *queue);
-void queue_forget_buffers(struct blkfront_queue *queue);
+void queue_drop_buffers(struct blkfront_queue *queue);
 
 /* blkfront_store.c */
 

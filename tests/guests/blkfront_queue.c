@@ -599,10 +599,10 @@ uint32_t blkfront_in_flight(const struct blkfront_queue *queue)
 /* Tear-down. */
 
 /**
- * queue_forget_buffers() - the owners of the requests in flight are gone
+ * queue_drop_buffers() - the owners of the requests in flight are gone
  * @queue: a queue
  */
-void queue_forget_buffers(struct blkfront_queue *queue)
+void queue_drop_buffers(struct blkfront_queue *queue)
 {
 	for (uint32_t i = 0; queue->slots && i < queue->ring.entries; i++)
 		queue->slots[i].buf = NULL;

@@ -404,7 +404,7 @@ static uint32_t io_max(uint8_t op)
 /*
  * A whole NBD request: split, all parts in flight at once, waited for. A dead lane never
  * answers what is in flight on it; the buffers then outlive the call only for
- * blkfront_disconnect(), which forgets them.
+ * blkfront_disconnect(), which drops them.
  */
 static int run(uint8_t op, void *buf, uint64_t len, uint64_t offset)
 {

@@ -416,11 +416,11 @@ uint32_t sim_domain_mapped(struct sim_host *host, uint32_t domid)
 }
 
 /**
- * sim_domain_forget() - let a dead domain's number be used again
+ * sim_domain_release() - let a dead domain's number be used again
  * @host: the host
  * @domid: a dead domain; one whose pages are still mapped stays a zombie
  */
-void sim_domain_forget(struct sim_host *host, uint32_t domid)
+void sim_domain_release(struct sim_host *host, uint32_t domid)
 {
 	struct sim_domain *dom = &host->st->domains[domid];
 

@@ -726,10 +726,10 @@ void ops_handle(struct conn *conn)
 }
 
 /**
- * ops_forget() - drop a connection's watches and transactions
+ * ops_drop() - drop a connection's watches and transactions
  * @conn: the connection, about to be closed
  */
-void ops_forget(struct conn *conn)
+void ops_drop(struct conn *conn)
 {
 	conn_reset(conn);
 }

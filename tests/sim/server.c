@@ -166,7 +166,7 @@ static void conns_sweep(void)
 			continue;
 		}
 		*at = conn->next;
-		ops_forget(conn);
+		ops_drop(conn);
 		while (conn->out)
 			msg_drop(conn);
 		close(conn->fd);

@@ -204,7 +204,7 @@ int sim_domain_create(struct sim_host *host, int domid, const char *name,
 		      const char *uuid);
 void sim_domain_kill(struct sim_host *host, uint32_t domid);
 uint32_t sim_domain_mapped(struct sim_host *host, uint32_t domid);
-void sim_domain_forget(struct sim_host *host, uint32_t domid);
+void sim_domain_release(struct sim_host *host, uint32_t domid);
 
 /* handle.c */
 int sim_handle_open(struct sim_open *open, enum sim_handle_kind kind, int cloexec);

@@ -206,7 +206,7 @@ static int destroy(struct tool *tool, uint32_t domid)
 	snprintf(path, sizeof(path), "/libxl/%u", domid);
 	xs_rm(tool->xs, XBT_NULL, path);
 	mapped = sim_domain_mapped(tool->host, domid);
-	sim_domain_forget(tool->host, domid);
+	sim_domain_release(tool->host, domid);
 	if (mapped)
 		return complain(
 			"domain %u is a zombie: %u of its grants are still mapped", domid,

@@ -425,7 +425,7 @@ int tx_commit(struct store *store, struct tx *tx)
 }
 
 /**
- * tx_free() - forget a transaction
+ * tx_free() - free a transaction
  * @tx: the transaction
  */
 void tx_free(struct tx *tx)

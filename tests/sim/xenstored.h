@@ -70,7 +70,7 @@ extern struct server server;
 /* ops.c */
 void ops_init(void);
 void ops_handle(struct conn *conn);
-void ops_forget(struct conn *conn);
+void ops_drop(struct conn *conn);
 
 /* server.c */
 void conn_send(struct conn *conn, uint32_t type, uint32_t req_id, uint32_t tx_id,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Readers against a writer at full rate: no snapshot mixes two moments. Every value that
- * is written obeys a law that binds counters at both ends of the row, so that a mixture
- * shows. First threads of one process, then two processes over the file, then writers
- * killed at any moment.
+ * is written follows a rule that binds counters at both ends of the row, so that a
+ * mixture shows. First threads of one process, then two processes over the file, then
+ * writers killed at any moment.
  *
  *	test_race [SNAPSHOTS]	or XENMETER_SNAPSHOTS; 10^7 unless told
  */

@@ -189,7 +189,7 @@ static void initialised_device_goes_on(void)
 	given(INITIALISED, GONE, XENBUS_CLOSE);
 }
 
-/* We serve as long as the frontend is there; one that starts over has let go. */
+/* We serve as long as the frontend is there; one that starts over is done. */
 static void connected_device_serves_until_the_frontend_leaves(void)
 {
 	given(CONNECTED, INITIALISED, XENBUS_STAY);
