@@ -92,7 +92,6 @@ static int sysfs_text(dev_t device, const char *name, char *ret_text, size_t siz
 	if (got <= 0)
 		return -ENOENT;
 	ret_text[got] = '\0';
-	ret_text[strcspn(ret_text, "\n")] = '\0';
 	return 0;
 }
 
@@ -240,10 +239,12 @@ static struct disk_id identify(const struct stat *st)
 
 	if (!S_ISBLK(st->st_mode))
 		return (struct disk_id){ .device = st->st_dev, .inode = st->st_ino };
-	if (!sysfs_text(st->st_rdev, "loop/backing_file", backing, sizeof(backing)) &&
-	    !stat(backing, &file) && S_ISREG(file.st_mode))
-		return (struct disk_id){ .device = file.st_dev, .inode = file.st_ino };
-	return (struct disk_id){ .device = st->st_rdev };
+	if (sysfs_text(st->st_rdev, "loop/backing_file", backing, sizeof(backing)))
+		return (struct disk_id){ .device = st->st_rdev };
+	backing[strcspn(backing, "\n")] = '\0';
+	if (stat(backing, &file) || !S_ISREG(file.st_mode))
+		return (struct disk_id){ .device = st->st_rdev };
+	return (struct disk_id){ .device = file.st_dev, .inode = file.st_ino };
 }
 
 static int open_file(const struct disk_options *o, struct disk *d, char *reason)
