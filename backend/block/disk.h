@@ -2,7 +2,8 @@
 /*
  * What stands behind a vbd: a regular file, a block device, or `null:SIZE`, which answers
  * at once. The control thread opens and closes it; the workers that serve the device's
- * queues share it read-only and start I/O on rings of their own.
+ * queues start I/O on rings of their own. They only read it, and only what stays while
+ * they do: `kind`, `fd`, `direct` and `discard`. The rest is the control thread's.
  */
 #ifndef XENMETER_DISK_H
 #define XENMETER_DISK_H
@@ -109,7 +110,8 @@ void disk_close(struct disk *d);
  * @medium: what is read from now on, to be closed all the same; NULL: nothing, all reads
  * fail
  *
- * Requests in flight end with the medium that they began with.
+ * I/O that the kernel has started ends with the medium that it began with. A request that
+ * is tried again, or goes on after a short read, does so with the new one.
  *
  * Return: 0, or -EINVAL: of another kind or sector size, -errno.
  */
