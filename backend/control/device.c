@@ -601,8 +601,9 @@ static void device_check_settled(struct control *c, struct device *d,
 {
 	if (d->phase == PHASE_IDLE)
 		d->unpublished = false; /* there is nothing to write any more */
-	/* An early look at the disk tells the operator early what is wrong. */
-	if (own == XenbusStateInitWait && !d->failed)
+	/* An early look at the disk tells the operator early what is wrong. Workers have
+	 * it where the store only does not know yet that the device is connected. */
+	if (own == XenbusStateInitWait && d->phase == PHASE_IDLE && !d->failed)
 		device_open(c, d, false);
 	if (d->phase != PHASE_CONNECTED || !d->class->changed)
 		return;

@@ -16,7 +16,8 @@ logged() { grep -q -- "$1" "$LOG"; }
 
 say '1000 nodes'
 d=$(guest one)
-attach "$d" xvda null:16M --backend "$dd"
+a=$(disk a 16M); b=$(disk b 16M)
+attach "$d" xvda "$a" --backend "$dd"
 within 10 is "$(back "$d")/state" 2 || fail 'not at InitWait'
 # fill FIRST LAST: one write, all or nothing
 fill() {
@@ -33,6 +34,14 @@ say "$n of them for nothing"
 load_bg "$W/one.out" "$d" --rw read --number 50 --bs 4k --timeout 30
 within 10 logged 'cannot write its state to xenstore: No space left' || fail 'there was space'
 expect_key "$(back "$d")/state" 2
+# Another disk is looked at where nobody is connected; the store's InitWait is old. The disk
+# was closed while workers used it.
+xenstore-write "$(back "$d")/physical-device-path" "$b" "$(front "$d")/state" 1
+sleep 1.5
+open_files() { find "/proc/$DAEMON/fd" -lname "$1" | wc -l; }
+[ "$(open_files "$a")" != 0 ] || fail 'the disk of a connected guest was closed'
+[ "$(open_files "$b")" = 0 ] || fail 'a connected guest has another disk'
+xenstore-write "$(back "$d")/physical-device-path" "$a" "$(front "$d")/state" 3
 "$SIMXL" run "$dd" xenstore-rm data/fill
 ended "$BG"
 expect_row "$d" requests 50
