@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tables for people: what a guest, a queue or a stage cost, and the host's books below.
- * Every column is a heading and a function that writes one cell.
+ * Every column is a heading, and a counter or a function that writes one cell.
  */
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
@@ -32,8 +32,9 @@ typedef void cell_print(char *cell, const struct line *line);
 struct column {
 	const char *title;
 	const char *rate_title; /* under --watch; NULL: the same */
-	cell_print *print;
+	cell_print *print;	/* NULL: the counter */
 	int flags;
+	enum row_counter counter;
 };
 
 /* ---- who it is ---- */
@@ -100,41 +101,6 @@ static void cell_count(char *cell, const struct line *l, enum row_counter slot)
 	text_compact(cell, count_or_rate(l, l->group->counter[slot]));
 }
 
-static void cell_requests(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_requests);
-}
-
-static void cell_reads(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_read_requests);
-}
-
-static void cell_writes(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_write_requests);
-}
-
-static void cell_flushes(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_flush_requests);
-}
-
-static void cell_discards(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_discard_requests);
-}
-
-static void cell_tx(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_tx_frames);
-}
-
-static void cell_rx(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_rx_frames);
-}
-
 /* Frames that did not arrive, for whatever reason but that they were not valid. */
 static void cell_drops(char *cell, const struct line *l)
 {
@@ -149,31 +115,6 @@ static void cell_drops(char *cell, const struct line *l)
 static void cell_mib(char *cell, const struct line *l)
 {
 	text_compact(cell, count_or_rate(l, l->group->counter[ROW_bytes] / MIB));
-}
-
-static void cell_errors(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_errors);
-}
-
-static void cell_refused(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_refused);
-}
-
-static void cell_pages(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_pages);
-}
-
-static void cell_events(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_events);
-}
-
-static void cell_spurious(char *cell, const struct line *l)
-{
-	cell_count(cell, l, ROW_events_spurious);
 }
 
 /* ---- cycles ---- */
@@ -214,47 +155,52 @@ static void cell_cycles(char *cell, const struct line *l)
 		     l->group->counter[ROW_requests]);
 }
 
+#define COUNTED(title, rate_title, slot)                                                 \
+	{                                                                                \
+		title, rate_title, NULL, SCOLS_FL_RIGHT, slot                            \
+	}
+
 static const struct column guest_columns[] = {
-	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT },
-	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC },
-	{ "DEV", NULL, cell_devices, SCOLS_FL_RIGHT },
-	{ "REQS", "REQ/s", cell_requests, SCOLS_FL_RIGHT },
-	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT },
-	{ "ERR", "ERR/s", cell_errors, SCOLS_FL_RIGHT },
-	{ "REFUS", "REF/s", cell_refused, SCOLS_FL_RIGHT },
-	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT },
-	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT },
-	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT },
-	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT },
-	{ "EVENT", "EVT/s", cell_events, SCOLS_FL_RIGHT },
-	{ "SPUR", "SPU/s", cell_spurious, SCOLS_FL_RIGHT },
+	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT, 0 },
+	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC, 0 },
+	{ "DEV", NULL, cell_devices, SCOLS_FL_RIGHT, 0 },
+	COUNTED("REQS", "REQ/s", ROW_requests),
+	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT, 0 },
+	COUNTED("ERR", "ERR/s", ROW_errors),
+	COUNTED("REFUS", "REF/s", ROW_refused),
+	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT, 0 },
+	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT, 0 },
+	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT, 0 },
+	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT, 0 },
+	COUNTED("EVENT", "EVT/s", ROW_events),
+	COUNTED("SPUR", "SPU/s", ROW_events_spurious),
 };
 
 static const struct column queue_columns[] = {
-	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT },
-	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC },
-	{ "DEV", NULL, cell_device, 0 },
-	{ "DEVID", NULL, cell_devid, SCOLS_FL_RIGHT },
-	{ "Q", NULL, cell_queue, SCOLS_FL_RIGHT },
-	{ "STATE", NULL, cell_state, 0 },
-	{ "REQS", "REQ/s", cell_requests, SCOLS_FL_RIGHT },
-	{ "READ", "RD/s", cell_reads, SCOLS_FL_RIGHT },
-	{ "WRITE", "WR/s", cell_writes, SCOLS_FL_RIGHT },
-	{ "FLUSH", "FLU/s", cell_flushes, SCOLS_FL_RIGHT },
-	{ "DISC", "DIS/s", cell_discards, SCOLS_FL_RIGHT },
-	{ "TX", "TX/s", cell_tx, SCOLS_FL_RIGHT },
-	{ "RX", "RX/s", cell_rx, SCOLS_FL_RIGHT },
-	{ "DROP", "DRO/s", cell_drops, SCOLS_FL_RIGHT },
-	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT },
-	{ "ERR", "ERR/s", cell_errors, SCOLS_FL_RIGHT },
-	{ "REFUS", "REF/s", cell_refused, SCOLS_FL_RIGHT },
-	{ "PAGES", "PAG/s", cell_pages, SCOLS_FL_RIGHT },
-	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT },
-	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT },
-	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT },
-	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT },
-	{ "EVENT", "EVT/s", cell_events, SCOLS_FL_RIGHT },
-	{ "SPUR", "SPU/s", cell_spurious, SCOLS_FL_RIGHT },
+	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT, 0 },
+	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC, 0 },
+	{ "DEV", NULL, cell_device, 0, 0 },
+	{ "DEVID", NULL, cell_devid, SCOLS_FL_RIGHT, 0 },
+	{ "Q", NULL, cell_queue, SCOLS_FL_RIGHT, 0 },
+	{ "STATE", NULL, cell_state, 0, 0 },
+	COUNTED("REQS", "REQ/s", ROW_requests),
+	COUNTED("READ", "RD/s", ROW_read_requests),
+	COUNTED("WRITE", "WR/s", ROW_write_requests),
+	COUNTED("FLUSH", "FLU/s", ROW_flush_requests),
+	COUNTED("DISC", "DIS/s", ROW_discard_requests),
+	COUNTED("TX", "TX/s", ROW_tx_frames),
+	COUNTED("RX", "RX/s", ROW_rx_frames),
+	{ "DROP", "DRO/s", cell_drops, SCOLS_FL_RIGHT, 0 },
+	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT, 0 },
+	COUNTED("ERR", "ERR/s", ROW_errors),
+	COUNTED("REFUS", "REF/s", ROW_refused),
+	COUNTED("PAGES", "PAG/s", ROW_pages),
+	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT, 0 },
+	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT, 0 },
+	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT, 0 },
+	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT, 0 },
+	COUNTED("EVENT", "EVT/s", ROW_events),
+	COUNTED("SPUR", "SPU/s", ROW_events_spurious),
 };
 
 /* ---- tables ---- */
@@ -298,7 +244,10 @@ static int add_group_line(struct libscols_table *t, const struct line *line,
 	if (!out)
 		return -ENOMEM;
 	for (i = 0; i < count; i++) {
-		columns[i].print(cell, line);
+		if (columns[i].print)
+			columns[i].print(cell, line);
+		else
+			cell_count(cell, line, columns[i].counter);
 		if (scols_line_set_data(out, i, cell))
 			return -ENOMEM;
 	}
