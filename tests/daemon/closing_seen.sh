@@ -9,8 +9,6 @@ host
 d=$(guest one)
 attach "$d" xvda "$(disk a 16M)"
 "$SIMXL" vif-attach "$d" 0 --set type=null
-walk() { "$SIMXL" run "$d" "$STATEWALK-vbd" "$@" || fail "walk $*"; }
-walk_vif() { "$SIMXL" run "$d" "$STATEWALK-vif" "$@" || fail "walk_vif $*"; }
 
 for delay in 0 1 30; do
 	say "OVMF hands over to a kernel, $delay ms late"

@@ -160,6 +160,10 @@ gone() { ! grep -q '^State:	[^Z]' "/proc/$1/status" 2>/dev/null; }
 # end PID [CODE]: have it end in good order
 end() { kill -TERM "$1" && ended "$@"; }
 
+# walk STEP... and walk_vif: a frontend of $d that goes through these states
+walk() { "$SIMXL" run "$d" "$STATEWALK-vbd" "$@" || fail "walk $*"; }
+walk_vif() { "$SIMXL" run "$d" "$STATEWALK-vif" "$@" || fail "walk_vif $*"; }
+
 # plugin DOMID KEYS COMMAND: run a shell command with $uri of that guest's disk
 plugin() {
 	need nbdkit nbdkit
