@@ -27,8 +27,7 @@ void charge_open(struct control *c, unsigned int index, uint64_t khz)
 
 void charge_close(struct control *c)
 {
-	charge(c, NULL);
-	charge_store(c);
+	charge_nobody(c);
 	helpers_close(&c->charges.helpers);
 	books_close(&c->charges.books);
 }
@@ -114,6 +113,12 @@ void charge_store(struct control *c)
 	g->events_unpaid = 0; /* what is left was about no device */
 }
 
+void charge_nobody(struct control *c)
+{
+	charge(c, NULL);
+	charge_store(c);
+}
+
 /* ---- the wait ---- */
 
 void charge_before_wait(struct control *c)
@@ -176,8 +181,7 @@ void charge_tick(struct control *c)
 	struct charges *g = &c->charges;
 
 	helpers_look(&g->helpers);
-	charge(c, NULL);
-	charge_store(c);
+	charge_nobody(c);
 	if (!g->wait)
 		charge_audit(&g->books);
 }

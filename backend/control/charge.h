@@ -68,6 +68,11 @@ void charge_count_event(struct control *c, struct device *d);
 void charge_store(struct control *c);
 
 /**
+ * charge_nobody() - what ran since the last boundary, in the store too, was no device's
+ */
+void charge_nobody(struct control *c);
+
+/**
  * charge_before_wait() - about to sleep
  */
 void charge_before_wait(struct control *c);

@@ -12,13 +12,6 @@
 #include "device.h"
 #include "watches.h"
 
-/* What ran, in the store too, was no device's. */
-static void charge_nobody(struct control *c)
-{
-	charge(c, NULL);
-	charge_store(c);
-}
-
 /* ---- events of the store ---- */
 
 /* A device that we do not know, if it is complete and we can serve it. */

@@ -438,8 +438,7 @@ static void take_tick(struct daemon *d)
 	control_tick(&d->control);
 	if (!d->control.store_lost)
 		totals_tick(d->totals);
-	charge(&d->control, NULL);
-	charge_store(&d->control);
+	charge_nobody(&d->control);
 	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
 		log_error("%u devices still have I/O in flight after %d s; they are left",
 			  control_busy(&d->control), STOP_TIMEOUT_S);
