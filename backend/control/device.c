@@ -135,6 +135,11 @@ struct device *device_create(struct control *c, const char *path)
 
 /* ---- failed ---- */
 
+bool device_is_online(struct control *c, struct device *d)
+{
+	return device_key_is(c, d, "online", "1");
+}
+
 static void device_begin_close(struct control *c, struct device *d, bool drop);
 
 void device_fail(struct control *c, struct device *d, int err, const char *format, ...)
@@ -375,12 +380,6 @@ static void device_end_attach(struct control *c, struct device *d)
 }
 
 /* ---- closed ---- */
-
-/* Does the toolstack keep the device, for a frontend that closes and comes back? */
-static bool device_is_online(struct control *c, struct device *d)
-{
-	return device_key_is(c, d, "online", "1");
-}
 
 /* A living frontend has to read Closing before it reads Closed, however late it looks:
  * firmware and crash kernels wait for it. Not where we will not be there to follow it,

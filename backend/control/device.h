@@ -239,6 +239,12 @@ bool device_key_is(struct control *c, struct device *d, const char *name,
 		   const char *value);
 
 /**
+ * device_is_online() - does the toolstack keep it, for a frontend that closes and comes
+ * back?
+ */
+bool device_is_online(struct control *c, struct device *d);
+
+/**
  * device_tell() - send a message to all of a device's queues
  * @c: the control thread's state
  * @d: the device

@@ -585,7 +585,7 @@ static void vbd_changed(struct control *c, struct device *d)
  * firmware and the kernel. Else the hotplug script takes the block device away now. */
 static void vbd_closed(struct control *c, struct device *d)
 {
-	if (d->gone || !device_key_is(c, d, "online", "1"))
+	if (d->gone || !device_is_online(c, d))
 		disk_claim_release(&vbd_of(d)->claim);
 	vbd_close_disk(d);
 }
