@@ -606,8 +606,8 @@ static void device_check_settled(struct control *c, struct device *d,
 		device_open(c, d, false);
 	if (d->phase != PHASE_CONNECTED || !d->class->changed)
 		return;
-	d->class->changed(c, d);
-	d->waits_for[0] = '\0'; /* for a medium: it is served without */
+	if (d->class->changed(c, d) != -EAGAIN)
+		d->waits_for[0] = '\0'; /* for a medium: it is served without */
 }
 
 /* Has the frontend closed since it was looked at last? It may have closed and started

@@ -87,8 +87,9 @@ struct device_class {
 	void (*free_queue)(struct device *d, struct queue *q);
 	/* To be published with Connected. */
 	void (*announce)(struct control *c, struct device *d, struct xenbus_keys *keys);
-	/* It is connected, and something in the store has changed; may be NULL. */
-	void (*changed)(struct control *c, struct device *d);
+	/* It is connected, and something in the store has changed; may be NULL.
+	 * -EAGAIN: it waits for something more, and is asked again once a second. */
+	int (*changed)(struct control *c, struct device *d);
 	/* A worker has something to say of a queue of this kind; may be NULL. */
 	void (*report)(struct control *c, struct device *d, const struct message *m);
 	/* Connected, once a second. */

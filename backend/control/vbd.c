@@ -181,28 +181,37 @@ static enum disk_use vbd_use(const struct vbd_source *source)
 	return source->read_only ? DISK_USE_READ : DISK_USE_WRITE;
 }
 
-/* May the guest have its disk? When it connects it has it, from then on. */
-static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
+/* May the guest have it? With @take it has it, from then on. -EAGAIN: the device waits.
+ */
+static int vbd_try_claim(struct control *c, struct vbd *v,
+			 const struct vbd_source *source, const struct disk *disk,
+			 bool take)
 {
-	enum disk_use use = vbd_use(&v->source);
+	enum disk_use use = vbd_use(source);
 	struct device *d = &v->base;
 	const struct disk_claim *other;
 	int err = 0;
 
-	other = disk_claim_conflict(&c->disk_claims, &v->claim, d->guest, v->disk->id,
-				    use);
+	other = disk_claim_conflict(&c->disk_claims, &v->claim, d->guest, disk->id, use);
 	if (other)
-		return device_wait(d, "%s, which domain %u (%s) has", v->source.target,
+		return device_wait(d, "%s, which domain %u (%s) has", source->target,
 				   other->guest->domid, other->guest->name);
-	if (connecting)
-		err = disk_claim_take(&c->disk_claims, &v->claim, d->guest, v->disk, use);
-	else if (disk_claim_is_locked(&c->disk_claims, v->disk, use))
+	if (take)
+		err = disk_claim_take(&c->disk_claims, &v->claim, d->guest, disk, use);
+	else if (disk_claim_is_locked(&c->disk_claims, disk, use))
 		err = -EAGAIN;
 	if (err == -EAGAIN)
 		return device_wait(d, "%s, which another program or host has locked",
-				   v->source.target);
-	if (err)
-		device_fail(c, d, err, "%s: cannot lock it: %s", v->source.target,
+				   source->target);
+	return err;
+}
+
+static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
+{
+	int err = vbd_try_claim(c, v, &v->source, v->disk, connecting);
+
+	if (err && err != -EAGAIN)
+		device_fail(c, &v->base, err, "%s: cannot lock it: %s", v->source.target,
 			    strerror(-err));
 	return err;
 }
@@ -501,84 +510,93 @@ static void vbd_tick(struct control *c, struct device *d)
 
 /* ---- another medium ---- */
 
-/* Is it the guest's from now on, in place of the last? */
-static bool vbd_claim_medium(struct control *c, struct vbd *v, const char *target,
-			     const struct disk *medium, enum disk_use use)
-{
-	struct device *d = &v->base;
-	const struct disk_claim *other;
-
-	other = disk_claim_conflict(&c->disk_claims, &v->claim, d->guest, medium->id,
-				    use);
-	if (other)
-		device_say(d, LOG_LEVEL_ERROR, "%s: domain %u (%s) has it", target,
-			   other->guest->domid, other->guest->name);
-	else if (disk_claim_take(&c->disk_claims, &v->claim, d->guest, medium, use))
-		device_say(d, LOG_LEVEL_ERROR, "%s: cannot lock it", target);
-	else
-		return true;
-	return false;
-}
-
-/* NULL: none that can be served; the drive is empty then, and the log says why. */
-static struct disk *vbd_open_medium(struct control *c, struct vbd *v,
-				    const struct vbd_source *source)
+/* After an error there is none that can be served, and the log says why; -EAGAIN: there
+ * may be one later. */
+static int vbd_open_medium(struct control *c, struct vbd *v,
+			   const struct vbd_source *source, struct disk **ret_medium)
 {
 	struct disk_options o = vbd_disk_options(source);
 	char reason[DISK_REASON_SIZE] = "out of memory";
 	struct disk *medium;
+	int err;
 
 	/* Workers go on with what they know of the disk. */
 	o.buffered |= !v->disk->direct;
-	if (disk_open(&o, &medium, reason)) {
+	err = disk_open(&o, &medium, reason);
+	if (err) {
 		device_say(&v->base, LOG_LEVEL_ERROR, "%s", reason);
-		return NULL;
+		return err;
 	}
-	if (vbd_claim_medium(c, v, o.target, medium, vbd_use(source)))
-		return medium;
+	err = vbd_try_claim(c, v, source, medium, true);
+	if (!err) {
+		*ret_medium = medium;
+		return 0;
+	}
+	if (err != -EAGAIN)
+		device_say(&v->base, LOG_LEVEL_ERROR, "%s: cannot lock it", o.target);
 	disk_close(medium);
-	return NULL;
+	return err;
 }
 
-static void vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source *now)
+/* Without one, the drive is empty. */
+static void vbd_put_in_medium(struct vbd *v, const struct disk *medium,
+			      const char *target)
 {
-	struct disk *medium = now->target ? vbd_open_medium(c, v, now) : NULL;
+	struct device *d = &v->base;
 	int err = disk_replace(v->disk, medium);
 
 	if (err || !medium)
 		disk_claim_release(&v->claim);
 	if (err) {
 		device_say(
-			&v->base, LOG_LEVEL_ERROR,
+			d, LOG_LEVEL_ERROR,
 			"the medium cannot be changed while the guest is connected: %s",
 			strerror(-err));
 		disk_replace(v->disk, NULL);
-	} else if (medium)
-		device_say(&v->base, LOG_LEVEL_INFO, "has the medium %s, %" PRIu64 " MiB",
-			   now->target, v->disk->size >> 20);
-	else
-		device_say(&v->base, LOG_LEVEL_INFO, "has no medium");
+	} else if (medium) {
+		device_say(d, LOG_LEVEL_INFO, "has the medium %s, %" PRIu64 " MiB",
+			   target, v->disk->size >> 20);
+	} else {
+		device_say(d, LOG_LEVEL_INFO, "has no medium");
+	}
+}
+
+/* A medium that another guest has is waited for with an empty drive. */
+static int vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source *now)
+{
+	struct disk *medium = NULL;
+	int err = now->target ? vbd_open_medium(c, v, now, &medium) : 0;
+
+	if (err == -EAGAIN && !v->source.target)
+		return err;
+	vbd_put_in_medium(v, medium, now->target);
 	disk_close(medium);
 	free(v->source.target);
 	v->source = *now;
-	now->target = NULL;
+	if (err == -EAGAIN)
+		v->source.target = NULL; /* the caller's to free */
+	else
+		now->target = NULL;
 	vbd_publish_size(c, v);
+	return err;
 }
 
 /* A drive whose medium is changed stays connected: the guest sees another size. */
-static void vbd_changed(struct control *c, struct device *d)
+static int vbd_changed(struct control *c, struct device *d)
 {
 	struct vbd_source now = { 0 };
 	struct vbd *v = vbd_of(d);
 	bool known;
+	int err = 0;
 
 	if (!vbd_is_cdrom(c, d))
-		return;
+		return 0;
 	known = !vbd_read_source(c, d, &now) || !now.target;
 	if (known && d->phase == PHASE_CONNECTED && !vbd_same_source(&now, &v->source) &&
 	    (now.target || v->source.target))
-		vbd_change_medium(c, v, &now);
+		err = vbd_change_medium(c, v, &now);
 	free(now.target);
+	return err;
 }
 
 /* A guest that may come again keeps its disk, or one that waits would take it between the

@@ -415,11 +415,12 @@ static void vif_follow_headroom(struct control *c, struct device *d)
 		device_publish(c, d, NULL, XenbusStateConnected);
 }
 
-static void vif_changed(struct control *c, struct device *d)
+static int vif_changed(struct control *c, struct device *d)
 {
 	vif_follow_rate(c, d);
 	vif_follow_multicast(c, d);
 	vif_follow_headroom(c, d);
+	return 0;
 }
 
 static void vif_fail_deleted(struct control *c, struct vif *v)

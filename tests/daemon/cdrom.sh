@@ -81,4 +81,28 @@ within 10 grep -q 'none.iso: cannot open it' "$LOG" || fail 'nothing is said'
 within 10 is "$k/sectors" 0 || fail 'it is not empty'
 touch "$W/three.1"
 ended $walk
+
+say 'a medium that another guest writes is waited for, with an empty drive'
+four=$(guest four); five=$(guest five)
+attach "$four" xvda "$a"
+load_bg "$W/writer.out" "$four" --rw randwrite --offset 512k --time 60 --rate 100; writer=$BG
+state "$four" back 4
+attach "$five" xvda "$b" --type cdrom --mode r
+k=$(back "$five")
+"$SIMXL" run "$five" "$STATEWALK-vbd" --timeout 20000 connect io "@$W/five.1" no-io \
+	"@$W/five.2" io >"$W/five.out" & walk=$!
+within 10 said five b || fail 'it is not read'
+xenstore-write "$k/params" "aio:$a"
+within 10 grep -q "vbd/$five/.*waits for $a, which domain $four (four) has" "$LOG" ||
+	fail 'it does not say what it waits for'
+expect_key "$k/sectors" 0
+expect_key "$k/state" 4
+[ "$(grep -c "vbd/$five/.*has no medium" "$LOG")" = 1 ] || fail 'ejected more than once'
+touch "$W/five.1"
+end "$writer"
+"$SIMXL" block-detach "$four" xvda
+within 10 is "$k/sectors" 2048 || fail 'the medium is free, and not served'
+touch "$W/five.2"
+ended $walk
+said five a || fail 'it is not read'
 finish
