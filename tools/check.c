@@ -40,10 +40,12 @@ struct texts {
 struct check {
 	const char *path;
 	bool json;
+	bool may_be_stopped;
 	struct report *report;
 	struct texts faults; /* what must not be */
 	struct texts notes;  /* what is worth knowing */
 	uint64_t books[XENMETER_SLOTS];
+	bool torn; /* a row is: what it adds to sums is of two moments */
 };
 
 static void add_text(struct texts *to, const char *format, va_list args)
@@ -76,6 +78,23 @@ __attribute__((format(printf, 2, 3))) static void note(struct check *c,
 	va_start(args, format);
 	add_text(&c->notes, format, args);
 	va_end(args);
+}
+
+/* A daemon that died or hangs may do so within an entry: no fault of its books. */
+static bool ended_anywhere(const struct check *c)
+{
+	return c->report->state != DAEMON_RUNNING && c->report->state != DAEMON_STOPPED;
+}
+
+__attribute__((format(printf, 2, 3))) static void torn(struct check *c,
+						       const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_text(ended_anywhere(c) ? &c->notes : &c->faults, format, args);
+	va_end(args);
+	c->torn = true;
 }
 
 /* ---- header ---- */
@@ -207,8 +226,8 @@ static void check_row_sums(struct check *c, const struct report_row *at)
 			 n[ROW_refused_cycles];
 
 	if (at->torn) {
-		fault(c, "row %zu (domid %u) is torn: its writer stopped in the middle",
-		      at->index, at->row.domid);
+		torn(c, "row %zu (domid %u) is torn: its writer stopped in the middle",
+		     at->index, at->row.domid);
 		return;
 	}
 	check_row_equal(c, at, "requests of all kinds", kinds, n[ROW_requests]);
@@ -234,7 +253,7 @@ static void check_worker_books(struct check *c, const struct report_worker *at)
 		       n[WORKER_overhead] + n[WORKER_unattributed];
 
 	if (at->torn) {
-		fault(c, "worker %zu is torn: it stopped in the middle", at->index);
+		torn(c, "worker %zu is torn: it stopped in the middle", at->index);
 		return;
 	}
 	if (sum != n[WORKER_elapsed])
@@ -319,19 +338,17 @@ static uint64_t wait_for_workers(const struct report *r, enum worker_counter slo
 	return sum;
 }
 
-static bool daemon_lives(const struct report *r)
-{
-	return r->state == DAEMON_RUNNING || r->state == DAEMON_SILENT;
-}
-
 static void check_balance(struct check *c, const struct common *common)
 {
 	const struct report *r = c->report;
 	uint64_t before = c->books[common->slot];
 	uint64_t rows = common->rows(r);
-	uint64_t after =
-		daemon_lives(r) ? wait_for_workers(r, common->slot, rows) : before;
+	uint64_t after = r->state == DAEMON_RUNNING
+				 ? wait_for_workers(r, common->slot, rows)
+				 : before;
 
+	if (c->torn && ended_anywhere(c))
+		return;
 	if (rows < before)
 		fault(c,
 		      "rows hold %" PRIu64 " %s, workers charged %" PRIu64 ": %" PRIu64
@@ -339,12 +356,13 @@ static void check_balance(struct check *c, const struct common *common)
 		      rows, common->what, before, before - rows);
 	if (rows <= after)
 		return;
-	/* A worker that was killed could not write its books any more. */
-	if (r->state == DAEMON_DIED || r->state == DAEMON_STALE)
+	/* A worker that was killed or stands still could not write its books any more. */
+	if (ended_anywhere(c))
 		note(c,
 		     "%" PRIu64 " %s were charged after the last entry in the "
-		     "books, when the daemon died",
-		     rows - after, common->what);
+		     "books, before the daemon %s",
+		     rows - after, common->what,
+		     r->state == DAEMON_SILENT ? "fell silent" : "died");
 	else
 		fault(c,
 		      "rows hold %" PRIu64 " %s, workers charged %" PRIu64 ": %" PRIu64
@@ -473,6 +491,7 @@ static void print_verdict_json(const struct check *c, const char *summed_up)
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
 	{ "json", 'j', NULL, 0, "Print the verdict as a JSON object", 0 },
+	{ "stopped", 's', NULL, 0, "Do not fail if the daemon does not run", 0 },
 	{ 0 },
 };
 
@@ -486,6 +505,9 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j':
 		c->json = true;
+		return 0;
+	case 's':
+		c->may_be_stopped = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -520,7 +542,8 @@ enum tool_exit check_main(int argc, char **argv)
 	};
 	struct check c = { .path = XENMETER_DEFAULT_PATH };
 	char text[2 * TEXT_MAX];
-	bool sound;
+	const char *state;
+	bool sound, runs;
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
@@ -534,8 +557,15 @@ enum tool_exit check_main(int argc, char **argv)
 	else
 		print_verdict(&c, text);
 	sound = !c.faults.count;
+	state = report_state_name(c.report->state);
+	runs = c.report->state == DAEMON_RUNNING || c.may_be_stopped;
 	free(c.faults.text);
 	free(c.notes.text);
 	report_free(c.report);
-	return sound ? TOOL_OK : TOOL_FAILED;
+	if (!sound)
+		return TOOL_FAILED;
+	if (runs)
+		return TOOL_OK;
+	fprintf(stderr, "xenmeter: the daemon does not run (%s)\n", state);
+	return TOOL_NOT_RUNNING;
 }

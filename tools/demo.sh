@@ -185,7 +185,7 @@ verify_data() {
 # The sums that the closing line states, from the table itself.
 closing_line() {
 	local check requests unattributed
-	check=$(xenmeter check --table "$table") || {
+	check=$(xenmeter check --stopped --table "$table") || {
 		printf '%s\n' "$check"
 		give_up "the books do not balance"
 	}

@@ -8,15 +8,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <libsmartcols/libsmartcols.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "grid.h"
 #include "text.h"
 #include "tool.h"
 
@@ -58,8 +59,8 @@ struct drivers {
 	const char *only; /* a domain's name or id, NULL: all */
 	bool json;
 	unsigned int found;
-	json_t *list;		      /* with json */
-	struct libscols_table *table; /* without */
+	json_t *list;	  /* with json */
+	struct grid grid; /* without */
 };
 
 /* ---- reading ---- */
@@ -230,14 +231,15 @@ static void add_driver_json(json_t *list, const struct driver *d)
 
 static const struct {
 	const char *title;
-	int flags;
+	enum grid_kind kind;
+	unsigned int rank;
 } columns[] = {
-	{ "DRIVER", SCOLS_FL_TRUNC }, { "DOMID", SCOLS_FL_RIGHT },
-	{ "NAME", SCOLS_FL_TRUNC },   { "REQS", SCOLS_FL_RIGHT },
-	{ "MiB", SCOLS_FL_RIGHT },    { "ERR", SCOLS_FL_RIGHT },
-	{ "CPU-s", SCOLS_FL_RIGHT },  { "SHARE", SCOLS_FL_RIGHT },
-	{ "EXACT", SCOLS_FL_RIGHT },  { "CYC/R", SCOLS_FL_RIGHT },
-	{ "AGE-s", SCOLS_FL_RIGHT },
+	{ "DRIVER", GRID_NAME, 0 }, { "DOMID", GRID_RIGHT, 0 },
+	{ "NAME", GRID_NAME, 0 },   { "REQS", GRID_RIGHT, 0 },
+	{ "MiB", GRID_RIGHT, 2 },   { "ERR", GRID_RIGHT, 3 },
+	{ "CPU-s", GRID_RIGHT, 0 }, { "SHARE", GRID_RIGHT, 0 },
+	{ "EXACT", GRID_RIGHT, 4 }, { "CYC/R", GRID_RIGHT, 5 },
+	{ "us/R", GRID_RIGHT, 1 },  { "AGE-s", GRID_RIGHT, 0 },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -252,40 +254,40 @@ static uint64_t driver_cycles(const struct driver *d)
 }
 
 static void fill_guest_cells(const struct driver *d, const struct guest *g,
-			     char cell[COLUMNS][NAME_SIZE + TEXT_NUMBER])
+			     char cell[COLUMNS][TEXT_NAME])
 {
 	uint64_t now = time(NULL), cycles = guest_cycles(g);
 
-	snprintf(cell[0], NAME_SIZE, "%s", d->name);
+	text_escape(cell[0], TEXT_NAME, d->name);
 	snprintf(cell[1], TEXT_NUMBER, g->others ? "-" : "%" PRIu32, g->domid);
-	snprintf(cell[2], NAME_SIZE, "%s", g->name[0] ? g->name : "-");
+	text_escape(cell[2], TEXT_NAME, g->name[0] ? g->name : "-");
 	text_compact(cell[3], g->word[REQUESTS]);
 	text_compact(cell[4], g->word[BYTES] / 1048576.0);
 	text_compact(cell[5], g->word[ERRORS]);
 	text_seconds(cell[6], driver_seconds(d, cycles));
 	text_percent(cell[7], cycles, driver_cycles(d));
 	text_percent(cell[8], g->word[EXACT] + g->word[OFFLOAD_EXACT], cycles);
-	if (g->word[REQUESTS])
+	strcpy(cell[9], "-");
+	strcpy(cell[10], "-");
+	if (g->word[REQUESTS]) {
 		text_compact(cell[9], (double)cycles / g->word[REQUESTS]);
-	else
-		strcpy(cell[9], "-");
-	text_compact(cell[10], now > d->books[TIME] ? now - d->books[TIME] : 0);
+		text_compact(cell[10],
+			     driver_seconds(d, cycles) * 1e6 / g->word[REQUESTS]);
+	}
+	text_compact(cell[11], now > d->books[TIME] ? now - d->books[TIME] : 0);
 }
 
-static int add_guest_line(struct libscols_table *t, const struct driver *d,
+static int add_guest_line(struct grid *grid, const struct driver *d,
 			  const struct guest *g)
 {
-	struct libscols_line *line = scols_table_new_line(t, NULL);
-	char cell[COLUMNS][NAME_SIZE + TEXT_NUMBER];
+	char cell[COLUMNS][TEXT_NAME];
 	size_t i;
+	int err = grid_add_line(grid);
 
-	if (!line)
-		return -ENOMEM;
 	fill_guest_cells(d, g, cell);
-	for (i = 0; i < COLUMNS; i++)
-		if (scols_line_set_data(line, i, cell[i]))
-			return -ENOMEM;
-	return 0;
+	for (i = 0; !err && i < COLUMNS; i++)
+		err = grid_set(grid, i, cell[i]);
+	return err;
 }
 
 static int add_driver(struct drivers *all, const struct driver *d)
@@ -297,7 +299,7 @@ static int add_driver(struct drivers *all, const struct driver *d)
 	if (all->json)
 		add_driver_json(all->list, d);
 	for (i = 0; !all->json && !err && i < d->count; i++)
-		err = add_guest_line(all->table, d, &d->guest[i]);
+		err = add_guest_line(&all->grid, d, &d->guest[i]);
 	return err;
 }
 
@@ -361,28 +363,29 @@ static int make_drivers_output(struct drivers *all)
 		all->list = json_array();
 		return all->list ? 0 : -ENOMEM;
 	}
-	scols_init_debug(0);
-	all->table = scols_new_table();
-	if (!all->table)
-		return -ENOMEM;
-	if (!isatty(STDOUT_FILENO)) {
-		scols_table_set_termwidth(all->table, TERMINAL_WIDTH);
-		scols_table_set_termforce(all->table, SCOLS_TERMFORCE_ALWAYS);
-	}
 	for (i = 0; i < COLUMNS; i++)
-		if (!scols_table_new_column(all->table, columns[i].title, 0,
-					    columns[i].flags))
-			return -ENOMEM;
+		grid_add_column(&all->grid, columns[i].title, columns[i].kind,
+				columns[i].rank);
 	return 0;
 }
 
-static void print_drivers(const struct drivers *all)
+static size_t screen_width(void)
+{
+	struct winsize size = { 0 };
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	return size.ws_col ? size.ws_col : TERMINAL_WIDTH;
+}
+
+static void print_drivers(struct drivers *all)
 {
 	if (all->json) {
 		json_dumpf(all->list, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
 		putchar('\n');
 	} else if (all->found) {
-		scols_print_table(all->table);
+		grid_print(&all->grid, stdout, screen_width());
 	}
 }
 
@@ -391,7 +394,9 @@ enum tool_exit drivers_main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_drivers_option,
-		.doc = "Print the totals that driver domains publish in xenstore.",
+		.doc = "Print the totals that driver domains publish in xenstore.\v"
+		       "Columns are those of xenmeter dump. AGE-s: seconds since the domain "
+		       "wrote its totals.",
 	};
 	struct drivers all = { 0 };
 	int err;
@@ -409,7 +414,7 @@ enum tool_exit drivers_main(int argc, char **argv)
 		print_drivers(&all);
 	xs_close(all.xs);
 	json_decref(all.list);
-	scols_unref_table(all.table);
+	grid_free(&all.grid);
 	if (err) {
 		fprintf(stderr, "xenmeter: %s\n", strerror(-err));
 		return TOOL_FAILED;

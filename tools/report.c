@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -154,8 +155,9 @@ static int copy_rows(struct report *r)
 		rows = &r->rows[r->rows_count++];
 		rows->index = i;
 		rows->torn = got == XENMETER_TORN;
+		rows->hidden = false;
 		text_clean(rows->row.name);
-		text_clean(rows->row.device);
+		text_ascii(rows->row.device);
 	}
 	return 0;
 }
@@ -424,6 +426,36 @@ static struct group *find_group(struct groups *all, const struct xenmeter_row *r
 	return &all->group[all->count];
 }
 
+static bool row_is_named(const struct xenmeter_row *row, const char *guest)
+{
+	char domid[TEXT_NUMBER], uuid[TEXT_UUID];
+
+	if (row->state == XENMETER_RECYCLED)
+		return false;
+	snprintf(domid, sizeof(domid), "%u", row->domid);
+	text_uuid(uuid, row->uuid);
+	return !strcmp(guest, row->name) || !strcmp(guest, domid) ||
+	       (uuid[0] && !strcasecmp(guest, uuid));
+}
+
+int report_pick(struct report *r, const char *guest)
+{
+	bool found = false;
+	size_t i, j;
+
+	for (i = 0; i < r->rows_count; i++)
+		r->rows[i].hidden = true;
+	for (i = 0; i < r->rows_count; i++) {
+		if (!row_is_named(&r->rows[i].row, guest))
+			continue;
+		found = true;
+		for (j = 0; j < r->rows_count; j++)
+			if (report_same_guest(&r->rows[i].row, &r->rows[j].row))
+				r->rows[j].hidden = false;
+	}
+	return found ? 0 : -ENOENT;
+}
+
 /* Nothing was recycled yet: no line for it. */
 static bool is_empty_sum(const struct xenmeter_row *row)
 {
@@ -459,7 +491,7 @@ static void join_group(struct group *g, const struct report_row *row)
 	add_counters(g->counter, row->row.counter);
 }
 
-static int compare_group_cost(const void *a, const void *b)
+int compare_group_cost(const void *a, const void *b)
 {
 	const struct group *one = a, *other = b;
 	uint64_t x = counters_cpu(one->counter);
@@ -500,7 +532,7 @@ int report_group(const struct report *r, enum group_by by, enum group_rows which
 		const struct report_row *row = &r->rows[i];
 		struct group *g;
 
-		if (!row_is_taken(&row->row, by, which))
+		if (row->hidden || !row_is_taken(&row->row, by, which))
 			continue;
 		if (is_empty_sum(&row->row))
 			continue;

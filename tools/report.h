@@ -23,6 +23,7 @@ enum daemon_state {
 struct report_row {
 	size_t index;
 	bool torn;
+	bool hidden; /* of a guest that was not asked for, see report_pick() */
 	struct xenmeter_row row;
 };
 
@@ -113,6 +114,24 @@ int report_since(const struct report *now, const struct report *before,
  */
 int report_group(const struct report *report, enum group_by by, enum group_rows which,
 		 struct groups *ret_groups);
+
+/**
+ * compare_group_cost() - the order of report_group(), for qsort(3)
+ * @a: a group
+ * @b: another
+ */
+int compare_group_cost(const void *a, const void *b);
+
+/**
+ * report_pick() - show one guest only
+ * @report: rows of others become hidden, and are in no group; sums are of all
+ * @guest: a name, uuid or domid
+ *
+ * All rows of a guest that is found are shown, also those under other names and domids.
+ *
+ * Return: 0, or -ENOENT: there is no such guest, and all rows are hidden.
+ */
+int report_pick(struct report *report, const char *guest);
 
 /**
  * report_same_guest() - are two rows of one guest?

@@ -16,6 +16,7 @@ enum tool_exit {
 	TOOL_NO_PERMISSION = 4,
 	TOOL_TOO_NEW = 5,
 	TOOL_DAMAGED = 6,
+	TOOL_NOT_RUNNING = 7, /* the books balance, and nobody keeps them */
 };
 
 /**

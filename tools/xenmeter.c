@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <grp.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,8 @@ int main(int argc, char **argv)
 	char name[64];
 	int err;
 
+	/* Names in UTF-8 are measured and shown as such, whatever else is set. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	argp_err_exit_status = TOOL_USAGE;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &call);
 	snprintf(name, sizeof(name), "xenmeter %s", call.subcommand->name);

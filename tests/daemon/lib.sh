@@ -103,7 +103,7 @@ daemon_kill() {
 }
 
 balanced() {
-	"$XENMETER" check --table "$TABLE" >"$W/check" || {
+	"$XENMETER" check --stopped --table "$TABLE" >"$W/check" || {
 		cat "$W/check"
 		fail 'xenmeter check'
 	}

@@ -5,10 +5,11 @@
  *	table_maker FILE [CHANGE...]
  *
  * A change is "running" (stay until stdin ends, with a fresh heartbeat), "died",
- *"silent", "stale", "empty" or SECTION:INDEX:SLOT=VALUE with SECTION row or worker, or
+ * "silent", "stale", "empty" or SECTION:INDEX:SLOT=VALUE with SECTION row or worker, or
  * header:OFFSET=BYTE, field:INDEX:OFFSET=BYTE, sequence:ROW=VALUE, row-name:ROW=BYTE,
- * row-state:ROW=VALUE, row-domid:ROW=VALUE.
- *Without one the table stands as after a clean stop.
+ * row-state:ROW=VALUE, row-domid:ROW=VALUE, name:ROW=TEXT. Without one the table stands
+ * as after a clean stop. "guests=N" comes first: N guests instead, "guest-1" the
+ *cheapest.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,27 +81,52 @@ static uint64_t settle(struct row *row, const struct guest *g)
 	return cycles + row_settle_visit(row, &v, &visit);
 }
 
-static void fill(struct table *t)
+static uint64_t fill_guest(struct table *t, const struct guest *g)
+{
+	struct row_key key = {
+		.domid = g->domid, .devid = g->devid, .queue = g->queue, .device = "vbd"
+	};
+	struct row *row;
+	uint64_t cycles;
+
+	memset(key.uuid, g->uuid, sizeof(key.uuid));
+	snprintf(key.name, sizeof(key.name), "%s", g->name);
+	row = table_claim_row(t, &key, 0);
+	cycles = settle(row, g);
+	if (!strcmp(g->name, "gone"))
+		table_retire_row(row);
+	return cycles;
+}
+
+/* So many guests; each costs more than the one before. */
+static uint64_t fill_many(struct table *t, unsigned int count)
+{
+	uint64_t cycles = 0;
+	unsigned int i;
+	char name[32];
+
+	for (i = 1; i <= count; i++) {
+		struct guest g = {
+			.domid = i, .devid = 51712, .name = name, .requests = i
+		};
+
+		snprintf(name, sizeof(name), "guest-%u", i);
+		cycles += fill_guest(t, &g);
+	}
+	return cycles;
+}
+
+static void fill(struct table *t, unsigned int many)
 {
 	struct worker_figures figures = { .turns = 9, .waits = 4, .audits = 2 };
 	struct meter m;
 	size_t i;
 
 	meter_start(&m, 5000, 0);
-	for (i = 0; i < GUESTS; i++) {
-		struct row_key key = { .domid = guests[i].domid,
-				       .devid = guests[i].devid,
-				       .queue = guests[i].queue,
-				       .device = "vbd" };
-		struct row *row;
-
-		memset(key.uuid, guests[i].uuid, sizeof(key.uuid));
-		snprintf(key.name, sizeof(key.name), "%s", guests[i].name);
-		row = table_claim_row(t, &key, 0);
-		m.settled += settle(row, &guests[i]);
-		if (!strcmp(guests[i].name, "gone"))
-			table_retire_row(row);
-	}
+	if (many)
+		m.settled = fill_many(t, many);
+	for (i = 0; !many && i < GUESTS; i++)
+		m.settled += fill_guest(t, &guests[i]);
 	m.overhead = 10000;
 	m.unattributed = 2500;
 	m.not_running = 500;
@@ -138,11 +164,15 @@ static void poke(struct table_header *h, const char *change)
 	struct worker_row *workers = (void *)((char *)h + h->workers_offset);
 	unsigned int index, slot;
 	unsigned long long value;
+	int at = 0;
 
 	if (sscanf(change, "row:%u:%u=%llu", &index, &slot, &value) == 3)
 		rows[index].counter[slot] = value;
 	else if (sscanf(change, "worker:%u:%u=%llu", &index, &slot, &value) == 3)
 		workers[index].counter[slot] = value;
+	else if (sscanf(change, "name:%u=%n", &index, &at) == 1 && at)
+		snprintf(rows[index].key.name, sizeof(rows[index].key.name), "%s",
+			 change + at);
 	else if (sscanf(change, "row-name:%u=%llu", &index, &value) == 2)
 		rows[index].key.name[0] = (char)value;
 	else if (sscanf(change, "row-state:%u=%llu", &index, &value) == 2)
@@ -191,6 +221,8 @@ static void change_all(const char *path, char **changes)
 	char byte;
 
 	for (; *changes; changes++) {
+		if (!strncmp(*changes, "guests=", 7))
+			continue;
 		if (strpbrk(*changes, "="))
 			poke(h, *changes);
 		else if (strcmp(*changes, "empty"))
@@ -209,6 +241,7 @@ static void change_all(const char *path, char **changes)
 int main(int argc, char **argv)
 {
 	struct clock_info clock = { CLOCK_TSC_INVARIANT, KHZ, 20 };
+	unsigned int many = 0;
 	struct table *t;
 	int err;
 
@@ -216,13 +249,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: table_maker FILE [CHANGE...]\n");
 		return 2;
 	}
-	err = table_create(argv[1], &clock, 1, 8, &t);
+	if (argc > 2)
+		sscanf(argv[2], "guests=%u", &many);
+	err = table_create(argv[1], &clock, 1, 8 + many, &t);
 	if (err) {
 		fprintf(stderr, "table_maker: %s: %s\n", argv[1], strerror(-err));
 		return 1;
 	}
 	if (argc < 3 || strcmp(argv[2], "empty"))
-		fill(t);
+		fill(t, many);
 	table_destroy(t);
 	change_all(argv[1], &argv[2]);
 	return 0;

@@ -93,13 +93,13 @@ dump_text() {
 	make
 	run 0 "$xenmeter" dump --table "$table"
 	cat >"$dir/expected" <<'EOF'
-DOMID NAME             DEV REQS MiB ERR REFUS CPU-s SHARE EXACT CYC/R EVENT SPUR
-    7 mail               1   40  24   8     8 0.404  53.3  80.2 10.1k    40    2
-    3 web, the "first"   1   30  18   6     6 0.303  40.0  80.2 10.1k    30    4
+DOMID NAME             DEV REQS MiB ERR REFUS CPU-s SHARE EXACT CYC/R  us/R EVENT SPUR
+    7 mail               1   40  24   8     8 0.404  53.3  80.2 10.1k 10.1k    40    2
+    3 web, the "first"   1   30  18   6     6 0.303  40.0  80.2 10.1k 10.1k    30    4
 
-books    charged    open     idle  overhead  unattributed  not run   elapsed
-seconds    0.757   0.000    1.000     0.010         0.002    0.001     1.770
-%           42.8     0.0     56.5       0.6           0.1      0.0     100.0
+books    charged  open  idle overhead unattributed not run elapsed busy%
+worker 0   0.757 0.000 1.000    0.010        0.002   0.001   1.770  43.5
+%           42.8   0.0  56.5      0.6          0.1     0.0   100.0
 1 worker, cpu clock agreement 1.0000
 EOF
 	head -n 8 "$out" | diff "$dir/expected" - || fail "the default view"
@@ -111,25 +111,27 @@ EOF
 	grep -q recycled "$out" && fail "a line for recycled rows where there are none"
 	run 0 "$xenmeter" dump --table "$table" --device
 	[ "$(grep -c live "$out")" -eq 3 ] || fail "three queues live"
-	said "51712 1 live"
+	said "xvda 1 live"
 	run 0 "$xenmeter" dump --table "$table" --device --all
-	said "51728 0 retired"
+	said "xvdb 0 retired"
 	run 0 "$xenmeter" dump --table "$table" --stage
-	said "exact        1100  2000   1500   1500   2000    8100"
-	said "apportioned   500     0      0   1500      0    2000"
+	said "exact        1100  2000   1500   1500   2000    8100   8100"
+	said "apportioned   500     0      0   1500      0    2000   2000"
 	run 0 "$xenmeter" dump --table "$table" --histogram
 	said "cycles per request: p50 9216  p90 10.0k  p99 10.2k  p99.9 10.2k"
 	said "latency in ns: p50"
 	said "65.5k |"
 	run 0 "$xenmeter" dump --table "$table" --percentile
 	cat >"$dir/expected" <<'EOF'
-DOMID NAME             DEV   DEVID OF            P50    P90    P99  P99.9    MAX
-    7 mail             vbd   51712 cycles       9216  10.0k  10.2k  10.2k  10.2k
-    7 mail             vbd   51712 latency/ns  69.6k  90.1k  97.5k  98.2k  98.3k
-    3 web, the "first" vbd   51712 cycles       9216  10.0k  10.2k  10.2k  10.2k
-    3 web, the "first" vbd   51712 latency/ns  56.8k  69.6k  80.7k  81.8k  81.9k
+DOMID NAME             DEV DEVID OF          P50   P90   P99 P99.9   MAX
+    7 mail             vbd  xvda cycles     9216 10.0k 10.2k 10.2k 10.2k
+    7 mail             vbd  xvda cpu us     9216 10.0k 10.2k 10.2k 10.2k
+    7 mail             vbd  xvda latency us 69.6  90.1  97.5  98.2  98.3
+    3 web, the "first" vbd  xvda cycles     9216 10.0k 10.2k 10.2k 10.2k
+    3 web, the "first" vbd  xvda cpu us     9216 10.0k 10.2k 10.2k 10.2k
+    3 web, the "first" vbd  xvda latency us 56.8  69.6  80.7  81.8  81.9
 EOF
-	head -n 5 "$out" | diff "$dir/expected" - || fail "percentiles"
+	head -n 7 "$out" | diff "$dir/expected" - || fail "percentiles"
 }
 
 # What is shown as 0.000 s has no percentage: it said "100.0 % unattributed" of nothing.
@@ -155,21 +157,129 @@ dump_gone_rows() {
 	[ "$(grep -c web "$out")" -eq 1 ] || fail "one queue is live"
 }
 
-# The default view fits in 80 columns, whatever the numbers and names.
-dump_width() {
-	set --
-	for slot in 0 1 2 3 7 8 16 17 21; do
-		set -- "$@" "row:1:$slot=98765432109876"
-	done
-	make "$@"
-	run 0 "$xenmeter" dump --table "$table"
-	[ "$(wc -L <"$out")" -le 80 ] || fail "wider than 80 columns"
+# Any view is printed of an empty table.
+dump_empty() {
 	make empty
 	run 0 "$xenmeter" dump --table "$table"
 	said "No guests are being served."
 	for view in --device --stage --histogram --percentile --json --csv; do
 		run 0 "$xenmeter" dump $view --table "$table"
 	done
+}
+
+# screen LINES COLUMNS COMMAND...: what it prints on a terminal of that size
+screen() {
+	size="$1 $2"
+	shift 2
+	script -qec "stty rows ${size% *} cols ${size#* }; $*" /dev/null </dev/null |
+		tr -d '\r' >"$out"
+}
+
+# Nothing wraps, the dearest come first, what does not fit is summed up, and names are cut
+# on a terminal only. With 51 guests a terminal of 24 lines showed the 14 cheapest.
+dump_screen() {
+	if ! command -v script >/dev/null; then
+		echo "skipped: terminals, for want of script (bsdutils)"
+		return
+	fi
+	make guests=51 "name:51=a name that is so long that it can hardly be longer"
+	for view in "" --device --stage --percentile; do
+		screen 24 80 "$xenmeter" dump $view --table "$table"
+		[ "$(LC_ALL=C.UTF-8 wc -L <"$out")" -le 80 ] || fail "$view: wider than 80 columns"
+		[ "$(wc -l <"$out")" -le 23 ] || fail "$view: more than a screen"
+		sed -n 2p "$out" | grep -q '51 a name.*…' || fail "$view: the dearest first"
+		said "more"
+	done
+	screen 24 80 "$xenmeter" dump --table "$table"
+	said "+36 more"
+	[ "$(awk '/more/ { print $5 }' "$out")" = 666 ] || fail "requests of the rest"
+	[ "$(grep -c 'guest-' "$out")" -eq 14 ] || fail "lines for guests"
+	screen 24 80 "$xenmeter" dump --limit 0 --table "$table"
+	[ "$(grep -c 'guest-' "$out")" -eq 50 ] || fail "all guests"
+	screen 10 50 "$xenmeter" dump --table "$table"
+	[ "$(LC_ALL=C.UTF-8 wc -L <"$out")" -le 50 ] || fail "wider than 50 columns"
+	screen 24 80 timeout 1 "$xenmeter" dump --watch 0.2 --table "$table"
+	# From the last home position of the cursor on, it is one screen.
+	sed 's/.*\x1b\[2J//' "$out" | awk '/every 0.2 s/ { n = 0 } { n++ } END { exit n > 23 }' ||
+		fail "more than a screen while watching"
+	run 0 "$xenmeter" dump --table "$table"
+	said "51 a name that is so long that it can hardly be lo"
+	grep -q … "$out" && fail "a name cut where there is no terminal"
+	[ "$(grep -c 'guest-' "$out")" -eq 50 ] || fail "all guests where there is no terminal"
+}
+
+# Names in UTF-8 were question marks everywhere.
+dump_names() {
+	name=$(printf 'caf\303\251 \346\274\242\033[2J')
+	make "name:4=$name"
+	run 0 "$xenmeter" dump --table "$table"
+	said '7 café 漢\x1b[2J'
+	run 0 "$xenmeter" dump --csv --table "$table"
+	said '"café 漢\x1b[2J"'
+	run 0 "$xenmeter" dump --json --table "$table"
+	value rows.2.name "$name"
+	value devices.0.device_name xvda
+	run 0 "$xenmeter" dump -g "$name" --table "$table"
+	said "café"
+}
+
+# lines: who is shown, in this order
+lines() {
+	got=$(sed -n '2,/^$/p' "$out" | awk 'NF { print $1 }' | tr '\n' ' ')
+	[ "$got" = "$1" ] || fail "lines $got, not $1"
+}
+
+dump_options() {
+	make
+	for guest in 'web, the "first"' 3 11111111-1111-1111-1111-111111111111; do
+		run 0 "$xenmeter" dump --guest "$guest" --table "$table"
+		lines "3 "
+		said "40.0" # of all that was charged
+	done
+	run 0 "$xenmeter" dump --json -g mail --table "$table"
+	value rows 1
+	value devices 1
+	run 0 "$xenmeter" dump --csv -g 3 --table "$table"
+	[ "$(wc -l <"$out")" -eq 3 ] || fail "two rows"
+	run 0 "$xenmeter" dump -g gone --table "$table"
+	lines "4 "
+	run 1 "$xenmeter" dump -g nobody --table "$table"
+	complained 'no guest "nobody"'
+	run 1 "$xenmeter" dump -g nobody --watch 1 --table "$table"
+	complained 'no guest "nobody"'
+	run 0 "$xenmeter" dump --sort domid --all --table "$table"
+	lines "3 4 7 "
+	run 0 "$xenmeter" dump --sort name --all --table "$table"
+	lines "4 7 3 "
+	run 0 "$xenmeter" dump --sort events --all --table "$table"
+	lines "7 3 4 "
+	run 0 "$xenmeter" dump --limit 1 --sort name --table "$table"
+	lines "7 - "
+	said "+1 more   1   30  18"
+	run 2 "$xenmeter" dump --sort colour
+	complained "no order" 2
+	run 2 "$xenmeter" dump --limit -1
+	complained "takes a number" 2
+	run 2 "$xenmeter" dump --by name
+	complained "takes domid or uuid" 2
+	run 2 "$xenmeter" dump --since x --watch 1
+	complained "only one of" 2
+	run 0 "$xenmeter" dump --by uuid --table "$table"
+	said "11111111-1111-1111-1111-111111111111 web"
+}
+
+# The difference to a copy: what happened since, of the same daemon only.
+dump_since() {
+	make
+	cp "$table" "$dir/copy"
+	"$maker" "$dir/other"
+	run 0 "$xenmeter" dump --since "$dir/copy" --json --table "$table"
+	value rows.2.counters.requests 0
+	value rows.2.cpu_seconds.total 0.0
+	run 1 "$xenmeter" dump --since "$dir/other" --table "$table"
+	complained "is not a copy"
+	run 3 "$xenmeter" dump --since "$dir/none" --table "$table"
+	complained "no table at $dir/none"
 }
 
 dump_json() {
@@ -247,11 +357,11 @@ dump_csv() {
 	# Quoted commas apart, each line has as many columns as the first.
 	sed 's/"[^"]*"//g' "$out" | awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' ||
 		fail "columns differ"
-	head -n 1 "$out" | grep -q '^time,index,state,torn,worker,domid,name,uuid,device,devid,queue,generation,cpu_seconds,requests,bytes,' ||
+	head -n 1 "$out" | grep -q '^time,index,state,torn,worker,domid,name,uuid,device,devid,device_name,queue,generation,cpu_seconds,requests,bytes,' ||
 		fail "the header"
 	[ "$(grep -cE '^[0-9]{10,}\.[0-9]{3},' "$out")" -eq 5 ] || fail "the time in each row"
-	said ',1,live,0,0,3,"web, the ""first""",11111111-1111-1111-1111-111111111111,"vbd",51712,0,1,0.101000000,10,6291456,2,2,'
-	said ',4,live,0,0,7,"mail",,"vbd",51712,0,4,0.404000000,40,25165824,8,8,'
+	said ',1,live,0,0,3,"web, the ""first""",11111111-1111-1111-1111-111111111111,"vbd",51712,xvda,0,1,0.101000000,10,6291456,2,2,'
+	said ',4,live,0,0,7,"mail",,"vbd",51712,xvda,0,4,0.404000000,40,25165824,8,8,'
 	run 0 "$xenmeter" dump --csv --table "$table"
 	[ "$(wc -l <"$out")" -eq 4 ] || fail "a header and three rows"
 }
@@ -261,7 +371,7 @@ full() {
 	make
 	for sub in dump "dump --device" "dump --stage" "dump --histogram" \
 		"dump --percentile" "dump --json" "dump --csv" "dump --watch 0.1" \
-		"dump --json --watch 0.1" check "check --json"; do
+		"dump --json --watch 0.1" "check --stopped" "check --stopped --json"; do
 		: >"$out"
 		# shellcheck disable=SC2086 # words
 		timeout 10 "$xenmeter" $sub --table "$table" >/dev/full 2>"$err"
@@ -275,8 +385,10 @@ states() {
 		make $state
 		run 0 "$xenmeter" dump --json --table "$table"
 		value table.state $state
-		run 0 "$xenmeter" check --table "$table"
+		run 7 "$xenmeter" check --table "$table"
 		said "daemon: $state"
+		complained "the daemon does not run ($state)"
+		run 0 "$xenmeter" check --stopped --table "$table"
 	done
 	make died
 	run 0 "$xenmeter" dump --table "$table"
@@ -329,11 +441,13 @@ broken() {
 
 check() {
 	make
-	run 0 "$xenmeter" check --table "$table"
+	run 7 "$xenmeter" check --table "$table"
+	complained "the daemon does not run (stopped)"
+	run 0 "$xenmeter" check --stopped --table "$table"
 	said "cpu clock agreement: 1.0000"
 	[ "$(tail -n 1 "$out")" = "check: books balanced: 3 guests, 0.76 s charged (80.2 % exact), 0.1 % unattributed" ] ||
 		fail "the last line"
-	run 0 "$xenmeter" check --json --table "$table"
+	run 0 "$xenmeter" check --stopped --json --table "$table"
 	value balanced true
 	value faults 0
 	value summary "books balanced: 3 guests, 0.76 s charged (80.2 % exact), 0.1 % unattributed"
@@ -354,12 +468,19 @@ check() {
 	broken "schema: requests is not in requests" field:0:32=88
 	# Two clocks: worth a note, and no more.
 	make worker:0:6=500000000
-	run 0 "$xenmeter" check --table "$table"
+	run 7 "$xenmeter" check --table "$table"
 	said "note: the meter and the kernel's CPU clock differ by 53.9 %"
-	# What a killed worker could not write down any more is no fault.
+	# What a killed worker could not write down any more is no fault, nor is an entry that
+	# it was in the middle of, nor what one that stands still has not written yet.
 	make died row:4:17=80100
-	run 0 "$xenmeter" check --table "$table"
-	said "note: 100 cycles were charged after the last entry in the books"
+	run 7 "$xenmeter" check --table "$table"
+	said "note: 100 cycles were charged after the last entry in the books, before the daemon died"
+	make died sequence:4=7
+	run 7 "$xenmeter" check --table "$table"
+	said "note: row 4 (domid 7) is torn"
+	make silent row:4:17=80100
+	run 7 "$xenmeter" check --table "$table"
+	said "before the daemon fell silent"
 }
 
 # The program that accounting/example.c shows.
@@ -378,7 +499,11 @@ no_permission
 dump_text
 dump_nothing_offloaded
 dump_gone_rows
-dump_width
+dump_empty
+dump_screen
+dump_names
+dump_options
+dump_since
 dump_json
 manual_example
 dump_csv

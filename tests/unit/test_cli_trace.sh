@@ -31,9 +31,13 @@ usage() {
 	trace 2 --json --output "$file"
 	complained "only one of" 2
 	for bad in "--count=0" "--count=-1" "--count=x" "--time=0" "--time=nan" "--cycles=1x" \
-		"--device=-1" "--device=4294967296" "--latency=-1" "--latency="; do
+		"--latency=-1" "--latency="; do
 		trace 2 "$bad"
 		complained "takes a number" 2
+	done
+	for bad in -1 4294967296 xvd xvd1 ''; do
+		trace 2 "--device=$bad"
+		complained "--device takes xvda and the like" 2
 	done
 }
 
@@ -41,12 +45,12 @@ saved_text() {
 	"$maker" file "$file"
 	trace 0 --input "$file"
 	cat >"$dir/expected" <<'TEXT'
-TIME            GUEST        DEVICE.Q OP          SECTOR BYTES STATUS    CYC EXACT QUEUE  DISK  RESP
-06:00:00.499000 web, the "fi  51712.2 write         2048  8192 ok       2000  75.0 10.0k  200k 30.0k
-06:00:00.500000 web, the "fi  51728.0 unknown          0     0 refused   100 100.0     0     0  4000
+TIME            GUEST        DEVICE/Q OP          SECTOR BYTES STATUS     CYC CPU-us EXACT QUEUE  DISK  RESP
+06:00:00.499000 web, the "first" xvda/2   write         2048  8192 ok        2000   2000  75.0 10.0k  200k 30.0k
+06:00:00.500000 web, the "first" xvdb/0   unknown          0     0 refused    100    100 100.0     0     0  4000
 42 lost here
-06:00:01.500000 m?tt              0.0 rx               0 18.2k ok         15 100.0     0  3000 1.00G
-06:00:01.500001 domid 9       51712.0 read             0     0 failed      0     -  1000     0     0
+06:00:01.500000 m?tt         vif0/0   rx               0 18.2k ok          15     15 100.0     0  3000 1.00G
+06:00:01.500001 domid 9      51712/0  read             0     0 failed       0      0     -  1000     0     0
 TEXT
 	diff "$dir/expected" "$out" || fail "lines for people"
 	[ "$(cat "$err")" = "4 requests, 42 lost" ] || fail "the sum"
@@ -66,6 +70,7 @@ saved_json() {
 	value uuid 11220000-0000-0000-0000-000000000000
 	value device vbd
 	value devid 51712
+	value device_name xvda
 	value queue 2
 	value generation 1
 	value op write
@@ -115,6 +120,9 @@ filters() {
 	shown 2 --guest 3
 	shown 1 --guest 9
 	shown 0 --guest 'web'
+	shown 2 --guest 11220000-0000-0000-0000-000000000000
+	shown 2 --device xvda
+	shown 1 --device xvdb
 	shown 2 --device 51712
 	shown 1 --device 0
 	shown 1 --op unknown
@@ -197,6 +205,10 @@ live() {
 	value op read
 	value cycles 15
 	value device_ns 5000
+	trace 0 --table "$table" --time 0.1 --guest nobody
+	complained 'no guest "nobody" in' 2
+	trace 0 --table "$table" --time 0.1 --guest web
+	complained "requests, 0 lost"
 	# Nothing more comes, until the daemon ends.
 	trace 0 --table "$table" --time 0.1
 	grep -q "^0 requests, 0 lost" "$err" || fail "nothing"
@@ -212,8 +224,9 @@ live() {
 	wait $reader || fail "the end of the daemon"
 	said "TIME"
 	complained "0 requests, 0 lost" 2
+	complained "has ended: nobody writes any more" 2
 	trace 3 --table "$table"
-	complained "has ended: nothing to trace"
+	complained "has ended: nobody writes, nothing to trace"
 	rm -f "$dir/hold" "$dir/ready"
 }
 

@@ -17,14 +17,74 @@ enum dump_view {
 	VIEW_CSV,
 };
 
+struct sort;
+
 struct dump {
 	const char *path;
+	const char *since; /* a copy of the table to subtract */
+	const char *guest; /* only this one: a name, uuid or domid */
 	enum dump_view view;
+	bool by_uuid;
 	enum group_rows which;
-	double watch_seconds; /* 0: print once */
-	double rate_seconds;  /* what the report spans; 0: everything since the start */
-	unsigned int round;   /* how many were printed before */
+	const struct sort *sort; /* NULL: dearest first */
+	long limit;		 /* of lines; 0: none; -1: what the screen shows */
+	double watch_seconds;	 /* 0: print once */
+	double rate_seconds; /* what the report spans; 0: everything since the start */
+	unsigned int round;  /* how many were printed before */
+	size_t lines;	     /* of the terminal; 0: it is none */
+	size_t width;	     /* likewise, columns */
 };
+
+/**
+ * sort_find() - an order of groups
+ * @name: of --sort
+ *
+ * Return: NULL if there is no such order.
+ */
+const struct sort *sort_find(const char *name);
+
+/**
+ * dump_group() - what is shown, in the order wanted
+ * @d: the options
+ * @r: the report, which has to outlive the result
+ * @by: what to add up by
+ * @ret_groups: written on success; groups_free() it
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int dump_group(const struct dump *d, const struct report *r, enum group_by by,
+	       struct groups *ret_groups);
+
+/**
+ * dump_has_row() - is a row by itself shown?
+ * @d: the options
+ * @row: of the report
+ */
+bool dump_has_row(const struct dump *d, const struct report_row *row);
+
+/**
+ * dump_shown() - how many groups are shown
+ * @d: the options
+ * @groups: all of them
+ * @lines_each: of the screen, for each
+ * @others: lines of the screen for what stands below
+ */
+size_t dump_shown(const struct dump *d, const struct groups *groups, size_t lines_each,
+		  size_t others);
+
+/**
+ * groups_sum() - those that are left out as one
+ * @groups: all of them
+ * @from: the first to add up; there is one
+ */
+struct group groups_sum(const struct groups *groups, size_t from);
+
+/**
+ * dump_left_out() - say how many groups are not shown, if any
+ * @groups: all of them
+ * @shown: how many are
+ */
+void dump_left_out(const struct groups *groups, size_t shown);
 
 /**
  * dump_tables() - guests, queues or stages for people, with the books below

@@ -21,8 +21,8 @@ static void print_csv_header(const struct report *r)
 	char name[TEXT_FIELD];
 	size_t i;
 
-	fputs("time,index,state,torn,worker,domid,name,uuid,device,devid,queue,"
-	      "generation,cpu_seconds",
+	fputs("time,index,state,torn,worker,domid,name,uuid,device,devid,device_name,"
+	      "queue,generation,cpu_seconds",
 	      stdout);
 	for (i = 0; !xenmeter_field_at(r->table, i, &f); i++) {
 		if (!csv_has_field(&f))
@@ -37,16 +37,17 @@ static void print_csv_row(const struct report *r, const struct report_row *at)
 {
 	const struct xenmeter_row *row = &at->row;
 	struct xenmeter_field f;
-	char uuid[TEXT_UUID];
+	char uuid[TEXT_UUID], device[TEXT_DEVICE];
 	size_t i;
 
 	text_uuid(uuid, row->uuid);
 	printf("%.3f,%zu,%s,%d,%u,%u,", r->time_ns / 1e9, at->index,
 	       report_row_state_name(row->state), at->torn, row->worker, row->domid);
-	text_csv(stdout, row->name);
+	text_csv_name(stdout, row->name);
 	printf(",%s,", uuid);
-	text_csv(stdout, row->device);
-	printf(",%u,", row->devid);
+	text_csv_name(stdout, row->device);
+	text_device(device, row->device, row->devid);
+	printf(",%u,%s,", row->devid, device);
 	if (row->queue == XENMETER_CONTROL_QUEUE)
 		fputs("ctl", stdout);
 	else
@@ -66,7 +67,7 @@ int dump_csv(const struct dump *d, const struct report *r)
 	if (!d->round)
 		print_csv_header(r);
 	for (i = 0; i < r->rows_count; i++)
-		if (d->which == GROUP_ALL || r->rows[i].row.state == XENMETER_LIVE)
+		if (dump_has_row(d, &r->rows[i]))
 			print_csv_row(r, &r->rows[i]);
 	return 0;
 }

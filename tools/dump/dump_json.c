@@ -41,6 +41,16 @@ static json_t *time_accounting_json(enum xenmeter_time time)
 	return json_boolean(time == XENMETER_TIME_ACCOUNTED);
 }
 
+static void set_device(json_t *to, const struct xenmeter_row *row)
+{
+	char name[TEXT_DEVICE];
+
+	text_device(name, row->device, row->devid);
+	json_object_set_new(to, "device", json_string(row->device));
+	json_object_set_new(to, "devid", integer_json(row->devid));
+	json_object_set_new(to, "device_name", json_string(name));
+}
+
 static json_t *header_json(const struct dump *d, const struct report *r)
 {
 	const struct xenmeter_info *info = &r->info;
@@ -48,7 +58,7 @@ static json_t *header_json(const struct dump *d, const struct report *r)
 	json_t *o = json_object();
 
 	snprintf(boot_id, sizeof(boot_id), "%s", info->boot_id);
-	text_clean(boot_id);
+	text_ascii(boot_id);
 	json_object_set_new(o, "path", json_string(d->path));
 	json_object_set_new(o, "version", integer_json(info->version));
 	json_object_set_new(o, "state", json_string(report_state_name(r->state)));
@@ -153,8 +163,7 @@ static json_t *device_json(const struct report *r, const struct group *g)
 	json_object_set_new(o, "domid", integer_json(row->domid));
 	json_object_set_new(o, "name", json_string(row->name));
 	set_uuid(o, row->uuid);
-	json_object_set_new(o, "device", json_string(row->device));
-	json_object_set_new(o, "devid", integer_json(row->devid));
+	set_device(o, row);
 	json_object_set_new(o, "live", json_boolean(g->live));
 	json_object_set_new(o, "percentiles", percentiles);
 	return o;
@@ -165,7 +174,7 @@ static int set_devices(json_t *to, const struct dump *d, const struct report *r)
 	json_t *devices = json_array();
 	struct groups groups;
 	size_t i;
-	int err = report_group(r, GROUP_DEVICE, d->which, &groups);
+	int err = dump_group(d, r, GROUP_DEVICE, &groups);
 
 	json_object_set_new(to, "devices", devices);
 	if (err)
@@ -205,8 +214,7 @@ static json_t *row_json(const struct report *r, const struct report_row *at)
 	json_object_set_new(o, "domid", integer_json(row->domid));
 	json_object_set_new(o, "name", json_string(row->name));
 	set_uuid(o, row->uuid);
-	json_object_set_new(o, "device", json_string(row->device));
-	json_object_set_new(o, "devid", integer_json(row->devid));
+	set_device(o, row);
 	json_object_set_new(o, "queue",
 			    row->queue == XENMETER_CONTROL_QUEUE
 				    ? json_null()
@@ -257,7 +265,7 @@ static json_t *report_json(const struct dump *d, const struct report *r)
 	for (i = 0; i < r->workers_count; i++)
 		json_array_append_new(workers, worker_json(r, &r->workers[i]));
 	for (i = 0; i < r->rows_count; i++)
-		if (d->which == GROUP_ALL || r->rows[i].row.state == XENMETER_LIVE)
+		if (dump_has_row(d, &r->rows[i]))
 			json_array_append_new(rows, row_json(r, &r->rows[i]));
 	json_object_set_new(o, "table", header_json(d, r));
 	json_object_set_new(o, "books", books_json(r));

@@ -1,303 +1,89 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tables for people: what a guest, a queue or a stage cost, and the host's books below.
- * Every column is a heading, and a counter or a function that writes one cell.
  */
 #include <errno.h>
-#include <libsmartcols/libsmartcols.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "columns.h"
 #include "dump.h"
-#include "text.h"
 
-#define TERMINAL_WIDTH 80
-#define CELL	       64
-#define MIB	       1048576.0
-#define LEAST_SECONDS  0.001 /* less is shown as 0 */
+#define LEAST_SECONDS 0.001 /* less is shown as 0 */
 
-/* What one line is printed from. */
-struct line {
-	const struct dump *dump;
-	const struct report *report;
-	const struct group *group;
-	uint64_t all_cpu; /* cycles, of all rows */
-};
-
-typedef void cell_print(char *cell, const struct line *line);
-
-struct column {
-	const char *title;
-	const char *rate_title; /* under --watch; NULL: the same */
-	cell_print *print;	/* NULL: the counter */
-	int flags;
-	enum row_counter counter;
-};
-
-/* ---- who it is ---- */
-
-static const struct xenmeter_row *newest_row(const struct line *l)
+/* The lines of the books: an empty one and the titles above, all workers' sum and
+ * percentage, the clocks' agreement and the daemon's state. */
+static size_t books_lines(const struct report *r)
 {
-	return &l->group->newest->row;
+	uint64_t sum[XENMETER_SLOTS];
+
+	return r->workers_count + 5 + (report_books_of(r, THREAD_WORKER, sum) > 1);
 }
 
-static void cell_domid(char *cell, const struct line *l)
+/* ---- guests and queues ---- */
+
+static int add_rest(struct grid *g, const struct columns *columns, struct line line,
+		    const struct groups *groups, size_t shown)
 {
-	if (newest_row(l)->state == XENMETER_RECYCLED)
-		strcpy(cell, "-");
-	else
-		snprintf(cell, CELL, "%u", newest_row(l)->domid);
-}
+	char name[TEXT_NUMBER];
+	struct group sum;
 
-static void cell_name(char *cell, const struct line *l)
-{
-	snprintf(cell, CELL, "%s", newest_row(l)->name[0] ? newest_row(l)->name : "-");
-}
-
-static void cell_state(char *cell, const struct line *l)
-{
-	if (l->group->live)
-		strcpy(cell, "live");
-	else
-		strcpy(cell, report_row_state_name(newest_row(l)->state));
-}
-
-static void cell_device(char *cell, const struct line *l)
-{
-	snprintf(cell, CELL, "%s",
-		 newest_row(l)->device[0] ? newest_row(l)->device : "-");
-}
-
-static void cell_devid(char *cell, const struct line *l)
-{
-	snprintf(cell, CELL, "%u", newest_row(l)->devid);
-}
-
-static void cell_queue(char *cell, const struct line *l)
-{
-	if (newest_row(l)->queue == XENMETER_CONTROL_QUEUE)
-		strcpy(cell, "ctl");
-	else
-		snprintf(cell, CELL, "%u", newest_row(l)->queue);
-}
-
-static void cell_devices(char *cell, const struct line *l)
-{
-	snprintf(cell, CELL, "%u", l->group->devices);
-}
-
-/* ---- counts ---- */
-
-static double count_or_rate(const struct line *l, double amount)
-{
-	return l->dump->rate_seconds > 0 ? amount / l->dump->rate_seconds : amount;
-}
-
-static void cell_count(char *cell, const struct line *l, enum row_counter slot)
-{
-	text_compact(cell, count_or_rate(l, l->group->counter[slot]));
-}
-
-/* Frames that did not arrive, for whatever reason but that they were not valid. */
-static void cell_drops(char *cell, const struct line *l)
-{
-	uint64_t drops = 0;
-	int slot;
-
-	for (slot = ROW_tx_dropped_grant; slot <= ROW_rx_dropped_tap; slot++)
-		drops += l->group->counter[slot];
-	text_compact(cell, count_or_rate(l, drops));
-}
-
-static void cell_mib(char *cell, const struct line *l)
-{
-	text_compact(cell, count_or_rate(l, l->group->counter[ROW_bytes] / MIB));
-}
-
-/* ---- cycles ---- */
-
-static void cell_cpu(char *cell, const struct line *l)
-{
-	double seconds =
-		xenmeter_seconds(l->report->table, counters_cpu(l->group->counter));
-
-	if (l->dump->rate_seconds > 0)
-		text_percent(cell, seconds, l->dump->rate_seconds);
-	else
-		text_seconds(cell, seconds);
-}
-
-static void cell_share(char *cell, const struct line *l)
-{
-	text_percent(cell, counters_cpu(l->group->counter), l->all_cpu);
-}
-
-static void cell_exact(char *cell, const struct line *l)
-{
-	text_percent(cell, counters_cpu_exact(l->group->counter),
-		     counters_cpu(l->group->counter));
-}
-
-static void cell_average(char *cell, uint64_t cycles, uint64_t requests)
-{
-	if (requests)
-		text_compact(cell, (double)cycles / requests);
-	else
-		strcpy(cell, "-");
-}
-
-static void cell_cycles(char *cell, const struct line *l)
-{
-	cell_average(cell, counters_cpu(l->group->counter),
-		     l->group->counter[ROW_requests]);
-}
-
-#define COUNTED(title, rate_title, slot)                                                 \
-	{                                                                                \
-		title, rate_title, NULL, SCOLS_FL_RIGHT, slot                            \
-	}
-
-static const struct column guest_columns[] = {
-	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT, 0 },
-	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC, 0 },
-	{ "DEV", NULL, cell_devices, SCOLS_FL_RIGHT, 0 },
-	COUNTED("REQS", "REQ/s", ROW_requests),
-	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT, 0 },
-	COUNTED("ERR", "ERR/s", ROW_errors),
-	COUNTED("REFUS", "REF/s", ROW_refused),
-	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT, 0 },
-	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT, 0 },
-	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT, 0 },
-	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT, 0 },
-	COUNTED("EVENT", "EVT/s", ROW_events),
-	COUNTED("SPUR", "SPU/s", ROW_events_spurious),
-};
-
-static const struct column queue_columns[] = {
-	{ "DOMID", NULL, cell_domid, SCOLS_FL_RIGHT, 0 },
-	{ "NAME", NULL, cell_name, SCOLS_FL_TRUNC, 0 },
-	{ "DEV", NULL, cell_device, 0, 0 },
-	{ "DEVID", NULL, cell_devid, SCOLS_FL_RIGHT, 0 },
-	{ "Q", NULL, cell_queue, SCOLS_FL_RIGHT, 0 },
-	{ "STATE", NULL, cell_state, 0, 0 },
-	COUNTED("REQS", "REQ/s", ROW_requests),
-	COUNTED("READ", "RD/s", ROW_read_requests),
-	COUNTED("WRITE", "WR/s", ROW_write_requests),
-	COUNTED("FLUSH", "FLU/s", ROW_flush_requests),
-	COUNTED("DISC", "DIS/s", ROW_discard_requests),
-	COUNTED("TX", "TX/s", ROW_tx_frames),
-	COUNTED("RX", "RX/s", ROW_rx_frames),
-	{ "DROP", "DRO/s", cell_drops, SCOLS_FL_RIGHT, 0 },
-	{ "MiB", "MiB/s", cell_mib, SCOLS_FL_RIGHT, 0 },
-	COUNTED("ERR", "ERR/s", ROW_errors),
-	COUNTED("REFUS", "REF/s", ROW_refused),
-	COUNTED("PAGES", "PAG/s", ROW_pages),
-	{ "CPU-s", "CPU%", cell_cpu, SCOLS_FL_RIGHT, 0 },
-	{ "SHARE", NULL, cell_share, SCOLS_FL_RIGHT, 0 },
-	{ "EXACT", NULL, cell_exact, SCOLS_FL_RIGHT, 0 },
-	{ "CYC/R", NULL, cell_cycles, SCOLS_FL_RIGHT, 0 },
-	COUNTED("EVENT", "EVT/s", ROW_events),
-	COUNTED("SPUR", "SPU/s", ROW_events_spurious),
-};
-
-/* ---- tables ---- */
-
-static struct libscols_table *table_new(void)
-{
-	struct libscols_table *t;
-
-	scols_init_debug(0);
-	t = scols_new_table();
-	if (!t || isatty(STDOUT_FILENO))
-		return t;
-	scols_table_set_termwidth(t, TERMINAL_WIDTH);
-	return t;
-}
-
-static int add_group_columns(struct libscols_table *t, const struct dump *d,
-			     const struct column *columns, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		const struct column *c = &columns[i];
-		const char *title = c->title;
-
-		if (d->rate_seconds > 0 && c->rate_title)
-			title = c->rate_title;
-		if (!scols_table_new_column(t, title, 0, c->flags))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int add_group_line(struct libscols_table *t, const struct line *line,
-			  const struct column *columns, size_t count)
-{
-	struct libscols_line *out = scols_table_new_line(t, NULL);
-	char cell[CELL];
-	size_t i;
-
-	if (!out)
-		return -ENOMEM;
-	for (i = 0; i < count; i++) {
-		if (columns[i].print)
-			columns[i].print(cell, line);
-		else
-			cell_count(cell, line, columns[i].counter);
-		if (scols_line_set_data(out, i, cell))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* Free the table, printed unless something failed before. */
-static int table_finish(struct libscols_table *t, int err)
-{
-	/* xenmeter's end reports a write that failed, with its reason. */
-	if (!err && scols_print_table(t) && !ferror(stdout))
-		err = -EIO;
-	scols_unref_table(t);
-	return err;
+	if (shown == groups->count)
+		return 0;
+	sum = groups_sum(groups, shown);
+	snprintf(name, sizeof(name), "+%zu more", groups->count - shown);
+	line.name = name;
+	line.group = &sum;
+	return columns_add(g, columns, &line);
 }
 
 static int print_groups(const struct dump *d, const struct report *r,
-			const struct groups *groups, const struct column *columns,
-			size_t count)
+			const struct groups *groups, const struct columns *columns)
 {
-	struct line line = { .dump = d, .report = r, .all_cpu = report_cpu(r) };
-	struct libscols_table *t = table_new();
+	struct line line = { .report = r,
+			     .rate_seconds = d->rate_seconds,
+			     .all_cpu = report_cpu(r) };
+	size_t shown = dump_shown(d, groups, 1, books_lines(r));
+	struct grid grid = { 0 };
 	size_t i;
-	int err;
+	int err = 0;
 
-	if (!t)
-		return -ENOMEM;
-	if (columns == guest_columns)
-		scols_table_set_termforce(t, SCOLS_TERMFORCE_ALWAYS);
-	err = add_group_columns(t, d, columns, count);
-	for (i = 0; !err && i < groups->count; i++) {
-		line.group = &groups->group[i];
-		err = add_group_line(t, &line, columns, count);
-	}
 	if (!groups->count) {
 		puts("No guests are being served.");
-		scols_unref_table(t);
-		return err;
+		return 0;
 	}
-	return table_finish(t, err);
+	columns_begin(&grid, columns, d->rate_seconds > 0);
+	for (i = 0; !err && i < shown; i++) {
+		line.group = &groups->group[i];
+		err = columns_add(&grid, columns, &line);
+	}
+	if (!err)
+		err = add_rest(&grid, columns, line, groups, shown);
+	if (!err)
+		grid_print(&grid, stdout, d->width);
+	grid_free(&grid);
+	return err;
 }
 
 /* ---- stages ---- */
 
-static const char *const stage_titles[] = { "DOMID",  "NAME",	"DEV",	  "DEVID",
-					    "KIND",   "PARSE",	"GRANT",  "SUBMIT",
-					    "COMPLE", "RESPON", "CYC/REQ" };
-#define STAGE_TITLES (sizeof(stage_titles) / sizeof(stage_titles[0]))
-#define STAGE_FIRST  5
-#define STAGES	     (ROW_exact_respond - ROW_exact_parse + 1)
+static const struct {
+	const char *title;
+	enum grid_kind kind;
+	unsigned int rank;
+} stage_columns[] = {
+	{ "DOMID", GRID_RIGHT, 0 },   { "NAME", GRID_NAME, 0 },
+	{ "DEV", GRID_LEFT, 1 },      { "DEVID", GRID_RIGHT, 0 },
+	{ "KIND", GRID_LEFT, 0 },     { "PARSE", GRID_RIGHT, 0 },
+	{ "GRANT", GRID_RIGHT, 0 },   { "SUBMIT", GRID_RIGHT, 0 },
+	{ "COMPLE", GRID_RIGHT, 0 },  { "RESPON", GRID_RIGHT, 0 },
+	{ "CYC/REQ", GRID_RIGHT, 0 }, { "us/REQ", GRID_RIGHT, 0 },
+};
+#define STAGE_COLUMNS (sizeof(stage_columns) / sizeof(stage_columns[0]))
+#define STAGE_FIRST   5
+#define STAGES	      (ROW_exact_respond - ROW_exact_parse + 1)
 
 /* The lines of a device: five counters of cycles by stage, and what they are divided by.
  */
@@ -314,96 +100,113 @@ static const struct stage_line {
 };
 #define STAGE_LINES (sizeof(stage_lines) / sizeof(stage_lines[0]))
 
-static void cell_stage(char *cell, const struct line *l, const struct stage_line *s,
-		       unsigned int stage)
+static uint64_t stage_cycles(const uint64_t *counter, const struct stage_line *s,
+			     unsigned int stage)
 {
-	const uint64_t *counter = l->group->counter;
 	uint64_t cycles = 0;
 	unsigned int i;
 
 	if (stage < STAGES)
-		cycles = counter[s->first + stage];
-	for (i = 0; stage == STAGES && i < STAGES; i++)
+		return counter[s->first + stage];
+	for (i = 0; i < STAGES; i++)
 		cycles += counter[s->first + i];
-	cell_average(cell, cycles, counter[s->requests]);
+	return cycles;
 }
 
-static int add_stage_line(struct libscols_table *t, const struct line *l,
+static int add_stage_line(struct grid *g, const struct line *l,
 			  const struct stage_line *s)
 {
 	static cell_print *const who[] = { cell_domid, cell_name, cell_device,
 					   cell_devid };
-	struct libscols_line *out = scols_table_new_line(t, NULL);
+	const uint64_t *counter = l->group->counter;
 	char cell[CELL];
 	size_t i;
-	int err;
+	int err = grid_add_line(g);
 
-	if (!out)
-		return -ENOMEM;
-	err = scols_line_set_data(out, STAGE_FIRST - 1, s->kind);
+	if (!err)
+		err = grid_set(g, STAGE_FIRST - 1, s->kind);
 	for (i = 0; !err && i < STAGE_FIRST - 1; i++) {
 		who[i](cell, l);
-		err = scols_line_set_data(out, i, cell);
+		err = grid_set(g, i, cell);
 	}
 	for (i = 0; !err && i <= STAGES; i++) {
-		cell_stage(cell, l, s, i);
-		err = scols_line_set_data(out, STAGE_FIRST + i, cell);
+		cell_average(cell, stage_cycles(counter, s, i), counter[s->requests]);
+		err = grid_set(g, STAGE_FIRST + i, cell);
 	}
-	return err ? -ENOMEM : 0;
+	cell_average_us(cell, l->report, stage_cycles(counter, s, STAGES),
+			counter[s->requests]);
+	return err ? err : grid_set(g, STAGE_COLUMNS - 1, cell);
 }
 
-static int add_stage_lines(struct libscols_table *t, const struct line *l)
+static bool has_stage_line(const struct group *g, const struct stage_line *s)
+{
+	return !s->device || !strcmp(g->newest->row.device, s->device);
+}
+
+static int add_stage_lines(struct grid *g, const struct line *l)
 {
 	size_t i;
 	int err = 0;
 
-	for (i = 0; !err && i < STAGE_LINES; i++) {
-		const char *device = stage_lines[i].device;
-
-		if (!device || !strcmp(newest_row(l)->device, device))
-			err = add_stage_line(t, l, &stage_lines[i]);
-	}
+	for (i = 0; !err && i < STAGE_LINES; i++)
+		if (has_stage_line(l->group, &stage_lines[i]))
+			err = add_stage_line(g, l, &stage_lines[i]);
 	return err;
+}
+
+/* Of any of the devices. */
+static size_t most_stage_lines(const struct groups *groups)
+{
+	size_t i, j, most = 1;
+
+	for (i = 0; i < groups->count; i++) {
+		size_t lines = 0;
+
+		for (j = 0; j < STAGE_LINES; j++)
+			lines += has_stage_line(&groups->group[i], &stage_lines[j]);
+		most = lines > most ? lines : most;
+	}
+	return most;
 }
 
 static int print_stages(const struct dump *d, const struct report *r,
 			const struct groups *groups)
 {
-	struct line line = { .dump = d, .report = r };
-	struct libscols_table *t = table_new();
+	size_t shown = dump_shown(d, groups, most_stage_lines(groups), books_lines(r));
+	struct line line = { .report = r };
+	struct grid grid = { 0 };
 	size_t i;
 	int err = 0;
 
-	if (!t)
-		return -ENOMEM;
-	for (i = 0; !err && i < STAGE_TITLES; i++) {
-		int flags = i >= STAGE_FIRST || i == 0 || i == 3 ? SCOLS_FL_RIGHT : 0;
-
-		if (!scols_table_new_column(t, stage_titles[i], 0, flags))
-			err = -ENOMEM;
-	}
-	for (i = 0; !err && i < groups->count; i++) {
+	for (i = 0; i < STAGE_COLUMNS; i++)
+		grid_add_column(&grid, stage_columns[i].title, stage_columns[i].kind,
+				stage_columns[i].rank);
+	for (i = 0; !err && i < shown; i++) {
 		line.group = &groups->group[i];
-		err = add_stage_lines(t, &line);
+		err = add_stage_lines(&grid, &line);
 	}
-	return table_finish(t, err);
+	if (!err)
+		grid_print(&grid, stdout, d->width);
+	if (!err)
+		dump_left_out(groups, shown);
+	grid_free(&grid);
+	return err;
 }
 
 /* ---- the books ---- */
 
-/* The columns of the books and how wide they are. */
 static const struct {
 	const char *title;
 	enum worker_counter slot;
-	int width;
+	unsigned int rank;
 } books_columns[] = {
-	{ "charged", WORKER_charged, 9 },
-	{ "open", WORKER_open, 8 },
-	{ "idle", WORKER_idle, 9 },
-	{ "overhead", WORKER_overhead, 10 },
-	{ "unattributed", WORKER_unattributed, 14 },
-	{ "not run", WORKER_not_running, 9 },
-	{ "elapsed", WORKER_elapsed, 10 },
+	{ "charged", WORKER_charged, 0 },
+	{ "open", WORKER_open, 5 },
+	{ "idle", WORKER_idle, 0 },
+	{ "overhead", WORKER_overhead, 4 },
+	{ "unattributed", WORKER_unattributed, 1 },
+	{ "not run", WORKER_not_running, 2 },
+	{ "elapsed", WORKER_elapsed, 3 },
 };
 #define BOOKS_COLUMNS (sizeof(books_columns) / sizeof(books_columns[0]))
 
@@ -415,31 +218,62 @@ static uint64_t books_column(const uint64_t *books, size_t column)
 	return slot == WORKER_unattributed ? books_unattributed(books) : books[slot];
 }
 
-static void print_books_seconds(const struct report *r, const char *whose,
-				const uint64_t *books)
+static int add_books_seconds(struct grid *g, const struct report *r, const char *whose,
+			     const uint64_t *books)
 {
 	char text[TEXT_NUMBER];
 	size_t i;
+	int err = grid_add_line(g);
 
-	printf("%-7s", whose);
-	for (i = 0; i < BOOKS_COLUMNS; i++) {
+	if (!err)
+		err = grid_set(g, 0, whose);
+	for (i = 0; !err && i < BOOKS_COLUMNS; i++) {
 		text_seconds(text, xenmeter_seconds(r->table, books_column(books, i)));
-		printf("%*s", books_columns[i].width, text);
+		err = grid_set(g, i + 1, text);
 	}
-	putchar('\n');
+	text_percent(text, books[WORKER_elapsed] - books[WORKER_idle],
+		     books[WORKER_elapsed]);
+	return err ? err : grid_set(g, BOOKS_COLUMNS + 1, text);
 }
 
-static void print_books_percent(const uint64_t *books)
+static int add_books_percent(struct grid *g, const uint64_t *books)
 {
 	char text[TEXT_NUMBER];
 	size_t i;
+	int err = grid_add_line(g);
 
-	printf("%-7s", "%");
-	for (i = 0; i < BOOKS_COLUMNS; i++) {
+	if (!err)
+		err = grid_set(g, 0, "%");
+	for (i = 0; !err && i < BOOKS_COLUMNS; i++) {
 		text_percent(text, books_column(books, i), books[WORKER_elapsed]);
-		printf("%*s", books_columns[i].width, text);
+		err = grid_set(g, i + 1, text);
 	}
-	putchar('\n');
+	return err;
+}
+
+/* A worker that is always busy is seen: in a sum it would hide behind idle ones. */
+static int add_books(struct grid *g, const struct report *r)
+{
+	uint64_t sum[XENMETER_SLOTS];
+	unsigned int workers = report_books_of(r, THREAD_WORKER, sum);
+	char whose[TEXT_NUMBER];
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < r->workers_count; i++) {
+		const struct report_worker *w = &r->workers[i];
+
+		snprintf(whose, sizeof(whose), "worker %zu", w->index);
+		if (!w->worker.control)
+			err = add_books_seconds(g, r, whose, w->worker.counter);
+	}
+	if (!err && workers > 1)
+		err = add_books_seconds(g, r, "workers", sum);
+	if (!err)
+		err = add_books_percent(g, sum);
+	if (!err && report_books_of(r, THREAD_CONTROL, sum))
+		err = add_books_seconds(g, r, "control", sum);
+	return err;
 }
 
 /* All threads together: how well the clocks agree, what other threads did for them. */
@@ -469,21 +303,27 @@ static void print_agreement(const struct report *r, unsigned int workers)
 	putchar('\n');
 }
 
-static void print_books(const struct report *r)
+static int print_books(const struct dump *d, const struct report *r)
 {
-	uint64_t workers[XENMETER_SLOTS], control[XENMETER_SLOTS];
+	uint64_t workers[XENMETER_SLOTS];
 	unsigned int count = report_books_of(r, THREAD_WORKER, workers);
+	struct grid grid = { 0 };
 	size_t i;
+	int err;
 
-	printf("\n%-7s", "books");
+	grid_add_column(&grid, "books", GRID_LEFT, 0);
 	for (i = 0; i < BOOKS_COLUMNS; i++)
-		printf("%*s", books_columns[i].width, books_columns[i].title);
-	putchar('\n');
-	print_books_seconds(r, "seconds", workers);
-	print_books_percent(workers);
-	if (report_books_of(r, THREAD_CONTROL, control))
-		print_books_seconds(r, "control", control);
-	print_agreement(r, count);
+		grid_add_column(&grid, books_columns[i].title, GRID_RIGHT,
+				books_columns[i].rank);
+	grid_add_column(&grid, "busy%", GRID_RIGHT, 0);
+	err = add_books(&grid, r);
+	if (!err) {
+		putchar('\n');
+		grid_print(&grid, stdout, d->width);
+		print_agreement(r, count);
+	}
+	grid_free(&grid);
+	return err;
 }
 
 static void print_footer_time(const char *what, uint64_t ns)
@@ -534,22 +374,22 @@ int dump_tables(const struct dump *d, const struct report *r)
 			   : d->view == VIEW_DEVICES ? GROUP_QUEUE
 						     : GROUP_DEVICE;
 	struct groups groups;
-	int err = report_group(r, by, d->which, &groups);
+	int err = dump_group(d, r, by, &groups);
 
 	if (err)
 		return err;
 	if (d->view == VIEW_GUESTS)
-		err = print_groups(d, r, &groups, guest_columns,
-				   sizeof(guest_columns) / sizeof(guest_columns[0]));
+		err = print_groups(d, r, &groups,
+				   d->by_uuid ? &uuid_columns : &guest_columns);
 	else if (d->view == VIEW_DEVICES)
-		err = print_groups(d, r, &groups, queue_columns,
-				   sizeof(queue_columns) / sizeof(queue_columns[0]));
+		err = print_groups(d, r, &groups, &queue_columns);
 	else
 		err = print_stages(d, r, &groups);
 	groups_free(&groups);
+	if (!err)
+		err = print_books(d, r);
 	if (err)
 		return err;
-	print_books(r);
 	dump_footer(r);
 	return 0;
 }

@@ -18,7 +18,7 @@
 #define MAX_SECONDS 86400.0
 
 struct filter {
-	const char *guest; /* a name or a domid */
+	const char *guest; /* a name, uuid or domid */
 	long devid;	   /* -1: any */
 	int operation;	   /* -1: any */
 	uint64_t min_cycles;
@@ -46,14 +46,27 @@ struct call {
 
 enum { OPTION_CYCLES = 256, OPTION_LATENCY, OPTION_TIME };
 
+static const char doc[] =
+	"Show requests as they end: what they were, what they cost, and where they "
+	"waited.\v"
+	"Columns (xenmeter(1) says more):\n"
+	"  DEVICE/Q the device and its queue\n"
+	"  OP       tx: frames from the guest, rx: to it\n"
+	"  SECTOR   the first one, of 512 bytes\n"
+	"  CYC      CPU cycles that it cost; CPU-us: the same in microseconds\n"
+	"  EXACT    percentage of them that ran for it alone\n"
+	"  QUEUE DISK RESP  nanoseconds until the disk had it, until the disk had\n"
+	"           completed it, and until the guest was answered";
+
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0,
 	  "Trace the daemon of FILE instead of " XENMETER_DEFAULT_PATH, 0 },
 	{ "input", 'i', "FILE", 0, "Show what --output has saved", 0 },
 	{ "output", 'o', "FILE", 0, "Save into FILE instead of showing it", 0 },
 	{ "json", 'j', NULL, 0, "Print a line of JSON for each request", 0 },
-	{ "guest", 'g', "NAME", 0, "Show only this guest: its name or domid", 0 },
-	{ "device", 'd', "NUMBER", 0, "Show only devices of this number", 0 },
+	{ "guest", 'g', "GUEST", 0, "Show only this guest: its name, uuid or domid", 0 },
+	{ "device", 'd', "DEVICE", 0,
+	  "Show only devices of this name, such as xvda, or number", 0 },
 	{ "op", 'O', "OP", 0, "Show only read, write, flush, discard, tx, rx or unknown",
 	  0 },
 	{ "cycles", OPTION_CYCLES, "N", 0, "Show only requests of N cycles or more", 0 },
@@ -91,6 +104,7 @@ static double parse_real(const char *arg, const char *option, double max,
 static error_t parse_trace_option(int key, char *arg, struct argp_state *state)
 {
 	struct call *c = state->input;
+	uint32_t devid;
 
 	switch (key) {
 	case 't':
@@ -109,7 +123,12 @@ static error_t parse_trace_option(int key, char *arg, struct argp_state *state)
 		c->filter.guest = arg;
 		return 0;
 	case 'd':
-		c->filter.devid = (long)parse_whole(arg, "--device", UINT32_MAX, state);
+		if (text_device_find(arg, &devid))
+			argp_error(state,
+				   "--device takes xvda and the like, or a number, not "
+				   "\"%s\"",
+				   arg);
+		c->filter.devid = devid;
 		return 0;
 	case 'O':
 		c->filter.operation = trace_op_find(arg);
@@ -143,16 +162,6 @@ static error_t parse_trace_option(int key, char *arg, struct argp_state *state)
 
 /* ---- filters ---- */
 
-static bool record_of_guest(const struct call *c, const struct xenmeter_record *r)
-{
-	const struct trace_row_record *row = trace_row(&c->known, r->generation);
-	char domid[TEXT_NUMBER];
-
-	snprintf(domid, sizeof(domid), "%u", r->domid);
-	return !strcmp(c->filter.guest, domid) ||
-	       (row && !strcmp(c->filter.guest, row->name));
-}
-
 static bool record_matches(const struct call *c, const struct xenmeter_record *r)
 {
 	const struct filter *f = &c->filter;
@@ -162,7 +171,8 @@ static bool record_matches(const struct call *c, const struct xenmeter_record *r
 	return (f->devid < 0 || r->devid == f->devid) &&
 	       (f->operation < 0 || r->operation == f->operation) &&
 	       trace_cycles(r) >= f->min_cycles && ns >= f->min_latency_us * 1000 &&
-	       (!f->guest || record_of_guest(c, r));
+	       (!f->guest || trace_row_is_guest(trace_row(&c->known, r->generation),
+						r->domid, f->guest));
 }
 
 /* ---- the flow ---- */
@@ -313,6 +323,10 @@ static enum tool_exit run_trace(struct call *c)
 		code = open_trace_output(c);
 	if (code)
 		return code;
+	/* It may still come, so this is no failure. */
+	if (c->live && c->filter.guest && !trace_live_has_guest(c->live, c->filter.guest))
+		fprintf(stderr, "xenmeter: no guest \"%s\" in %s now\n", c->filter.guest,
+			c->table);
 	err = show_entries(c);
 	code = close_trace_output(c);
 	if (err == -ENOMEM)
@@ -327,8 +341,7 @@ enum tool_exit trace_main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_trace_option,
-		.doc = "Show requests as they end: what they were, what they cost, and "
-		       "where they waited.",
+		.doc = doc,
 	};
 	struct call c = { .table = XENMETER_DEFAULT_PATH,
 			  .filter = { .devid = -1, .operation = -1 } };

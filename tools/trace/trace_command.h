@@ -51,6 +51,15 @@ const struct trace_row_record *trace_row(const struct trace_known *k,
 					 uint32_t generation);
 
 /**
+ * trace_row_is_guest() - is it of this guest?
+ * @row: may be NULL: not known
+ * @domid: of the request
+ * @guest: a name, uuid or domid
+ */
+bool trace_row_is_guest(const struct trace_row_record *row, uint32_t domid,
+			const char *guest);
+
+/**
  * trace_time_ns() - when the clock stood there
  * @k: what is known
  * @cycles: the clock
@@ -118,6 +127,13 @@ enum tool_exit trace_live_open(const char *path, struct trace_known *k,
  */
 int trace_live_next(struct trace_live *live, const struct trace_known *k,
 		    union trace_entry *ret_entry);
+
+/**
+ * trace_live_has_guest() - does the table have a row of this guest?
+ * @live: the rings
+ * @guest: a name, uuid or domid
+ */
+bool trace_live_has_guest(const struct trace_live *live, const char *guest);
 
 /**
  * trace_live_close() - unmap the rings and free their handle

@@ -81,6 +81,20 @@ const struct trace_row_record *trace_row(const struct trace_known *k, uint32_t g
 	return found ? *found : NULL;
 }
 
+bool trace_row_is_guest(const struct trace_row_record *row, uint32_t domid,
+			const char *guest)
+{
+	char text[TEXT_UUID];
+
+	snprintf(text, sizeof(text), "%u", domid);
+	if (!strcmp(guest, text))
+		return true;
+	if (!row)
+		return false;
+	text_uuid(text, row->uuid);
+	return !strcmp(guest, row->name) || (text[0] && !strcasecmp(guest, text));
+}
+
 static int learn_row(struct trace_known *k, const struct trace_row_record *row)
 {
 	struct trace_row_record *mine;
@@ -94,7 +108,7 @@ static int learn_row(struct trace_known *k, const struct trace_row_record *row)
 	mine->name[sizeof(mine->name) - 1] = '\0';
 	mine->device[sizeof(mine->device) - 1] = '\0';
 	text_clean(mine->name);
-	text_clean(mine->device);
+	text_ascii(mine->device);
 	if (tsearch(mine, &k->rows, compare_generation))
 		return 0;
 	free(mine);

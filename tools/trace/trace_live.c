@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "report.h"
+#include "text.h"
 #include "trace_command.h"
 
 #define ENABLE_MS   3000
@@ -83,10 +84,14 @@ static enum tool_exit open_both(struct trace_live *live, const char *path)
 		return tool_open_failed(path, err);
 	if (!daemon_runs(live)) {
 		fprintf(stderr,
-			"xenmeter: the xenmeterd of %s has ended: nothing to trace\n",
+			"xenmeter: the xenmeterd of %s has ended: nobody writes, nothing to "
+			"trace\n",
 			path);
 		return TOOL_NO_TABLE;
 	}
+	if (daemon_state(live) == DAEMON_SILENT)
+		fputs("xenmeter: xenmeterd does not answer: perhaps nobody writes\n",
+		      stderr);
 	err = xenmeter_trace_open(path, &live->trace);
 	return err ? trace_open_failed(path, err) : TOOL_OK;
 }
@@ -176,6 +181,15 @@ static int make_lost_entry(struct trace_live *live, union trace_entry *e)
 	return 1;
 }
 
+static void set_row_entry(struct trace_row_record *to, const struct xenmeter_row *row)
+{
+	*to = (struct trace_row_record){ .kind = XENMETER_RECORD_ROW,
+					 .generation = row->generation };
+	memcpy(to->uuid, row->uuid, sizeof(to->uuid));
+	memcpy(to->device, row->device, sizeof(to->device));
+	memcpy(to->name, row->name, sizeof(to->name));
+}
+
 /* A row that is there no more stays without a name. */
 static int make_row_entry(const struct trace_live *live, uint32_t generation,
 			  union trace_entry *e)
@@ -189,12 +203,28 @@ static int make_row_entry(const struct trace_live *live, uint32_t generation,
 		if (xenmeter_read_row(live->table, i, &row) ||
 		    row.generation != generation)
 			continue;
-		memcpy(e->row.uuid, row.uuid, sizeof(e->row.uuid));
-		memcpy(e->row.device, row.device, sizeof(e->row.device));
-		memcpy(e->row.name, row.name, sizeof(e->row.name));
+		set_row_entry(&e->row, &row);
 		break;
 	}
 	return 1;
+}
+
+bool trace_live_has_guest(const struct trace_live *live, const char *guest)
+{
+	struct xenmeter_row row;
+	union trace_entry e;
+	size_t i;
+
+	for (i = 0; i < xenmeter_row_count(live->table); i++) {
+		if (xenmeter_read_row(live->table, i, &row) < 0 ||
+		    row.state == XENMETER_RECYCLED)
+			continue;
+		set_row_entry(&e.row, &row);
+		text_clean(e.row.name);
+		if (trace_row_is_guest(&e.row, row.domid, guest))
+			return true;
+	}
+	return false;
 }
 
 static int make_held_entry(struct trace_live *live, const struct trace_known *k,
@@ -213,7 +243,10 @@ static void keep_trace_on(struct trace_live *live)
 {
 	/* A reader without write permission goes on while others keep it switched on. */
 	xenmeter_trace_enable(live->trace, ENABLE_MS);
-	live->ended = !daemon_runs(live);
+	if (!live->ended && !daemon_runs(live)) {
+		live->ended = true;
+		fputs("xenmeter: xenmeterd has ended: nobody writes any more\n", stderr);
+	}
 }
 
 int trace_live_next(struct trace_live *live, const struct trace_known *k,

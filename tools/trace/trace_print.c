@@ -4,7 +4,11 @@
  */
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "text.h"
@@ -33,13 +37,100 @@ static uint64_t record_latency(const struct xenmeter_record *r)
 
 /* ---- lines for people ---- */
 
-#define LINE_HEAD "%-15s %-12s %8s %-7s %10s %5s %-7s %5s %5s %5s %5s %5s\n"
-#define LINE	  "%-15s %-12.12s %8s %-7s %10" PRIu64 " %5s %-7s %5s %5s %5s %5s %5s\n"
+/* A stream's columns have to be as wide as what may come. */
+enum {
+	COLUMN_TIME,
+	COLUMN_GUEST,
+	COLUMN_DEVICE,
+	COLUMN_OP,
+	COLUMN_SECTOR,
+	COLUMN_BYTES,
+	COLUMN_STATUS,
+	COLUMN_CYCLES,
+	COLUMN_US,
+	COLUMN_EXACT,
+	COLUMN_QUEUE,
+	COLUMN_DISK,
+	COLUMN_RESPONSE,
+	COLUMN_COUNT,
+};
+
+/* The highest rank is left out first on a narrow terminal. */
+static const struct {
+	const char *title;
+	int width; /* negative: at the left */
+	unsigned int rank;
+} columns[COLUMN_COUNT] = {
+	[COLUMN_TIME] = { "TIME", -15, 0 },	 [COLUMN_GUEST] = { "GUEST", -12, 0 },
+	[COLUMN_DEVICE] = { "DEVICE/Q", -8, 0 }, [COLUMN_OP] = { "OP", -7, 0 },
+	[COLUMN_SECTOR] = { "SECTOR", 10, 4 },	 [COLUMN_BYTES] = { "BYTES", 5, 0 },
+	[COLUMN_STATUS] = { "STATUS", -7, 3 },	 [COLUMN_CYCLES] = { "CYC", 6, 2 },
+	[COLUMN_US] = { "CPU-us", 6, 0 },	 [COLUMN_EXACT] = { "EXACT", 5, 1 },
+	[COLUMN_QUEUE] = { "QUEUE", 5, 0 },	 [COLUMN_DISK] = { "DISK", 5, 0 },
+	[COLUMN_RESPONSE] = { "RESP", 5, 0 },
+};
+
+static struct {
+	bool terminal;
+	bool left_out[COLUMN_COUNT];
+} screen;
+
+static int screen_used(void)
+{
+	int i, used = -1;
+
+	for (i = 0; i < COLUMN_COUNT; i++)
+		if (!screen.left_out[i])
+			used += abs(columns[i].width) + 1;
+	return used;
+}
+
+static void leave_columns_out(int width)
+{
+	unsigned int rank;
+	int i;
+
+	for (rank = 4; rank && screen_used() > width; rank--)
+		for (i = 0; i < COLUMN_COUNT; i++)
+			if (columns[i].rank == rank)
+				screen.left_out[i] = true;
+}
+
+/* Cells are as wide as their columns, but for a name that is longer and goes to a file.
+ */
+static void print_trace_cells(char cell[COLUMN_COUNT][TEXT_NAME])
+{
+	int i, spaces = 0;
+
+	for (i = 0; i < COLUMN_COUNT; i++) {
+		int width = abs(columns[i].width), pad;
+
+		if (screen.left_out[i])
+			continue;
+		if (screen.terminal)
+			text_cut(cell[i], width);
+		pad = width - (int)text_width(cell[i]);
+		pad = pad > 0 ? pad : 0;
+		printf("%*s%s", spaces + (columns[i].width > 0 ? pad : 0), "", cell[i]);
+		spaces = 1 + (columns[i].width < 0 ? pad : 0);
+	}
+	putchar('\n');
+}
 
 void trace_print_head(void)
 {
-	printf(LINE_HEAD, "TIME", "GUEST", "DEVICE.Q", "OP", "SECTOR", "BYTES", "STATUS",
-	       "CYC", "EXACT", "QUEUE", "DISK", "RESP");
+	char cell[COLUMN_COUNT][TEXT_NAME];
+	struct winsize size = { 0 };
+	int i;
+
+	screen.terminal = isatty(STDOUT_FILENO);
+	if (screen.terminal) {
+		ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+		leave_columns_out(size.ws_col ? size.ws_col : 80);
+	}
+	for (i = 0; i < COLUMN_COUNT; i++)
+		snprintf(cell[i], sizeof(cell[i]), "%s", columns[i].title);
+	print_trace_cells(cell);
 }
 
 static void format_time(char *to, const struct trace_known *k, uint64_t cycles)
@@ -53,34 +144,48 @@ static void format_time(char *to, const struct trace_known *k, uint64_t cycles)
 		 (unsigned int)(ns % 1000000000 / 1000));
 }
 
-static void format_guest(char *to, const struct trace_known *k,
+static void format_guest(char *to, const struct trace_row_record *row,
 			 const struct xenmeter_record *r)
 {
-	const struct trace_row_record *row = trace_row(k, r->generation);
-
 	if (row && row->name[0])
-		snprintf(to, sizeof(row->name), "%s", row->name);
+		text_escape(to, TEXT_NAME - 4, row->name);
 	else
-		snprintf(to, sizeof(row->name), "domid %u", r->domid);
+		snprintf(to, TEXT_NAME, "domid %u", r->domid);
+}
+
+/* A disk by its name, another device by its type and number. */
+static void format_device(char *to, const struct trace_row_record *row,
+			  const struct xenmeter_record *r)
+{
+	const char *type = row ? row->device : "";
+	char name[TEXT_DEVICE];
+
+	text_device(name, type, r->devid);
+	snprintf(to, TEXT_NAME, "%s%s/%u", name[0] >= '0' && name[0] <= '9' ? type : "",
+		 name, r->queue);
 }
 
 static void print_record(const struct trace_known *k, const struct xenmeter_record *r)
 {
-	char when[TEXT_NUMBER], guest[64], device[TEXT_NUMBER], bytes[TEXT_NUMBER];
-	char cycles[TEXT_NUMBER], exact[TEXT_NUMBER];
-	char queue[TEXT_NUMBER], disk[TEXT_NUMBER], response[TEXT_NUMBER];
+	const struct trace_row_record *row = trace_row(k, r->generation);
+	char cell[COLUMN_COUNT][TEXT_NAME];
 
-	format_time(when, k, r->taken);
-	format_guest(guest, k, r);
-	snprintf(device, sizeof(device), "%u.%u", r->devid, r->queue);
-	text_compact(bytes, r->bytes);
-	text_compact(cycles, trace_cycles(r));
-	text_percent(exact, trace_exact_cycles(r), trace_cycles(r));
-	text_compact(queue, clock_cycles_to_ns(r->queueing, k->clock_khz));
-	text_compact(disk, clock_cycles_to_ns(r->device, k->clock_khz));
-	text_compact(response, clock_cycles_to_ns(r->response, k->clock_khz));
-	printf(LINE, when, guest, device, trace_op_name(r->operation), r->sector, bytes,
-	       status_name(r), cycles, exact, queue, disk, response);
+	format_time(cell[COLUMN_TIME], k, r->taken);
+	format_guest(cell[COLUMN_GUEST], row, r);
+	format_device(cell[COLUMN_DEVICE], row, r);
+	strcpy(cell[COLUMN_OP], trace_op_name(r->operation));
+	snprintf(cell[COLUMN_SECTOR], TEXT_NAME, "%" PRIu64, r->sector);
+	text_compact(cell[COLUMN_BYTES], r->bytes);
+	strcpy(cell[COLUMN_STATUS], status_name(r));
+	text_compact(cell[COLUMN_CYCLES], trace_cycles(r));
+	text_compact(cell[COLUMN_US],
+		     clock_cycles_to_ns(trace_cycles(r), k->clock_khz) / 1e3);
+	text_percent(cell[COLUMN_EXACT], trace_exact_cycles(r), trace_cycles(r));
+	text_compact(cell[COLUMN_QUEUE], clock_cycles_to_ns(r->queueing, k->clock_khz));
+	text_compact(cell[COLUMN_DISK], clock_cycles_to_ns(r->device, k->clock_khz));
+	text_compact(cell[COLUMN_RESPONSE],
+		     clock_cycles_to_ns(r->response, k->clock_khz));
+	print_trace_cells(cell);
 }
 
 void trace_print(const struct trace_known *k, const union trace_entry *e)
@@ -98,15 +203,18 @@ static void set_integer(json_t *o, const char *name, uint64_t value)
 	json_object_set_new(o, name, json_integer((json_int_t)value));
 }
 
-static void set_row_json(json_t *o, const struct trace_row_record *row)
+static void set_row_json(json_t *o, const struct trace_row_record *row, uint32_t devid)
 {
-	char uuid[TEXT_UUID] = "";
+	char uuid[TEXT_UUID] = "", device[TEXT_DEVICE];
 
 	if (row)
 		text_uuid(uuid, row->uuid);
+	text_device(device, row ? row->device : "", devid);
 	json_object_set_new(o, "name", json_string(row ? row->name : ""));
 	json_object_set_new(o, "uuid", uuid[0] ? json_string(uuid) : json_null());
 	json_object_set_new(o, "device", json_string(row ? row->device : ""));
+	set_integer(o, "devid", devid);
+	json_object_set_new(o, "device_name", json_string(device));
 }
 
 static void set_stages_json(json_t *o, const char *kind, const uint32_t *cycles)
@@ -145,8 +253,7 @@ static json_t *record_json(const struct trace_known *k, const struct xenmeter_re
 	set_integer(o, "worker", r->worker);
 	set_integer(o, "sequence", r->sequence);
 	set_integer(o, "domid", r->domid);
-	set_row_json(o, trace_row(k, r->generation));
-	set_integer(o, "devid", r->devid);
+	set_row_json(o, trace_row(k, r->generation), r->devid);
 	set_integer(o, "queue", r->queue);
 	set_integer(o, "generation", r->generation);
 	json_object_set_new(o, "op", json_string(trace_op_name(r->operation)));
