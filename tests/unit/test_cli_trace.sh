@@ -212,6 +212,7 @@ live() {
 	# Nothing more comes, until the daemon ends.
 	trace 0 --table "$table" --time 0.1
 	grep -q "^0 requests, 0 lost" "$err" || fail "nothing"
+	: >"$out"
 	"$xenmeter" trace --table "$table" >"$out" 2>"$err" 3>&- &
 	reader=$!
 	tries=0
