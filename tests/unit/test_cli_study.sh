@@ -99,8 +99,12 @@ nothing() {
 	complained "false failed"
 	study 1 -- "$dir/no-such-command"
 	complained "no-such-command: No such file" 2
-	study 1 --time 0.1 --html "$dir/none/html"
-	complained "No such file"
+	# Before the study, not after it.
+	for option in --html --csv; do
+		study 1 $option "$dir/none/file" -- touch "$dir/began"
+		complained "No such file"
+		[ ! -e "$dir/began" ] || fail "the study began"
+	done
 	[ ! -c /dev/full ] || study 1 --time 0.1 --csv /dev/full
 	# When the time is over, so is the command.
 	study 0 --time 0.2 -- sleep 60

@@ -241,13 +241,29 @@ static enum tool_exit print_study(const struct call *c)
 	return code;
 }
 
+/* Found out now, and not when a long study is over; a file that is there stays as it is.
+ */
+static bool may_write(const char *path)
+{
+	FILE *f = path ? fopen(path, "ae") : NULL;
+
+	if (path && !f)
+		fprintf(stderr, "xenmeter: %s: %s\n", path, strerror(errno));
+	if (f)
+		fclose(f);
+	return !path || f;
+}
+
 static enum tool_exit run_study(struct call *c)
 {
 	struct sigaction action = { .sa_handler = interrupt_study };
 	enum tool_exit code = TOOL_OK;
 	struct report *before;
-	int err = report_take(c->table, &before);
+	int err;
 
+	if (!may_write(c->csv) || !may_write(c->html))
+		return TOOL_FAILED;
+	err = report_take(c->table, &before);
 	if (err)
 		return tool_open_failed(c->table, err);
 	sigaction(SIGINT, &action, NULL);

@@ -42,8 +42,11 @@ static void put_name(FILE *f, const struct study *s, size_t guest)
 {
 	const struct xenmeter_row *who = &s->guest[guest].who;
 
-	if (who->name[0])
-		put_text(f, who->name);
+	char name[TEXT_NAME];
+
+	text_escape(name, sizeof(name), who->name);
+	if (name[0])
+		put_text(f, name);
 	else
 		fprintf(f, "domid %u", who->domid);
 }
@@ -139,10 +142,11 @@ static void put_finding(FILE *f, const struct study *s)
 
 /* ---- bars ---- */
 
-#define BAR_LEFT   190
-#define BAR_WIDTH  640
+#define BAR_LEFT   8
+#define BAR_WIDTH  800
 #define BAR_HEIGHT 17
-#define BAR_GROUP  (LINES * BAR_HEIGHT + 20)
+#define BAR_NAME   20 /* above the bars, where it may be as long as it is */
+#define BAR_GROUP  (BAR_NAME + LINES * BAR_HEIGHT + 16)
 
 static double largest_bar(const struct study *s)
 {
@@ -195,11 +199,11 @@ static void put_bars(FILE *f, const struct study *s, const size_t *order, size_t
 		double y = i * BAR_GROUP + 6;
 
 		study_sum(s, order[i], 0, s->intervals, &sum);
-		fprintf(f,
-			"<text class=\"name\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">",
-			BAR_LEFT - 14, y + 12.5);
+		fprintf(f, "<text class=\"name\" x=\"%d\" y=\"%.1f\">", BAR_LEFT,
+			y + 12.5);
 		put_name(f, s, order[i]);
 		fputs("</text>\n", f);
+		y += BAR_NAME;
 		for (k = 0; k < LINES; k++)
 			put_bar(f, s, order[i], k, line_value(&sum, k), scale,
 				y + k * BAR_HEIGHT);
@@ -259,17 +263,27 @@ static double nice_step(double span, int few)
 	return span / step > few ? 2 * step : step;
 }
 
+/* At most three digits, but never an exponent. */
+static void format_tick(char *to, size_t size, double value)
+{
+	if (fabs(value) < 1e-9)
+		value = 0;
+	snprintf(to, size, fabs(value) < 100 ? "%.3g" : "%.0f", value);
+}
+
 static void put_grid_line(FILE *f, const struct plot *p, double value)
 {
 	double y = y_of(p, value);
 	double number = p->ratios ? 100 * (exp2(value) - 1) : value;
+	char tick[32];
 
+	format_tick(tick, sizeof(tick), number);
 	fprintf(f,
 		"<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>"
-		"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s%.3g</text>\n",
+		"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s%s</text>\n",
 		p->left, p->left + PLOT_WIDTH, y, y,
 		fabs(value) < 1e-9 ? "#999" : "#e8e8e8", p->left - 7, y + 4,
-		p->ratios && number > 0 ? "+" : "", fabs(value) < 1e-9 ? 0 : number);
+		p->ratios && number > 0 ? "+" : "", tick);
 }
 
 static void put_axes(FILE *f, const struct plot *p)
@@ -277,18 +291,21 @@ static void put_axes(FILE *f, const struct plot *p)
 	double step =
 		p->ratios ? ceil((p->high - p->low) / 6) : nice_step(p->high - p->low, 4);
 	double value;
+	char tick[32];
 
 	for (value = ceil(p->low / step) * step; value <= p->high * 1.0001; value += step)
 		put_grid_line(f, p, value);
 	fprintf(f, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", p->left - 40, p->top - 10,
 		p->unit);
 	step = nice_step(p->seconds, 6);
-	for (value = 0; value <= p->seconds; value += step)
+	for (value = 0; value <= p->seconds; value += step) {
+		format_tick(tick, sizeof(tick), value);
 		fprintf(f,
 			"<text x=\"%.1f\" y=\"%.1f\" "
-			"text-anchor=\"middle\">%g%s</text>\n",
-			x_of(p, value), p->top + PLOT_HEIGHT + 17, value,
+			"text-anchor=\"middle\">%s%s</text>\n",
+			x_of(p, value), p->top + PLOT_HEIGHT + 17, tick,
 			value + step > p->seconds ? " s" : "");
+	}
 }
 
 /* Gaps are where there is no value. */

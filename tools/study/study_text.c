@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "study.h"
 #include "text.h"
@@ -35,11 +36,20 @@ static void print_study_head(const struct study *s)
 	       "ERROR%", "CPU-s", "ERROR%", "CPU-s", "ERROR%");
 }
 
-static const char *study_guest_name(const struct study *s, size_t guest)
+#define NAME_WIDTH 18
+
+/* In a column of its own, cut on a terminal. */
+static void print_guest_name(const struct study *s, size_t guest)
 {
 	const char *name = s->guest[guest].who.name;
+	char text[TEXT_NAME];
+	size_t width;
 
-	return name[0] ? name : "-";
+	text_escape(text, sizeof(text) - 4, name[0] ? name : "-");
+	if (isatty(STDOUT_FILENO))
+		text_cut(text, NAME_WIDTH);
+	width = text_width(text);
+	printf("%s%*s", text, width < NAME_WIDTH ? NAME_WIDTH - (int)width : 0, "");
 }
 
 static void print_study_guest(const struct study *s, size_t guest)
@@ -51,7 +61,8 @@ static void print_study_guest(const struct study *s, size_t guest)
 
 	study_sum(s, guest, 0, s->intervals, &sum);
 	text_seconds(seconds, sum.charged);
-	printf("%-18.18s %8s   ", study_guest_name(s, guest), seconds);
+	print_guest_name(s, guest);
+	printf(" %8s   ", seconds);
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
 		text_seconds(seconds, sum.estimate[m]);
@@ -83,7 +94,7 @@ static void print_over_time(const struct study *s, size_t guest)
 	struct study_error error;
 	int m;
 
-	printf("%-18.18s", study_guest_name(s, guest));
+	print_guest_name(s, guest);
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
 		printf(" %6.1f", isfinite(error.mean_percent) ? error.mean_percent : 0);
@@ -128,7 +139,7 @@ static void print_study_csv_line(const struct study *s, FILE *f,
 
 	text_uuid(uuid, s->guest[guest].who.uuid);
 	fprintf(f, "%.6f,%.6f,%u,", in->begin, in->length, s->guest[guest].who.domid);
-	text_csv(f, s->guest[guest].who.name);
+	text_csv_name(f, s->guest[guest].who.name);
 	fprintf(f, ",%s,%.9f,%.9f,%.9f", uuid, in->cpu, c->charged, c->exact);
 	for (m = 0; m < METHODS; m++)
 		fprintf(f, ",%" PRIu64 ",%.9f", c->proxy[m], c->estimate[m]);
