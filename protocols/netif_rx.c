@@ -33,7 +33,7 @@ enum ring_status netif_take_rx(struct ring *rx, struct net_rx_slot *ret)
 	enum ring_status status;
 
 	assert(rx->slot_size == sizeof(raw));
-	status = ring_pop(rx, &raw);
+	status = ring_pop_sized(rx, &raw, sizeof(raw));
 	if (status != RING_REQUEST)
 		return status;
 	ret->id = raw.id;

@@ -81,7 +81,7 @@ static bool crosses_page(uint16_t offset, uint16_t length)
 static enum net_reason take_announced(struct ring *tx, enum net_reason if_missing,
 				      union tx_slot *raw)
 {
-	switch (ring_pop(tx, raw)) {
+	switch (ring_pop_sized(tx, raw, sizeof(*raw))) {
 	case RING_REQUEST:
 		return NET_FINE;
 	case RING_EMPTY:
@@ -276,7 +276,7 @@ enum net_verdict netif_take_frame(struct ring *tx, struct net_tx_frame *ret)
 	union tx_slot raw;
 
 	assert(tx->slot_size == sizeof(raw));
-	status = ring_pop(tx, &raw);
+	status = ring_pop_sized(tx, &raw, sizeof(raw));
 	if (status == RING_EMPTY)
 		return NET_EMPTY;
 	if (status == RING_BROKEN)

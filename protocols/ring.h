@@ -17,6 +17,8 @@
 #include "grant_span.h"
 
 #define RING_HEADER_SIZE 64
+#define RING_ENTRY_BYTES 112 /* of the largest slot of a ring with entries */
+#define RING_MAX_SLOTS	 512 /* of 16 pages with slots of blkif */
 
 /* The first 64 bytes of the shared pages; the slots follow. */
 struct ring_header {
@@ -31,15 +33,39 @@ _Static_assert(offsetof(struct ring_header, req_event) == 4, "xen/io/ring.h");
 _Static_assert(offsetof(struct ring_header, rsp_prod) == 8, "xen/io/ring.h");
 _Static_assert(offsetof(struct ring_header, rsp_event) == 12, "xen/io/ring.h");
 
+/*
+ * What a successor has to know of a ring when this process is killed, in memory that
+ * outlives it; ring_journal.h says how. The numbers never come round, and their low bits
+ * are the ring's indices. Each is stored once for each change, in the order that
+ * ring_journal.c explains.
+ */
+struct ring_record {
+	uint64_t begun;	       /* 0: the ring was never served with this record */
+	uint64_t taken;	       /* requests taken */
+	uint64_t voided;       /* tickets up to this one were for another life */
+	uint64_t rsp_intended; /* responses shown, as soon as rsp_prod is stored */
+	uint64_t rsp_pushed;   /* responses that the guest was shown */
+};
+
+/* A request taken from a ring whose answers may come in any order. */
+struct ring_entry {
+	uint64_t ticket; /* its number among those taken, from 1 on */
+	uint64_t answer; /* the number of its response, from 1 on; 0: none */
+	uint8_t bytes[RING_ENTRY_BYTES];
+};
+_Static_assert(sizeof(struct ring_entry) == 128, "two cache lines");
+
 struct ring {
 	struct ring_header *shared;
 	uint8_t *slots;
-	uint32_t slot_size;  /* bytes */
-	uint32_t size;	     /* slots, a power of two */
-	uint32_t req_cons;   /* next request to take */
-	uint32_t req_seen;   /* requests known to be published, checked */
-	uint32_t rsp_prod;   /* next response to write */
-	uint32_t rsp_pushed; /* responses the guest was shown */
+	uint32_t slot_size;	    /* bytes */
+	uint32_t size;		    /* slots, a power of two */
+	uint32_t req_cons;	    /* next request to take */
+	uint32_t req_seen;	    /* requests known to be published, checked */
+	uint32_t rsp_prod;	    /* next response to write */
+	uint32_t rsp_pushed;	    /* responses the guest was shown */
+	struct ring_record *record; /* NULL: no successor will need it */
+	uint8_t *copies; /* of the slots taken, each in its place; NULL: in entries */
 };
 
 enum ring_status {
@@ -64,11 +90,12 @@ static inline uint32_t ring_slots(size_t bytes, uint32_t slot_size)
 
 /*
  * Check a producer index that was just read. It may lie from req_cons up to a whole ring
- * beyond the last response; anything else is a jump ahead or backwards (XSA-39).
+ * beyond the last response that the guest was shown; anything else is a jump ahead or
+ * backwards (XSA-39). So never are more than a ring's requests taken and not answered.
  */
 static inline bool ring_producer_sane(const struct ring *r, uint32_t req_prod)
 {
-	return req_prod - r->req_cons <= r->size - (r->req_cons - r->rsp_prod);
+	return req_prod - r->req_cons <= r->size - (r->req_cons - r->rsp_pushed);
 }
 
 /**
@@ -122,6 +149,50 @@ static inline enum ring_status ring_look(struct ring *r)
 }
 
 /**
+ * ring_has_next() - is there a request to be taken?
+ * @r: the ring
+ */
+static inline enum ring_status ring_has_next(struct ring *r)
+{
+	return r->req_cons == r->req_seen ? ring_look(r) : RING_REQUEST;
+}
+
+/* The slot, which its copy is of, counts as taken from here on. */
+static inline void ring_end_take(struct ring *r)
+{
+	r->req_cons++;
+	/* Release: the copy before the count. */
+	if (r->record)
+		__atomic_store_n(&r->record->taken, r->record->taken + 1,
+				 __ATOMIC_RELEASE);
+	/* The next slot lies in the guest's cache: let it travel while this one is
+	 * served. */
+	if (r->req_cons != r->req_seen) {
+		__builtin_prefetch(ring_slot(r, r->req_cons));
+		__builtin_prefetch(ring_slot(r, r->req_cons) + 64);
+	}
+}
+
+/**
+ * ring_pop_sized() - ring_pop() where the size of a slot is known when this is compiled
+ * @size: the ring's slot_size
+ */
+static inline enum ring_status ring_pop_sized(struct ring *r, void *copy, size_t size)
+{
+	enum ring_status status = ring_has_next(r);
+
+	if (status != RING_REQUEST)
+		return status;
+	memcpy(copy, ring_slot(r, r->req_cons), size);
+	/* The compiler may not go back to the shared slot for what it has copied. */
+	__asm__ volatile("" : : "r"(copy) : "memory");
+	if (r->copies)
+		memcpy(r->copies + (r->req_cons & (r->size - 1)) * size, copy, size);
+	ring_end_take(r);
+	return RING_REQUEST;
+}
+
+/**
  * ring_pop() - take the next request
  * @r: the ring
  * @copy: receives slot_size bytes if there is one
@@ -131,23 +202,26 @@ static inline enum ring_status ring_look(struct ring *r)
  */
 static inline enum ring_status ring_pop(struct ring *r, void *copy)
 {
-	if (r->req_cons == r->req_seen) {
-		enum ring_status status = ring_look(r);
+	return ring_pop_sized(r, copy, r->slot_size);
+}
 
-		if (status != RING_REQUEST)
-			return status;
-	}
-	memcpy(copy, ring_slot(r, r->req_cons), r->slot_size);
-	/* The compiler may not go back to the shared slot for what it has copied. */
-	__asm__ volatile("" : : "r"(copy) : "memory");
-	r->req_cons++;
-	/* The next slot lies in the guest's cache: let it travel while this one is
-	 * served. */
-	if (r->req_cons != r->req_seen) {
-		__builtin_prefetch(ring_slot(r, r->req_cons));
-		__builtin_prefetch(ring_slot(r, r->req_cons) + 64);
-	}
-	return RING_REQUEST;
+/**
+ * ring_pop_entry() - take the next request into an entry that is free
+ * @r: the ring, with a record
+ * @e: its request was answered and the answer pushed, or it never had one
+ *
+ * As ring_pop(). A ticket beyond the count says nothing, so that the entry is free until
+ * the count is stored, whatever else of it has been.
+ */
+static inline enum ring_status ring_pop_entry(struct ring *r, struct ring_entry *e)
+{
+	enum ring_status status = ring_has_next(r);
+
+	if (status != RING_REQUEST)
+		return status;
+	__atomic_store_n(&e->ticket, r->record->taken + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&e->answer, 0, __ATOMIC_RELEASE);
+	return ring_pop(r, e->bytes);
 }
 
 /**
@@ -160,6 +234,19 @@ static inline void ring_respond(struct ring *r, const void *response, size_t siz
 {
 	memcpy(ring_slot(r, r->rsp_prod), response, size);
 	r->rsp_prod++;
+}
+
+/**
+ * ring_respond_entry() - ring_respond() to the request of an entry
+ * @e: free when the response has been pushed
+ */
+static inline void ring_respond_entry(struct ring *r, struct ring_entry *e,
+				      const void *response, size_t size)
+{
+	ring_respond(r, response, size);
+	__atomic_store_n(&e->answer,
+			 r->record->rsp_pushed + (r->rsp_prod - r->rsp_pushed),
+			 __ATOMIC_RELEASE);
 }
 
 /**
@@ -177,9 +264,15 @@ static inline bool ring_push(struct ring *r)
 
 	if (old == new)
 		return false;
+	if (r->record)
+		__atomic_store_n(&r->record->rsp_intended,
+				 r->record->rsp_pushed + (new - old), __ATOMIC_RELEASE);
 	/* Release: responses before the index; partner: the guest's read barrier. */
 	__atomic_store_n(&r->shared->rsp_prod, new, __ATOMIC_RELEASE);
 	r->rsp_pushed = new;
+	if (r->record)
+		__atomic_store_n(&r->record->rsp_pushed, r->record->rsp_intended,
+				 __ATOMIC_RELEASE);
 	/* The guest sees the index before we look at rsp_event; partner: its final check.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

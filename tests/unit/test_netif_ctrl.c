@@ -386,6 +386,7 @@ static void each_request_gets_one_response(void)
 		CHECK_EQ(ring_pop(&ctrl, copy), RING_REQUEST);
 		status = netif_decode_ctrl(copy, &toeplitz, &r);
 		netif_answer_ctrl(&ctrl, &r, status, 0x80000000 + i);
+		ring_push(&ctrl);
 		CHECK_EQ(wire_get(slot, WIRE_CTRL_RSP_ID, 2), (uint16_t)i);
 		CHECK_EQ(wire_get(slot, WIRE_CTRL_RSP_TYPE, 2), i % 12);
 		CHECK_EQ(wire_get(slot, WIRE_CTRL_RSP_STATUS, 4), status);

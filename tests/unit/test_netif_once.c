@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XSA-155, without a race: each slot of the ring holds its bytes only while ring_pop()
- * copies them, and something hostile before and after. A decoder that peeks at a slot, or
- * goes back to it, reads that.
+ * XSA-155, without a race: each slot of the ring holds its bytes only while
+ * ring_pop_sized() copies them, and something hostile before and after. A decoder that
+ * peeks at a slot, or goes back to it, reads that.
  */
 #include "check.h"
 
@@ -14,23 +14,23 @@ static struct wire_front front;
 static uint8_t hidden[SIZE * WIRE_TX_SLOT];
 static unsigned int pops;
 
-static enum ring_status pop_hidden(struct ring *r, void *copy)
+static enum ring_status pop_hidden(struct ring *r, void *copy, size_t size)
 {
 	uint32_t index = r->req_cons;
 	uint8_t *slot = wire_slot(&front, index);
 	enum ring_status status;
 
 	memcpy(slot, hidden + index % SIZE * WIRE_TX_SLOT, WIRE_TX_SLOT);
-	status = ring_pop(r, copy);
+	status = ring_pop_sized(r, copy, size);
 	memset(slot, 0xff, WIRE_TX_SLOT);
 	pops++;
 	return status;
 }
 
-/* The decoder itself, with another ring_pop(). */
-#define ring_pop pop_hidden
+/* The decoder itself, with another ring_pop_sized(). */
+#define ring_pop_sized pop_hidden
 #include "netif_tx.c"
-#undef ring_pop
+#undef ring_pop_sized
 
 /* What was written to the ring goes into hiding. */
 static enum net_verdict take(struct ring *tx, struct net_tx_frame *frame)

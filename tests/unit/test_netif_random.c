@@ -381,6 +381,7 @@ static void answers_fit(const struct net_tx_frame *f, const struct chain *c,
 	CHECK_EQ(tx.req_cons - start, n);
 	netif_answer_frame(&tx, f, NETIF_RSP_ERROR);
 	CHECK_EQ(tx.rsp_prod, tx.req_cons);
+	ring_push(&tx);
 	for (i = 0; i < n; i++) {
 		const uint8_t *slot = wire_slot(&front, start + i);
 		bool extra = i && i <= c->nr_extras;

@@ -102,7 +102,8 @@ static void *control(void *arg)
 /* As if the ring had gone round in between: always the first slots. */
 static void publish(struct ring *r, uint32_t round, uint32_t slots)
 {
-	r->req_cons = r->req_seen = r->rsp_prod = round * r->size;
+	r->req_cons = r->req_seen = round * r->size;
+	r->rsp_prod = r->rsp_pushed = round * r->size;
 	__atomic_store_n((uint32_t *)front.page, round * r->size + slots,
 			 __ATOMIC_RELEASE);
 	/* On one CPU the guest gets its turns. */

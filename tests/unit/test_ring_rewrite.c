@@ -99,7 +99,8 @@ static void check_layout(const struct wire_layout *l)
 		if (i % 4096 == 0)
 			sched_yield();
 		/* Always the first slot: as if the ring had gone round in between. */
-		ring.req_cons = ring.req_seen = ring.rsp_prod = i * ring.size;
+		ring.req_cons = ring.req_seen = i * ring.size;
+		ring.rsp_prod = ring.rsp_pushed = i * ring.size;
 		__atomic_store_n(&h->req_prod, i * ring.size + 1, __ATOMIC_RELEASE);
 		seen[pop_and_decode(l, &ring)]++;
 	}
