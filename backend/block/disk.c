@@ -357,14 +357,26 @@ static int disk_put_in(struct disk *d, int fd)
 	return dup3(fd, d->fd, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
+const char *disk_misfit(const struct disk *d, const struct disk *medium)
+{
+	if (d->kind == DISK_NULL || medium->kind != d->kind)
+		return "one is a file and the other is not";
+	if (medium->sector_size != d->sector_size)
+		return "its sectors have another size";
+	if (medium->read_only != d->read_only)
+		return "its mode is another one";
+	/* Workers would take the page cache's work for what a direct read costs. */
+	if (medium->direct != d->direct)
+		return "it has no direct I/O";
+	if (d->discard != DISK_DISCARD_NONE && medium->discard != d->discard)
+		return "it does not discard";
+	return NULL;
+}
+
 int disk_replace(struct disk *d, const struct disk *medium)
 {
 	int nothing, err;
 
-	if (d->kind == DISK_NULL || (medium && (medium->kind != d->kind ||
-						medium->sector_size != d->sector_size ||
-						medium->read_only != d->read_only)))
-		return -EINVAL;
 	if (medium) {
 		err = disk_put_in(d, medium->fd);
 	} else {

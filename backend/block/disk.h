@@ -105,15 +105,24 @@ int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NO
 void disk_close(struct disk *d);
 
 /**
+ * disk_misfit() - why can a medium not take another's place?
+ * @d: the disk that workers serve, and go on with what they know of it
+ * @medium: opened as `d` was; buffered if that was not direct
+ *
+ * Return: NULL if it can; else a sentence about the medium.
+ */
+const char *disk_misfit(const struct disk *d, const struct disk *medium);
+
+/**
  * disk_replace() - another medium in the same drive, while workers serve it
  * @d: the disk; what workers know of it besides its descriptor stays
- * @medium: what is read from now on, to be closed all the same; NULL: nothing, all reads
- * fail
+ * @medium: what is read from now on, for which disk_misfit() is NULL; to be closed all
+ * the same; NULL: nothing, all reads fail
  *
  * I/O that the kernel has started ends with the medium that it began with. A request that
  * is tried again, or goes on after a short read, does so with the new one.
  *
- * Return: 0, or -EINVAL: of another kind or sector size, -errno.
+ * Return: 0, or -errno.
  */
 int disk_replace(struct disk *d, const struct disk *medium);
 

@@ -250,12 +250,20 @@ static struct disk_options vbd_disk_options(const struct vbd_source *source)
 	};
 }
 
+/* A drive waits for a medium that it can have, as it waits for one at all. */
+static int vbd_wait_for_medium(struct vbd *v, const char *reason)
+{
+	return device_wait(&v->base, "a medium that can be served: %s", reason);
+}
+
 static int vbd_open_source(struct control *c, struct vbd *v)
 {
 	struct disk_options o = vbd_disk_options(&v->source);
 	char reason[DISK_REASON_SIZE] = "out of memory";
 	int err = disk_open(&o, &v->disk, reason);
 
+	if (err && vbd_is_cdrom(c, &v->base))
+		return vbd_wait_for_medium(v, reason);
 	if (err) {
 		device_fail(c, &v->base, err, "%s", reason);
 		return err;
@@ -510,8 +518,26 @@ static void vbd_tick(struct control *c, struct device *d)
 
 /* ---- another medium ---- */
 
-/* After an error there is none that can be served, and the log says why; -EAGAIN: there
- * may be one later. */
+/* Is it the guest's from now on, and fit to be served as the last one was? */
+static int vbd_take_medium(struct control *c, struct vbd *v,
+			   const struct vbd_source *source, struct disk *medium)
+{
+	const char *misfit;
+	int err;
+
+	if (source->no_discard)
+		medium->discard = DISK_DISCARD_NONE;
+	misfit = disk_misfit(v->disk, medium);
+	if (misfit)
+		return device_wait(&v->base,
+				   "its frontend to reconnect: %s cannot take the last "
+				   "medium's place: %s",
+				   source->target, misfit);
+	err = vbd_try_claim(c, v, source, medium, true);
+	return err && err != -EAGAIN ? vbd_wait_for_medium(v, strerror(-err)) : err;
+}
+
+/* -EAGAIN: there is none that can be served, but there may be one later. */
 static int vbd_open_medium(struct control *c, struct vbd *v,
 			   const struct vbd_source *source, struct disk **ret_medium)
 {
@@ -522,19 +548,13 @@ static int vbd_open_medium(struct control *c, struct vbd *v,
 
 	/* Workers go on with what they know of the disk. */
 	o.buffered |= !v->disk->direct;
-	err = disk_open(&o, &medium, reason);
-	if (err) {
-		device_say(&v->base, LOG_LEVEL_ERROR, "%s", reason);
-		return err;
-	}
-	err = vbd_try_claim(c, v, source, medium, true);
-	if (!err) {
+	if (disk_open(&o, &medium, reason))
+		return vbd_wait_for_medium(v, reason);
+	err = vbd_take_medium(c, v, source, medium);
+	if (err)
+		disk_close(medium);
+	else
 		*ret_medium = medium;
-		return 0;
-	}
-	if (err != -EAGAIN)
-		device_say(&v->base, LOG_LEVEL_ERROR, "%s: cannot lock it", o.target);
-	disk_close(medium);
 	return err;
 }
 
@@ -561,7 +581,7 @@ static void vbd_put_in_medium(struct vbd *v, const struct disk *medium,
 	}
 }
 
-/* A medium that another guest has is waited for with an empty drive. */
+/* A medium that cannot be had yet is waited for with an empty drive. */
 static int vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source *now)
 {
 	struct disk *medium = NULL;

@@ -69,18 +69,25 @@ xenstore-write "$k2/physical-device-path" "$b" # what the script has said once
 insert_libxl() { eject; xenstore-write "$k/params" "aio:$1"; }
 drive two "$two" "$k2" eject insert_libxl
 
-say 'what is no medium leaves the drive empty'
+say 'what is no medium leaves the drive empty, until it is one'
 three=$(guest three) # the log's lines are counted for each guest
-attach "$three" xvda "$b" --type cdrom --mode r
+attach "$three" xvda "$W/none.iso" --type cdrom --mode r
 k=$(back "$three")
+within 10 grep -q "waits for a medium that can be served: $W/none.iso: cannot open it" "$LOG" ||
+	fail 'it does not say what it waits for'
+expect_key "$k/state" 2
 "$SIMXL" run "$three" "$STATEWALK-vbd" --timeout 20000 connect io "@$W/three.1" no-io \
-	>"$W/three.out" & walk=$!
+	"@$W/three.2" io >"$W/three.out" & walk=$!
+cp "$b" "$W/none.iso"
 within 10 said three b || fail 'it is not read'
-xenstore-write "$k/params" "aio:$W/none.iso"
-within 10 grep -q 'none.iso: cannot open it' "$LOG" || fail 'nothing is said'
+xenstore-write "$k/params" "aio:$W/late.iso"
 within 10 is "$k/sectors" 0 || fail 'it is not empty'
 touch "$W/three.1"
+cp "$b" "$W/late.iso"
+within 10 is "$k/sectors" 4096 || fail 'it is not tried again'
+touch "$W/three.2"
 ended $walk
+said three b || fail 'it is not read'
 
 say 'a medium that another guest writes is waited for, with an empty drive'
 four=$(guest four); five=$(guest five)
