@@ -20,8 +20,8 @@
 #define LOCK_AT (1ll << 62)
 
 struct disk_lock {
-	unsigned int claims; /* that share it */
-	bool exclusive;
+	unsigned int claims;  /* that share it */
+	unsigned int writers; /* among these: exclusive while there are any */
 	int fd;
 };
 
@@ -99,7 +99,7 @@ static int disk_lock_new(int fd, bool exclusive, struct disk_lock **ret_lock)
 	if (!l)
 		return -ENOMEM;
 	l->claims = 1;
-	l->exclusive = exclusive;
+	l->writers = exclusive;
 	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	err = l->fd < 0 ? -errno : disk_lock_set(l->fd, disk_lock_type(exclusive));
 	if (!err) {
@@ -129,13 +129,17 @@ static int disk_lock_upgrade(struct disk_lock *l, int fd)
 	}
 	close(l->fd);
 	l->fd = mine;
-	l->exclusive = true;
 	return 0;
 }
 
-static void disk_lock_release(struct disk_lock *l)
+/* Readers that go on after the last writer do not keep others' readers off. */
+static void disk_lock_release(struct disk_lock *l, enum disk_use use)
 {
-	if (!l || --l->claims)
+	if (!l)
+		return;
+	if (use == DISK_USE_WRITE && !--l->writers)
+		disk_lock_set(l->fd, F_RDLCK);
+	if (--l->claims)
 		return;
 	disk_lock_set(l->fd, F_UNLCK); /* I/O may still hold the file open */
 	close(l->fd);
@@ -161,11 +165,12 @@ static int disk_lock_take(const struct disk_claims *all, const struct disk *disk
 
 	if (!l)
 		return disk_lock_new(disk->fd, exclusive, ret_lock);
-	if (exclusive && !l->exclusive)
+	if (exclusive && !l->writers)
 		err = disk_lock_upgrade(l, disk->fd);
 	if (err)
 		return err;
 	l->claims++;
+	l->writers += exclusive;
 	*ret_lock = l;
 	return 0;
 }
@@ -219,6 +224,6 @@ void disk_claim_release(struct disk_claim *mine)
 	*mine->at = mine->next;
 	if (mine->next)
 		mine->next->at = mine->at;
-	disk_lock_release(mine->lock);
+	disk_lock_release(mine->lock, mine->use);
 	*mine = (struct disk_claim){ 0 };
 }

@@ -111,7 +111,8 @@ static void test_others(const char *path, const struct disk *disk)
 }
 
 /* All that have a disk share its lock, which is as strong as one of them needs, and goes
- * with the last, whatever became of the disk. */
+ * with the last, whatever became of the disk. It once stayed exclusive for a reader that
+ * went on after the writer. */
 static void test_lock(const char *path)
 {
 	struct disk reads = open_disk(path, true), writes = open_disk(path, false);
@@ -124,6 +125,11 @@ static void test_lock(const char *path)
 	close(reads.fd);
 	close(writes.fd);
 	CHECK(!is_free(path, F_RDLCK));
+	disk_claim_release(&b);
+	CHECK(is_free(path, F_RDLCK) && !is_free(path, F_WRLCK));
+	writes = open_disk(path, false);
+	CHECK(!disk_claim_take(&all, &b, &incoming, &writes, DISK_USE_WRITE));
+	close(writes.fd);
 	disk_claim_release(&a);
 	CHECK(!is_free(path, F_RDLCK));
 	disk_claim_release(&b);
