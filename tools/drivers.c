@@ -81,7 +81,8 @@ static uint64_t word_value(const char *value, const char *name)
 	const char *at = value;
 
 	while (at && (strncmp(at, name, length) || at[length] != '=')) {
-		at = strchr(at, ' ');
+		/* The guest's name is the last, and may look like anything. */
+		at = strncmp(at, "name=", strlen("name=")) ? strchr(at, ' ') : NULL;
 		at = at ? at + 1 : NULL;
 	}
 	return at ? strtoull(at + length + 1, NULL, 10) : 0;

@@ -58,6 +58,12 @@ cat "$W/drivers"
 grep -Eq '^dd +[0-9]+ far +877 ' "$W/drivers"
 drivers --domain nobody >"$W/none" 2>&1 && fail 'there is no such domain'
 
+say 'what is in a name is no number'
+"$SIMXL" run "$dd" xenstore-write data/xenmeter/guests/98 'requests=1 name=x bytes=7 exact=8'
+drivers --json >"$W/json"
+"$SIMXL" run "$dd" xenstore-rm data/xenmeter/guests/98
+expect_json "$W/json" '.[0].guests[] | select(.domid == 98) | .requests == 1 and .bytes == 0 and .exact == 0'
+
 say 'what does not change is not written'
 "$SIMXL" run 0 timeout 8 xenstore-watch "$home/guests" >"$W/watched" || :
 [ "$(wc -l <"$W/watched")" -le 2 ] || { cat "$W/watched"; fail 'written without need'; }
