@@ -323,6 +323,18 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 	return 0;
 }
 
+/* The value of a line NAME=VALUE, to its end. */
+static const char *find_line(const char *text, const char *name)
+{
+	while (strncmp(text, name, strlen(name))) {
+		text = strchr(text, '\n');
+		if (!text)
+			return NULL;
+		text++;
+	}
+	return text + strlen(name);
+}
+
 int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NODE_SIZE])
 {
 	dev_t device = makedev(major, minor);
@@ -332,10 +344,9 @@ int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NO
 
 	if (sysfs_text(device, "uevent", events, sizeof(events)))
 		return -ENOENT;
-	name = strstr(events, "DEVNAME=");
-	if (!name || snprintf(node, sizeof(node), "/dev/%.*s",
-			      (int)strcspn(name + strlen("DEVNAME="), "\n"),
-			      name + strlen("DEVNAME=")) >= (int)sizeof(node))
+	name = find_line(events, "DEVNAME=");
+	if (!name || snprintf(node, sizeof(node), "/dev/%.*s", (int)strcspn(name, "\n"),
+			      name) >= (int)sizeof(node))
 		return -ENOENT;
 	if (stat(node, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != device)
 		return -ENOENT;
