@@ -117,15 +117,19 @@ static void cell_mib(char *cell, const struct line *l)
 
 /* ---- cycles ---- */
 
-static void cell_cpu(char *cell, const struct line *l)
+static void cell_part(char *cell, const struct line *l, uint64_t cycles)
 {
-	double seconds =
-		xenmeter_seconds(l->report->table, counters_cpu(l->group->counter));
+	double seconds = xenmeter_seconds(l->report->table, cycles);
 
 	if (l->rate_seconds > 0)
 		text_percent(cell, seconds, l->rate_seconds);
 	else
 		text_seconds(cell, seconds);
+}
+
+static void cell_cpu(char *cell, const struct line *l)
+{
+	cell_part(cell, l, counters_cpu(l->group->counter));
 }
 
 static void cell_share(char *cell, const struct line *l)
@@ -137,6 +141,24 @@ static void cell_exact(char *cell, const struct line *l)
 {
 	text_percent(cell, counters_cpu_exact(l->group->counter),
 		     counters_cpu(l->group->counter));
+}
+
+static void cell_cpu_exact(char *cell, const struct line *l)
+{
+	cell_part(cell, l, counters_exact(l->group->counter));
+}
+
+static void cell_cpu_apportioned(char *cell, const struct line *l)
+{
+	cell_part(cell, l,
+		  counters_charged(l->group->counter) -
+			  counters_exact(l->group->counter));
+}
+
+static void cell_cpu_offload(char *cell, const struct line *l)
+{
+	cell_part(cell, l,
+		  counters_cpu(l->group->counter) - counters_charged(l->group->counter));
 }
 
 void cell_average(char *cell, uint64_t cycles, uint64_t requests)
@@ -204,6 +226,18 @@ static const struct column uuids[] = {
 	GUEST_FIGURES,
 };
 const struct columns uuid_columns = { sizeof(uuids) / sizeof(uuids[0]), uuids };
+
+static const struct column splits[] = {
+	NUMBER("DOMID", NULL, 0, cell_domid),
+	{ "NAME", NULL, cell_name, GRID_NAME, 0, 0 },
+	COUNTED("REQS", "REQ/s", 1, ROW_requests),
+	NUMBER("CPU-s", "CPU%", 0, cell_cpu),
+	NUMBER("EXACT-s", "EXACT%", 0, cell_cpu_exact),
+	NUMBER("APPOR-s", "APPOR%", 0, cell_cpu_apportioned),
+	NUMBER("OFFLD-s", "OFFLD%", 0, cell_cpu_offload),
+	NUMBER("SHARE", NULL, 2, cell_share),
+};
+const struct columns split_columns = { sizeof(splits) / sizeof(splits[0]), splits };
 
 static const struct column queues[] = {
 	NUMBER("DOMID", NULL, 0, cell_domid),

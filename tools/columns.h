@@ -40,6 +40,7 @@ struct columns {
 
 extern const struct columns guest_columns; /* with the domid */
 extern const struct columns uuid_columns;  /* with the uuid instead */
+extern const struct columns split_columns; /* CPU as exact, apportioned and offloaded */
 extern const struct columns queue_columns;
 
 /* For lines that are made up of more than these. */

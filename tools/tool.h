@@ -44,6 +44,13 @@ int tool_flush(FILE *f);
 enum tool_exit dump_main(int argc, char **argv);
 
 /**
+ * top_main() - xenmeter top: show which guests load this domain now
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter top"
+ */
+enum tool_exit top_main(int argc, char **argv);
+
+/**
  * check_main() - xenmeter check: verify the table
  * @argc: arguments, the subcommand's name included
  * @argv: argv[0] is "xenmeter check"

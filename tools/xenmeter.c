@@ -22,14 +22,15 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-	{ "dump", dump_main },	 { "check", check_main },     { "trace", trace_main },
-	{ "study", study_main }, { "drivers", drivers_main },
+	{ "top", top_main },	 { "dump", dump_main },	  { "check", check_main },
+	{ "trace", trace_main }, { "study", study_main }, { "drivers", drivers_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
 static const char doc[] =
 	"Show what the guests of this driver domain cost it.\n\n"
 	"Subcommands:\n"
+	"  top     show which guests load this domain now, on a screen\n"
 	"  dump    print guests, devices, cost by stage, histograms, JSON or CSV\n"
 	"  check   verify the table and that its books balance\n"
 	"  trace   show requests one by one, as they end\n"
@@ -63,8 +64,8 @@ static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *stat
 		call->subcommand = find_subcommand(arg);
 		if (!call->subcommand) {
 			fprintf(stderr,
-				"xenmeter: no subcommand \"%s\": it is dump, check, "
-				"trace, study or drivers; "
+				"xenmeter: no subcommand \"%s\": it is top, dump, "
+				"check, trace, study or drivers; "
 				"see xenmeter --help\n",
 				arg);
 			exit(TOOL_USAGE);
@@ -75,8 +76,8 @@ static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *stat
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		fprintf(stderr,
-			"xenmeter: which subcommand, dump, check, trace, study or "
-			"drivers? See xenmeter --help\n");
+			"xenmeter: which subcommand, top, dump, check, trace, study "
+			"or drivers? See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -6,6 +6,7 @@
 #define XENMETER_DUMP_H
 
 #include "report.h"
+#include "sort.h"
 
 enum dump_view {
 	VIEW_GUESTS,
@@ -16,8 +17,6 @@ enum dump_view {
 	VIEW_JSON,
 	VIEW_CSV,
 };
-
-struct sort;
 
 struct dump {
 	const char *path;
@@ -34,14 +33,6 @@ struct dump {
 	size_t lines;	     /* of the terminal; 0: it is none */
 	size_t width;	     /* likewise, columns */
 };
-
-/**
- * sort_find() - an order of groups
- * @name: of --sort
- *
- * Return: NULL if there is no such order.
- */
-const struct sort *sort_find(const char *name);
 
 /**
  * dump_group() - what is shown, in the order wanted
@@ -71,13 +62,6 @@ bool dump_has_row(const struct dump *d, const struct report_row *row);
  */
 size_t dump_shown(const struct dump *d, const struct groups *groups, size_t lines_each,
 		  size_t others);
-
-/**
- * groups_sum() - those that are left out as one
- * @groups: all of them
- * @from: the first to add up; there is one
- */
-struct group groups_sum(const struct groups *groups, size_t from);
 
 /**
  * dump_left_out() - say how many groups are not shown, if any

@@ -1,0 +1,163 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# xenmeter top on terminals of three sizes with 1, 51 and 400 guests, its keys, and what it
+# prints without a terminal.
+#
+#	test_top.sh XENMETER TABLE-MAKER JSON-VALUE
+set -u
+
+xenmeter=$1
+maker=$2
+json_value=$3
+. "$(dirname "$0")/cli_lib.sh"
+export LC_ALL=C.UTF-8 TMUX_TMPDIR="$dir"
+unset TMUX NO_COLOR
+
+# table GUESTS [CHANGE...]: one whose daemon runs until the next
+hold() {
+	mkfifo "$dir/hold" "$dir/ready"
+	"$maker" "$table" "$@" running <"$dir/hold" >"$dir/ready" &
+	held=$!
+	exec 3>"$dir/hold"
+	read -r _ <"$dir/ready"
+}
+release() {
+	exec 3>&-
+	wait "$held"
+	rm -f "$dir/hold" "$dir/ready"
+}
+
+batch() {
+	hold guests=51
+	run 0 "$xenmeter" top --batch --iterations 2 --delay 0.1 --accumulate --table "$table"
+	[ "$(grep -c 'guest-' "$out")" -eq 102 ] || fail "51 guests, twice"
+	[ "$(grep 'guest-' "$out" | awk 'NR == 1 { print $2 }')" = guest-51 ] || fail "the dearest first"
+	run 0 "$xenmeter" top --json -n 1 -a --table "$table"
+	value guests 51
+	value guests.0.name guest-51
+	value guests.0.devices 1
+	value workers.0.kind worker
+	value state running
+	run 0 "$xenmeter" top -b -n 1 -f guest-5 -s name --table "$table"
+	[ "$(grep -c 'guest-5' "$out")" -eq 3 ] || fail "5, 50 and 51"
+	# Nothing happened between two readings.
+	run 0 "$xenmeter" top -b -n 1 -o --table "$table"
+	said "No guest matches."
+	run 0 "$xenmeter" top --json -n 1 --table "$table"
+	value guests.0.cpu_percent 0.0
+	release
+	run 3 "$xenmeter" top -b --table "$dir/none"
+	complained "no table at"
+	run 2 "$xenmeter" top --delay 0
+	complained "--delay takes seconds" 2
+	run 2 "$xenmeter" top --sort colour
+	complained "no order" 2
+}
+
+mux() { tmux -f /dev/null -L top "$@" 3>&-; }
+# shows TEXT: within some seconds
+shows() {
+	tries=0
+	until mux capture-pane -p >"$out" 2>"$err" && grep -qF -e "$1" "$out"; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] || { fail "not shown: $1"; return; }
+		sleep 0.05
+	done
+}
+keys() { mux send-keys "$@"; }
+
+# begin WIDTH HEIGHT: top, on a terminal of that size
+begin() {
+	mux new-session -d -x "$1" -y "$2" "exec '$xenmeter' top -a -d 0.5 -t '$table'"
+	shows "? keys"
+}
+# q ends it, and with it the session.
+ends() {
+	keys q
+	tries=0
+	while mux has-session 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] || { fail "q does not end it"; mux kill-server; return; }
+		sleep 0.05
+	done
+}
+
+# The dearest first, the whole screen used, the rest summed up, and no line that wraps:
+# such a line would push the last one out.
+sizes() {
+	for guests in 1 51 400; do
+		hold guests=$guests
+		for size in "80 24" "132 50" "50 12"; do
+			begin ${size% *} ${size#* }
+			shows "guest-$guests"
+			grep 'guest-' "$out" | head -n 1 | grep -q "guest-$guests " ||
+				fail "$guests guests at $size: the dearest first"
+			[ "$(wc -L <"$out")" -le ${size% *} ] || fail "$guests guests at $size: too wide"
+			[ "$(wc -l <"$out")" -eq ${size#* } ] || fail "$guests guests at $size: its lines"
+			tail -n 1 "$out" | grep -q '^? keys' || fail "$guests guests at $size: the last line"
+			shown=$(grep -c 'guest-' "$out")
+			more=$(sed -n 's/.*+\([0-9]*\) more.*/\1/p' "$out")
+			[ $((shown + ${more:-0})) -eq $guests ] || fail "$guests guests at $size: $shown + $more"
+			ends
+		done
+		release
+	done
+}
+
+pages() {
+	hold guests=51
+	begin 80 24
+	keys Down Down Enter
+	shows "guest-49  domid 49"
+	said "CPU% BY STAGE"
+	said "latency us: p50"
+	keys q
+	shows "guest-51"
+	keys w
+	shows "1 worker, cpu clock agreement"
+	keys d
+	shows "xvda"
+	keys e g
+	shows "APPOR%"
+	keys e
+	keys '?'
+	shows "next order, reversed"
+	keys Escape
+	shows "+33 more"
+	keys r
+	shows "guest-1 "
+	keys r s
+	shows "s by requests"
+	keys / guest-7 Enter
+	shows "/ filter guest-7"
+	[ "$(grep -c 'guest-7 ' "$out")" -ge 1 ] || fail "the one that matches"
+	grep -q 'guest-51 ' "$out" && fail "one that does not match"
+	keys Escape
+	shows "guest-51"
+	keys D 2 Enter
+	shows "every 2 s"
+	keys End
+	shows "guest-1 "
+	keys Home
+	shows "guest-51 "
+	# The terminal becomes smaller under it.
+	mux resize-window -x 60 -y 15
+	shows "+42 more"
+	[ "$(wc -L <"$out")" -le 60 ] || fail "too wide after the resize"
+	ends
+	# A daemon that dies does not end it.
+	begin 80 24
+	rm "$table"
+	shows "No such file"
+	ends
+	release
+}
+
+batch
+if command -v tmux >/dev/null; then
+	sizes
+	pages
+else
+	echo "skipped: screens, for want of tmux"
+fi
+exit $failed

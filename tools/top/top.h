@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmeter top: readings of the table, made into pages, shown again and again on a screen
+ * or printed. A page is lines of text; what they mean is decided in top_page.c, where
+ * they go in top_screen.c or top.c. One thread.
+ */
+#ifndef XENMETER_TOP_H
+#define XENMETER_TOP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "columns.h"
+#include "report.h"
+#include "sort.h"
+
+#define TOP_HISTORY 60 /* readings */
+#define TOP_FILTER  49
+
+enum top_view {
+	TOP_GUESTS,
+	TOP_DEVICES,
+	TOP_WORKERS,
+	TOP_GUEST, /* one of them */
+	TOP_HELP,
+};
+
+/* What a guest used in the last readings. */
+struct top_history {
+	struct xenmeter_row who; /* its newest row */
+	unsigned int count;
+	double percent[TOP_HISTORY]; /* of one CPU; the last one at count - 1 */
+};
+
+struct top {
+	const char *path;
+	double delay;	 /* seconds between readings */
+	long iterations; /* 0: no end */
+	bool batch;
+	bool json;
+
+	enum top_view view;
+	const struct sort *sort;
+	bool reverse;
+	bool accumulate; /* since the daemon's start, not since the last reading */
+	bool active;	 /* only guests that did something */
+	bool split;	 /* CPU as exact, apportioned and offloaded */
+	char filter[TOP_FILTER];
+	size_t selected;	   /* of the groups */
+	size_t first;		   /* group on the screen */
+	struct xenmeter_row guest; /* of TOP_GUEST: a row of it */
+
+	struct report *before, *now;
+	struct report *since; /* of these two; NULL: it is @now */
+	double seconds;	      /* what it spans */
+	struct groups groups; /* of the view, in its order */
+	size_t histories;
+	struct top_history *history;
+};
+
+/* Lines of text, and which of them are special; -1: none. */
+struct page {
+	char *text;
+	size_t size;
+	int titles;
+	int selected;
+};
+
+/**
+ * top_read() - take the next reading
+ * @t: its reports and histories are written
+ *
+ * Return: 0, or -errno as xenmeter_open(); the last reading stays then.
+ */
+int top_read(struct top *t);
+
+/**
+ * top_group() - find what the view shows
+ * @t: has a reading; its groups are written
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int top_group(struct top *t);
+
+/**
+ * top_report() - what the pages are made from
+ * @t: has a reading
+ */
+const struct report *top_report(const struct top *t);
+
+/**
+ * top_rate_seconds() - what counts are divided by
+ * @t: has a reading
+ *
+ * Return: seconds; 0: they are not.
+ */
+double top_rate_seconds(const struct top *t);
+
+/**
+ * top_history_of() - what a guest used in the last readings
+ * @t: has a reading
+ * @who: a row of the guest
+ *
+ * Return: NULL if there is none.
+ */
+const struct top_history *top_history_of(const struct top *t,
+					 const struct xenmeter_row *who);
+
+/**
+ * top_make_page() - the view as lines
+ * @t: has groups
+ * @lines: of the screen, 0: no limit
+ * @width: likewise, columns
+ * @ret_page: written on success; free its text
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int top_make_page(struct top *t, size_t lines, size_t width, struct page *ret_page);
+
+/**
+ * top_write_guest() - the lines of the page for one guest
+ * @t: has groups
+ * @f: where to
+ * @width: of the screen
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int top_write_guest(struct top *t, FILE *f, size_t width);
+
+/**
+ * top_print_json() - a reading as a line of JSON
+ * @t: has groups
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int top_print_json(const struct top *t);
+
+/**
+ * top_run_screen() - show pages and take keys, until the user has enough
+ * @t: has a reading
+ *
+ * Return: 0, or -errno; -ENOSYS: built without ncurses.
+ */
+int top_run_screen(struct top *t);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest on a page: what it does, what each kind of request costs it and in which
+ * stage, how that went in the last minutes, and percentiles.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "histogram.h"
+#include "percentile.h"
+#include "top.h"
+
+#define STAGES (ROW_exact_respond - ROW_exact_parse + 1)
+
+static const struct group *find_guest(const struct top *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->groups.count; i++)
+		if (report_same_guest(&t->groups.group[i].newest->row, &t->guest))
+			return &t->groups.group[i];
+	return NULL;
+}
+
+static void write_who(const struct top *t, const struct group *g, FILE *f)
+{
+	const struct xenmeter_row *row = &g->newest->row;
+	char name[TEXT_NAME], uuid[TEXT_UUID], share[TEXT_NUMBER];
+	uint64_t cpu = counters_cpu(g->counter);
+
+	text_escape(name, sizeof(name), row->name[0] ? row->name : "-");
+	text_uuid(uuid, row->uuid);
+	text_percent(share, cpu, report_cpu(top_report(t)));
+	fprintf(f, "\n%s  domid %u  %s  %u device%s  CPU %.1f%%, %s %% of all guests'\n",
+		name, row->domid, uuid, g->devices, g->devices == 1 ? "" : "s",
+		100 * xenmeter_seconds(t->now->table, cpu) / top_rate_seconds(t), share);
+}
+
+/* One character for each reading: eighths of the highest of them. */
+static void write_sparkline(const struct top *t, const struct group *g, FILE *f)
+{
+	static const char *const eighth[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+	const struct top_history *h = top_history_of(t, &g->newest->row);
+	double high = 0;
+	unsigned int i;
+
+	for (i = 0; h && i < h->count; i++)
+		high = fmax(high, h->percent[i]);
+	fputs("CPU% ", f);
+	for (i = 0; h && i < h->count; i++) {
+		unsigned int level = high > 0 ? h->percent[i] / high * 7.999 : 0;
+
+		fputs(eighth[level < 8 ? level : 7], f);
+	}
+	fprintf(f, "  up to %.1f\n\n", high);
+}
+
+/* ---- kinds of request ---- */
+
+#define NO_BYTES ROW_requests /* of a kind that moves none */
+
+static const struct {
+	const char *name;
+	enum row_counter requests, bytes, cycles;
+} kinds[] = {
+	{ "read", ROW_read_requests, ROW_read_bytes, ROW_read_cycles },
+	{ "write", ROW_write_requests, ROW_write_bytes, ROW_write_cycles },
+	{ "flush", ROW_flush_requests, ROW_flush_bytes, ROW_flush_cycles },
+	{ "discard", ROW_discard_requests, ROW_discard_bytes, ROW_discard_cycles },
+	{ "refused", ROW_refused, NO_BYTES, ROW_refused_cycles },
+	{ "tx", ROW_tx_frames, ROW_tx_bytes, ROW_tx_cycles },
+	{ "rx", ROW_rx_frames, ROW_rx_bytes, ROW_rx_cycles },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static int add_kind(struct grid *g, const struct top *t, const char *kind,
+		    uint64_t requests, uint64_t bytes, uint64_t cycles, uint64_t all)
+{
+	double span = top_rate_seconds(t);
+	char cell[7][CELL];
+	size_t i;
+	int err = grid_add_line(g);
+
+	snprintf(cell[0], CELL, "%s", kind);
+	text_compact(cell[1], requests / span);
+	text_compact(cell[2], bytes / 1048576.0 / span);
+	text_percent(cell[3], xenmeter_seconds(t->now->table, cycles), span);
+	text_percent(cell[4], cycles, all);
+	cell_average(cell[5], cycles, requests);
+	cell_average_us(cell[6], t->now, cycles, requests);
+	for (i = 0; !err && i < 7; i++)
+		err = grid_set(g, i, cell[i]);
+	return err;
+}
+
+static int write_kinds(const struct top *t, const struct group *guest, FILE *f,
+		       size_t width)
+{
+	static const char *const titles[] = { "KIND",  "REQ/s", "MiB/s", "CPU%",
+					      "SHARE", "CYC/R", "us/R" };
+	const uint64_t *n = guest->counter;
+	uint64_t all = counters_cpu(n), beyond = counters_charged(n);
+	struct grid g = { 0 };
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+		grid_add_column(&g, titles[i], i ? GRID_RIGHT : GRID_LEFT, 0);
+	for (i = 0; !err && i < KINDS; i++) {
+		beyond -= n[kinds[i].cycles];
+		if (n[kinds[i].requests])
+			err = add_kind(&g, t, kinds[i].name, n[kinds[i].requests],
+				       kinds[i].bytes == NO_BYTES ? 0 : n[kinds[i].bytes],
+				       n[kinds[i].cycles], all);
+	}
+	if (!err)
+		err = add_kind(&g, t, "queues", 0, 0, beyond, all);
+	if (!err)
+		err = add_kind(&g, t, "offloaded", 0, 0, all - counters_charged(n), all);
+	if (!err)
+		grid_print(&g, f, width);
+	grid_free(&g);
+	return err;
+}
+
+/* ---- stages ---- */
+
+static int add_stages(struct grid *g, const struct top *t, const char *what,
+		      const uint64_t *stage)
+{
+	double span = top_rate_seconds(t);
+	char cell[CELL];
+	uint64_t sum = 0;
+	size_t i;
+	int err = grid_add_line(g);
+
+	if (!err)
+		err = grid_set(g, 0, what);
+	for (i = 0; !err && i < STAGES; i++) {
+		sum += stage[i];
+		text_percent(cell, xenmeter_seconds(t->now->table, stage[i]), span);
+		err = grid_set(g, i + 1, cell);
+	}
+	text_percent(cell, xenmeter_seconds(t->now->table, sum), span);
+	return err ? err : grid_set(g, STAGES + 1, cell);
+}
+
+static int write_stages(const struct top *t, const struct group *guest, FILE *f,
+			size_t width)
+{
+	static const char *const titles[] = {
+		"CPU% BY STAGE", "PARSE", "GRANT", "SUBMIT", "COMPLETE", "RESPOND", "SUM"
+	};
+	const uint64_t *n = guest->counter;
+	struct grid g = { 0 };
+	size_t i;
+	int err;
+
+	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+		grid_add_column(&g, titles[i], i ? GRID_RIGHT : GRID_LEFT, 0);
+	err = add_stages(&g, t, "exact", &n[ROW_exact_parse]);
+	if (!err)
+		err = add_stages(&g, t, "apportioned", &n[ROW_apportioned_parse]);
+	if (!err && n[ROW_tx_frames])
+		err = add_stages(&g, t, "of both: tx", &n[ROW_tx_parse_cycles]);
+	if (!err && n[ROW_rx_frames])
+		err = add_stages(&g, t, "of both: rx", &n[ROW_rx_parse_cycles]);
+	if (!err)
+		grid_print(&g, f, width);
+	grid_free(&g);
+	return err;
+}
+
+/* ---- percentiles ---- */
+
+static void write_percentiles(const char *of, const uint64_t *bucket, double unit,
+			      FILE *f)
+{
+	struct percentiles p;
+	char text[5][TEXT_NUMBER];
+	int i;
+
+	percentiles_of(bucket, HISTOGRAM_BUCKETS, &p);
+	if (!p.count)
+		return;
+	for (i = 0; i < 5; i++) {
+		const double value[] = { p.p50, p.p90, p.p99, p.p999, p.max };
+
+		text_compact(text[i], value[i] * unit);
+	}
+	fprintf(f, "%s: p50 %s  p90 %s  p99 %s  p99.9 %s  max %s\n", of, text[0], text[1],
+		text[2], text[3], text[4]);
+}
+
+int top_write_guest(struct top *t, FILE *f, size_t width)
+{
+	const struct group *g = find_guest(t);
+	double us = xenmeter_seconds(t->now->table, 1000000000) / 1e3;
+	int err;
+
+	if (!g) {
+		fputs("\nThe guest is gone.\n", f);
+		return 0;
+	}
+	write_who(t, g, f);
+	write_sparkline(t, g, f);
+	err = write_kinds(t, g, f, width);
+	putc('\n', f);
+	if (!err)
+		err = write_stages(t, g, f, width);
+	putc('\n', f);
+	write_percentiles("CPU us", &g->counter[ROW_request_cycles], us, f);
+	write_percentiles("latency us", &g->counter[ROW_request_latency], 1e-3, f);
+	return err;
+}
