@@ -158,23 +158,29 @@ static bool is_idle(const struct worker *worker, uint64_t now)
 static bool generated_all(const struct worker *worker, uint64_t now)
 {
 	const struct netload_options *options = worker->options;
-	bool back =
-		__atomic_load_n(worker->received, __ATOMIC_RELAXED) >= options->number;
+	uint64_t all = options->number ? options->number : worker->sent;
 
 	if (worker->sent < worker->quota)
 		return false;
-	if (options->linger_seconds > 0 && !(options->number && back))
+	if (options->linger_seconds > 0 &&
+	    __atomic_load_n(worker->received, __ATOMIC_RELAXED) < all)
 		return now - worker->last_ns >= (uint64_t)(options->linger_seconds * 1e9);
 	return true;
 }
 
-static bool is_done(const struct worker *worker)
+/* Who generates frames and lingers sends no more when it is to stop, and waits for those
+ * that are on their way back. */
+static bool is_done(struct worker *worker)
 {
 	const struct netload_options *options = worker->options;
+	bool stop = __atomic_load_n(worker->stop, __ATOMIC_RELAXED);
 	uint64_t now = worker_now_ns();
 
-	if (__atomic_load_n(worker->stop, __ATOMIC_RELAXED) || worker->refused ||
-	    time_is_over(worker, now))
+	if (worker->refused || time_is_over(worker, now))
+		return true;
+	if (stop && options->mode == MODE_GENERATE)
+		worker->quota = worker->sent;
+	else if (stop)
 		return true;
 	if (options->mode == MODE_GENERATE)
 		return generated_all(worker, now);
