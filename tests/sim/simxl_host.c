@@ -36,11 +36,8 @@ static const char *const thing_names[] = {
 /* The directory of this program: everything else is beside it. */
 static int own_dir(char *ret_dir)
 {
-	ssize_t n = readlink("/proc/self/exe", ret_dir, PATH_MAX - 1);
-
-	if (n < 0)
+	if (!realpath("/proc/self/exe", ret_dir))
 		return complain("/proc/self/exe: %s", strerror(errno));
-	ret_dir[n] = '\0';
 	*strrchr(ret_dir, '/') = '\0';
 	return 0;
 }
