@@ -231,7 +231,7 @@ static enum net_reason decode_extras(const struct extras *extras,
 
 /* ---- a frame ---- */
 
-static void begin(struct net_tx_frame *ret, const struct netif_tx_request *raw)
+static void begin_frame(struct net_tx_frame *ret, const struct netif_tx_request *raw)
 {
 	ret->reason = NET_FINE;
 	ret->size = raw->size;
@@ -246,8 +246,9 @@ static void begin(struct net_tx_frame *ret, const struct netif_tx_request *raw)
 }
 
 /* All that is left to check once the extras are taken, in xen-netback's order. */
-static enum net_verdict finish(struct ring *tx, const struct netif_tx_request *raw,
-			       const struct extras *extras, struct net_tx_frame *ret)
+static enum net_verdict finish_frame(struct ring *tx, const struct netif_tx_request *raw,
+				     const struct extras *extras,
+				     struct net_tx_frame *ret)
 {
 	enum net_reason reason = NET_FINE;
 	uint16_t length = raw->size;
@@ -281,7 +282,7 @@ enum net_verdict netif_take_frame(struct ring *tx, struct net_tx_frame *ret)
 		return NET_EMPTY;
 	if (status == RING_BROKEN)
 		return fatal(ret, NET_RING_BROKEN);
-	begin(ret, &raw.data);
+	begin_frame(ret, &raw.data);
 	extras.seen = 0;
 	if (raw.data.flags & NETTXF_extra_info) {
 		reason = take_extras(tx, ret, &extras);
@@ -291,12 +292,12 @@ enum net_verdict netif_take_frame(struct ring *tx, struct net_tx_frame *ret)
 		    has_extra(&extras, XEN_NETIF_EXTRA_TYPE_MCAST_DEL))
 			return decode_mcast(&extras, ret);
 	}
-	return finish(tx, &raw.data, &extras, ret);
+	return finish_frame(tx, &raw.data, &extras, ret);
 }
 
 /* ---- the answer ---- */
 
-static void respond(struct ring *tx, uint16_t id, int16_t status)
+static void respond_slot(struct ring *tx, uint16_t id, int16_t status)
 {
 	struct netif_tx_response response = { .id = id, .status = status };
 
@@ -307,11 +308,11 @@ void netif_answer_frame(struct ring *tx, const struct net_tx_frame *frame, int16
 {
 	unsigned int i;
 
-	respond(tx, frame->id[0], status);
+	respond_slot(tx, frame->id[0], status);
 	for (i = 0; i < frame->nr_extras; i++)
-		respond(tx, 0, NETIF_RSP_NULL);
+		respond_slot(tx, 0, NETIF_RSP_NULL);
 	for (i = 1; i < frame->nr_slots; i++)
-		respond(tx, frame->id[i], status);
+		respond_slot(tx, frame->id[i], status);
 }
 
 const char *netif_reason_text(enum net_reason reason)
