@@ -55,29 +55,45 @@ batch() {
 }
 
 mux() { tmux -f /dev/null -L top "$@" 3>&-; }
+# Another session keeps tmux's server until the end.
+start_terminals() {
+	mux new-session -d -s keep 'exec sleep 1000'
+	trap 'mux kill-server; rm -rf "$dir"' EXIT
+}
 # shows TEXT: within some seconds
 shows() {
 	tries=0
-	until mux capture-pane -p >"$out" 2>"$err" && grep -qF -e "$1" "$out"; do
+	until mux capture-pane -p -t =shown: >"$out" 2>"$err" && grep -qF -e "$1" "$out"; do
 		tries=$((tries + 1))
 		[ $tries -lt 200 ] || { fail "not shown: $1"; return; }
 		sleep 0.05
 	done
 }
-keys() { mux send-keys "$@"; }
+keys() { mux send-keys -t =shown: "$@"; }
 
 # begin WIDTH HEIGHT: top, on a terminal of that size
 begin() {
-	mux new-session -d -x "$1" -y "$2" "exec '$xenmeter' top -a -d 0.5 -t '$table'"
+	mux new-session -d -s shown -x "$1" -y "$2" "exec '$xenmeter' top -a -d 0.5 -t '$table'"
 	shows "? keys"
 }
 # q ends it, and with it the session.
 ends() {
 	keys q
 	tries=0
-	while mux has-session 2>/dev/null; do
+	while mux has-session -t =shown 2>/dev/null; do
 		tries=$((tries + 1))
-		[ $tries -lt 200 ] || { fail "q does not end it"; mux kill-server; return; }
+		[ $tries -lt 200 ] || { fail "q does not end it"; mux kill-session -t =shown; return; }
+		sleep 0.05
+	done
+}
+
+# redrawn LINES: within some seconds, the last of so many lines is that of the keys
+redrawn() {
+	tries=0
+	until mux capture-pane -p -t =shown: >"$out" && [ "$(wc -l <"$out")" -eq "$1" ] &&
+		tail -n 1 "$out" | grep -q '^? keys'; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] || return 1
 		sleep 0.05
 	done
 }
@@ -87,19 +103,19 @@ ends() {
 sizes() {
 	for guests in 1 51 400; do
 		hold guests=$guests
+		begin 80 24
 		for size in "80 24" "132 50" "50 12"; do
-			begin ${size% *} ${size#* }
-			shows "guest-$guests"
+			mux resize-window -t =shown: -x ${size% *} -y ${size#* }
+			shows "guest-$guests "
+			redrawn ${size#* } || fail "$guests guests at $size: its lines"
 			grep 'guest-' "$out" | head -n 1 | grep -q "guest-$guests " ||
 				fail "$guests guests at $size: the dearest first"
 			[ "$(wc -L <"$out")" -le ${size% *} ] || fail "$guests guests at $size: too wide"
-			[ "$(wc -l <"$out")" -eq ${size#* } ] || fail "$guests guests at $size: its lines"
-			tail -n 1 "$out" | grep -q '^? keys' || fail "$guests guests at $size: the last line"
 			shown=$(grep -c 'guest-' "$out")
 			more=$(sed -n 's/.*+\([0-9]*\) more.*/\1/p' "$out")
 			[ $((shown + ${more:-0})) -eq $guests ] || fail "$guests guests at $size: $shown + $more"
-			ends
 		done
+		ends
 		release
 	done
 }
@@ -141,7 +157,7 @@ pages() {
 	keys Home
 	shows "guest-51 "
 	# The terminal becomes smaller under it.
-	mux resize-window -x 60 -y 15
+	mux resize-window -t =shown: -x 60 -y 15
 	shows "+42 more"
 	[ "$(wc -L <"$out")" -le 60 ] || fail "too wide after the resize"
 	ends
@@ -155,6 +171,7 @@ pages() {
 
 batch
 if command -v tmux >/dev/null; then
+	start_terminals
 	sizes
 	pages
 else
