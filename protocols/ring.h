@@ -64,6 +64,7 @@ struct ring {
 	uint32_t req_seen;	    /* requests known to be published, checked */
 	uint32_t rsp_prod;	    /* next response to write */
 	uint32_t rsp_pushed;	    /* responses the guest was shown */
+	uint32_t put_back;	    /* requests that another life had taken */
 	struct ring_record *record; /* NULL: no successor will need it */
 	uint8_t *copies; /* of the slots taken, each in its place; NULL: in entries */
 };

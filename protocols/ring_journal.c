@@ -127,6 +127,7 @@ static int put_back_in_order(struct ring *r, const struct ring_journal *j, uint6
 	for (n = shown; n != taken; n++)
 		memcpy(ring_slot(r, n), j->copies + (n & (r->size - 1)) * r->slot_size,
 		       r->slot_size);
+	r->put_back = taken - shown;
 	end_push(j->record, shown);
 	__atomic_store_n(&j->record->taken, shown, __ATOMIC_RELEASE);
 	return 0;
@@ -159,6 +160,7 @@ static int put_back_entries(struct ring *r, const struct ring_journal *j, uint64
 	qsort(open, count, sizeof(open[0]), compare_tickets);
 	for (i = 0; i < count; i++)
 		memcpy(ring_slot(r, shown + i), open[i]->bytes, r->slot_size);
+	r->put_back = count;
 	end_push(j->record, shown);
 	__atomic_store_n(&j->record->voided, j->record->taken, __ATOMIC_RELEASE);
 	return 0;

@@ -66,7 +66,7 @@ static enum step plan_request(struct request *req)
 
 enum step blk_decode(struct blk_queue *q, struct request *req)
 {
-	switch (blkif_decode(q->config.abi, q->raw_slot, &q->config.limits,
+	switch (blkif_decode(q->config.abi, req->entry->bytes, &q->config.limits,
 			     q->raw_indirect, &req->blk)) {
 	case BLK_VALID:
 		return plan_request(req);
@@ -300,7 +300,7 @@ enum step blk_respond(struct blk_queue *q, struct request *req)
 		return STEP_DONE;
 	size = blkif_encode_response(q->config.abi, req->blk.id, req->blk.wire_op,
 				     req->status, bytes);
-	ring_respond(&q->ring, bytes, size);
+	ring_respond_entry(&q->ring, req->entry, bytes, size);
 	return STEP_DONE;
 }
 

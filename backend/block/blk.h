@@ -9,7 +9,7 @@
 #include "blk_queue.h"
 
 /**
- * blk_decode() - STEP_DECODE: the slot in q->raw_slot to a request
+ * blk_decode() - STEP_DECODE: the slot in its entry to a request
  * @q: the queue
  * @req: fresh
  */

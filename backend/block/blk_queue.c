@@ -6,6 +6,7 @@
  * bill's; what a visit costs beside that is the queue's account. Submitting is one system
  * call for all requests of a visit: exact for the row, divided evenly among the requests.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,16 +33,21 @@ _Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_START, "every step that 
 
 /* ---- requests ---- */
 
+/* There are never more than the ring has slots: a request is taken only if one is there,
+ * and those taken and not visibly answered are at most as many. */
 static bool add_chunk(struct blk_queue *q)
 {
 	struct request_chunk *chunk = calloc(1, sizeof(*chunk));
 	int i;
+
+	assert(q->requests + REQUEST_CHUNK <= q->ring.size);
 
 	if (!chunk)
 		return false;
 	chunk->next = q->chunks;
 	q->chunks = chunk;
 	for (i = REQUEST_CHUNK - 1; i >= 0; i--) {
+		chunk->request[i].entry = &q->entries[q->requests++];
 		chunk->request[i].next = q->free_requests;
 		q->free_requests = &chunk->request[i];
 	}
@@ -57,13 +63,16 @@ static void push_request(struct request **list, struct request *req)
 /* A request, all but its segments zeroed; NULL without memory. */
 static struct request *get_request(struct blk_queue *q)
 {
+	struct ring_entry *entry;
 	struct request *req;
 
 	if (!q->free_requests && !add_chunk(q))
 		return NULL;
 	req = q->free_requests;
+	entry = req->entry;
 	q->free_requests = req->next;
 	memset(req, 0, offsetof(struct request, blk));
+	req->entry = entry;
 	return req;
 }
 
@@ -78,6 +87,7 @@ static void free_requests(struct blk_queue *q)
 	struct request_chunk *chunk;
 
 	q->free_requests = NULL;
+	q->requests = 0;
 	while ((chunk = q->chunks)) {
 		q->chunks = chunk->next;
 		free(chunk);
@@ -100,28 +110,95 @@ static uint64_t blk_queue_owes(const struct queue *base)
 
 /* ---- attach ---- */
 
+static struct journal_shape blk_journal_shape(const struct blk_queue_config *c)
+{
+	uint32_t slot_size = blkif_slot_size(c->abi);
+
+	return (struct journal_shape){
+		.config_size = sizeof(struct blk_negotiated),
+		.rings = 1,
+		.ring[0] = { .slots = ring_slots((size_t)c->ring_pages * GRANT_PAGE_SIZE,
+						 slot_size),
+			     .slot_size = slot_size,
+			     .any_order = 1 },
+	};
+}
+
+int blk_queue_make_journal(struct blk_queue *q, const char *prefix,
+			   const struct journal_key *key)
+{
+	const struct blk_queue_config *c = &q->config;
+	struct journal_shape shape = blk_journal_shape(c);
+	struct blk_negotiated n = {
+		.ring_pages = c->ring_pages,
+		.remote_port = c->remote_port,
+		.abi = c->abi,
+		.persistent = c->persistent > 0,
+		.limits = c->limits,
+	};
+
+	memcpy(n.ring_ref, c->ring_ref, sizeof(n.ring_ref));
+	return journal_create(prefix, key, &shape, &n, NULL, &q->base.journal);
+}
+
+int blk_queue_take_journal(struct blk_queue *q, struct journal *j)
+{
+	const struct blk_negotiated *n = journal_config(j);
+	struct blk_queue_config c = { 0 };
+	struct journal_shape shape;
+
+	if (journal_config_size(j) != sizeof(*n) || !n->ring_pages ||
+	    n->ring_pages > LIMIT_RING_PAGES || n->abi > BLKIF_ABI_X86_64)
+		return -EPROTO;
+	memcpy(c.ring_ref, n->ring_ref, sizeof(c.ring_ref));
+	c.ring_pages = n->ring_pages;
+	c.remote_port = n->remote_port;
+	c.abi = n->abi;
+	c.persistent = n->persistent;
+	c.limits = n->limits;
+	shape = blk_journal_shape(&c);
+	if (!journal_has_shape(j, &shape))
+		return -EPROTO;
+	q->config = c;
+	q->base.journal = j;
+	q->base.resumed = true;
+	return 0;
+}
+
 static int map_ring(struct blk_queue *q)
 {
+	struct ring_journal j = journal_ring(q->base.journal, 0);
 	struct blk_queue_config *c = &q->config;
 	int err = queue_map_ring(&q->base, c->ring_ref, c->ring_pages, &q->pages);
 
 	if (err)
 		return err;
-	return ring_attach(&q->ring, q->pages, (size_t)c->ring_pages * GRANT_PAGE_SIZE,
-			   blkif_slot_size(c->abi));
+	q->entries = j.entry;
+	return (q->base.resumed ? ring_resume
+				: ring_begin)(&q->ring, q->pages,
+					      (size_t)c->ring_pages * GRANT_PAGE_SIZE,
+					      blkif_slot_size(c->abi), &j);
 }
 
 static int blk_queue_attach(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
-	int err = map_ring(q);
+	int err = 0;
 
+	if (!base->journal)
+		err = blk_queue_make_journal(q, NULL, &(struct journal_key){ 0 });
+	if (!err)
+		err = map_ring(q);
 	if (err)
 		return err;
 	q->grants = grants_new(base->worker->gnttab, base->domid, q->config.persistent);
 	if (!q->grants)
 		return -ENOMEM;
-	return queue_bind(base, &q->channel, q->config.remote_port);
+	err = queue_bind(base, &q->channel, q->config.remote_port);
+	/* Whoever showed the last answers may have been killed before it told. */
+	if (!err && base->resumed)
+		queue_notify(base, &q->channel);
+	return err;
 }
 
 static void blk_queue_release(struct queue *base)
@@ -238,6 +315,14 @@ static void wait_request(struct blk_queue *q, struct request *req)
 		q->at_once++;
 }
 
+/* Answered, or past that: it is settled when the guest has been shown the answer. */
+static void await_push(struct blk_queue *q, struct request *req)
+{
+	req->next = NULL;
+	*q->answered_end = req;
+	q->answered_end = &req->next;
+}
+
 /* Where it waits when no step of it can run now. */
 static void place_request(struct blk_queue *q, struct request *req)
 {
@@ -254,8 +339,10 @@ static void place_request(struct blk_queue *q, struct request *req)
 	case STEP_SHARE:
 		push_request(&q->unflushed, req);
 		break;
-	case STEP_HELD:
-	case STEP_DONE: /* these and the others are not for here */
+	case STEP_DONE:
+		await_push(q, req);
+		break;
+	case STEP_HELD: /* this and the others are not for here */
 	case STEP_START:
 	case STEP_DECODE:
 	case STEP_SEGMENTS:
@@ -278,10 +365,7 @@ static void run_request(struct blk_queue *q, struct request *req)
 			req->step = start_or_hold(q, req);
 		worker_claim(q->base.worker, &req->bill.exact[stage]);
 	}
-	if (req->step == STEP_DONE)
-		settle_request(q, req);
-	else
-		place_request(q, req);
+	place_request(q, req);
 }
 
 /* What completions left to be submitted: now there is one payer for the submission. */
@@ -335,32 +419,47 @@ static bool takes_requests(const struct blk_queue *q)
 /* Take the next request off the ring, if there is one and there is memory for it. */
 static struct request *take_request(struct blk_queue *q)
 {
-	struct request *req = get_request(q);
-	enum ring_status status = RING_EMPTY;
+	enum ring_status status = ring_has_next(&q->ring);
+	struct request *req;
 
-	if (req)
-		status = ring_pop(&q->ring, q->raw_slot);
-	if (status == RING_REQUEST) {
-		req->waiter = (struct waiter){ &q->base, &req->bill };
-		req->taken = worker_last(q->base.worker);
-		q->base.in_flight++;
-		q->channel.taken++;
-		return req;
-	}
 	if (status == RING_BROKEN)
 		queue_break(&q->base, "ring indices are impossible");
-	if (req)
-		put_request(q, req);
-	else
+	if (status != RING_REQUEST)
+		return NULL;
+	req = get_request(q);
+	if (!req) {
 		q->base.starved = true; /* tried again at the next tick */
-	return NULL;
+		return NULL;
+	}
+	ring_pop_entry(&q->ring, req->entry);
+	req->waiter = (struct waiter){ &q->base, &req->bill };
+	req->taken = worker_last(q->base.worker);
+	q->base.in_flight++;
+	q->channel.taken++;
+	return req;
 }
 
+/* A request is settled once it is answered visibly, or it would count twice if it had to
+ * be done again by a successor; and before the guest is woken, so that who has got all
+ * its answers finds them in the row. */
 static void push_responses(struct blk_queue *q)
 {
-	if (!q->pages || !ring_push(&q->ring))
+	struct request *req, *next;
+	bool notify;
+
+	if (!q->answered)
 		return;
-	queue_notify(&q->base, &q->channel);
+	notify = q->pages && ring_push(&q->ring);
+	req = q->answered;
+	q->answered = NULL;
+	q->answered_end = &q->answered;
+	for (; req; req = next) {
+		next = req->next;
+		settle_request(q, req);
+	}
+	if (notify)
+		queue_notify(&q->base, &q->channel);
+	queue_charge(&q->base, STAGE_RESPOND);
 }
 
 /* One system call for all that this visit prepared. */
@@ -386,6 +485,7 @@ static void take_requests(struct blk_queue *q)
 	unsigned int taken;
 
 	q->bytes_this_visit = 0;
+	push_responses(q); /* of what the disk has ended: it makes room */
 	run_again(q);
 	run_parked(q);
 	release_held(q);
@@ -414,6 +514,12 @@ static bool look_again(struct blk_queue *q)
 	return status == RING_REQUEST;
 }
 
+/* What this visit has answered was all that it waited for. */
+static bool held_may_start(const struct blk_queue *q)
+{
+	return q->held && !q->base.starved && may_start(q, q->held);
+}
+
 static bool blk_queue_visit(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
@@ -421,9 +527,8 @@ static bool blk_queue_visit(struct queue *base)
 
 	take_requests(q);
 	push_responses(q); /* the guest goes on while we submit */
-	queue_charge(&q->base, STAGE_RESPOND);
 	submit_visit(q);
-	more = look_again(q);
+	more = look_again(q) || held_may_start(q);
 	queue_end_event(base, &q->channel);
 	queue_charge(&q->base, STAGE_PARSE);
 	queue_settle(&q->base);
@@ -546,11 +651,13 @@ struct blk_queue *blk_queue_new(void)
 		return NULL;
 	q->base.class = &blk_queue_class;
 	q->parked_end = &q->parked;
+	q->answered_end = &q->answered;
 	return q;
 }
 
 void blk_queue_free(struct blk_queue *q)
 {
 	free_requests(q);
+	journal_close(q->base.journal);
 	free(q);
 }

@@ -41,11 +41,12 @@ enum step {
 struct request {
 	struct waiter waiter; /* pays with `bill`; no queue while it is free */
 	struct account bill;
-	struct request *next; /* in one of the queue's lists */
-	uint64_t taken;	      /* clock when it left the ring, */
-	uint64_t handed;      /* when the disk got it, 0 if never, */
-	uint64_t ended;	      /* when the disk had answered, */
-	uint64_t refused_at;  /* when the disk first had no room, 0 if it had */
+	struct request *next;	  /* in one of the queue's lists */
+	struct ring_entry *entry; /* its own as long as it exists: wire bytes, answer */
+	uint64_t taken;		  /* clock when it left the ring, */
+	uint64_t handed;	  /* when the disk got it, 0 if never, */
+	uint64_t ended;		  /* when the disk had answered, */
+	uint64_t refused_at;	  /* when the disk first had no room, 0 if it had */
 	enum step step;
 	bool refused; /* never got to the disk */
 	bool punted;  /* its I/O runs in a thread of the kernel's */
@@ -69,6 +70,16 @@ struct request {
 struct request_chunk {
 	struct request_chunk *next;
 	struct request request[REQUEST_CHUNK];
+};
+
+/* What the frontend asked for, as the journal keeps it. */
+struct blk_negotiated {
+	uint32_t ring_ref[LIMIT_RING_PAGES];
+	uint32_t ring_pages;
+	uint32_t remote_port;
+	uint32_t abi;
+	uint32_t persistent; /* 1: it reuses its grants */
+	struct blk_limits limits;
 };
 
 /* All that a queue is made of; filled in by the control thread. */
@@ -103,10 +114,12 @@ struct blk_queue {
 	struct request *unflushed; /* came since it began: they share the next */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
+	struct request *answered, **answered_end; /* the guest was not shown it yet */
 	struct request *free_requests;
 	struct request_chunk *chunks; /* of all requests */
-	/* Of the request at work; what is in them is not checked yet. */
-	uint8_t raw_slot[BLK_MAX_SLOT_SIZE];
+	uint32_t requests;	      /* in them */
+	struct ring_entry *entries;   /* of the journal, one for each request */
+	/* Of the request at work; not checked yet. */
 	uint32_t raw_indirect[BLK_MAX_INDIRECT_PAGES];
 };
 
@@ -116,6 +129,27 @@ struct blk_queue {
  * Return: the queue, or NULL without memory.
  */
 struct blk_queue *blk_queue_new(void);
+
+/**
+ * blk_queue_make_journal() - have a successor go on, should this process be killed
+ * @q: with its config
+ * @prefix: of its path, see journal_create(); NULL: in memory alone
+ * @key: whose it is
+ *
+ * Return: 0, or -errno.
+ */
+int blk_queue_make_journal(struct blk_queue *q, const char *prefix,
+			   const struct journal_key *key);
+
+/**
+ * blk_queue_take_journal() - go on where a former process was killed
+ * @q: fresh; on success its config has what was negotiated (`persistent` is 1 if the
+ *	frontend reuses its grants), and its `bytes` and `disk` are to be filled in
+ * @j: the journal; the queue's on success
+ *
+ * Return: 0, or -EPROTO: it is not of this kind of queue.
+ */
+int blk_queue_take_journal(struct blk_queue *q, struct journal *j);
 
 /**
  * blk_queue_free() - free a queue that is detached, or was never attached

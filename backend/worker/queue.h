@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <xenevtchn.h>
 
+#include "journal.h"
 #include "message.h"
 #include "meter.h"
 #include "punt.h"
@@ -73,6 +74,8 @@ struct queue {
 	enum queue_state state;
 	const char *broken_why; /* for the operator, once QUEUE_BROKEN */
 	bool attached;		/* rings are mapped */
+	struct journal *journal; /* the queue closes it when it is freed */
+	bool resumed;		/* a former process has served it */
 	struct account account; /* what it costs beyond its requests */
 	struct visit visit;
 	struct punted punted;
