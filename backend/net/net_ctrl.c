@@ -64,6 +64,7 @@ static void net_ctrl_answer(struct net_queue *q, const void *raw_slot)
 	status = netif_decode_ctrl(raw_slot, &limits, &r);
 	if (status == XEN_NETIF_CTRL_STATUS_SUCCESS)
 		status = net_ctrl_execute(q, &r, &data);
+	net_queue_keep(q);
 	netif_answer_ctrl(&q->control, &r, status, data);
 	q->tx_figures.control++;
 }

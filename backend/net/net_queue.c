@@ -83,22 +83,137 @@ static uint64_t net_queue_owes(const struct queue *base)
 
 /* ---- attach ---- */
 
+/* Of a journal. */
+enum net_ring { NET_RING_TX, NET_RING_RX, NET_RING_CONTROL };
+
+static struct journal_shape net_journal_shape(bool has_control)
+{
+	return (struct journal_shape){
+		.config_size = sizeof(struct net_negotiated),
+		.kept_size = sizeof(struct net_kept),
+		.rings = has_control ? 3 : 2,
+		.ring[NET_RING_TX] = { NET_RING_SLOTS, NET_TX_SLOT_SIZE, 0 },
+		.ring[NET_RING_RX] = { NET_RING_SLOTS, NET_RX_SLOT_SIZE, 0 },
+		.ring[NET_RING_CONTROL] = { has_control ? NET_CONTROL_SLOTS : 0,
+					    has_control ? NET_CTRL_SLOT_SIZE : 0, 0 },
+	};
+}
+
+static struct net_kept net_what_is_kept(const struct net_vif *vif)
+{
+	return (struct net_kept){
+		.steer = vif->steer,
+		.multicast = vif->multicast,
+		.headroom = vif->headroom,
+	};
+}
+
+int net_queue_make_journal(struct net_queue *q, const char *prefix,
+			   const struct journal_key *key)
+{
+	const struct net_vif *vif = q->config.vif;
+	struct net_kept kept = net_what_is_kept(vif);
+	struct net_negotiated n = {
+		.tx_ref = q->config.tx_ref,
+		.rx_ref = q->config.rx_ref,
+		.tx_port = q->config.tx_port,
+		.rx_port = q->config.rx_port,
+		.can = vif->can,
+		.rx_notify = vif->rx_notify,
+		.null = vif->null,
+		.has_control = vif->has_control && !q->config.index,
+		.null_frame = vif->null_frame,
+		.control_ref = vif->control_ref,
+		.control_port = vif->control_port,
+	};
+	struct journal_shape shape = net_journal_shape(n.has_control);
+
+	return journal_create(prefix, key, &shape, &n, &kept, &q->base.journal);
+}
+
+/* A worker has written it, and may have been killed while it did. */
+static bool net_is_kept_sane(const struct net_kept *kept, unsigned int queues)
+{
+	const struct steer *s = &kept->steer;
+	unsigned int i;
+
+	if (s->nr_mapping > STEER_MAX_MAPPING || kept->headroom > NET_MAX_HEADROOM)
+		return false;
+	for (i = 0; i < STEER_MAX_MAPPING; i++)
+		if (s->mapping[i] >= queues)
+			return false;
+	return true;
+}
+
+static void net_vif_resume(struct net_vif *vif, const struct net_negotiated *n,
+			   const struct net_kept *kept, unsigned int queues)
+{
+	vif->can = n->can;
+	vif->rx_notify = n->rx_notify;
+	vif->null = n->null;
+	vif->null_frame = n->null_frame;
+	vif->has_control = n->has_control;
+	vif->control_ref = n->control_ref;
+	vif->control_port = n->control_port;
+	vif->steer = kept->steer;
+	vif->steer.queues = queues;
+	vif->multicast = kept->multicast;
+	vif->headroom = kept->headroom;
+}
+
+int net_queue_take_journal(struct net_queue *q, struct journal *j)
+{
+	const struct journal_key *key = journal_key(j);
+	const struct net_negotiated *n = journal_config(j);
+	const struct net_kept *kept = journal_kept(j);
+	struct journal_shape shape;
+
+	if (journal_config_size(j) != sizeof(*n) || !key->queues ||
+	    key->queues > LIMIT_QUEUES_PER_DEVICE || key->queue >= key->queues)
+		return -EPROTO;
+	shape = net_journal_shape(n->has_control);
+	if (!journal_has_shape(j, &shape) || !net_is_kept_sane(kept, key->queues))
+		return -EPROTO;
+	q->config.index = key->queue;
+	q->config.tx_ref = n->tx_ref;
+	q->config.rx_ref = n->rx_ref;
+	q->config.tx_port = n->tx_port;
+	q->config.rx_port = n->rx_port;
+	if (!key->queue)
+		net_vif_resume(q->config.vif, n, kept, key->queues);
+	q->base.journal = j;
+	q->base.resumed = true;
+	return 0;
+}
+
+void net_queue_keep(struct net_queue *q)
+{
+	const struct net_vif *vif = q->config.vif;
+
+	*(struct net_kept *)journal_kept(vif->queue[0]->base.journal) =
+		net_what_is_kept(vif);
+}
+
 static int net_queue_map_ring(struct net_queue *q, uint32_t ref, void **page,
-			      struct ring *ring, uint32_t slot_size)
+			      enum net_ring which, struct ring *ring, uint32_t slot_size)
 {
 	int err = queue_map_ring(&q->base, &ref, 1, page);
+	struct ring_journal j = journal_ring(q->base.journal, which);
 
-	return err ? err : ring_attach(ring, *page, GRANT_PAGE_SIZE, slot_size);
+	if (err)
+		return err;
+	return (q->base.resumed ? ring_resume : ring_begin)(ring, *page, GRANT_PAGE_SIZE,
+							    slot_size, &j);
 }
 
 static int net_queue_map_rings(struct net_queue *q)
 {
-	int err = net_queue_map_ring(q, q->config.tx_ref, &q->tx_page, &q->tx,
-				     NET_TX_SLOT_SIZE);
+	int err = net_queue_map_ring(q, q->config.tx_ref, &q->tx_page, NET_RING_TX,
+				     &q->tx, NET_TX_SLOT_SIZE);
 
 	if (!err)
-		err = net_queue_map_ring(q, q->config.rx_ref, &q->rx_page, &q->rx,
-					 NET_RX_SLOT_SIZE);
+		err = net_queue_map_ring(q, q->config.rx_ref, &q->rx_page, NET_RING_RX,
+					 &q->rx, NET_RX_SLOT_SIZE);
 	q->rx_seen = q->rx.req_cons;
 	return err;
 }
@@ -121,8 +236,8 @@ static int net_queue_attach_control(struct net_queue *q)
 
 	if (q->config.index || !vif->has_control)
 		return 0;
-	err = net_queue_map_ring(q, vif->control_ref, &q->control_page, &q->control,
-				 NET_CTRL_SLOT_SIZE);
+	err = net_queue_map_ring(q, vif->control_ref, &q->control_page, NET_RING_CONTROL,
+				 &q->control, NET_CTRL_SLOT_SIZE);
 	return err ? err : queue_bind(&q->base, &q->control_channel, vif->control_port);
 }
 
@@ -130,6 +245,8 @@ static int net_queue_make_tx_frames(struct net_queue *q)
 {
 	unsigned int i;
 
+	if (q->tx_pool)
+		return 0; /* of an attach that failed later */
 	q->tx_pool = calloc(LIMIT_TX_FRAMES, sizeof(q->tx_pool[0]));
 	if (!q->tx_pool)
 		return -ENOMEM;
@@ -174,16 +291,39 @@ int net_queue_make_pieces(struct net_queue *q)
 					&q->piece_pool, &q->piece_memory, &q->piece_free);
 }
 
+static int net_queue_make_frames(struct net_queue *q)
+{
+	int err = net_queue_make_tx_frames(q);
+
+	if (err || q->rx_pool)
+		return err;
+	return net_queue_make_rx_frames(q, LIMIT_RX_FRAMES, NET_RX_BUFFER, &q->rx_pool,
+					&q->rx_memory, &q->rx_free);
+}
+
+/* Whoever showed the last answers may have been killed before it told. */
+static void net_queue_notify_resumed(struct net_queue *q)
+{
+	if (!q->base.resumed)
+		return;
+	queue_notify(&q->base, &q->tx_channel);
+	if (q->rx_events != &q->tx_channel)
+		queue_notify(&q->base, q->rx_events);
+	if (q->control_page)
+		queue_notify(&q->base, &q->control_channel);
+}
+
 static int net_queue_attach(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
-	int err = net_queue_map_rings(q);
+	int err = 0;
 
+	if (!base->journal)
+		err = net_queue_make_journal(q, NULL, &(struct journal_key){ 0 });
 	if (!err)
-		err = net_queue_make_tx_frames(q);
+		err = net_queue_map_rings(q);
 	if (!err)
-		err = net_queue_make_rx_frames(q, LIMIT_RX_FRAMES, NET_RX_BUFFER,
-					       &q->rx_pool, &q->rx_memory, &q->rx_free);
+		err = net_queue_make_frames(q);
 	if (err)
 		return err;
 	q->grants = grants_new(base->worker->gnttab, base->domid, 0);
@@ -192,9 +332,11 @@ static int net_queue_attach(struct queue *base)
 	err = net_queue_bind_ports(q);
 	if (!err)
 		err = net_queue_attach_control(q);
-	if (!err)
-		worker_make_runnable(base->worker, base); /* begin to read the tap */
-	return err;
+	if (err)
+		return err;
+	net_queue_notify_resumed(q);
+	worker_make_runnable(base->worker, base); /* begin to read the tap */
+	return 0;
 }
 
 static void net_queue_release(struct queue *base)
@@ -559,6 +701,7 @@ static void net_queue_handle_message(struct queue *base, const struct message *m
 		multicast_set(&vif->multicast, m->multicast);
 	if (m->kind == MESSAGE_HEADROOM)
 		vif->headroom = m->headroom;
+	net_queue_keep(q);
 	if (m->kind == MESSAGE_TAP_DROPPED)
 		q->rx_figures.dropped[RX_DROP_TAP] += m->tap_dropped;
 	worker_make_runnable(base->worker, base);
@@ -628,5 +771,6 @@ void net_queue_free(struct net_queue *q)
 		munmap(q->piece_memory, LIMIT_RX_PIECES * NET_PIECE_BUFFER);
 	if (q->rx_memory != MAP_FAILED)
 		munmap(q->rx_memory, LIMIT_RX_FRAMES * NET_RX_BUFFER);
+	journal_close(q->base.journal);
 	free(q);
 }

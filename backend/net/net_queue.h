@@ -26,7 +26,8 @@
 #include "tap.h"
 
 /* Slots of a tx or rx ring: both have one page. */
-#define NET_RING_SLOTS 256
+#define NET_RING_SLOTS	  256
+#define NET_CONTROL_SLOTS 128 /* of the control ring's page */
 
 /* A frame for the guest in memory: the virtio_net_hdr ends where the second page begins;
  * then the longest frame, segments to be cut with an Ethernet and two VLAN headers. */
@@ -94,6 +95,27 @@ struct rx_batch {
 	struct rx_frame *frame[FRAMES_MAX];
 	struct net_rx_slot slot[NET_RING_SLOTS];
 	struct grant_move move[GRANT_MOVES];
+};
+
+/* What a guest has set up while it was connected, and goes on with after a daemon's
+ * death: in the journal of queue 0. */
+struct net_kept {
+	struct steer steer;
+	struct multicast multicast;
+	uint16_t headroom; /* that it wants before its data, bytes */
+};
+
+/* What the frontend asked for, as the journal of each queue keeps it. */
+struct net_negotiated {
+	uint32_t tx_ref, rx_ref;
+	uint32_t tx_port, rx_port;
+	/* Of the vif; queue 0 has them. */
+	struct offload_can can;
+	uint8_t rx_notify;
+	uint8_t null;
+	uint8_t has_control;
+	uint32_t null_frame;
+	uint32_t control_ref, control_port;
 };
 
 /* What the queues of a vif share. The control thread fills it in and has it back when all
@@ -176,6 +198,36 @@ struct net_queue {
  * NULL without memory.
  */
 struct net_queue *net_queue_new(void);
+
+/**
+ * net_queue_make_journal() - have a successor go on, should this process be killed
+ * @q: with its config, and its vif's
+ * @prefix: of its path, see journal_create(); NULL: in memory alone
+ * @key: whose it is
+ *
+ * Return: 0, or -errno.
+ */
+int net_queue_make_journal(struct net_queue *q, const char *prefix,
+			   const struct journal_key *key);
+
+/**
+ * net_queue_take_journal() - go on where a former process was killed
+ * @q: fresh but for its config's `vif`; on success the rest of its config has what was
+ *	negotiated but for `tap`, and queue 0's has filled in the vif but for its queues
+ *	and its rate
+ * @j: the journal; the queue's on success
+ *
+ * Return: 0, or -EPROTO: it is not of this kind of queue.
+ */
+int net_queue_take_journal(struct net_queue *q, struct journal *j);
+
+/**
+ * net_queue_keep() - what the guest has set up is what a successor goes on with
+ * @q: any of the vif's
+ *
+ * To be called before what changed it is answered.
+ */
+void net_queue_keep(struct net_queue *q);
 
 /**
  * net_queue_free() - free it; may be NULL

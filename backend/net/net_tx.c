@@ -87,6 +87,7 @@ static void net_tx_change_filter(struct net_queue *q, struct tx_frame *f)
 		verdict = multicast_add(m, f->wire.mac);
 	else
 		multicast_remove(m, f->wire.mac);
+	net_queue_keep(q);
 	f->writes = false;
 	f->status = verdict == MULTICAST_DONE ? NETIF_RSP_OKAY : NETIF_RSP_ERROR;
 	q->tx_figures.control++;
