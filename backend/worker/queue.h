@@ -72,11 +72,11 @@ struct queue {
 	struct row *row;
 	struct worker *worker;
 	enum queue_state state;
-	const char *broken_why; /* for the operator, once QUEUE_BROKEN */
-	bool attached;		/* rings are mapped */
+	const char *broken_why;	 /* for the operator, once QUEUE_BROKEN */
+	bool attached;		 /* rings are mapped */
 	struct journal *journal; /* the queue closes it when it is freed */
-	bool resumed;		/* a former process has served it */
-	struct account account; /* what it costs beyond its requests */
+	bool resumed;		 /* a former process has served it */
+	struct account account;	 /* what it costs beyond its requests */
 	struct visit visit;
 	struct punted punted;
 	uint32_t in_flight;	/* requests taken and not settled, I/O not completed */
