@@ -4,6 +4,7 @@
  * devices and watches do the work and know nothing of its price, and here, after each
  * piece of work, stands who pays for it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static void control_handle_directory(struct control *c, const char *path)
 		return;
 	charge_store(c);
 	control_discover_below(c, path, levels);
+	c->discovered = true;
 	for (d = c->devices; d; d = d->next)
 		if (!strncmp(d->path, path, length) && d->path[length] == '/')
 			d->dirty = true;
@@ -164,6 +166,31 @@ static void control_replace(struct control *c, struct device *d)
 		control_discover(c, path);
 }
 
+/* While nobody served. */
+static bool control_is_gone(void *context, const char *path)
+{
+	struct control *c = context;
+	char *state;
+
+	if (device_find(c, path))
+		return false;
+	state = xenbus_read(c->xs, path, "state");
+	if (state) {
+		free(state);
+		return false;
+	}
+	return errno == ENOENT && xenbus_answers(c->xs);
+}
+
+static void control_sweep(struct control *c)
+{
+	if (!c->discovered || c->swept || c->store_lost)
+		return;
+	c->swept = true;
+	taps_sweep(&c->taps, control_is_gone, c);
+	charge_nobody(c);
+}
+
 void control_step(struct control *c)
 {
 	struct device *d, *next;
@@ -178,6 +205,7 @@ void control_step(struct control *c)
 		if (device_vanished(d))
 			control_replace(c, d);
 	}
+	control_sweep(c);
 }
 
 /* ---- stop ---- */
@@ -206,4 +234,5 @@ void control_free(struct control *c)
 {
 	while (c->devices)
 		control_destroy(c, c->devices);
+	taps_free(&c->taps);
 }

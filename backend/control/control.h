@@ -13,6 +13,7 @@
 #include "charge.h"
 #include "disk_owner.h"
 #include "guest.h"
+#include "taps.h"
 
 struct device;
 struct message;
@@ -31,6 +32,9 @@ struct control {
 	struct device *devices;
 	struct disk_claims disk_claims;
 	struct charges charges;
+	struct taps taps;
+	bool discovered; /* the store has been searched for devices */
+	bool swept;	 /* what devices left that are gone since has been removed */
 	bool stopping;
 	bool store_lost; /* xenstored is gone: nothing is read or written any more */
 };

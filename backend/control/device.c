@@ -525,7 +525,7 @@ void device_release(struct control *c, struct device *d)
 	watches_remove(c, d);
 	if (d->complained && d->gone)
 		xenbus_clear_error(c->xs, d->path);
-	d->class->release(d);
+	d->class->release(c, d);
 }
 
 void device_free(struct control *c, struct device *d)

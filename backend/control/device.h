@@ -99,7 +99,7 @@ struct device_class {
 	/* All queues have been detached. */
 	void (*closed)(struct control *c, struct device *d);
 	/* Let go of all that is behind it; the device is freed. */
-	void (*release)(struct device *d);
+	void (*release)(struct control *c, struct device *d);
 };
 
 extern const struct device_class vbd_class;

@@ -378,6 +378,8 @@ static int daemon_start(struct daemon *d)
 	if (!code)
 		charge_tick(&d->control);
 	if (!code)
+		taps_find(&d->control.taps);
+	if (!code)
 		start_totals(d);
 	if (!code)
 		code = close_sandbox(d);

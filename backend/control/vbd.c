@@ -628,8 +628,9 @@ static void vbd_closed(struct control *c, struct device *d)
 	vbd_close_disk(d);
 }
 
-static void vbd_release(struct device *d)
+static void vbd_release(struct control *c, struct device *d)
 {
+	(void)c;
 	disk_claim_release(&vbd_of(d)->claim);
 	vbd_close_disk(d);
 }

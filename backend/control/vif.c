@@ -4,9 +4,9 @@
  *
  * The tap is made before InitWait, so that the hotplug script, which runs then, finds it;
  * the device connects only after the script has said `hotplug-status=connected`. The tap
- * stays while the frontend comes and goes, and goes with the device. Where one is made
- * later, because another daemon had it or somebody deleted it, the script is waited for
- * again: it is on no bridge.
+ * stays while the frontend comes and goes, and the daemon, and goes with the device.
+ * Where one is made later, because somebody deleted it, the script is waited for again:
+ * it is on no bridge.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -51,14 +51,19 @@ static void vif_name_tap(struct control *c, struct vif *v, char name[TAP_NAME_SI
 	snprintf(name, TAP_NAME_SIZE, "vif%u.%u", d->guest->domid, (unsigned int)handle);
 }
 
-/* hotplug-status is about another tap, which was deleted, or ended with the daemon that
- * had made it. Only if the toolstack has just begun it is about this one. */
+/* The toolstack has just begun: nothing of a former life is this device's. */
+static bool vif_is_new(struct control *c, struct device *d)
+{
+	return xenbus_read_state(c->xs, d->path) == XenbusStateInitialising;
+}
+
+/* hotplug-status is about another tap, which was deleted. Only if the toolstack has just
+ * begun it is about this one. */
 static void vif_discard_script_status(struct control *c, struct device *d)
 {
 	char path[XENBUS_PATH_SIZE + 20];
 
-	if (xenbus_read_state(c->xs, d->path) == XenbusStateInitialising ||
-	    !device_key_is(c, d, "hotplug-status", "connected"))
+	if (vif_is_new(c, d) || !device_key_is(c, d, "hotplug-status", "connected"))
 		return;
 	snprintf(path, sizeof(path), "%s/hotplug-status", d->path);
 	xs_rm(c->xs, XBT_NULL, path);
@@ -67,13 +72,17 @@ static void vif_discard_script_status(struct control *c, struct device *d)
 		   "xenmeterd(8)");
 }
 
-/* While workers use the tap, the tick finds out that somebody has deleted it. */
-static void vif_close_deleted_tap(struct vif *v)
+static void vif_delete_tap(struct control *c, struct vif *v)
 {
-	if (!v->tap || v->base.phase != PHASE_IDLE || !tap_is_deleted(v->tap))
-		return;
-	tap_close(v->tap);
+	taps_delete(&c->taps, v->base.path, v->tap);
 	v->tap = NULL;
+}
+
+/* While workers use the tap, the tick finds out that somebody has deleted it. */
+static void vif_close_deleted_tap(struct control *c, struct vif *v)
+{
+	if (v->tap && v->base.phase == PHASE_IDLE && tap_is_deleted(v->tap))
+		vif_delete_tap(c, v);
 }
 
 static void vif_set_mtu(struct control *c, struct vif *v)
@@ -89,23 +98,40 @@ static void vif_set_mtu(struct control *c, struct vif *v)
 			   strerror(-err));
 }
 
-static int vif_open_tap(struct control *c, struct vif *v)
+static int vif_make_tap(struct control *c, struct vif *v)
 {
 	char name[TAP_NAME_SIZE], reason[TAP_REASON_SIZE];
 	struct device *d = &v->base;
 	int err;
 
-	vif_close_deleted_tap(v);
-	if (v->tap || device_key_is(c, d, "type", "null"))
-		return 0;
 	vif_discard_script_status(c, d);
 	vif_name_tap(c, v, name);
 	err = tap_open(name, LIMIT_QUEUES_PER_DEVICE, &v->tap, reason);
-	if (err)
+	if (err) {
 		device_fail(c, d, err, "%s", reason);
-	else
-		vif_set_mtu(c, v);
-	return err;
+		return err;
+	}
+	err = taps_keep(v->tap, d->path);
+	if (err)
+		device_say(d, LOG_LEVEL_WARNING,
+			   "its interface goes when this daemon ends: %s",
+			   strerror(-err));
+	vif_set_mtu(c, v);
+	return 0;
+}
+
+static int vif_open_tap(struct control *c, struct vif *v)
+{
+	struct device *d = &v->base;
+
+	vif_close_deleted_tap(c, v);
+	if (v->tap || device_key_is(c, d, "type", "null"))
+		return 0;
+	if (vif_is_new(c, d))
+		taps_delete(&c->taps, d->path, NULL);
+	else if (!taps_take(&c->taps, d->path, LIMIT_QUEUES_PER_DEVICE, &v->tap))
+		return 0;
+	return vif_make_tap(c, v);
 }
 
 static int vif_prepare(struct control *c, struct device *d, struct xenbus_keys *keys)
@@ -487,13 +513,12 @@ static void vif_closed(struct control *c, struct device *d)
 	vif_free_net(vif_of(d));
 }
 
-static void vif_release(struct device *d)
+static void vif_release(struct control *c, struct device *d)
 {
 	struct vif *v = vif_of(d);
 
 	vif_free_net(v);
-	tap_close(v->tap);
-	v->tap = NULL;
+	vif_delete_tap(c, v);
 }
 
 const struct device_class vif_class = {

@@ -64,7 +64,7 @@ struct tap_question {
 		struct tcmsg qdisc;
 		struct if_stats_msg stats;
 	};
-	char attributes[32];
+	char attributes[RTA_SPACE(TAP_ALIAS_SIZE)];
 };
 
 union tap_answer {
@@ -105,18 +105,25 @@ static int tap_ask(const struct tap *tap, const struct tap_question *q,
 	return e->error;
 }
 
-static int tap_set_link(const struct tap *tap, uint16_t attribute, uint32_t value)
+/* A question about the interface itself. */
+static struct tap_question tap_link_question(const struct tap *tap, uint16_t type)
 {
-	struct tap_question q = {
-		.header.nlmsg_len = NLMSG_LENGTH(sizeof(q.link)),
-		.header.nlmsg_type = RTM_NEWLINK,
+	return (struct tap_question){
+		.header.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+		.header.nlmsg_type = type,
 		.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		.link.ifi_family = AF_UNSPEC,
 		.link.ifi_index = tap->ifindex,
 	};
+}
+
+static int tap_set_link(const struct tap *tap, uint16_t attribute, const void *value,
+			size_t size)
+{
+	struct tap_question q = tap_link_question(tap, RTM_NEWLINK);
 	union tap_answer answer;
 
-	tap_add_attribute(&q, attribute, &value, sizeof(value));
+	tap_add_attribute(&q, attribute, value, size);
 	return tap_ask(tap, &q, &answer);
 }
 
@@ -258,7 +265,7 @@ static int tap_set_address(const struct tap *tap)
 
 static int tap_set_length(struct tap *tap, uint32_t frames)
 {
-	int err = tap_set_link(tap, IFLA_TXQLEN, frames);
+	int err = tap_set_link(tap, IFLA_TXQLEN, &frames, sizeof(frames));
 
 	if (!err)
 		tap->length = frames;
@@ -306,17 +313,12 @@ static int tap_set_frames(const struct tap *tap)
 	return 0;
 }
 
-static int tap_set_up(struct tap *tap, unsigned int queues)
+/* No carrier, and no queue enabled. */
+static int tap_set_up_queues(struct tap *tap, unsigned int queues)
 {
 	static const struct offload_can all = { true, true, true, true, true };
-	int err = tap_set_no_qdisc(tap);
+	int err = tap_set_carrier(tap, TAP_CARRIER_OFF);
 
-	if (!err)
-		err = tap_set_length(tap, LIMIT_TAP_UNREAD);
-	if (!err)
-		err = tap_set_address(tap);
-	if (!err)
-		err = tap_set_carrier(tap, TAP_CARRIER_OFF);
 	if (!err)
 		err = tap_add_queues(tap, queues);
 	if (!err)
@@ -326,6 +328,32 @@ static int tap_set_up(struct tap *tap, unsigned int queues)
 	if (!err)
 		err = tap_set_offload(tap, &all);
 	return err;
+}
+
+static int tap_set_up(struct tap *tap, unsigned int queues)
+{
+	int err = tap_set_no_qdisc(tap);
+
+	if (!err)
+		err = tap_set_length(tap, LIMIT_TAP_UNREAD);
+	if (!err)
+		err = tap_set_address(tap);
+	if (!err)
+		err = tap_set_up_queues(tap, queues);
+	return err;
+}
+
+static struct tap *tap_new(void)
+{
+	struct tap *tap = calloc(1, sizeof(*tap));
+
+	if (!tap)
+		return NULL;
+	tap->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (tap->netlink >= 0)
+		return tap;
+	free(tap);
+	return NULL;
 }
 
 int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
@@ -341,13 +369,12 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 			 IFNAMSIZ - 1);
 		return -EINVAL;
 	}
-	tap = calloc(1, sizeof(*tap));
+	tap = tap_new();
 	if (!tap) {
 		tap_explain(name, -ENOMEM, ret_reason);
 		return -ENOMEM;
 	}
-	tap->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	err = tap->netlink < 0 ? -errno : tap_create(tap, name);
+	err = tap_create(tap, name);
 	if (!err)
 		err = tap_set_up(tap, queues);
 	if (err) {
@@ -359,7 +386,113 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	return 0;
 }
 
+/* ---- keeping it ---- */
+
+int tap_keep(struct tap *tap, const char *alias)
+{
+	size_t length = strlen(alias);
+	int err;
+
+	assert(length < TAP_ALIAS_SIZE);
+	err = tap_set_link(tap, IFLA_IFALIAS, alias, length);
+	if (!err && ioctl(tap->fd[0], TUNSETPERSIST, 1))
+		err = -errno;
+	return err;
+}
+
+static int tap_queue_flags(const struct tap *tap, int fd, short *ret_flags)
+{
+	struct ifreq ifr;
+
+	if (ioctl(fd, TUNGETIFF, &ifr) || if_nametoindex(ifr.ifr_name) != tap->ifindex)
+		return -ENODEV;
+	*ret_flags = ifr.ifr_flags;
+	return 0;
+}
+
+/* The first so many are to be enabled; which is which of either kind is all the same. */
+static int tap_take_queues(struct tap *tap, const int fd[], unsigned int fds)
+{
+	unsigned int i, last = fds;
+	short flags;
+
+	tap->queues = fds;
+	memcpy(tap->fd, fd, fds * sizeof(fd[0]));
+	for (i = 0; i < fds; i++)
+		if (tap_queue_flags(tap, fd[i], &flags))
+			return -ENODEV;
+	for (i = 0; i < fds; i++) {
+		if (tap_queue_flags(tap, fd[i], &flags) || flags & IFF_DETACH_QUEUE)
+			tap->fd[--last] = fd[i];
+		else
+			tap->fd[tap->enabled++] = fd[i];
+	}
+	return 0;
+}
+
+/* Those of a process that was killed may be there for a moment, too. */
+static int tap_renew_queues(struct tap *tap, const char *name, unsigned int queues)
+{
+	int err = tap_open_queue(name, 0, &tap->fd[0]);
+
+	if (err)
+		return err;
+	tap->queues = 1;
+	if (if_nametoindex(name) != tap->ifindex)
+		return -EAGAIN;
+	return tap_set_up_queues(tap, queues);
+}
+
+static uint32_t tap_read_length(const struct tap *tap)
+{
+	struct ifreq ifr;
+
+	if (tap_get_name(tap, &ifr) || ioctl(tap->netlink, SIOCGIFTXQLEN, &ifr))
+		return 0;
+	/* Another number is an operator's, and stays. */
+	if (tap->enabled && ifr.ifr_qlen == (int)(LIMIT_TAP_UNREAD / tap->enabled))
+		return ifr.ifr_qlen;
+	return LIMIT_TAP_UNREAD;
+}
+
+int tap_adopt(const char *name, const int fd[], unsigned int fds, unsigned int queues,
+	      struct tap **ret_tap)
+{
+	struct tap *tap = tap_new();
+	bool complete = tap && fds == queues;
+	unsigned int i;
+	int err = -ENOMEM;
+
+	assert(queues && queues <= TAP_MAX_QUEUES);
+	for (i = 0; !complete && i < fds; i++)
+		close(fd[i]);
+	if (!tap)
+		return err;
+	tap->ifindex = if_nametoindex(name);
+	if (complete)
+		err = tap_take_queues(tap, fd, fds);
+	else
+		err = tap_renew_queues(tap, name, queues);
+	if (err) {
+		tap_close(tap);
+		return err;
+	}
+	tap->length = tap_read_length(tap);
+	*ret_tap = tap;
+	return 0;
+}
+
 /* ---- queues ---- */
+
+unsigned int tap_queues(const struct tap *tap)
+{
+	return tap->queues;
+}
+
+unsigned int tap_enabled(const struct tap *tap)
+{
+	return tap->enabled;
+}
 
 int tap_queue_fd(const struct tap *tap, unsigned int queue)
 {
@@ -461,7 +594,7 @@ int tap_set_carrier(struct tap *tap, enum tap_carrier carrier)
 
 int tap_set_mtu(struct tap *tap, uint32_t mtu)
 {
-	int err = tap_set_link(tap, IFLA_MTU, mtu);
+	int err = tap_set_link(tap, IFLA_MTU, &mtu, sizeof(mtu));
 
 	return err == -ERANGE ? -EINVAL : err;
 }
@@ -514,4 +647,20 @@ void tap_close(struct tap *tap)
 	if (tap->netlink >= 0)
 		close(tap->netlink);
 	free(tap);
+}
+
+void tap_delete(struct tap *tap)
+{
+	struct tap_question q;
+	union tap_answer answer;
+	struct ifreq ifr;
+
+	if (!tap)
+		return;
+	q = tap_link_question(tap, RTM_DELLINK);
+	/* Its number means another one where it was moved to another namespace: there it
+	 * goes with its last descriptor. */
+	if (tap_get_name(tap, &ifr) || tap_ask(tap, &q, &answer))
+		ioctl(tap->fd[0], TUNSETPERSIST, 0);
+	tap_close(tap);
 }

@@ -23,6 +23,9 @@
 
 #define TAP_REASON_SIZE 256
 
+/* A word, and backend/vif/4294967295/4294967295. */
+#define TAP_ALIAS_SIZE 48
+
 struct tap;
 
 enum tap_carrier { TAP_CARRIER_OFF, TAP_CARRIER_ON };
@@ -37,7 +40,7 @@ enum tap_carrier { TAP_CARRIER_OFF, TAP_CARRIER_ON };
  * It has no carrier, and is not up, because the hotplug script sets it up. It has no
  * queueing discipline. Its address is fe:ff:ff:ff:ff:ff, as xen-netback's, so that a
  * bridge never takes it for its own. The interface is removed when it is closed, or when
- * the process ends.
+ * the process ends, unless tap_keep() was called.
  *
  * Return: 0, or -errno: -EBUSY if an interface of that name exists already.
  */
@@ -45,11 +48,54 @@ int tap_open(const char *name, unsigned int queues, struct tap **ret_tap,
 	     char ret_reason[TAP_REASON_SIZE]);
 
 /**
+ * tap_keep() - have the interface outlive its descriptors
+ * @tap: the interface
+ * @alias: how who comes after us finds it, at most TAP_ALIAS_SIZE - 1 characters; shown
+ *by ip-link(8)
+ *
+ * When the last descriptor is closed it loses its carrier, and no more.
+ *
+ * Return: 0, or -errno: it goes with its last descriptor, then.
+ */
+int tap_keep(struct tap *tap, const char *alias);
+
+/**
+ * tap_adopt() - an interface that tap_keep() kept
+ * @name: its present name
+ * @fd: descriptors of its queues from before, in any order: the interface stays as it is,
+ *	frames that wait in it included. Ours from now on, also after an error
+ * @fds: how many; where they are not @queues, all queues are made anew, and it is set up
+ *	as tap_open() does
+ * @queues: as given to tap_open()
+ * @ret_tap: written on success; tap_close() it
+ *
+ * Return: 0, or -errno.
+ */
+int tap_adopt(const char *name, const int fd[], unsigned int fds, unsigned int queues,
+	      struct tap **ret_tap);
+
+/**
+ * tap_queues() - how many queues it has
+ */
+unsigned int tap_queues(const struct tap *tap);
+
+/**
+ * tap_enabled() - how many of the queues are enabled
+ */
+unsigned int tap_enabled(const struct tap *tap);
+
+/**
  * tap_close() - close the interface, which goes with its last descriptor
  * @tap: may be NULL; no worker uses its descriptors any more. A read that a ring still
  *	has under way would keep the interface alive.
  */
 void tap_close(struct tap *tap);
+
+/**
+ * tap_delete() - close the interface and remove it, also one that was kept
+ * @tap: as for tap_close()
+ */
+void tap_delete(struct tap *tap);
 
 /**
  * tap_queue_fd() - where a queue's frames are read and written

@@ -11,6 +11,7 @@
 #include "served.h"
 #include "store.h"
 #include "tap.h"
+#include "taps.h"
 
 #define MOST_QUEUES  256
 #define MOST_REPORTS 4096
@@ -327,6 +328,42 @@ void tap_close(struct tap *tap)
 {
 	served.taps -= tap != NULL;
 	free(tap);
+}
+
+int taps_keep(struct tap *tap, const char *owner)
+{
+	MUST(tap->queues && owner[0]);
+	return outcome();
+}
+
+int taps_take(struct taps *t, const char *owner, unsigned int queues,
+	      struct tap **ret_tap)
+{
+	(void)t;
+	(void)queues;
+	(void)ret_tap;
+	MUST(owner[0]);
+	return -ENOENT;
+}
+
+void taps_delete(struct taps *t, const char *owner, struct tap *tap)
+{
+	(void)t;
+	MUST(owner[0]);
+	tap_close(tap);
+}
+
+void taps_sweep(struct taps *t, bool (*is_gone)(void *context, const char *owner),
+		void *context)
+{
+	(void)t;
+	(void)is_gone;
+	(void)context;
+}
+
+void taps_free(struct taps *t)
+{
+	MUST(!t->first);
 }
 
 int tap_queue_fd(const struct tap *tap, unsigned int queue)

@@ -1037,6 +1037,34 @@ static void skip(const char *why)
 }
 
 /* IPv6 would greet its neighbours on every interface. */
+/* Who comes after us has the descriptors, and nothing has happened to the interface. */
+static void what_is_kept_goes_on(void)
+{
+	struct tap *tap = open_running_tap(2, &everything), *again;
+	int fd[3], i;
+
+	CHECK_EQ(tap_keep(tap, "xenmeter test"), 0);
+	tap_close(tap);
+	CHECK(!has_carrier(NAME));
+	CHECK_EQ(tap_adopt(NAME, NULL, 0, 3, &tap), 0);
+	CHECK_EQ(tap_enabled(tap), 0);
+	CHECK_EQ(tap_enable_queues(tap, 2), 0);
+	CHECK_EQ(tap_set_carrier(tap, TAP_CARRIER_ON), 0);
+	for (i = 0; i < 3; i++) {
+		fd[2 - i] = dup(tap_queue_fd(tap, i));
+		CHECK(fd[2 - i] >= 0);
+	}
+	tap_close(tap);
+	CHECK(has_carrier(NAME));
+	CHECK_EQ(tap_adopt(NAME, fd, 3, 3, &again), 0);
+	CHECK_EQ(tap_queues(again), 3);
+	CHECK_EQ(tap_enabled(again), 2);
+	CHECK_EQ(tap_enable_queues(again, 3), 0);
+	CHECK(has_carrier(NAME));
+	tap_delete(again);
+	CHECK_EQ(if_nametoindex(NAME), 0);
+}
+
 static void enter_namespace(void)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -1084,6 +1112,7 @@ int main(void)
 	removing_ends_a_chain_at_once();
 	a_killed_process_is_waited_for();
 	what_someone_removed_is_missed();
+	what_is_kept_goes_on();
 	CHECK_EQ(check_descriptors(), before);
 	return 0;
 }
