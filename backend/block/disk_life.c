@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock of a life.
+ *
+ * A lock of an open file description (F_OFD_SETLK) ends with the last reference to that
+ * file. A descriptor is one; each I/O under way is one, too, also of registered memory
+ * and in the kernel's own threads; so is a descriptor that a helper process was given.
+ * The process that dies lets its descriptors go at once and its I/O when that ends. So a
+ * byte that is locked through the very file that I/O uses is free for a successor's file
+ * when nothing of the dead is on its way any more.
+ *
+ * The byte is the device's own: two guests that share a disk have a file each, and
+ * neither waits for the other. Its place is made of the device and of the machine's boot,
+ * since a disk may be shared with another host whose domains have the same numbers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "boot_id.h"
+#include "disk_life.h"
+
+/* Beyond the byte of control/disk_owner.c; none of QEMU's or a database's is near. */
+#define LIFE_AT	    ((1ll << 62) + 1)
+#define LIFE_PLACES (1ull << 61)
+
+/* FNV-1a, 64 bits. */
+static uint64_t disk_life_hash(uint64_t hash, const void *bytes, size_t size)
+{
+	const uint8_t *at = bytes;
+
+	while (size--)
+		hash = (hash ^ *at++) * 0x100000001b3ull;
+	return hash;
+}
+
+static off_t disk_life_place(uint32_t domid, uint32_t devid)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+	char boot_id[BOOT_ID_SIZE] = { 0 };
+
+	boot_id_read(boot_id);
+	hash = disk_life_hash(hash, boot_id, sizeof(boot_id));
+	hash = disk_life_hash(hash, &domid, sizeof(domid));
+	hash = disk_life_hash(hash, &devid, sizeof(devid));
+	return LIFE_AT + hash % LIFE_PLACES;
+}
+
+int disk_await_old_io(const struct disk *d, uint32_t domid, uint32_t devid)
+{
+	struct flock byte = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = disk_life_place(domid, devid),
+		.l_len = 1,
+	};
+
+	if (d->kind == DISK_NULL || d->read_only)
+		return 0;
+	if (!fcntl(d->fd, F_OFD_SETLK, &byte))
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
+}
