@@ -85,10 +85,12 @@ int queue_attach(struct queue *q)
 {
 	int err = q->class->attach(q);
 
-	if (err)
+	if (err) {
 		release(q);
-	else
+	} else {
+		*journal_row_generation(q->journal) = q->row->key.generation;
 		worker_add_queue(q->worker, q);
+	}
 	q->attached = !err;
 	queue_charge(q, STAGE_GRANT);
 	queue_settle(q);
