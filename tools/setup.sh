@@ -24,7 +24,8 @@ step() {
 
 # What a build needs, and what runs on top of it.
 build_packages="gcc libc6-dev meson ninja-build pkg-config libxen-dev liburing-dev
-	libsystemd-dev libseccomp-dev libcap-ng-dev libjansson-dev libncurses-dev nbdkit-plugin-dev"
+	libsystemd-dev libseccomp-dev libcap-ng-dev libjansson-dev libncurses-dev
+	libmicrohttpd-dev nbdkit-plugin-dev"
 demo_packages="nbdkit libnbd-bin fio e2fsprogs xenstore-utils procps iproute2 busybox-static curl"
 
 missing_packages() {

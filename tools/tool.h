@@ -51,6 +51,13 @@ enum tool_exit dump_main(int argc, char **argv);
 enum tool_exit top_main(int argc, char **argv);
 
 /**
+ * export_main() - xenmeter export: give the table to Prometheus
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter export"
+ */
+enum tool_exit export_main(int argc, char **argv);
+
+/**
  * check_main() - xenmeter check: verify the table
  * @argc: arguments, the subcommand's name included
  * @argv: argv[0] is "xenmeter check"

@@ -22,8 +22,9 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-	{ "top", top_main },	 { "dump", dump_main },	  { "check", check_main },
-	{ "trace", trace_main }, { "study", study_main }, { "drivers", drivers_main },
+	{ "top", top_main },	   { "dump", dump_main },   { "check", check_main },
+	{ "trace", trace_main },   { "study", study_main }, { "drivers", drivers_main },
+	{ "export", export_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -36,6 +37,7 @@ static const char doc[] =
 	"  trace   show requests one by one, as they end\n"
 	"  study   compare charges with what estimates would charge\n"
 	"  drivers print the totals that driver domains publish in xenstore\n"
+	"  export  give the table to Prometheus, over HTTP or as a file\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options. See also "
 	"xenmeter(1).";
 
@@ -65,7 +67,7 @@ static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *stat
 		if (!call->subcommand) {
 			fprintf(stderr,
 				"xenmeter: no subcommand \"%s\": it is top, dump, "
-				"check, trace, study or drivers; "
+				"check, trace, study, drivers or export; "
 				"see xenmeter --help\n",
 				arg);
 			exit(TOOL_USAGE);
@@ -76,8 +78,8 @@ static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *stat
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		fprintf(stderr,
-			"xenmeter: which subcommand, top, dump, check, trace, study "
-			"or drivers? See xenmeter --help\n");
+			"xenmeter: which subcommand, top, dump, check, trace, study, "
+			"drivers or export? See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
 	return ARGP_ERR_UNKNOWN;
