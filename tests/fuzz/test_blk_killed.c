@@ -4,18 +4,12 @@
  * while it serves one request of each kind; a successor goes on. Each request is answered
  * once in all, and well, and the data is right.
  *
- * Ring and journal are write-protected while the worker runs. A store into them faults;
- * it is let through as one single instruction, and what there is then is kept: that is
- * what a kill after that instruction leaves. Afterwards a new worker and a new queue are
- * made from each of these states.
+ * What there is after each store is kept (stores.h). Afterwards a new worker and a new
+ * queue are made from each of these states.
  */
-#include <errno.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-
 #include "blk_queue.h"
 #include "machine.h"
+#include "stores.h"
 
 #define RING_REF     1u
 #define DATA_REF     2u /* and the pages after it: read to, written from */
@@ -25,8 +19,6 @@
 #define SECTORS	     128u
 #define DISK_BYTES   (SECTORS * 512u)
 #define STATES	     4096u
-#define TRAP_FLAG    0x100 /* of EFLAGS: a trap after the next instruction */
-#define PAGE_SECTORS 8u
 
 /* All that outlives a daemon. */
 struct state {
@@ -53,72 +45,9 @@ static struct {
 	unsigned int open, redone, unpushed, halfway;
 } count;
 
-/* ---- stores ---- */
+/* ---- states ---- */
 
-static struct {
-	void *at[2];
-	size_t size[2];
-	bool on;
-} watched;
-
-static void protect(int how)
-{
-	unsigned int i;
-
-	for (i = 0; i < 2; i++)
-		if (mprotect(watched.at[i], watched.size[i], how))
-			abort();
-}
-
-static void keep_state(void)
-{
-	struct state *s = &states[kept++];
-
-	if (kept == STATES)
-		abort();
-	memcpy(s->ring, watched.at[0], sizeof(s->ring));
-	memcpy(s->journal, watched.at[1], watched.size[1]);
-	memcpy(s->disk, disk_bytes, sizeof(s->disk));
-	machine_peek(DATA_REF, 0, s->data, GRANT_PAGE_SIZE);
-	machine_peek(DATA_REF + 1, 0, s->data + GRANT_PAGE_SIZE, GRANT_PAGE_SIZE);
-	machine_peek(DATA_REF + 2, 0, s->data + 2 * GRANT_PAGE_SIZE, GRANT_PAGE_SIZE);
-	machine_peek(DATA_REF + 3, 0, s->data + 3 * GRANT_PAGE_SIZE, GRANT_PAGE_SIZE);
-}
-
-static void on_store(int signal, siginfo_t *info, void *context)
-{
-	ucontext_t *u = context;
-	uint8_t *at = info->si_addr;
-	unsigned int i;
-
-	(void)signal;
-	for (i = 0; i < 2; i++)
-		if (at >= (uint8_t *)watched.at[i] &&
-		    at < (uint8_t *)watched.at[i] + watched.size[i])
-			break;
-	if (i == 2 || !watched.on)
-		abort();
-	protect(PROT_READ | PROT_WRITE);
-	u->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
-}
-
-static void on_stored(int signal, siginfo_t *info, void *context)
-{
-	ucontext_t *u = context;
-
-	(void)signal, (void)info;
-	u->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-	keep_state();
-	protect(PROT_READ);
-}
-
-static void watch_stores(void)
-{
-	struct sigaction fault = { .sa_sigaction = on_store, .sa_flags = SA_SIGINFO };
-	struct sigaction trap = { .sa_sigaction = on_stored, .sa_flags = SA_SIGINFO };
-
-	MUST(!sigaction(SIGSEGV, &fault, NULL) && !sigaction(SIGTRAP, &trap, NULL));
-}
+static void *ring_memory;
 
 /* The journal's memory, from its first page on. */
 static void *journal_memory(void)
@@ -136,6 +65,21 @@ static size_t journal_bytes(void)
 	bytes = (bytes + GRANT_PAGE_SIZE - 1) & ~(size_t)(GRANT_PAGE_SIZE - 1);
 	MUST(bytes <= sizeof(states->journal));
 	return bytes;
+}
+
+static void keep_state(void)
+{
+	struct state *s = &states[kept++];
+
+	if (kept == STATES)
+		abort();
+	memcpy(s->ring, ring_memory, sizeof(s->ring));
+	memcpy(s->journal, journal_memory(), journal_bytes());
+	memcpy(s->disk, disk_bytes, sizeof(s->disk));
+	machine_peek(DATA_REF, 0, s->data, GRANT_PAGE_SIZE);
+	machine_peek(DATA_REF + 1, 0, s->data + GRANT_PAGE_SIZE, GRANT_PAGE_SIZE);
+	machine_peek(DATA_REF + 2, 0, s->data + 2 * GRANT_PAGE_SIZE, GRANT_PAGE_SIZE);
+	machine_peek(DATA_REF + 3, 0, s->data + 3 * GRANT_PAGE_SIZE, GRANT_PAGE_SIZE);
 }
 
 /* ---- the guest and its disk ---- */
@@ -355,18 +299,13 @@ static void act(struct worker *w)
 /* The worker's thread runs this, too: what it stores here is the guest's doing. */
 static void step(struct worker *w)
 {
-	if (watched.on)
-		protect(PROT_READ | PROT_WRITE);
-	watched.on = false;
+	stores_ignore();
 	act(w);
 	if (resumed || !queue->pages || ending)
 		return;
-	watched.at[0] = queue->pages;
-	watched.size[0] = GRANT_PAGE_SIZE;
-	watched.at[1] = journal_memory();
-	watched.size[1] = journal_bytes();
-	watched.on = true;
-	protect(PROT_READ);
+	ring_memory = queue->pages;
+	stores_watch((void *const[]){ ring_memory, journal_memory() },
+		     (const size_t[]){ GRANT_PAGE_SIZE, journal_bytes() });
 }
 
 static void run_daemon(uint32_t persistent)
@@ -469,7 +408,7 @@ int main(void)
 {
 	states = malloc(STATES * sizeof(*states));
 	MUST(states);
-	watch_stores();
+	stores_find(keep_state);
 	kill_everywhere(0);
 	kill_everywhere(16);
 	free(states);
