@@ -201,7 +201,7 @@ closing_line() {
 
 # shellcheck disable=SC2086
 install_packages $build_packages $demo_packages
-step "build" build "$build" || exit 1
+targets=demo step "build" build "$build" || exit 1
 
 dir=$(mktemp -d "${TMPDIR:-/var/tmp}/xenmeter-demo.XXXXXX") || exit 1
 export XENSIM_DIR

@@ -60,12 +60,13 @@ unpack_package() {
 	return $code
 }
 
-# build DIR [MESON-OPTION...]
+# build DIR [MESON-OPTION...]: all, or $targets
 build() {
 	local dir=$1
 	shift
 	if [ ! -f "$dir/build.ninja" ]; then
 		meson setup "$dir" "$@" || return
 	fi
-	ninja -C "$dir"
+	# shellcheck disable=SC2086
+	ninja -C "$dir" ${targets:-}
 }

@@ -1,22 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # On a new Debian that has nothing but what we ask for: debootstrap makes it
-# (--variant=minbase) from this machine's own package sources, and each part has one:
+# (--variant=minbase) from this machine's own package sources.
 #
 #	readme  README's installation on a Xen host, to the letter
 #	xen     what tests/xen/run installs in dom0, with what it asks for to build it
 #	demo    tools/demo.sh, with what it asks for
 #
-#	minbase.sh SOURCE-DIR PART...
+#	minbase.sh SOURCE-DIR 'PART...'...
+#
+# Each argument has a Debian of its own, beside the others, in which its parts run one after
+# the other. A part proves as much as alone if it installs all that those before it have
+# installed: packages stay, what we have built and installed does not.
 set -u
 source=$1
-parts=${*:2}
 
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 say() { echo "-- $*"; }
 
-: "${parts:?which parts?}"
+: "${2:?which parts?}"
 [ "$(id -u)" = 0 ] || skip 'needs root for debootstrap'
 command -v debootstrap >/dev/null || skip 'needs debootstrap (package debootstrap)'
 command -v apt-get >/dev/null || skip 'needs a Debian with package sources'
@@ -48,7 +51,8 @@ debootstrap --variant=minbase "$codename" "$dir/new" "$site" >"$dir/log" 2>&1 ||
 say "debootstrap ($SECONDS s)"
 
 new_root() { # NAME
-	root=$dir/$1
+	root=$dir/${1// /-}
+	log=$root.log
 	cp -a "$dir/new" "$root"
 	mount --bind "$root" "$root" # `ip netns exec` wants / to be a mount point
 	mount -t proc proc "$root/proc"
@@ -64,6 +68,7 @@ new_root() { # NAME
 	cp -L /etc/resolv.conf "$root/etc/" 2>/dev/null
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no service starts
 	chmod 755 "$root/usr/sbin/policy-rc.d"
+	echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/minbase" # no power fails here
 	mkdir "$root/root/xenmeter"
 	(cd "$source" && files | tar --null -T - -c) | tar -C "$root/root/xenmeter" -x
 }
@@ -81,8 +86,8 @@ in_root() {
 	env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
 		DEBIAN_FRONTEND=noninteractive DEMO_SECONDS=3 ${http_proxy:+http_proxy="$http_proxy"} \
-		chroot "$root" sh -c 'cd /root/xenmeter && "$@"' sh "$@" >"$dir/log" 2>&1 </dev/null || {
-		tail -n 40 "$dir/log"
+		chroot "$root" sh -c 'cd /root/xenmeter && "$@"' sh "$@" >"$log" 2>&1 </dev/null || {
+		tail -n 40 "$log"
 		fail "$name"
 	}
 	say "$name ($((SECONDS - began)) s)"
@@ -97,30 +102,49 @@ readme_commands() {
 # The shell's functions that its scripts build with.
 ours='me=minbase here=tests/xen; . tools/setup.sh; . tests/xen/images.sh'
 
-# shellcheck disable=SC2086
-for part in $parts; do
-	new_root "$part"
-	in_root "$part: package lists" apt-get update -q
-	case $part in
+versions() { # PART
+	in_root "$1: xenmeter --version" xenmeter --version
+	in_root "$1: xenmeterd --version" xenmeterd --version
+}
+
+run_part() { # PART
+	case $1 in
 	readme)
 		readme_commands >"$root/root/commands"
 		grep -q '^apt install' "$root/root/commands" &&
 			grep -q '^meson setup' "$root/root/commands" ||
 			fail "README's section 'On a Xen host' has no installation"
 		in_root "README's installation" sh -euxc '. /root/commands'
+		versions readme
 		;;
 	xen)
 		in_root 'what tests/xen/run installs' bash -euc "$ours"'
 			install_packages $build_packages
 			own_build && meson install -C "$binaries" --no-rebuild'
+		versions xen
+		in_root 'xen: uninstall' bash -euc "$ours"'
+			ninja -C "$binaries" uninstall && ! command -v xenmeterd'
 		;;
 	demo)
 		in_root tools/demo.sh tools/demo.sh
-		tail -n 1 "$dir/log"
-		continue
+		tail -n 1 "$log"
 		;;
-	*) fail "no part '$part'" ;;
+	*) fail "no part '$1'" ;;
 	esac
-	in_root "$part: xenmeter --version" xenmeter --version
-	in_root "$part: xenmeterd --version" xenmeterd --version
+}
+
+run_parts() { # 'PART...'
+	local part
+	new_root "$1"
+	in_root "$1: package lists" apt-get update -q
+	for part in $1; do run_part "$part"; done
+}
+
+running=()
+for parts in "${@:2}"; do
+	run_parts "$parts" &
+	running+=($!)
 done
+code=0
+for one in "${running[@]}"; do wait "$one" || code=1; done
+exit $code
