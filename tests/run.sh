@@ -92,7 +92,7 @@ suites() {
 	done
 	say "$dir: $* ..."
 	rm -f "$dir/meson-logs/testlog.json"
-	meson test -C "$dir" --no-rebuild --print-errorlogs "${arguments[@]}" >"$dir/tests.log" 2>&1
+	meson test -C "$dir" --print-errorlogs "${arguments[@]}" >"$dir/tests.log" 2>&1
 	if [ ! -f "$dir/meson-logs/testlog.json" ]; then
 		tail -n 20 "$dir/tests.log" >&2
 		failed=$((failed + 1))
@@ -161,14 +161,18 @@ laws() {
 		"git grep -L 'SPDX-License-Identifier: MIT' -- ':!LICENSE' ':!tests/fuzz/corpus'"
 }
 
+setup() { # DIR MESON-OPTION...
+	[ -f "$1/build.ninja" ] || step "set up $1" meson setup "$@" -Db_lundef=false
+}
+
 # shellcheck disable=SC2086
 install_packages $build_packages $demo_packages $test_packages
 # Not installed, so that none runs here. Without it, a test of metrics skips a part.
 [ -x build/prometheus/usr/bin/promtool ] || step "prometheus" unpack_package prometheus build/prometheus
 export PATH=$PATH:$PWD/build/prometheus/usr/bin
 step "build" build build --werror || exit 1
-step "build with ASan and UBSan" build build-asan -Db_sanitize=address,undefined \
-	-Db_lundef=false || exit 1
+# Of these the tests build what they need.
+setup build-asan -Db_sanitize=address,undefined -Doptimization=1 || exit 1
 
 laws
 if [ "$quick" = yes ]; then
@@ -177,7 +181,7 @@ if [ "$quick" = yes ]; then
 	suites build-asan unit abi fuzz -once
 	say "left out by --quick: real Xen, books, hostile, slow, install, most of the sanitizers' runs"
 else
-	step "build with TSan" build build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
+	setup build-tsan -Db_sanitize=thread || exit 1
 	suites build unit abi sim guests fuzz daemon net books hostile slow install
 	suites build-asan unit abi fuzz daemon net hostile -once
 	XENMETER_SNAPSHOTS=100000 suites build-tsan threads
