@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 # With 0, 1 and 3 busy competitors on the worker's CPU: over every window of a second the
 # books balance to the cycle, and what was charged, open and overhead, less what was
-# stolen of it, agrees with the thread's CPU clock within 1 %. XENMETER_SECONDS (default 5)
+# stolen of it, agrees with the thread's CPU clock within 1 %. XENMETER_SECONDS (default 3)
 # for each. The law fails hard; the agreement of two clocks is tried three times, and then
 # only reported.
 . "$(dirname "$0")/../daemon/lib.sh"
 
 [ "${SANITIZE:-none}" = none ] || skip 'times of a sanitized build mean nothing'
 need taskset util-linux
-seconds=${XENMETER_SECONDS:-5}
+seconds=${XENMETER_SECONDS:-3}
 host
 for n in 1 2; do guest g$n >/dev/null; done
 attach 1 xvda null:1G

@@ -22,7 +22,7 @@ for n in 1 2 3 4; do state $n back 4; done
 
 charged() { dump | jq '[.workers[].counters.charged] | add'; }
 n=0
-while [ $n -lt 10 ]; do
+while [ $n -lt 5 ]; do
 	n=$((n + 1))
 	sleep 0.6
 	before=$(charged)
