@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Print, a line each, the datagrams that arrive at a Unix socket: what systemd would
- * hear.
+ * Print, a line each, the datagrams that arrive at a Unix socket: what systemd
+ * would receive.
  */
 #include <stdio.h>
 #include <string.h>

@@ -20,7 +20,7 @@ say "$(get "$W/one.out" '.rx.frames') frames came meanwhile"
 
 say 'a guest that only takes frames, and gives room again while it is served'
 # More room than a ring in one visit was once counted as none, from then on for ever, so
-# that its events were spurious and the guest was heard once a second, if at all.
+# that its events were spurious and the guest was served once a second, if at all.
 netload "$d" sink --json -n 1000000 --time 60 >"$W/two.out" || fail 'sink'
 [ "$(get "$W/two.out" .rx.frames)" -ge 1000000 ] || fail 'it is not given what it takes'
 say "spurious: $(row "$d" events_spurious) of $(row "$d" events) events"

@@ -420,8 +420,8 @@ static void serve_an_honest_guest(void)
 	}
 }
 
-/* A second later each frontend that there is can be heard. */
-static void check_hearing(void)
+/* A second later each frontend that there is can be served. */
+static void check_served(void)
 {
 	const struct device *d;
 
@@ -471,7 +471,7 @@ static void come_to_an_end(void)
 {
 	store.fails = store.fail_after = store.spoils = store.meanwhile_after = 0;
 	served.taps_fail = 0;
-	check_hearing();
+	check_served();
 	check_published();
 	close_all();
 	if (world.control.stopping)

@@ -153,7 +153,7 @@ static void fire_all(const char *path)
 			fire(path, watches[i].token);
 }
 
-/* A node went with a directory above it: only those who watch it itself hear of that. */
+/* A node went with a directory above it: only those who watch it itself are told. */
 static void fire_below(const char *path)
 {
 	size_t i;

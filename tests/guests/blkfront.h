@@ -261,7 +261,7 @@ int blkfront_disconnect(struct blkfront *front);
 void blkfront_free(struct blkfront *front);
 
 /**
- * blkfront_service() - look after the backend's state
+ * blkfront_service() - follow the state of the backend
  * @front: connected
  * @timeout_ms: how long to wait for news
  *

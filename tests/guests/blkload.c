@@ -2,7 +2,7 @@
 /*
  * blkload: a guest's load on a block device, with exact counts of what it sent and checks
  * of everything that came back. The main thread connects, starts a worker for each queue,
- * looks after the backend's state meanwhile, and reports. Runs in a domU as it is, or in
+ * follows the state of the backend meanwhile, and reports. Runs in a domU as it is, or in
  * a simulated one.
  */
 #include "blkload.h"
@@ -116,7 +116,7 @@ static int workers_init(const struct blkload_options *options, struct blkfront *
 	return 0;
 }
 
-/* Starts the threads and looks after the device until all have ended. */
+/* Starts the threads and follows the device until all have ended. */
 static int workers_run(struct blkfront *front, struct worker *workers, uint32_t n,
 		       uint32_t *running)
 {

@@ -3,7 +3,7 @@
  * nbdkit-xenblk-plugin: a guest's disk over NBD, so that nbdcopy, qemu-img and fio use
  * it. Each queue has a mutex and a thread of its own that sleeps on the event channel and
  * takes responses; nbdkit's threads put their requests on a ring themselves and wait for
- * them, so that as many are in flight as nbdkit has threads. One more thread looks after
+ * them, so that as many are in flight as nbdkit has threads. One more thread follows
  * the backend's state.
  */
 #define NBDKIT_API_VERSION 2

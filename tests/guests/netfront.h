@@ -362,7 +362,7 @@ int netfront_disconnect(struct netfront *front);
 void netfront_free(struct netfront *front);
 
 /**
- * netfront_service() - look after the backend's state and keys
+ * netfront_service() - follow the state and keys of the backend
  * @front: connected
  * @timeout_ms: how long to wait for news
  *

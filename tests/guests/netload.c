@@ -2,7 +2,7 @@
 /*
  * netload: a guest's network interface, with exact counts of what went over it and checks
  * of everything that came. The main thread connects, sets the hash and the multicast
- * filter, starts a worker for each queue, looks after the backend meanwhile, and reports.
+ * filter, starts a worker for each queue, follows the backend meanwhile, and reports.
  * Runs in a domU as it is, or in a simulated one.
  */
 #include "netload.h"

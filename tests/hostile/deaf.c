@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest that closes its event channel with a ring full of requests. They are answered
- * all the same, only nobody hears of it. Then it finds the daemon's end, which Xen leaves
+ * all the same, only nobody is notified. Then it finds the daemon's end, which Xen leaves
  * unbound for this guest, binds a new port to it, and is served as before; closes that,
- * too, and lets go in order. Argument: rounds.
+ * too, and closes in order. Argument: rounds.
  */
 #include <unistd.h>
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Events with no request on the ring are counted as what they are, and charged to their
 # sender, who is the one that keeps the worker busy (XSA-332). After 64 in a row it is
-# heard once a second, until it has something to say.
+# served once a second, until it has a request again.
 . "$(dirname "$0")/lib.sh"
 
 scene "$(disk a 4M)"
@@ -11,7 +11,7 @@ offend flood events 1000000
 events=$(row 1 events); spurious=$(row 1 events_spurious)
 say "1000000 sent, $events taken, $spurious without work"
 [ "$events" -gt 10 ] || fail 'not counted'
-[ "$events" -le $((66 + $(date +%s) - began)) ] || fail 'heard too often'
+[ "$events" -le $((66 + $(date +%s) - began)) ] || fail 'served too often'
 [ "$spurious" -ge $((events - 3)) ] || fail 'not counted as spurious'
 expect_row 1 requests 0
 dump >"$W/dump"

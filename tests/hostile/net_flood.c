@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 		}
 	usleep(100000); /* for the last event to be taken */
 	CHECK(net_backend_state(&guest) == 4);
-	/* With work, it is heard again; a second after the last may pass. */
+	/* With work, it is served again; a second after the last may pass. */
 	net_send_good(&guest);
 	net_guest_end(&guest);
 	return 0;

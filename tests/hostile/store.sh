@@ -3,7 +3,7 @@
 # A guest that rewrites its keys for ever is looked at for ever: that stands in its control
 # row, not in the overhead, and not with its neighbour. So does what libxenstore's thread
 # read for it, which once stood in no row if the storm was over before the first tick. And
-# one that goes on is not heard for the rest of each second.
+# one that goes on is not served for the rest of each second.
 . "$(dirname "$0")/lib.sh"
 
 scene "$(disk a 4M)"
@@ -40,11 +40,11 @@ sleep 0.5
 say 'and what a guest does too often is not listened to'
 m=$(row 1 muted); e=$(events 1)
 offend storm 30000
-sleep 1.1 # the second is over: heard again
+sleep 1.1 # the second is over: served again
 m=$(($(row 1 muted) - m)); e=$(($(events 1) - e))
 say "30000 keys, $e events, muted in $m seconds"
-[ "$m" -ge 1 ] || fail 'the offender is always heard'
-[ "$e" -lt 15000 ] || fail 'too much is heard'
+[ "$m" -ge 1 ] || fail 'the offender is always served'
+[ "$e" -lt 15000 ] || fail 'too many changes are handled'
 [ "$(grep -c 'changes of its keys' "$LOG")" -le $((m + 1)) ] || fail 'the log is flooded'
 expect_row 2 muted 0
 load 1 --rw read --size 400k --bs 4k --json >"$W/again.out"

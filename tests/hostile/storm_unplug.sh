@@ -12,7 +12,7 @@ for round in 1 2 3; do
 	state 1 back 4
 	flooded() { [ "$(row 1 events)" -ge $((10 * round)) ]; }
 	within 10 flooded || fail 'no events came'
-	# Its frontend never lets go, and dies with the storm at its height.
+	# Its frontend never closes, and dies with the storm at its height.
 	"$SIMXL" block-detach 1 xvda >/dev/null 2>&1 &
 	detach=$!
 	sleep 1

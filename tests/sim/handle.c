@@ -330,7 +330,7 @@ static void leak_note(struct sim_state *st, const struct sim_handle *handle,
  * sim_handle_close() - the owner closes its handle
  * @open: the handle; what is still attached goes too, and is noted as a leak
  *
- * A child of fork only lets go of the descriptors.
+ * A child of fork only closes the descriptors.
  */
 void sim_handle_close(struct sim_open *open)
 {

@@ -3,7 +3,7 @@
  * sim-xenstored: sockets, buffers, the loop; and the undertaker.
  *
  * One listening socket per domain tells who a client is. A watch on the file
- * "handles" wakes us when any process, dead or alive, lets go of a handle of
+ * "handles" wakes us when any process, dead or alive, closes a handle of
  * an event channel or grant device, and we clean up as the kernel would.
  */
 #include <errno.h>

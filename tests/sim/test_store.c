@@ -196,7 +196,7 @@ static void test_permissions(void)
 	CHECK_ERRNO(!xs_set_permissions(guest, XBT_NULL, "data/s", perms, 2), EPERM);
 	CHECK_ERRNO(!xs_introduce_domain(guest, 8, 0, 1), EACCES);
 	CHECK_ERRNO(!xs_release_domain(guest, 2), EACCES);
-	/* Who may not read does not hear of it either. */
+	/* Who may not read is not told of it either. */
 	CHECK(xs_watch(other, "/local/domain/1/data", "T"));
 	expect(other, "/local/domain/1/data", "T");
 	CHECK(put(guest, XBT_NULL, "data/t", "hidden"));

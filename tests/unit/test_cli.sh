@@ -69,7 +69,7 @@ no_table() {
 	run 6 "$xenmeter" check -t "$table"
 }
 
-# Root reads everything, unless it lets go of that right.
+# Root reads everything, unless it drops that capability.
 no_permission() {
 	make
 	chmod 0 "$table"

@@ -201,7 +201,7 @@ static void connected_device_serves_until_the_frontend_leaves(void)
 	given(CONNECTED, GONE, XENBUS_CLOSE);
 }
 
-/* The toolstack asks for removal: the frontend flushes first, we serve until it lets go.
+/* The toolstack asks for removal: the frontend flushes first, we serve until it closes.
  * Whoever asks, a frontend that closes must read Closing before it reads Closed. */
 static void closing_device_waits_until_the_frontend_is_closed(void)
 {
