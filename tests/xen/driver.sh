@@ -10,5 +10,5 @@ tell up 1
 
 # answer N COMMAND: what dom0 asks for in control/xm-ask-N is run; tells answer-N
 for n in $(seq 1000); do
-	tell "answer-$n" "$(eval "$(hear "ask-$n")" 2>&1 | tail -c 2000)"
+	tell "answer-$n" "$(eval "$(receive "ask-$n")" 2>&1 | tail -c 2000)"
 done

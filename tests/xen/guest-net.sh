@@ -21,7 +21,7 @@ ip link set lo up
 mkfifo /tmp/hold
 addresses eth0 0
 iperf3 -s -D
-dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null
+dd if=/dev/urandom of=/tmp/data bs=64k count=8 2>/dev/null
 done=0
 tell answer "0 0 $(md5sum /tmp/data | cut -d ' ' -f 1)"
 xenstore-watch control/xm-ask | while read -r _; do

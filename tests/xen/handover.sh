@@ -58,7 +58,7 @@ quiet() {
 # intact: the guest ends its work; its data, kernel log and rows are as they should be
 intact() {
 	local reads writes asked
-	let_hear one stop 1
+	send one stop 1
 	worked one 60
 	[ "$(told one complaints)" = 0 ] || fail "its kernel says: $(told one complaints) errors"
 	[ "$(dd if="$file" bs=64k count=8 2>/dev/null | md5sum)" = "$(told one data)" ] ||

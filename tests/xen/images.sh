@@ -26,7 +26,7 @@ domain_modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs nvme ext4 c
 	loop null_blk bridge tun xen-netback"
 guest_modules="xen-blkfront xen-netfront"
 fio_modules="xen-blkfront ext4 crc32c_generic"
-net_modules="xen-netfront"
+net_modules="xen-blkfront xen-netfront"
 lies_modules="xen-evtchn xen-gntdev xen-gntalloc"
 # Loaded by a scenario that wants them.
 module_files="xen-blkback"

@@ -3,7 +3,7 @@
 
 # liar LINE-OF-CONFIG STORM <LIES: the guest `liar` runs one after the other the programs of
 # tests/hostile that are named, a line with arguments each, and STORM, without end, when it
-# hears `go`. Each ends well if it had the defined answers.
+# receives `go`. Each ends well if it had the defined answers.
 liar() {
 	{
 		echo 'while read -r name words; do
@@ -15,7 +15,7 @@ liar() {
 			tell done "$name $words: $(tail -c 100 /tmp/out)"
 		done <<LIES'
 		cat
-		printf 'LIES\ntell told 1\nhear go >/dev/null\n/lies/%s\n' "$2"
+		printf 'LIES\ntell told 1\nreceive go >/dev/null\n/lies/%s\n' "$2"
 	} | RAMDISK=lies guest liar "$1"
 }
 
@@ -33,7 +33,7 @@ all_told() {
 vanish() {
 	local before
 	before=$(counter liar events)
-	let_hear liar go 1
+	send liar go 1
 	storms() { [ "$(counter liar events)" -gt $((before + 60)) ]; }
 	within 60 storms || fail 'no storm'
 	destroy liar

@@ -24,12 +24,13 @@ vif() {
 	[ $# = 0 ] || printf ',%s' "$@"
 }
 
-# net_guest NAME NUMBER [OPTION-OF-VIF...]: with RAMDISK=net, unless another is told
+# net_guest NAME NUMBER [OPTION-OF-VIF...]: with RAMDISK=net, unless another is told, and with
+# DISKS, a line of its config
 net_guest() {
 	local name=$1 number=$2
 	shift 2
 	BEGUN[$name]=0
-	RAMDISK=${RAMDISK:-net} guest "$name" "vif=[\"$(vif "$number" "$@")\"]" \
+	RAMDISK=${RAMDISK:-net} guest "$name" ${DISKS:+"$DISKS"} "vif=[\"$(vif "$number" "$@")\"]" \
 		< <(echo "number=$number"; cat /xm/guest-net.sh)
 }
 
@@ -38,7 +39,7 @@ begin() {
 	local name=$1
 	shift
 	BEGUN[$name]=$((BEGUN[$name] + 1))
-	let_hear "$name" ask "${BEGUN[$name]} $*"
+	send "$name" ask "${BEGUN[$name]} $*"
 }
 
 # finish GUEST [SECONDS]: sets ANSWER to what the command said; returns how it ended

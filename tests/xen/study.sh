@@ -18,7 +18,7 @@ study_start() {
 disk_guest() {
 	STARTED[$1]=0
 	guest "$1" "$(disks "$(disk xvda "$2")")" <<<'device xvda
-for run in $(seq 1000); do eval "$(hear "run-$run")"; tell "ran-$run" 1; done'
+for run in $(seq 1000); do eval "$(receive "run-$run")"; tell "ran-$run" 1; done'
 }
 declare -A STARTED=()
 
@@ -27,7 +27,7 @@ start() {
 	local name=$1
 	shift
 	STARTED[$name]=$((STARTED[$name] + 1))
-	let_hear "$name" "run-${STARTED[$name]}" "$*"
+	send "$name" "run-${STARTED[$name]}" "$*"
 }
 
 ended() { told "$1" "ran-${STARTED[$1]}" 60 >/dev/null; }

@@ -4,8 +4,8 @@
 # tell KEY VALUE: dom0 reads it with `told`
 tell() { xenstore-write "data/$1" "$2"; }
 
-# hear KEY: wait for what dom0 says with `let`; prints it
-hear() {
+# receive KEY: waits for what dom0 sends; prints it
+receive() {
 	until xenstore-read -R "control/xm-$1" 2>/dev/null; do
 		timeout 3 xenstore-watch -n 2 "control/xm-$1" >/dev/null 2>&1 || :
 	done
