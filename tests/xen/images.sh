@@ -266,6 +266,8 @@ own_image() { # DIRECTORY SCENARIO...
 	printf '%s\n' root:x:0:0::/root:/bin/bash xenmeter:x:800:800::/:/bin/false >"$stage/etc/passwd"
 	DESTDIR=$stage meson install -C "$binaries" --no-rebuild --quiet || return
 	rm -rf "$stage"/usr/{share,include} "$stage"/usr/lib/{pkgconfig,*.a}
+	# What goes to /lib belongs to /usr/lib: a directory would replace the link.
+	cp -a "$stage/lib" "$stage/usr/" && rm -r "$stage/lib" || return
 	put_libraries "$stage/usr/sbin/xenmeterd" || return
 	put_libraries "$stage/usr/bin/xenmeter" || return
 	install -m 755 "$here/domain-init" "$stage/init" || return
