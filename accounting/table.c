@@ -493,6 +493,11 @@ void row_settle_offload_exact(struct row *row, uint64_t cycles)
 	sequence_end(&row->sequence);
 }
 
+uint64_t worker_row_charged(const struct worker_row *wr)
+{
+	return __atomic_load_n(&wr->counter[WORKER_charged], __ATOMIC_RELAXED);
+}
+
 void worker_row_publish(struct worker_row *wr, const struct meter *m,
 			const struct worker_figures *f)
 {

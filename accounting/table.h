@@ -189,6 +189,14 @@ void table_rename_retired_row(struct row *row, uint32_t generation, const char *
 struct worker_row *table_worker(struct table *table, unsigned int worker);
 
 /**
+ * worker_row_charged() - what a worker has charged to rows so far
+ * @wr: the worker's row, which may be written meanwhile
+ *
+ * Return: cycles.
+ */
+uint64_t worker_row_charged(const struct worker_row *wr);
+
+/**
  * table_start_time_ns() - when it was made, CLOCK_REALTIME: no other table says the same
  * @table: the table
  */

@@ -138,6 +138,7 @@ void control_tick(struct control *c)
 {
 	struct device *d;
 
+	placement_tick(&c->placement, c->table, c->worker_count);
 	for (d = c->devices; d; d = d->next)
 		if (device_tick(c, d))
 			charge(c, d);

@@ -13,6 +13,7 @@
 #include "charge.h"
 #include "disk_owner.h"
 #include "guest.h"
+#include "placement.h"
 #include "taps.h"
 
 struct device;
@@ -27,7 +28,7 @@ struct control {
 	struct trace *trace;
 	struct worker **workers;
 	unsigned int worker_count;
-	unsigned int next_worker; /* gets the next queue */
+	struct placement placement;
 	struct guests guests;
 	struct device *devices;
 	struct disk_claims disk_claims;

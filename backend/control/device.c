@@ -220,7 +220,7 @@ static struct row *device_claim_row(struct control *c, struct device *d,
 	return d->row[index];
 }
 
-static void device_free_queue(struct device *d, unsigned int index)
+static void device_free_queue(struct control *c, struct device *d, unsigned int index)
 {
 	struct queue *q = d->queue[index];
 
@@ -229,18 +229,15 @@ static void device_free_queue(struct device *d, unsigned int index)
 	table_retire_row(q->row);
 	d->class->free_queue(d, q);
 	d->queue[index] = NULL;
+	c->placement.load[d->worker[index]].queues--;
 }
 
-/* Queues go to the workers in turn. */
 static unsigned int device_choose_worker(struct control *c, struct device *d,
 					 unsigned int index)
 {
-	unsigned int worker = c->next_worker;
-
 	if (index && d->class->one_worker)
 		return d->worker[0];
-	c->next_worker = (worker + 1) % c->worker_count;
-	return worker;
+	return placement_choose(&c->placement, c->worker_count);
 }
 
 /* The device's @index'th queue of @count. */
@@ -261,6 +258,7 @@ static int device_make_queue(struct control *c, struct device *d, unsigned int i
 	q->domid = d->guest->domid;
 	d->queue[index] = q;
 	d->worker[index] = device_choose_worker(c, d, index);
+	c->placement.load[d->worker[index]].queues++;
 	q->row = device_claim_row(c, d, index, d->worker[index]);
 	if (q->row)
 		return 0;
@@ -322,7 +320,7 @@ static int device_make_queues(struct control *c, struct device *d, unsigned int 
 		if (!err)
 			continue;
 		for (i++; i--;)
-			device_free_queue(d, i);
+			device_free_queue(c, d, i);
 		return err;
 	}
 	return 0;
@@ -397,7 +395,7 @@ static void device_end_close(struct control *c, struct device *d)
 	unsigned int i;
 
 	for (i = 0; i < d->queue_count; i++)
-		device_free_queue(d, i);
+		device_free_queue(c, d, i);
 	d->phase = PHASE_IDLE;
 	d->queue_count = 0;
 	d->class->closed(c, d);

@@ -29,7 +29,6 @@
 #include "trace.h"
 #include "worker.h"
 
-#define MAX_WORKERS    64
 #define STOP_TIMEOUT_S 30
 
 enum exit_code {
@@ -69,7 +68,8 @@ struct daemon {
 const char *argp_program_version = "xenmeterd " XENMETER_VERSION;
 
 static const struct argp_option option_list[] = {
-	{ "workers", 'w', "N", 0, "Serve with N threads (1 to 64; default 1)", 0 },
+	{ "workers", 'w', "N", 0,
+	  "Serve with N threads (1 to 64; default: one for each CPU, at most 4)", 0 },
 	{ "table", 't', "FILE", 0, "Account into FILE (default " TABLE_DEFAULT_PATH ")",
 	  0 },
 	{ "user", 'u', "NAME", 0,
@@ -190,6 +190,7 @@ static int make_table(struct daemon *d)
 	table_set_time_accounting(c->table, time_accounting_irq(),
 				  time_accounting_steal());
 	charge_open(c, d->options.workers, d->clock.khz);
+	c->placement.khz = d->clock.khz;
 	return EXIT_CLEAN;
 }
 
@@ -561,7 +562,8 @@ static int probe_code(void)
 int main(int argc, char **argv)
 {
 	struct daemon d = {
-		.options = { .workers = 1, .table = TABLE_DEFAULT_PATH },
+		.options = { .workers = placement_default_workers(),
+			     .table = TABLE_DEFAULT_PATH },
 		.lock_fd = -1,
 	};
 	int code;

@@ -93,7 +93,7 @@ TABLE=/proc/$INIT/root/run/xenmeter/table
 [ "$(stat -c %a:%u:%g "$TABLE")" = "640:0:$(status Gid | cut -f 1)" ] ||
 	fail "the table: $(stat -c %a:%u:%g "$TABLE")"
 dump >"$W/dump"
-expect_json "$W/dump" '[.workers[].switches_seen] | length == 2 and all'
+expect_json "$W/dump" '[.workers[].switches_seen] | length >= 2 and all'
 # shellcheck disable=SC2016
 inside nsenter --target "$(property MainPID)" --mount --root sh -c \
 	'touch "$0" && ! touch /usr/x 2>/dev/null' "$W/x" || fail 'it may write to /usr'

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ledger.h"
+#include "served.h"
 
 struct sums {
 	uint64_t charged, offload;
@@ -25,7 +26,7 @@ struct table *ledger_table(void)
 		return table;
 	fd = mkstemp(path);
 	MUST(fd >= 0 && !close(fd) &&
-	     !table_create(path, &clock, 1, LEDGER_ROWS, &table));
+	     !table_create(path, &clock, SERVED_WORKERS, LEDGER_ROWS, &table));
 	unlink(path);
 	/* The first that is claimed stands behind row 0. */
 	rows = table_claim_row(table, &key, 0) - 1;
