@@ -330,6 +330,7 @@ static void device_begin_connect(struct control *c, struct device *d)
 {
 	unsigned int count;
 
+	d->frontend_left = false;
 	/* Until all are made there are none: what fails meanwhile closes the device. */
 	d->queue_count = 0;
 	if (d->class->read_frontend(c, d) || device_read_queue_count(c, d, &count) ||
@@ -379,6 +380,13 @@ static void device_end_attach(struct control *c, struct device *d)
 
 /* ---- closed ---- */
 
+/* Is it in a new connection, though it was not seen between the two? */
+static bool device_is_begun_anew(const struct device *d, enum xenbus_state frontend)
+{
+	return d->frontend_left && !d->failed &&
+	       (frontend == XenbusStateInitialised || frontend == XenbusStateConnected);
+}
+
 /* A living frontend has to read Closing before it reads Closed, however late it looks:
  * firmware and crash kernels wait for it. Not where we will not be there to follow it,
  * nor where the toolstack takes the device away. */
@@ -387,7 +395,7 @@ static bool device_may_be_closed(struct control *c, struct device *d)
 	enum xenbus_state frontend = xenbus_read_state(c->xs, d->frontend);
 
 	return c->stopping || xenbus_next(XenbusStateClosing, frontend) == XENBUS_CLOSE ||
-	       !device_is_online(c, d);
+	       device_is_begun_anew(d, frontend) || !device_is_online(c, d);
 }
 
 static void device_end_close(struct control *c, struct device *d)
@@ -649,9 +657,10 @@ static enum xenbus_move device_next_move(struct control *c, struct device *d,
 	if (own == XenbusStateClosing && d->phase == PHASE_IDLE &&
 	    !device_is_online(c, d))
 		return XENBUS_CLOSE;
+	if (own == XenbusStateClosing && device_is_begun_anew(d, frontend))
+		return XENBUS_CLOSE;
 	/* A frontend that has not closed is still in its last connection. */
-	if (own == XenbusStateClosed && connected &&
-	    d->frontend_seen != XenbusStateClosed)
+	if (own == XenbusStateClosed && connected && !d->frontend_left)
 		return XENBUS_STAY;
 	if (own == XenbusStateClosed && !device_is_online(c, d))
 		return XENBUS_STAY;
@@ -673,6 +682,7 @@ static void device_follow_states(struct control *c, struct device *d)
 		return;
 	if (own == XenbusStateInitialising || frontend_has_closed(d, frontend))
 		d->failed = false;
+	d->frontend_left |= frontend_has_closed(d, frontend);
 	if (device_was_served(d, own)) {
 		if (!d->unpublished)
 			device_say(d, LOG_LEVEL_WARNING,

@@ -45,8 +45,9 @@ struct device {
 	char waits_for[256];  /* empty: for nothing */
 	unsigned int waiting; /* for that, in seconds */
 	enum xenbus_state frontend_seen; /* the frontend's state when it was read last */
-	bool unpublished;		 /* the store refused what we wrote last */
-	bool complained;		 /* there is an error node of ours */
+	bool frontend_left; /* it has closed, or not begun, since it connected last */
+	bool unpublished;   /* the store refused what we wrote last */
+	bool complained;    /* there is an error node of ours */
 	bool attach_failed;
 	const char *watched[DEVICE_WATCHES]; /* keys of the frontend */
 	bool in_store[DEVICE_WATCHES];	     /* the store has such a watch */

@@ -42,6 +42,11 @@ state "$d" back 5
 xenstore-write "$(front "$d")/state" 1
 state "$d" back 2
 
+say 'nor who was Closed for so short a time that nobody saw it: once it stayed at Closing'
+"$SIMXL" vif-attach "$d" 1 --set type=null
+walk 1 =2 connect io 5 =5 3 =4 io 5 =5 4 =4 io 5 =5 6 =6 1 =2
+walk_vif --devid 1 connect io 5 =5 3 =4 5 =5 4 =4 5 =5 6 =6 1 =2
+
 say 'nor who is being taken away'
 xenstore-write "$(front "$d")/state" 5
 state "$d" back 5
