@@ -197,12 +197,28 @@ static bool tap_is_other_tun(const char *name)
 	return err == ENODEV || (!err && !strcmp(info.driver, "tun"));
 }
 
+/* Else an interface that was just made has gone, and it has the same error. */
+static bool tap_has_device(void)
+{
+	int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 static void tap_explain(const char *name, int err, char *reason)
 {
-	if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+	if ((err == -ENOENT || err == -ENODEV || err == -ENXIO) && !tap_has_device())
 		snprintf(reason, TAP_REASON_SIZE,
 			 "%s: there is no " TUN_PATH "; load its module: modprobe tun",
 			 name);
+	else if (err == -ENODEV)
+		snprintf(
+			reason, TAP_REASON_SIZE,
+			"%s: somebody removed or renamed the interface while it was made",
+			name);
 	else if (err == -EPERM || err == -EACCES)
 		snprintf(reason, TAP_REASON_SIZE,
 			 "%s: not allowed to make a TAP interface; run xenmeterd as root "

@@ -324,6 +324,31 @@ static void without_the_device(void)
 	refused(NAME, -ENOENT, "modprobe tun");
 }
 
+/* Stands before libc's: the name that a lookup does not find. */
+static const char *unknown;
+
+unsigned int if_nametoindex(const char *name)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool found;
+
+	CHECK(fd >= 0);
+	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	found = !(unknown && !strcmp(name, unknown)) && !ioctl(fd, SIOCGIFINDEX, &ifr);
+	close(fd);
+	errno = ENODEV;
+	return found ? (unsigned int)ifr.ifr_ifindex : 0;
+}
+
+/* It was once said that there was no /dev/net/tun. */
+static void one_that_goes_at_once_is_called_that(void)
+{
+	unknown = NAME;
+	refused(NAME, -ENODEV, "somebody removed or renamed");
+	unknown = NULL;
+}
+
 static void it_is_known_by_its_number(void)
 {
 	struct tap *tap = open_tap(1);
@@ -1092,6 +1117,7 @@ int main(void)
 	a_name_in_use_is_refused();
 	in_a_child(without_rights);
 	in_a_child(without_the_device);
+	one_that_goes_at_once_is_called_that();
 	it_is_known_by_its_number();
 	mtus_are_linux_own();
 	the_carrier_is_seen();
