@@ -88,6 +88,10 @@ unsigned int tap_enabled(const struct tap *tap);
  * tap_close() - close the interface, which goes with its last descriptor
  * @tap: may be NULL; no worker uses its descriptors any more. A read that a ring still
  *	has under way would keep the interface alive.
+ *
+ * It takes some 22 ms, in which the kernel waits for all CPUs to have done with the
+ * interface. A thread for it would save the control thread the wait, which no guest's
+ * ring sees, and would have to be in the books.
  */
 void tap_close(struct tap *tap);
 
