@@ -174,6 +174,17 @@ static inline void ring_end_take(struct ring *r)
 	}
 }
 
+/* Copy the next slot, which is there, and take it. */
+static inline void ring_take_next(struct ring *r, void *copy, size_t size)
+{
+	memcpy(copy, ring_slot(r, r->req_cons), size);
+	/* The compiler may not go back to the shared slot for what it has copied. */
+	__asm__ volatile("" : : "r"(copy) : "memory");
+	if (r->copies)
+		memcpy(r->copies + (r->req_cons & (r->size - 1)) * size, copy, size);
+	ring_end_take(r);
+}
+
 /**
  * ring_pop_sized() - ring_pop() where the size of a slot is known when this is compiled
  * @size: the ring's slot_size
@@ -182,15 +193,9 @@ static inline enum ring_status ring_pop_sized(struct ring *r, void *copy, size_t
 {
 	enum ring_status status = ring_has_next(r);
 
-	if (status != RING_REQUEST)
-		return status;
-	memcpy(copy, ring_slot(r, r->req_cons), size);
-	/* The compiler may not go back to the shared slot for what it has copied. */
-	__asm__ volatile("" : : "r"(copy) : "memory");
-	if (r->copies)
-		memcpy(r->copies + (r->req_cons & (r->size - 1)) * size, copy, size);
-	ring_end_take(r);
-	return RING_REQUEST;
+	if (status == RING_REQUEST)
+		ring_take_next(r, copy, size);
+	return status;
 }
 
 /**
@@ -207,22 +212,18 @@ static inline enum ring_status ring_pop(struct ring *r, void *copy)
 }
 
 /**
- * ring_pop_entry() - take the next request into an entry that is free
- * @r: the ring, with a record
+ * ring_take_entry() - take the next request into an entry that is free
+ * @r: the ring, with a record; ring_has_next() said that there is a request
  * @e: its request was answered and the answer pushed, or it never had one
  *
  * As ring_pop(). A ticket beyond the count says nothing, so that the entry is free until
  * the count is stored, whatever else of it has been.
  */
-static inline enum ring_status ring_pop_entry(struct ring *r, struct ring_entry *e)
+static inline void ring_take_entry(struct ring *r, struct ring_entry *e)
 {
-	enum ring_status status = ring_has_next(r);
-
-	if (status != RING_REQUEST)
-		return status;
 	__atomic_store_n(&e->ticket, r->record->taken + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&e->answer, 0, __ATOMIC_RELEASE);
-	return ring_pop(r, e->bytes);
+	ring_take_next(r, e->bytes, r->slot_size);
 }
 
 /**

@@ -60,19 +60,18 @@ static void push_request(struct request **list, struct request *req)
 	*list = req;
 }
 
-/* A request, all but its segments zeroed; NULL without memory. */
+/* A request; what follows its entry is zeroed, but for its segments; NULL without memory.
+ */
 static struct request *get_request(struct blk_queue *q)
 {
-	struct ring_entry *entry;
 	struct request *req;
 
 	if (!q->free_requests && !add_chunk(q))
 		return NULL;
 	req = q->free_requests;
-	entry = req->entry;
 	q->free_requests = req->next;
-	memset(req, 0, offsetof(struct request, blk));
-	req->entry = entry;
+	memset(&req->bill, 0,
+	       offsetof(struct request, blk) - offsetof(struct request, bill));
 	return req;
 }
 
@@ -431,7 +430,7 @@ static struct request *take_request(struct blk_queue *q)
 		q->base.starved = true; /* tried again at the next tick */
 		return NULL;
 	}
-	ring_pop_entry(&q->ring, req->entry);
+	ring_take_entry(&q->ring, req->entry);
 	req->waiter = (struct waiter){ &q->base, &req->bill };
 	req->taken = worker_last(q->base.worker);
 	q->base.in_flight++;

@@ -39,14 +39,14 @@ enum step {
 };
 
 struct request {
-	struct waiter waiter; /* pays with `bill`; no queue while it is free */
-	struct account bill;
-	struct request *next;	  /* in one of the queue's lists */
+	struct waiter waiter;	  /* pays with `bill`; no queue while it is free */
 	struct ring_entry *entry; /* its own as long as it exists: wire bytes, answer */
-	uint64_t taken;		  /* clock when it left the ring, */
-	uint64_t handed;	  /* when the disk got it, 0 if never, */
-	uint64_t ended;		  /* when the disk had answered, */
-	uint64_t refused_at;	  /* when the disk first had no room, 0 if it had */
+	struct account bill;
+	struct request *next; /* in one of the queue's lists */
+	uint64_t taken;	      /* clock when it left the ring, */
+	uint64_t handed;      /* when the disk got it, 0 if never, */
+	uint64_t ended;	      /* when the disk had answered, */
+	uint64_t refused_at;  /* when the disk first had no room, 0 if it had */
 	enum step step;
 	bool refused; /* never got to the disk */
 	bool punted;  /* its I/O runs in a thread of the kernel's */

@@ -108,6 +108,15 @@ static inline void world_look(struct ring_world *w, enum ring_kind kind,
 	}
 }
 
+static inline enum ring_status world_pop_entry(struct ring *r, struct ring_entry *e)
+{
+	enum ring_status status = ring_has_next(r);
+
+	if (status == RING_REQUEST)
+		ring_take_entry(r, e);
+	return status;
+}
+
 /*
  * A successor takes up what is left: it finds exactly what the frontend has no answer
  * for, whole and in order, and can answer it. Changes both.
@@ -124,7 +133,7 @@ static inline void world_check_successor(struct ring_world *w, enum ring_kind ki
 	for (;;) {
 		enum ring_status status = kind == RING_IN_ORDER
 						  ? ring_pop(&r, is)
-						  : ring_pop_entry(&r, &w->entry[taken]);
+						  : world_pop_entry(&r, &w->entry[taken]);
 
 		if (status == RING_EMPTY)
 			break;
@@ -185,7 +194,7 @@ static inline void world_take(enum ring_kind kind, struct ring_backend *b)
 		status = ring_pop(&b->r, copy);
 		memcpy(&b->number[b->open], copy, 4);
 	} else {
-		status = ring_pop_entry(&b->r, b->free[b->frees - 1]);
+		status = world_pop_entry(&b->r, b->free[b->frees - 1]);
 		memcpy(&b->number[b->open], b->free[b->frees - 1]->bytes, 4);
 	}
 	if (status == RING_EMPTY)
