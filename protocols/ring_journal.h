@@ -12,6 +12,7 @@
 /* Memory that outlives the process, for one ring. */
 struct ring_journal {
 	struct ring_record *record;
+	uint32_t slots; /* that there is room for */
 	/* One of these: */
 	uint8_t *copies;	  /* answers come in order: size * slot_size bytes */
 	struct ring_entry *entry; /* in any order: as many as slots */

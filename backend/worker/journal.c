@@ -354,6 +354,7 @@ struct ring_journal journal_ring(struct journal *j, unsigned int index)
 
 	return (struct ring_journal){
 		.record = journal_at(j, at),
+		.slots = s->ring[index].slots,
 		.copies = s->ring[index].any_order ? NULL : copies,
 		.entry = s->ring[index].any_order ? copies : NULL,
 	};
