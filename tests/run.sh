@@ -79,10 +79,10 @@ count() {
 }
 
 # suites BUILD SUITE... [-SUITE...]: run these, but for what is in those with a dash; the
-# log of what failed. Most tests wait more than they work, so there is one more at a time
-# than there are CPUs.
+# log of what failed. Most tests wait more than they work, so there are two at a time for
+# each CPU.
 suites() {
-	local dir=$1 began=$SECONDS suite arguments=(--num-processes $(($(nproc) + 1)))
+	local dir=$1 began=$SECONDS suite arguments=(--num-processes $((2 * $(nproc))))
 	shift
 	for suite in "$@"; do
 		case $suite in
