@@ -370,29 +370,6 @@ static void check_balance(struct check *c, const struct common *common)
 		      rows, common->what, after, rows - after);
 }
 
-/*
- * While a row is recycled, its charges stand in two places for a moment: take a report in
- * which no row was claimed.
- */
-static int take_quiet_report(struct check *c)
-{
-	int tries, err;
-
-	for (tries = 0; tries < CATCH_UP_TRIES; tries++) {
-		struct xenmeter_info after;
-
-		report_free(c->report);
-		c->report = NULL;
-		err = report_take(c->path, &c->report);
-		if (err)
-			return err;
-		xenmeter_read_info(c->report->table, &after);
-		if (after.generation == c->report->info.generation)
-			break;
-	}
-	return 0;
-}
-
 /* ---- printing ---- */
 
 /* Guests that the table still tells apart, those that are gone too. */
@@ -547,7 +524,7 @@ enum tool_exit check_main(int argc, char **argv)
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
-	err = take_quiet_report(&c);
+	err = report_take_quiet(c.path, &c.report);
 	if (err)
 		return tool_open_failed(c.path, err);
 	check_all(&c);

@@ -20,6 +20,8 @@
 /* A live writer may have been switched out in the middle of a row: give it time. */
 #define TORN_TRIES    20
 #define TORN_PAUSE_NS 5000000
+/* Rows are claimed seldom: one of these readings is without. */
+#define QUIET_TRIES 60
 
 /* ---- the daemon's state ---- */
 
@@ -162,6 +164,17 @@ static int copy_rows(struct report *r)
 	return 0;
 }
 
+static int fill_report(struct report *r)
+{
+	int err;
+
+	r->time_ns = clock_realtime_ns();
+	xenmeter_read_info(r->table, &r->info);
+	r->state = report_find_state(&r->info, r->time_ns);
+	err = copy_workers(r);
+	return err ? err : copy_rows(r);
+}
+
 int report_take(const char *path, struct report **ret_report)
 {
 	struct report *r = calloc(1, sizeof(*r));
@@ -170,17 +183,49 @@ int report_take(const char *path, struct report **ret_report)
 	if (!r)
 		return -ENOMEM;
 	err = xenmeter_open(path, &r->table);
-	if (!err) {
-		r->time_ns = clock_realtime_ns();
-		xenmeter_read_info(r->table, &r->info);
-		r->state = report_find_state(&r->info, r->time_ns);
-		err = copy_workers(r);
-	}
 	if (!err)
-		err = copy_rows(r);
+		err = fill_report(r);
 	if (err) {
 		report_free(r);
 		return err;
+	}
+	*ret_report = r;
+	return 0;
+}
+
+int report_take_again(const struct report *old, struct report **ret_report)
+{
+	struct report *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->table = old->table;
+	r->borrowed = true;
+	err = fill_report(r);
+	if (err) {
+		report_free(r);
+		return err;
+	}
+	*ret_report = r;
+	return 0;
+}
+
+int report_take_quiet(const char *path, struct report **ret_report)
+{
+	struct xenmeter_info after;
+	struct report *r = NULL;
+	int tries, err;
+
+	for (tries = 0; tries < QUIET_TRIES; tries++) {
+		report_free(r);
+		r = NULL;
+		err = report_take(path, &r);
+		if (err)
+			return err;
+		xenmeter_read_info(r->table, &after);
+		if (after.generation == r->info.generation)
+			break;
 	}
 	*ret_report = r;
 	return 0;

@@ -84,6 +84,27 @@ struct groups {
 int report_take(const char *path, struct report **ret_report);
 
 /**
+ * report_take_again() - read a table again that has another file in its place by now
+ * @old: a report, whose table is read; has to outlive the result
+ * @ret_report: written on success; report_free() it
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int report_take_again(const struct report *old, struct report **ret_report);
+
+/**
+ * report_take_quiet() - read a table while no row is claimed
+ * @path: its file
+ * @ret_report: written on success; report_free() it
+ *
+ * While a row is recycled, its charges stand in two places for a moment: sums over rows
+ * are right in such a report only.
+ *
+ * Return: 0, or -errno as xenmeter_open().
+ */
+int report_take_quiet(const char *path, struct report **ret_report);
+
+/**
  * report_free() - free a report
  * @report: may be NULL
  */

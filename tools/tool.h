@@ -58,6 +58,13 @@ enum tool_exit top_main(int argc, char **argv);
 enum tool_exit export_main(int argc, char **argv);
 
 /**
+ * record_main() - xenmeter record: keep what each guest cost
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter record"
+ */
+enum tool_exit record_main(int argc, char **argv);
+
+/**
  * check_main() - xenmeter check: verify the table
  * @argc: arguments, the subcommand's name included
  * @argv: argv[0] is "xenmeter check"

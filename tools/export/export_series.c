@@ -15,8 +15,6 @@
 
 #include "export.h"
 
-#define QUIET_TRIES 5
-
 /* ---- rows ---- */
 
 static struct known_row *find_known_row(const struct exporter *e, uint32_t generation)
@@ -286,30 +284,13 @@ static void drop_history(struct exporter *e)
 	e->rows_count = e->series_count = 0;
 }
 
-/* While a row is recycled, its charges stand in two places: read when none was claimed.
- */
-static int take_report_of_rest(struct exporter *e)
-{
-	struct xenmeter_info after;
-	int tries, err;
-
-	for (tries = 0; tries < QUIET_TRIES; tries++) {
-		report_free(e->report);
-		e->report = NULL;
-		err = report_take(e->path, &e->report);
-		if (err)
-			return err;
-		xenmeter_read_info(e->report->table, &after);
-		if (after.generation == e->report->info.generation)
-			break;
-	}
-	return 0;
-}
-
 int exporter_read(struct exporter *e)
 {
-	int err = take_report_of_rest(e);
+	int err;
 
+	report_free(e->report);
+	e->report = NULL;
+	err = report_take_quiet(e->path, &e->report);
 	if (err)
 		return err;
 	if (e->report->info.start_time_ns != e->start_time_ns) {

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmeter record: a service that writes what each guest cost, once an hour.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "clock.h"
+#include "record.h"
+#include "tool.h"
+
+#define DIRECTORY_DEFAULT "/var/lib/xenmeter"
+#define PERIOD_DEFAULT	  3600
+#define INTERVAL_DEFAULT  60
+#define NS		  1000000000
+
+struct call {
+	struct recorder recorder;
+	unsigned long period;	/* seconds */
+	unsigned long interval; /* between readings, seconds */
+	bool once;
+};
+
+enum { OPTION_ONCE = 256 };
+
+static const struct argp_option options[] = {
+	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
+	{ "directory", 'd', "DIRECTORY", 0,
+	  "Keep records in DIRECTORY instead of " DIRECTORY_DEFAULT, 0 },
+	{ "period", 'p', "SECONDS", 0,
+	  "Write records at each multiple of SECONDS since 1970; the default is an hour",
+	  0 },
+	{ "interval", 'i', "SECONDS", 0, "Read every SECONDS; the default is 60", 0 },
+	{ "once", OPTION_ONCE, NULL, 0,
+	  "Write the records of what was since the last, now", 0 },
+	{ 0 },
+};
+
+static unsigned long parse_record_seconds(const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long value = strtoul(arg, &end, 10);
+
+	if (end == arg || *end || strchr(arg, '-') || !value || value > INT_MAX)
+		argp_error(state, "seconds are a number above 0, not \"%s\"", arg);
+	return value;
+}
+
+static error_t parse_record_option(int key, char *arg, struct argp_state *state)
+{
+	struct call *c = state->input;
+
+	switch (key) {
+	case 't':
+		c->recorder.table = arg;
+		return 0;
+	case 'd':
+		c->recorder.directory = arg;
+		return 0;
+	case 'p':
+		c->period = parse_record_seconds(arg, state);
+		return 0;
+	case 'i':
+		c->interval = parse_record_seconds(arg, state);
+		return 0;
+	case OPTION_ONCE:
+		c->once = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "\"%s\" is one argument too many", arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* ---- the service ---- */
+
+static volatile sig_atomic_t over;
+
+static void end_record(int number)
+{
+	(void)number;
+	over = 1;
+}
+
+static bool period_is_over(const struct call *c)
+{
+	return clock_realtime_ns() / NS / c->period >
+	       c->recorder.begin_ns / NS / c->period;
+}
+
+/* Until the next reading, or the end of the period if that is earlier. */
+static void pause_record(const struct call *c)
+{
+	uint64_t now = clock_realtime_ns(), length = c->period * NS;
+	uint64_t left = length - now % length;
+	struct timespec pause;
+
+	if (left > c->interval * NS)
+		left = c->interval * NS;
+	pause.tv_sec = (time_t)(left / NS);
+	pause.tv_nsec = (long)(left % NS);
+	nanosleep(&pause, NULL);
+}
+
+static int run_service(struct call *c)
+{
+	struct sigaction action = { .sa_handler = end_record };
+	int err = recorder_read(&c->recorder);
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sd_notify(1, "READY=1");
+	while (!err && !over) {
+		if (period_is_over(c))
+			err = recorder_write(&c->recorder);
+		if (!err && !over)
+			pause_record(c);
+		if (!err)
+			err = recorder_read(&c->recorder);
+	}
+	return err;
+}
+
+static int run_record(struct call *c)
+{
+	int err = recorder_open(&c->recorder);
+
+	if (err || !c->once)
+		return err ? err : run_service(c);
+	err = recorder_read(&c->recorder);
+	return err ? err : recorder_write(&c->recorder);
+}
+
+static enum tool_exit record_failed(const struct recorder *r, int err)
+{
+	switch (-err) {
+	case EAGAIN:
+		fprintf(stderr, "xenmeter: another one records into %s\n", r->directory);
+		return TOOL_FAILED;
+	case EINVAL:
+		fprintf(stderr,
+			"xenmeter: %s or %s/state is damaged; without the latter, records "
+			"begin anew\n",
+			r->table, r->directory);
+		return TOOL_DAMAGED;
+	}
+	fprintf(stderr, "xenmeter: recording %s into %s: %s\n", r->table, r->directory,
+		strerror(-err));
+	return TOOL_FAILED;
+}
+
+enum tool_exit record_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_record_option,
+		.doc = "Record what each guest cost, once an hour, for bills.",
+	};
+	struct call c = { .period = PERIOD_DEFAULT,
+			  .interval = INTERVAL_DEFAULT,
+			  .recorder = { .table = XENMETER_DEFAULT_PATH,
+					.directory = DIRECTORY_DEFAULT,
+					.lock = -1 } };
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &c);
+	umask(0027);
+	err = run_record(&c);
+	recorder_close(&c.recorder);
+	return err ? record_failed(&c.recorder, err) : TOOL_OK;
+}
