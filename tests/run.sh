@@ -120,6 +120,7 @@ law() { # NAME COMMAND: the command must print nothing
 
 long_lines() {
 	git ls-files -z '*.c' '*.h' | xargs -0 awk '{
+		gsub(/[\200-\277]/, "") # the rest of a character
 		width = 0
 		n = split($0, part, "\t")
 		for (i = 1; i < n; i++)

@@ -396,7 +396,8 @@ enum tool_exit drivers_main(int argc, char **argv)
 		.options = options,
 		.parser = parse_drivers_option,
 		.doc = "Print the totals that driver domains publish in xenstore.\v"
-		       "Columns are those of xenmeter dump. AGE-s: seconds since the domain "
+		       "Columns are those of xenmeter dump. AGE-s: seconds "
+		       "since the domain "
 		       "wrote its totals.",
 	};
 	struct drivers all = { 0 };

@@ -56,7 +56,8 @@ static const char doc[] =
 	"  EXACT    percentage of it that ran for that guest alone\n"
 	"  CYC/R    CPU cycles for each request; us/R: the same in microseconds\n"
 	"  EVENT    notifications from the guest; SPUR: of these, without work\n"
-	"  READ WRITE FLUSH DISC  requests by kind; TX: frames from the guest, RX: to it\n"
+	"  READ WRITE FLUSH DISC  requests by kind; TX: frames from the "
+	"guest, RX: to it\n"
 	"  DROP     frames that did not arrive; PAGES: exchanged with the guest\n"
 	"With --watch, counts are per second.\n"
 	"Books: where the time of the daemon's workers went; busy%: not idle.";

@@ -148,7 +148,8 @@ static enum tool_exit record_failed(const struct recorder *r, int err)
 		return TOOL_FAILED;
 	case EINVAL:
 		fprintf(stderr,
-			"xenmeter: %s or %s/state is damaged; without the latter, records "
+			"xenmeter: %s or %s/state is damaged; without the "
+			"latter, records "
 			"begin anew\n",
 			r->table, r->directory);
 		return TOOL_DAMAGED;

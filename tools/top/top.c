@@ -330,8 +330,10 @@ enum tool_exit top_main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_top_option,
-		.doc = "Show which guests load this driver domain now, the dearest first.\v"
-		       "Columns are those of xenmeter dump --watch. Press ? for the keys.",
+		.doc = "Show which guests load this driver domain now, the "
+		       "dearest first.\v"
+		       "Columns are those of xenmeter dump --watch. Press ? "
+		       "for the keys.",
 	};
 	struct top t = { .path = XENMETER_DEFAULT_PATH, .delay = DELAY_DEFAULT };
 	int err;

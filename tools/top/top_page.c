@@ -106,7 +106,8 @@ static void write_books(const struct report *r, FILE *f)
 	report_books_of(r, THREAD_WORKER, n);
 	elapsed = n[WORKER_elapsed] ? n[WORKER_elapsed] : 1;
 	fprintf(f,
-		"books%%: charged %.1f overhead %.1f unattributed %.1f not run %.1f idle %.1f",
+		"books%%: charged %.1f overhead %.1f unattributed %.1f not "
+		"run %.1f idle %.1f",
 		100 * (n[WORKER_charged] + n[WORKER_open]) / elapsed,
 		100 * n[WORKER_overhead] / elapsed, 100 * books_unattributed(n) / elapsed,
 		100 * n[WORKER_not_running] / elapsed, 100 * n[WORKER_idle] / elapsed);
@@ -214,18 +215,21 @@ static void write_help(FILE *f)
 {
 	fputs("\n"
 	      "  arrows, PgUp, PgDn  select a guest   Enter  show all of it\n"
-	      "  s, r    next order, reversed         /      filter by name, domid, uuid\n"
+	      "  s, r    next order, reversed         /      filter by name, "
+	      "domid, uuid\n"
 	      "  g       guests                       d      queues of devices\n"
 	      "  w       workers and their books      t      live trace of the guest\n"
 	      "  e       CPU as exact, apportioned    a      averages since the start\n"
-	      "          and offloaded                o      only guests that do something\n"
+	      "          and offloaded                o      only guests that "
+	      "do something\n"
 	      "  D       seconds between readings     Space  read now\n"
 	      "  ?       this page                    q, Esc back, or the end\n"
 	      "\n"
 	      "  DEV devices  MiB/s moved  ERR REF answered with an error, refused\n"
 	      "  CPU% of one CPU  SHARE of what all guests cost  EXACT ran for it alone\n"
 	      "  CYC/R us/R cycles, microseconds for each request  EVT/s notifications\n"
-	      "  from the guest, SPU/s without work.  Bars: time in which a worker is not\n"
+	      "  from the guest, SPU/s without work.  Bars: time in which a "
+	      "worker is not\n"
 	      "  idle; at 100 it limits the guests that it serves.\n",
 	      f);
 }

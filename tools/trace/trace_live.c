@@ -84,7 +84,8 @@ static enum tool_exit open_both(struct trace_live *live, const char *path)
 		return tool_open_failed(path, err);
 	if (!daemon_runs(live)) {
 		fprintf(stderr,
-			"xenmeter: the xenmeterd of %s has ended: nobody writes, nothing to "
+			"xenmeter: the xenmeterd of %s has ended: nobody "
+			"writes, nothing to "
 			"trace\n",
 			path);
 		return TOOL_NO_TABLE;
