@@ -65,6 +65,13 @@ enum tool_exit export_main(int argc, char **argv);
 enum tool_exit record_main(int argc, char **argv);
 
 /**
+ * bill_main() - xenmeter bill: add records up
+ * @argc: arguments, the subcommand's name included
+ * @argv: argv[0] is "xenmeter bill"
+ */
+enum tool_exit bill_main(int argc, char **argv);
+
+/**
  * check_main() - xenmeter check: verify the table
  * @argc: arguments, the subcommand's name included
  * @argv: argv[0] is "xenmeter check"

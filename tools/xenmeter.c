@@ -24,7 +24,7 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
 	{ "top", top_main },	   { "dump", dump_main },     { "check", check_main },
 	{ "trace", trace_main },   { "study", study_main },   { "drivers", drivers_main },
-	{ "export", export_main }, { "record", record_main },
+	{ "export", export_main }, { "record", record_main }, { "bill", bill_main },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -38,6 +38,7 @@ static const char doc[] =
 	"  study   compare charges with what estimates would charge\n"
 	"  drivers print the totals that driver domains publish in xenstore\n"
 	"  export  give the table to Prometheus, over HTTP or as a file\n"
+	"  bill    add up what record has written: by guest, hour, day or kind\n"
 	"  record  write what each guest cost, once an hour, for bills\n"
 	"\v\"xenmeter SUBCOMMAND --help\" lists a subcommand's options. See also "
 	"xenmeter(1).";
@@ -68,7 +69,7 @@ static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *stat
 		if (!call->subcommand) {
 			fprintf(stderr,
 				"xenmeter: no subcommand \"%s\": it is top, dump, "
-				"check, trace, study, drivers, export or record; "
+				"check, trace, study, drivers, export, record or bill; "
 				"see xenmeter --help\n",
 				arg);
 			exit(TOOL_USAGE);
@@ -80,7 +81,7 @@ static error_t parse_xenmeter_option(int key, char *arg, struct argp_state *stat
 	case ARGP_KEY_NO_ARGS:
 		fprintf(stderr,
 			"xenmeter: which subcommand, top, dump, check, trace, study, "
-			"drivers, export or record? See xenmeter --help\n");
+			"drivers, export, record or bill? See xenmeter --help\n");
 		exit(TOOL_USAGE);
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -23,7 +23,7 @@ for page; do
 done
 
 text=$(MANWIDTH=80 man -l "$1" 2>/dev/null | col -b)
-for sub in top dump check trace study drivers export record; do
+for sub in top dump check trace study drivers export record bill; do
 	for option in $("$xenmeter" $sub --help | grep -o -e ' --[a-z]*'); do
 		case $option in
 		--usage) continue ;;
