@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,6 +99,20 @@ int sandbox_drop(const char *user)
 	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
+int sandbox_give_up(const char *user)
+{
+	bool bounded;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	capng_get_caps_process();
+	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (user)
+		return become(user);
+	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
 /* ---- what was lent ---- */
 
 int sandbox_shed(void)
@@ -136,14 +151,63 @@ static int check_shed(void)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 
-static int install_filter(void)
+static int install_filter(const int *calls, size_t count, bool threads)
 {
+	(void)calls, (void)count, (void)threads;
 	return 0;
 }
 
 #else
 
-static const int calls[] = {
+/* A raise() of our own, as in abort(), and nobody else's. */
+static int allow_raise(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				SCMP_A0(SCMP_CMP_EQ, getpid()));
+}
+
+static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+	int err = allow_raise(filter);
+	size_t i;
+
+	for (i = 0; !err && i < count; i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	return err;
+}
+
+/* Threads, but no processes. What clone3() would do cannot be seen here; the C library
+ * takes clone() then. */
+static int allow_threads(scmp_filter_ctx filter)
+{
+	int err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	if (err)
+		return err;
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+}
+
+static int install_filter(const int *calls, size_t count, bool threads)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err = filter ? 0 : -ENOMEM;
+
+	if (!err)
+		err = allow_calls(filter, calls, count);
+	if (!err && threads)
+		err = allow_threads(filter);
+	if (!err)
+		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!err)
+		err = seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}
+
+#endif
+
+static const int daemon_calls[] = {
 	/* Disks, rings, messages: I/O of workers goes through io_uring. */
 	SCMP_SYS(io_uring_enter),
 	SCMP_SYS(io_uring_register), /* memory for data; its end with the thread */
@@ -161,6 +225,11 @@ static const int calls[] = {
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(sendto),
+	/* What is shared with a storage helper, and its socket. */
+	SCMP_SYS(memfd_create),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(socketpair),
 	/* Grants, event channels, TAPs, and the sizes of block devices. */
 	SCMP_SYS(ioctl),
 	/* A disk that is opened and measured, and what sysfs says of it; /dev/net/tun. */
@@ -174,7 +243,6 @@ static const int calls[] = {
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(stat),
 	SCMP_SYS(statx),
-	SCMP_SYS(uname), /* how this kernel discards */
 	/* Files of the Xen libraries that are locked. */
 	SCMP_SYS(flock),
 	SCMP_SYS(fstatfs),
@@ -228,43 +296,57 @@ static const int calls[] = {
 	SCMP_SYS(sched_getaffinity),
 };
 
-/* A raise() of our own, as in abort(), and nobody else's. */
-static int allow_raise(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				SCMP_A0(SCMP_CMP_EQ, getpid()));
-}
-
-static int allow_calls(scmp_filter_ctx filter)
-{
-	int err = allow_raise(filter);
-	size_t i;
-
-	for (i = 0; !err && i < sizeof(calls) / sizeof(calls[0]); i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	return err;
-}
-
-static int install_filter(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int err = filter ? 0 : -ENOMEM;
-
-	if (!err)
-		err = allow_calls(filter);
-	if (!err)
-		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!err)
-		err = seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
-
-#endif
+static const int helper_calls[] = {
+	/* A disk's I/O, and word of its end. */
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(ioctl), /* BLKDISCARD */
+	SCMP_SYS(write),
+	/* Lanes: they come by the socket, and are mapped. */
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(close),
+	SCMP_SYS(dup3),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat), /* as some libraries say fstat() */
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	SCMP_SYS(prctl), /* its name */
+	/* Threads, which are made and end as there is work. */
+	SCMP_SYS(futex),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
 
 int sandbox_close(void)
 {
 	int err = dropped ? check_shed() : 0;
 
-	return err ? err : install_filter();
+	if (err)
+		return err;
+	return install_filter(daemon_calls,
+			      sizeof(daemon_calls) / sizeof(daemon_calls[0]), false);
+}
+
+int sandbox_enter_helper(void)
+{
+	return install_filter(helper_calls,
+			      sizeof(helper_calls) / sizeof(helper_calls[0]), true);
 }

@@ -30,6 +30,25 @@ int sandbox_take_group(const char *user);
 int sandbox_drop(const char *user);
 
 /**
+ * sandbox_give_up() - be another user, without any rights
+ * @user: a name, or NULL to stay who we are
+ *
+ * For a process that makes storage helpers.
+ *
+ * Return: 0; -ENOENT if there is no such user, or -errno.
+ */
+int sandbox_give_up(const char *user);
+
+/**
+ * sandbox_enter_helper() - as sandbox_close(), with what a storage helper needs
+ *
+ * Whatever it may call, it names no file, makes no process and opens nothing.
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_enter_helper(void);
+
+/**
  * sandbox_shed() - give back what was lent, in the calling thread
  *
  * Once its books are open, and before it makes a thread or an io_uring, whose threads

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "blk.h"
 #include "worker.h"
@@ -127,31 +128,8 @@ static enum step after_disk(const struct request *req)
 	return STEP_RESPOND;
 }
 
-/* Through the page cache it would gain nothing: that copies. */
-static int registered_index(struct blk_queue *q, const struct request *req)
-{
-	if (!q->config.disk->direct)
-		return -1;
-	return buffers_registered(&q->base.worker->buffers, req->buffer,
-				  req->bytes - req->done);
-}
-
-static enum disk_start start_data(struct blk_queue *q, struct request *req)
-{
-	struct disk_op op = {
-		.io = writes(req) ? DISK_WRITE : DISK_READ,
-		.patience = req->patience,
-		.memory = (uint8_t *)req->buffer + req->done,
-		.bytes = req->bytes - req->done,
-		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
-		.registered = registered_index(q, req),
-	};
-
-	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
-}
-
 /* A guest may discard the whole disk at once. It is done in pieces, one after the other,
- * so that the kernel's thread is free for others in between. */
+ * so that the helper's thread is free for other requests in between. */
 static uint64_t discard_left(const struct request *req)
 {
 	uint64_t left = req->blk.nr_sectors * BLK_SECTOR_SIZE - req->done;
@@ -159,48 +137,121 @@ static uint64_t discard_left(const struct request *req)
 	return left < LIMIT_DISCARD_BYTES ? left : LIMIT_DISCARD_BYTES;
 }
 
-static enum disk_start start_discard(struct blk_queue *q, struct request *req)
+static struct disk_op next_op(const struct request *req)
 {
-	struct disk_op op = {
-		.io = DISK_DISCARD,
-		.bytes = discard_left(req),
-		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
-	};
+	struct disk_op op = { .io = DISK_FLUSH, .registered = -1 };
 
-	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
+	if (current_part(req) != PLAN_DATA)
+		return op;
+	op.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done;
+	if (req->blk.op == BLK_DISCARD) {
+		op.io = DISK_DISCARD;
+		op.bytes = discard_left(req);
+		return op;
+	}
+	op.io = writes(req) ? DISK_WRITE : DISK_READ;
+	op.memory = (uint8_t *)req->buffer + req->done;
+	op.bytes = req->bytes - req->done;
+	return op;
 }
 
-static enum disk_start start_flush(struct blk_queue *q, struct request *req)
+static enum disk_start start_in_ring(struct blk_queue *q, struct request *req)
 {
-	static const struct disk_op op = { .io = DISK_FLUSH };
+	const struct disk *disk = q->config.disk;
+	struct disk_op op = next_op(req);
 
-	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
+	if (op.memory && disk->direct && !req->in_lane)
+		op.registered = buffers_registered(&q->base.worker->buffers, req->buffer,
+						   op.bytes);
+	return disk_start(disk, &q->base.worker->uring, &op, req);
+}
+
+/* What was to go to the disk at once has to wait after all. */
+static void move_to_lane(struct blk_queue *q, struct request *req)
+{
+	void *data = lane_data(q->config.lane, req->slot);
+
+	if (writes(req))
+		memcpy((uint8_t *)data + req->done, (uint8_t *)req->buffer + req->done,
+		       req->bytes - req->done);
+	else
+		memcpy(data, req->buffer, req->done);
+	buffers_put(&q->base.worker->buffers, req->buffer);
+	req->buffer = data;
+	req->in_lane = true;
+}
+
+static enum lane_io lane_io(const struct blk_queue *q, enum disk_io io)
+{
+	switch (io) {
+	case DISK_READ:
+		return LANE_READ;
+	case DISK_WRITE:
+		return LANE_WRITE;
+	case DISK_FLUSH:
+		return LANE_FLUSH;
+	case DISK_DISCARD:
+		break;
+	}
+	return q->config.disk->discard == DISK_DISCARD_HOLE ? LANE_PUNCH : LANE_DISCARD;
+}
+
+static enum step give_to_helper(struct blk_queue *q, struct request *req)
+{
+	struct disk_op op = next_op(req);
+	struct lane_op to_lane = { .offset = op.offset,
+				   .bytes = op.bytes,
+				   .io = lane_io(q, op.io),
+				   .at = op.memory ? req->done : 0 };
+
+	if (!req->slot)
+		req->slot = lane_get(q->config.lane, op.memory ? req->bytes : 0);
+	if (!req->slot)
+		return STEP_LATE;
+	if (op.memory && !req->in_lane)
+		move_to_lane(q, req);
+	q->helped[req->slot] = req;
+	lane_post(q->config.lane, req->slot, &to_lane);
+	return STEP_WAIT;
+}
+
+/* Must it wait for others of this queue's first? */
+static enum step wait_for_others(const struct blk_queue *q, const struct request *req)
+{
+	if (current_part(req) != PLAN_DATA)
+		return q->flushing && q->flushing != req ? STEP_SHARE : STEP_SUBMIT;
+	return req->bytes && q->parked && !req->tried ? STEP_PARK : STEP_SUBMIT;
+}
+
+static enum step start_part(struct blk_queue *q, struct request *req)
+{
+	enum disk_start started = DISK_MAY_WAIT;
+
+	if (!req->may_wait && !req->in_lane)
+		started = start_in_ring(q, req);
+	switch (started) {
+	case DISK_STARTED:
+		return STEP_WAIT;
+	case DISK_FINISHED:
+		return STEP_SUBMIT;
+	case DISK_MAY_WAIT:
+		break;
+	}
+	return give_to_helper(q, req);
 }
 
 enum step blk_submit(struct blk_queue *q, struct request *req)
 {
 	while (req->plan) {
-		uint8_t part = current_part(req);
-		enum disk_start started;
+		enum step next = wait_for_others(q, req);
 
-		if (part != PLAN_DATA) {
-			if (q->flushing && q->flushing != req)
-				return STEP_SHARE;
-			started = start_flush(q, req);
-		} else if (req->blk.op == BLK_DISCARD) {
-			started = start_discard(q, req);
-		} else {
-			if (q->parked && !req->tried)
-				return STEP_PARK;
-			started = start_data(q, req);
-		}
-		if (started != DISK_FINISHED) {
-			req->punted = started == DISK_PUNTED;
-			if (part != PLAN_DATA)
-				q->flushing = req;
-			return STEP_WAIT;
-		}
-		req->plan &= ~part;
+		if (next == STEP_SUBMIT)
+			next = start_part(q, req);
+		if (next == STEP_WAIT && current_part(req) != PLAN_DATA)
+			q->flushing = req;
+		if (next != STEP_SUBMIT)
+			return next;
+		req->plan &= ~current_part(req);
 	}
 	return after_disk(req);
 }
@@ -221,7 +272,7 @@ static bool may_park(const struct blk_queue *q, const struct request *req)
 
 /* The kernel says that it would have to wait before it can start. Either the device is
  * out of tags: then the request waits for its turn, here. Or it has to wait for something
- * else, or cannot tell: then it shall, in a thread of its own. */
+ * else, or cannot tell: then the helper does it. */
 static enum step wait_or_park(struct blk_queue *q, struct request *req)
 {
 	if (req->result == -EAGAIN && may_park(q, req)) {
@@ -229,15 +280,16 @@ static enum step wait_or_park(struct blk_queue *q, struct request *req)
 			req->refused_at = worker_last(q->base.worker);
 		return STEP_PARK;
 	}
-	req->patience = DISK_MAY_WAIT;
+	if (req->result == -EOPNOTSUPP)
+		q->needs_helper = true;
+	req->may_wait = true;
 	return STEP_AGAIN;
 }
 
 static bool would_wait(const struct request *req)
 {
-	return current_part(req) == PLAN_DATA && req->bytes &&
-	       req->patience == DISK_AT_ONCE &&
-	       (req->result == -EAGAIN || req->result == -EOPNOTSUPP);
+	return current_part(req) == PLAN_DATA && req->bytes && !req->may_wait &&
+	       !req->in_lane && (req->result == -EAGAIN || req->result == -EOPNOTSUPP);
 }
 
 /* How far the data's I/O has come. */
@@ -294,8 +346,11 @@ enum step blk_respond(struct blk_queue *q, struct request *req)
 	uint8_t bytes[16];
 	size_t size;
 
-	buffers_put(&q->base.worker->buffers, req->buffer);
+	if (!req->in_lane)
+		buffers_put(&q->base.worker->buffers, req->buffer);
+	lane_put(q->config.lane, req->slot);
 	req->buffer = NULL;
+	req->slot = 0;
 	if (q->base.state == QUEUE_DROPPED)
 		return STEP_DONE;
 	size = blkif_encode_response(q->config.abi, req->blk.id, req->blk.wire_op,

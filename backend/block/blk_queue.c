@@ -255,12 +255,24 @@ static bool may_start(const struct blk_queue *q, const struct request *req)
 	       q->bytes_in_flight + req->room <= q->config.bytes;
 }
 
+/* Is all I/O of this disk for the helper? Data are put where it finds them, then. */
+static bool goes_to_helper(const struct blk_queue *q)
+{
+	return q->config.lane && (!q->config.disk->direct || q->needs_helper);
+}
+
 /* Without memory it is tried again when a request of this queue's has ended, or at the
  * next tick. */
 static bool get_buffer(struct blk_queue *q, struct request *req)
 {
 	if (!req->bytes)
 		return true;
+	if (goes_to_helper(q)) {
+		req->slot = lane_get(q->config.lane, req->bytes);
+		req->in_lane = req->slot;
+		req->buffer = req->slot ? lane_data(q->config.lane, req->slot) : NULL;
+		return req->buffer;
+	}
 	req->buffer = buffers_get(&q->base.worker->buffers, req->bytes);
 	if (!req->buffer)
 		q->base.starved = true;
@@ -308,10 +320,15 @@ static void wait_request(struct blk_queue *q, struct request *req)
 	push_request(&q->submitted, req);
 	q->submitted_count++;
 	req->tried = true;
-	if (req->punted)
-		punt_begin(&q->base);
-	else
+	if (!q->helped[req->slot])
 		q->at_once++;
+}
+
+static void delay_request(struct blk_queue *q, struct request *req)
+{
+	req->next = NULL;
+	*q->late_end = req;
+	q->late_end = &req->next;
 }
 
 /* Answered, or past that: it is settled when the guest has been shown the answer. */
@@ -334,6 +351,9 @@ static void place_request(struct blk_queue *q, struct request *req)
 		break;
 	case STEP_PARK:
 		park_request(q, req);
+		break;
+	case STEP_LATE:
+		delay_request(q, req);
 		break;
 	case STEP_SHARE:
 		push_request(&q->unflushed, req);
@@ -373,6 +393,21 @@ static void run_again(struct blk_queue *q)
 	struct request *req, *next;
 
 	for (req = q->again, q->again = NULL; req; req = next) {
+		next = req->next;
+		req->step = STEP_SUBMIT;
+		run_request(q, req);
+	}
+}
+
+/* Those that no slot was left for, as far as there are some now: the rest waits again. */
+static void run_late(struct blk_queue *q)
+{
+	struct request *req, *next;
+
+	req = q->late;
+	q->late = NULL;
+	q->late_end = &q->late;
+	for (; req; req = next) {
 		next = req->next;
 		req->step = STEP_SUBMIT;
 		run_request(q, req);
@@ -470,6 +505,8 @@ static void submit_visit(struct blk_queue *q)
 
 	if (!q->submitted)
 		return;
+	if (q->config.lane)
+		lane_kick(q->config.lane);
 	uring_submit(&w->uring);
 	worker_claim(w, &cost);
 	for (req = q->submitted, q->submitted = NULL; req; req = req->next) {
@@ -485,6 +522,7 @@ static void take_requests(struct blk_queue *q)
 
 	q->bytes_this_visit = 0;
 	push_responses(q); /* of what the disk has ended: it makes room */
+	run_late(q);
 	run_again(q);
 	run_parked(q);
 	release_held(q);
@@ -516,7 +554,33 @@ static bool look_again(struct blk_queue *q)
 /* What this visit has answered was all that it waited for. */
 static bool held_may_start(const struct blk_queue *q)
 {
-	return q->held && !q->base.starved && may_start(q, q->held);
+	return q->held && !q->base.starved && may_start(q, q->held) &&
+	       (!goes_to_helper(q) || q->config.lane->free);
+}
+
+/* Await the lane's event, as long as something is out there. */
+static void listen_to_lane(struct blk_queue *q)
+{
+	struct lane *l = q->config.lane;
+	struct io_uring_sqe *sqe;
+
+	if (q->listening || !l || (!l->out && !q->lane_closing))
+		return;
+	q->listening = true;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_read(sqe, l->done_fd, &l->event, sizeof(l->event), 0);
+	io_uring_sqe_set_data(sqe, &q->listener);
+}
+
+/* The last thing: who takes the disk away when the device is Closed must find nobody who
+ * has it open. */
+static void close_lane(struct blk_queue *q)
+{
+	if (!q->base.detaching || q->base.in_flight || !q->config.lane || q->lane_closing)
+		return;
+	q->lane_closing = true;
+	q->base.in_flight++;
+	lane_close(q->config.lane);
 }
 
 static bool blk_queue_visit(struct queue *base)
@@ -527,6 +591,8 @@ static bool blk_queue_visit(struct queue *base)
 	take_requests(q);
 	push_responses(q); /* the guest goes on while we submit */
 	submit_visit(q);
+	close_lane(q);
+	listen_to_lane(q);
 	more = look_again(q) || held_may_start(q);
 	queue_end_event(base, &q->channel);
 	queue_charge(&q->base, STAGE_PARSE);
@@ -567,22 +633,60 @@ static void share_flush(struct blk_queue *q, uint64_t handed, int32_t result)
 	push_request(&q->again, req);
 }
 
-static void blk_queue_complete(struct waiter *waiter, int32_t result)
+static void end_io(struct blk_queue *q, struct request *req, int32_t result)
 {
-	struct request *req = (struct request *)waiter;
-	struct blk_queue *q = blk_queue_of(waiter->queue);
 	bool flush = q->flushing == req;
 	uint64_t handed = req->handed;
 
-	if (req->punted) {
-		punt_end(&q->base);
-	} else {
-		q->at_once--;
-		q->room += result != -EAGAIN;
-	}
 	complete_request(q, req, result);
 	if (flush && !q->flushing)
 		share_flush(q, handed, result);
+}
+
+/* What the helper's threads ran for this queue: its lane is its own, so it is exact. */
+static void charge_helper(struct blk_queue *q)
+{
+	struct worker *w = q->base.worker;
+	uint64_t ns = lane_take_cpu(q->config.lane, worker_clock_ns());
+
+	if (ns)
+		worker_offloaded(w, q->base.row, clock_ns_to_cycles(ns, w->books.khz));
+}
+
+static void take_from_lane(struct blk_queue *q)
+{
+	struct lane *l = q->config.lane;
+	unsigned int slot;
+	int32_t result;
+
+	while (lane_take_done(l, &slot, &result)) {
+		struct request *req = q->helped[slot];
+
+		q->helped[slot] = NULL;
+		if (!req->in_lane) {
+			lane_put(l, slot);
+			req->slot = 0;
+		}
+		end_io(q, req, result);
+	}
+	charge_helper(q);
+	if (q->lane_closing && lane_is_closed(l))
+		q->base.in_flight--;
+	else
+		q->listening = false;
+}
+
+static void blk_queue_complete(struct waiter *waiter, int32_t result)
+{
+	struct blk_queue *q = blk_queue_of(waiter->queue);
+
+	if (waiter == &q->listener) {
+		take_from_lane(q);
+	} else {
+		q->at_once--;
+		q->room += result != -EAGAIN;
+		end_io(q, (struct request *)waiter, result);
+	}
 	worker_make_runnable(q->base.worker, &q->base);
 }
 
@@ -597,6 +701,10 @@ static void blk_queue_tick(struct queue *base)
 	struct blk_queue *q = blk_queue_of(base);
 
 	queue_unmute(base, &q->channel);
+	if (q->config.lane) {
+		charge_helper(q);
+		lane_tick(q->config.lane);
+	}
 	if (!has_upkeep(q))
 		return;
 	/* What ran until here was looking for queues like this one. */
@@ -650,6 +758,8 @@ struct blk_queue *blk_queue_new(void)
 		return NULL;
 	q->base.class = &blk_queue_class;
 	q->parked_end = &q->parked;
+	q->late_end = &q->late;
+	q->listener = (struct waiter){ &q->base, &q->base.account };
 	q->answered_end = &q->answered;
 	return q;
 }

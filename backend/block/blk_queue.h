@@ -13,6 +13,7 @@
 #include "disk.h"
 #include "grants.h"
 #include "guest_limits.h"
+#include "lane.h"
 #include "queue.h"
 #include "ring.h"
 
@@ -32,6 +33,7 @@ enum step {
 	STEP_START, /* it is valid: the dispatcher lets it start, or holds it */
 	STEP_HELD,  /* waits for room, or for the requests before a barrier */
 	STEP_PARK,  /* waits for room at the disk */
+	STEP_LATE,  /* waits for a slot of the lane */
 	STEP_SHARE, /* waits for the flush under way to end, and shares the next */
 	STEP_WAIT,  /* waits for the disk, or for the flush that it shares */
 	STEP_AGAIN, /* goes to the disk once more, in the queue's next visit */
@@ -48,10 +50,11 @@ struct request {
 	uint64_t ended;	      /* when the disk had answered, */
 	uint64_t refused_at;  /* when the disk first had no room, 0 if it had */
 	enum step step;
-	bool refused; /* never got to the disk */
-	bool punted;  /* its I/O runs in a thread of the kernel's */
-	bool tried;   /* its data has been to the disk, or waits for room there */
-	enum disk_patience patience;
+	bool refused;	 /* never got to the disk */
+	bool tried;	 /* its data has been to the disk, or waits for room there */
+	bool may_wait;	 /* what is left of its data is for the storage helper */
+	bool in_lane;	 /* its buffer is its slot's */
+	uint8_t slot;	 /* of the lane; 0: none */
 	int16_t status;	 /* BLKIF_RSP_* */
 	uint8_t retries; /* of disk I/O */
 	uint8_t plan;	 /* disk I/O still to do, see blk.c */
@@ -92,6 +95,7 @@ struct blk_queue_config {
 	uint32_t bytes;	     /* of buffers that may be in flight */
 	struct blk_limits limits;
 	const struct disk *disk;
+	struct lane *lane; /* NULL: the disk is null; freed by who made the queue */
 };
 
 struct blk_queue {
@@ -107,14 +111,20 @@ struct blk_queue {
 	bool barrier;		   /* one is running: nothing may overtake it */
 	struct request *again;	   /* to be submitted once more */
 	struct request *parked, **parked_end; /* first taken first */
-	uint32_t at_once;	  /* I/O under way that needs no thread of the kernel's */
-	uint32_t room;		  /* such that ended since the last visit */
-	struct request *flushing; /* its flush is under way; there is one at a time */
-	struct request *sharers;  /* that flush is for these too */
+	struct request *late, **late_end;     /* first come first */
+	uint32_t at_once;		      /* I/O under way in the kernel */
+	uint32_t room;			      /* such that ended since the last visit */
+	struct request *flushing;  /* its flush is under way; there is one at a time */
+	struct request *sharers;   /* that flush is for these too */
 	struct request *unflushed; /* came since it began: they share the next */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
 	struct request *answered, **answered_end; /* the guest was not shown it yet */
+	struct waiter listener;			  /* to the lane */
+	struct request *helped[LANE_SLOTS + 1];	  /* whose I/O is in a slot */
+	bool listening;				  /* the lane's event is awaited */
+	bool lane_closing;			  /* and counts as a request in flight */
+	bool needs_helper; /* the disk cannot tell whether it would have to wait */
 	struct request *free_requests;
 	struct request_chunk *chunks; /* of all requests */
 	uint32_t requests;	      /* in them */

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -27,12 +25,6 @@
 
 #define NULL_PREFIX "null:"
 #define MIN_SECTOR  512
-
-/* linux/blkdev.h of Linux 6.12: addr is the offset, addr3 the length. */
-#ifndef BLOCK_URING_CMD_DISCARD
-#define BLOCK_URING_CMD_DISCARD _IO(0x12, 0)
-#endif
-#define DISCARD_COMMAND_SINCE 612 /* 100 * version + patchlevel */
 
 /* ---- sizes in words ---- */
 
@@ -115,26 +107,10 @@ static uint64_t queue_number(dev_t device, const char *name)
 	return sysfs_number(device, path);
 }
 
-static bool kernel_discards_by_command(void)
-{
-	unsigned int version, patchlevel;
-	struct utsname kernel;
-
-	if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &version, &patchlevel) != 2)
-		return false;
-	return 100 * version + patchlevel >= DISCARD_COMMAND_SINCE;
-}
-
-/* A hole in a device is made by writing zeroes that may unmap (block/fops.c), which many
- * devices that discard cannot do, thin ones among them. */
 static enum disk_discard block_discard(dev_t device)
 {
-	if (!queue_number(device, "discard_max_bytes"))
-		return DISK_DISCARD_NONE;
-	if (kernel_discards_by_command())
-		return DISK_DISCARD_COMMAND;
-	return queue_number(device, "write_zeroes_max_bytes") ? DISK_DISCARD_HOLE
-							      : DISK_DISCARD_NONE;
+	return queue_number(device, "discard_max_bytes") ? DISK_DISCARD_COMMAND
+							 : DISK_DISCARD_NONE;
 }
 
 static int measure_block(struct disk *d, dev_t device, char *reason)
@@ -429,37 +405,6 @@ int disk_measure(struct disk *d)
 
 /* ---- I/O ---- */
 
-/* io_uring does fsync and fallocate in its threads (io_uring/sync.c: REQ_F_FORCE_ASYNC),
- * a discard by command for us, and what would block: the page cache may. */
-static bool is_punted(const struct disk *d, enum disk_io io, enum disk_patience patience)
-{
-	switch (io) {
-	case DISK_READ:
-	case DISK_WRITE:
-		return !d->direct || patience == DISK_MAY_WAIT;
-	case DISK_FLUSH:
-	case DISK_DISCARD:
-		return true;
-	}
-	return false;
-}
-
-/* Left to itself, io_uring would try without waiting and then, unseen, in a thread. */
-static void set_patience(const struct disk *d, enum disk_patience patience,
-			 struct io_uring_sqe *sqe)
-{
-	if (!d->direct)
-		return;
-	switch (patience) {
-	case DISK_AT_ONCE:
-		sqe->rw_flags = RWF_NOWAIT;
-		break;
-	case DISK_MAY_WAIT:
-		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
-		break;
-	}
-}
-
 /* A fixed read or write differs from a plain one in nothing else (io_uring_enter(2)). */
 static void use_registered(struct io_uring_sqe *sqe, enum io_uring_op fixed,
 			   int registered)
@@ -468,24 +413,6 @@ static void use_registered(struct io_uring_sqe *sqe, enum io_uring_op fixed,
 		return;
 	sqe->opcode = fixed;
 	sqe->buf_index = registered;
-}
-
-/* The kernel would try the command without a thread, and unseen in one if that is too
- * much at once; IOSQE_ASYNC leaves no doubt whose work the threads do. */
-static void prepare_discard(const struct disk *d, const struct disk_op *op,
-			    struct io_uring_sqe *sqe)
-{
-	if (d->discard == DISK_DISCARD_HOLE) {
-		io_uring_prep_fallocate(sqe, d->fd,
-					FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					op->offset, op->bytes);
-		return;
-	}
-	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, d->fd, NULL, 0, 0);
-	sqe->cmd_op = BLOCK_URING_CMD_DISCARD;
-	sqe->addr = op->offset;
-	sqe->addr3 = op->bytes;
-	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
@@ -499,25 +426,17 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			memset(op->memory, 0, op->bytes);
 		return DISK_FINISHED;
 	}
+	if (!d->direct || op->io == DISK_FLUSH || op->io == DISK_DISCARD)
+		return DISK_MAY_WAIT;
 	sqe = uring_next_sqe(ring);
-	switch (op->io) {
-	case DISK_READ:
+	if (op->io == DISK_READ) {
 		io_uring_prep_read(sqe, d->fd, op->memory, op->bytes, op->offset);
-		set_patience(d, op->patience, sqe);
 		use_registered(sqe, IORING_OP_READ_FIXED, op->registered);
-		break;
-	case DISK_WRITE:
+	} else {
 		io_uring_prep_write(sqe, d->fd, op->memory, op->bytes, op->offset);
-		set_patience(d, op->patience, sqe);
 		use_registered(sqe, IORING_OP_WRITE_FIXED, op->registered);
-		break;
-	case DISK_FLUSH:
-		io_uring_prep_fsync(sqe, d->fd, IORING_FSYNC_DATASYNC);
-		break;
-	case DISK_DISCARD:
-		prepare_discard(d, op, sqe);
-		break;
 	}
+	sqe->rw_flags = RWF_NOWAIT;
 	io_uring_sqe_set_data(sqe, cookie);
-	return is_punted(d, op->io, op->patience) ? DISK_PUNTED : DISK_STARTED;
+	return DISK_STARTED;
 }

@@ -52,17 +52,10 @@ struct disk_options {
 
 enum disk_io { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD };
 
-/* What if the kernel would have to wait before it can start a direct read or write, for
- * blocks of a hole, say? */
-enum disk_patience {
-	DISK_AT_ONCE,  /* it fails: -EAGAIN, or -EOPNOTSUPP where it cannot tell */
-	DISK_MAY_WAIT, /* a thread of the kernel's own does it */
-};
-
 enum disk_start {
 	DISK_STARTED,  /* a completion will come */
-	DISK_PUNTED,   /* likewise; the kernel does it in a thread of its own */
 	DISK_FINISHED, /* it is done already, and went well */
+	DISK_MAY_WAIT, /* not started: it is for the storage helper */
 };
 
 #define DISK_REASON_SIZE 256
@@ -143,7 +136,6 @@ int disk_measure(struct disk *d);
 
 struct disk_op {
 	enum disk_io io;
-	enum disk_patience patience; /* of direct reads and writes; others may wait */
 	void *memory;	/* of reads and writes; page-aligned for direct I/O */
 	int registered; /* the ring's registered buffer that it lies in, or -1 */
 	size_t bytes;
@@ -151,16 +143,16 @@ struct disk_op {
 };
 
 /**
- * disk_start() - start one I/O
+ * disk_start() - start one I/O, if it need not wait
  * @d: the disk
  * @ring: the calling worker's
  * @op: what
  * @cookie: comes back with the completion
  *
  * It is prepared, not submitted. Where the submission queue is full it is submitted
- * first. Flushes and discards are punted always, and so is what may wait; reads and
- * writes through the page cache are said to be, since they may. Nothing else is, so whose
- * work the kernel's threads do is known.
+ * first. Direct reads and writes are started; if the kernel would have to wait before it
+ * can begin, for blocks of a hole, say, they end with -EAGAIN, or with -EOPNOTSUPP where
+ * it cannot tell. The kernel makes no thread for them.
  */
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			   const struct disk_op *op, void *cookie);

@@ -137,11 +137,15 @@ void control_handle_report(struct control *c, const struct message *m)
 void control_tick(struct control *c)
 {
 	struct device *d;
+	struct guest *g;
 
 	placement_tick(&c->placement, c->table, c->worker_count);
 	for (d = c->devices; d; d = d->next)
 		if (device_tick(c, d))
 			charge(c, d);
+	for (g = c->guests.first; g; g = g->next)
+		storage_tick(g->storage);
+	charge_nobody(c);
 	if (!c->store_lost)
 		watches_tick(c);
 }

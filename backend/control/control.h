@@ -14,6 +14,7 @@
 #include "disk_owner.h"
 #include "guest.h"
 #include "placement.h"
+#include "storage.h"
 #include "taps.h"
 
 struct device;
@@ -33,6 +34,7 @@ struct control {
 	struct device *devices;
 	struct disk_claims disk_claims;
 	struct charges charges;
+	struct storage_source storage_source;
 	struct taps taps;
 	bool discovered; /* the store has been searched for devices */
 	bool swept;	 /* what devices left that are gone since has been removed */

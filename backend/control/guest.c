@@ -9,6 +9,7 @@
 
 #include "guest.h"
 #include "guest_limits.h"
+#include "storage.h"
 #include "xenbus.h"
 
 #define TOKEN_PREFIX "name:"
@@ -162,6 +163,7 @@ void guest_put(struct guest *g, struct xs_handle *xs)
 		at = &(*at)->next;
 	*at = g->next;
 	guest_unwatch_name(g, xs);
+	storage_free(g->storage);
 	free(g);
 }
 

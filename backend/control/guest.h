@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <xenstore.h>
 
+struct storage;
+
 /* All of them, and what they have together. */
 struct guests {
 	struct guest *first;
@@ -27,7 +29,8 @@ struct guest {
 	char name[48];
 	bool name_readable; /* in its home, where the toolstack keeps it */
 	bool name_watched;
-	uint32_t bytes_left; /* of data in flight that its queues may still reserve */
+	struct storage *storage; /* its helper, from its first disk on */
+	uint32_t bytes_left;	 /* of data in flight that its queues may still reserve */
 	uint32_t persistent_left; /* grants that its queues may still map persistently */
 	uint64_t log_second;
 	unsigned int log_lines;

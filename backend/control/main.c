@@ -23,6 +23,7 @@
 #include "log.h"
 #include "probe.h"
 #include "sandbox.h"
+#include "storage.h"
 #include "table.h"
 #include "time_accounting.h"
 #include "totals.h"
@@ -44,7 +45,9 @@ enum exit_code {
 struct options {
 	unsigned int workers;
 	const char *table;
-	const char *user; /* NULL: stay who we are */
+	const char *user;    /* NULL: stay who we are */
+	const char *storage; /* where systemd makes helpers; NULL: a launcher does */
+	bool helper;	     /* be one */
 	bool probe;
 };
 
@@ -74,6 +77,9 @@ static const struct argp_option option_list[] = {
 	  0 },
 	{ "user", 'u', "NAME", 0,
 	  "Drop to this user and few privileges when devices are open", 0 },
+	{ "storage", 's', "SOCKET", 0,
+	  "Get storage helpers from SOCKET (systemd's) instead of a launcher", 0 },
+	{ "storage-helper", 'S', NULL, OPTION_HIDDEN, "Be one, on standard input", 0 },
 	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
@@ -96,6 +102,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'u':
 		o->user = arg;
+		return 0;
+	case 's':
+		o->storage = arg;
+		return 0;
+	case 'S':
+		o->helper = true;
 		return 0;
 	case 'p':
 		o->probe = true;
@@ -348,9 +360,27 @@ static int close_sandbox(struct daemon *d)
 	return EXIT_FAILED;
 }
 
+/* Storage helpers are not to come from a process that has anything to lose. */
+static int start_launcher(struct daemon *d)
+{
+	struct storage_source *source = &d->control.storage_source;
+	int err = 0;
+
+	source->path = d->options.storage;
+	if (!source->path)
+		err = launcher_start(d->options.user, &source->launcher);
+	if (!err)
+		return EXIT_CLEAN;
+	log_error("cannot start the launcher of storage helpers: %s", strerror(-err));
+	return EXIT_FAILED;
+}
+
 static int daemon_start(struct daemon *d)
 {
-	int code = open_descriptors(d);
+	int code = start_launcher(d);
+
+	if (!code)
+		code = open_descriptors(d);
 
 	if (!code)
 		code = worker_probe_devices() ? EXIT_NO_XEN : EXIT_CLEAN;
@@ -540,6 +570,8 @@ static void daemon_stop(struct daemon *d)
 		close(d->lock_fd);
 	close(d->report_pipe[0]);
 	close(d->report_pipe[1]);
+	if (!c->storage_source.path)
+		close(c->storage_source.launcher);
 	close(d->signal_fd);
 	close(d->timer_fd);
 }
@@ -572,6 +604,9 @@ int main(int argc, char **argv)
 	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
 	if (d.options.probe)
 		return probe_code();
+	if (d.options.helper)
+		return sandbox_give_up(NULL) ? EXIT_FAILED
+					     : storage_helper_run(STDIN_FILENO);
 	code = daemon_start(&d);
 	if (code)
 		return code;

@@ -11,6 +11,7 @@
 #include "blk_queue.h"
 #include "device.h"
 #include "guest_limits.h"
+#include "storage.h"
 #include "xenbus.h"
 
 /* Before the path of a CD's medium, where libxl has inserted it. */
@@ -416,6 +417,25 @@ static struct blk_limits vbd_limits(const struct disk *disk)
 	};
 }
 
+/* What may block of the guest's is done by its helper, which is made with its first disk.
+ */
+static int vbd_make_lane(struct control *c, struct device *d, struct blk_queue *q)
+{
+	const struct disk *disk = vbd_of(d)->disk;
+	struct guest *g = d->guest;
+	int err;
+
+	if (disk->kind == DISK_NULL)
+		return 0;
+	if (!g->storage)
+		g->storage = storage_new(&c->storage_source, g->domid);
+	err = g->storage ? lane_new(&q->config.lane) : -ENOMEM;
+	if (err)
+		return err;
+	storage_add(g->storage, q->config.lane, disk->fd);
+	return 0;
+}
+
 static int vbd_make_queue(struct control *c, struct device *d, unsigned int index,
 			  const char *dir, struct queue **ret_queue)
 {
@@ -429,6 +449,12 @@ static int vbd_make_queue(struct control *c, struct device *d, unsigned int inde
 	}
 	q->config.ring_pages = v->ring_pages;
 	err = vbd_read_queue(c, d, index, dir, &q->config);
+	if (!err) {
+		err = vbd_make_lane(c, d, q);
+		if (err)
+			device_fail(c, d, err, "no memory to share with a helper: %s",
+				    strerror(-err));
+	}
 	if (err) {
 		blk_queue_free(q);
 		return err;
@@ -446,6 +472,9 @@ static void vbd_free_queue(struct device *d, struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
+	if (q->config.lane)
+		storage_remove(d->guest->storage, q->config.lane);
+	lane_free(q->config.lane);
 	guest_return_persistent(d->guest, q->config.persistent);
 	d->guest->bytes_left += q->config.bytes;
 	blk_queue_free(q);
@@ -581,6 +610,21 @@ static void vbd_put_in_medium(struct vbd *v, const struct disk *medium,
 	}
 }
 
+/* The helper goes on with what is in the drive now. */
+static void vbd_tell_helper(struct vbd *v)
+{
+	struct device *d = &v->base;
+	unsigned int i;
+
+	for (i = 0; i < d->queue_count; i++) {
+		struct queue *q = d->queue[i];
+		struct lane *l = q ? blk_queue_of(q)->config.lane : NULL;
+
+		if (l)
+			storage_change(d->guest->storage, l);
+	}
+}
+
 /* A medium that cannot be had yet is waited for with an empty drive. */
 static int vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source *now)
 {
@@ -590,6 +634,7 @@ static int vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source
 	if (err == -EAGAIN && !v->source.target)
 		return err;
 	vbd_put_in_medium(v, medium, now->target);
+	vbd_tell_helper(v);
 	disk_close(medium);
 	free(v->source.target);
 	v->source = *now;

@@ -17,7 +17,6 @@
 #include "journal.h"
 #include "message.h"
 #include "meter.h"
-#include "punt.h"
 #include "report.h"
 #include "table.h"
 
@@ -78,7 +77,6 @@ struct queue {
 	bool resumed;		 /* a former process has served it */
 	struct account account;	 /* what it costs beyond its requests */
 	struct visit visit;
-	struct punted punted;
 	uint32_t in_flight;	/* requests taken and not settled, I/O not completed */
 	bool starved;		/* there was no memory for a request */
 	bool runnable;		/* on the worker's list */

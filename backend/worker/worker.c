@@ -144,7 +144,6 @@ static void report_detached(struct worker *w, struct queue *q)
 			     .queue = q,
 			     .detached = q->detaching };
 
-	punt_detach(q);
 	remove_queue(w, q);
 	q->detaching = 0;
 	worker_report(w, &m);
@@ -409,7 +408,6 @@ static void worker_tick(struct worker *w)
 	for (q = w->queues; q; q = q->next)
 		queue_tick(q);
 	buffers_tick(&w->buffers);
-	punt_tick(w);
 	w->audit_due = true;
 	worker_claim_overhead(w);
 }
@@ -597,7 +595,6 @@ static enum worker_trouble open_all(struct worker *w)
 static void open_books(struct worker *w)
 {
 	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
-	punt_open(w);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (see perf_event_open(2); root has "
 			    "them): absences from the CPU under 20 us are charged to "
@@ -625,7 +622,6 @@ static void *run_worker(void *arg)
 	worker_report(w, &m);
 	while (m.started == WORKER_WELL && !w->stopping)
 		worker_turn(w);
-	punt_close(w);
 	close_all(w);
 	books_close(&w->books);
 	return NULL;

@@ -26,7 +26,6 @@ struct worker {
 	xenevtchn_handle *evtchn;
 	xengnttab_handle *gnttab;
 	struct books books;
-	struct punts punts;
 	struct trace_ring trace;
 	uint64_t now_ms; /* monotonic, of this turn, as coarse as the kernel's tick */
 	struct buffers buffers;
@@ -117,6 +116,19 @@ static inline void worker_claim(struct worker *w, uint64_t *to)
 static inline void worker_settled(struct worker *w, uint64_t cycles)
 {
 	w->books.meter.settled += cycles;
+}
+
+/**
+ * worker_offloaded() - a row's storage helper has run
+ * @w: the worker
+ * @row: whose
+ * @cycles: all of them the row's
+ */
+static inline void worker_offloaded(struct worker *w, struct row *row, uint64_t cycles)
+{
+	row_settle_offload_exact(row, cycles);
+	w->books.figures.offload += cycles;
+	w->books.figures.offload_charged += cycles;
 }
 
 /**

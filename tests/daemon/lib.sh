@@ -105,6 +105,9 @@ daemon_kill() {
 	DAEMON=
 }
 
+# helper DOMID: prints the pid of the guest's storage helper
+helper() { pgrep -x "storage-$1" -P "$(pgrep -d, -P "$DAEMON")"; }
+
 balanced() {
 	"$XENMETER" check --stopped --table "$TABLE" >"$W/check" || {
 		cat "$W/check"

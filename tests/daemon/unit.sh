@@ -35,8 +35,9 @@ mount -t cgroup2 cgroup2 "$W/cgroup" 2>/dev/null && mkdir "$GROUP" || skip 'no c
 
 # The unit's ExecStart= names no directory; /usr/local/sbin is the first to be looked into.
 mkdir -p "$W/units/xenmeterd.service.d" "$W/root/etc" "$W/sbin"
-ln -s "$XENMETERD" "$W/sbin/xenmeterd"
-cp "$UNIT" "$W/units/xenmeterd.service"
+# A copy, since the user that is made may not be able to enter the folder of the build.
+cp "$XENMETERD" "$W/sbin/"
+cp "$UNIT" "$(dirname "$UNIT")"/xenmeter-storage* "$W/units/"
 cp /etc/passwd /etc/group "$W/root/etc/"
 systemd-sysusers --root="$W/root" "$SYSUSERS" || fail 'systemd-sysusers'
 chmod 755 "$W"
@@ -118,6 +119,20 @@ serve() {
 	balanced
 }
 serve 77
+
+say 'storage helpers have no rights, and a control group each'
+load_bg "$W/hold.out" "$d" --hold 30
+state "$d" back 4
+units() { control list-units --no-legend --plain 'xenmeter-storage@*' | awk '$3 == "active" { print $1 }'; }
+one_helper() { [ "$(units | wc -l)" = 1 ]; }
+within 10 one_helper || fail "not one: $(units)"
+helper_status() {
+	inside sed -n "s/^$1:[[:space:]]*//p" "/proc/$(control show "$(units)" --property=MainPID --value)/status"
+}
+[ "$(helper_status Uid | cut -f 1)" = "$user" ] || fail "its user is $(helper_status Uid)"
+[ $((0x$(helper_status CapPrm) | 0x$(helper_status CapBnd))) = 0 ] || fail 'it has capabilities'
+[ "$(helper_status Name)" = "storage-$d" ] || fail "its name is $(helper_status Name)"
+end "$BG"
 
 say 'restart'
 manage restart

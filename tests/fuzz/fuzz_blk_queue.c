@@ -481,6 +481,7 @@ static void configure(void)
 			    .discard = flags & 0x80,
 			    .discard_secure = more & 4 },
 		.disk = &world.disk,
+		.lane = machine.lane,
 	};
 	for (i = 0; i < c->ring_pages; i++)
 		c->ring_ref[i] = RING_REF + i;

@@ -494,7 +494,7 @@ static void check_limits(void)
 static void check_nothing_left(void)
 {
 	MUST(!world.control.devices && !world.control.guests.first);
-	MUST(!served.taps && !served.net_queues);
+	MUST(!served.taps && !served.lanes && !served.net_queues);
 	MUST(store_watches(NULL) == 1 && store_watches("backend") == 1);
 }
 

@@ -8,9 +8,11 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "lane.h"
 #include "log.h"
 #include "machine.h"
 #include "sandbox.h"
@@ -33,6 +35,7 @@
 #define CQ_SIZE	    4096u
 #define SQ_SIZE	    256u
 #define MOST_STEPS  20000 /* of one input: more is a worker that does not come to rest */
+#define LANE_EVENT  -7	  /* a descriptor */
 #define LAST_COOKIE 4	  /* of worker.c: polls and the tick */
 
 enum cookie { EVENTS = 1, COMMANDS = 2, TICK = 3, REPORTS = 4 };
@@ -407,6 +410,9 @@ static void check_fixed(const struct io_uring_sqe *sqe)
 	MUST(base && sqe->addr >= base && sqe->addr + sqe->len <= base + iov->iov_len);
 }
 
+static void listen_to(const struct io_uring_sqe *sqe);
+static bool end_in_lane(const struct machine_io *io, int32_t result);
+
 /* The time is read when the timer is submitted. */
 static uint64_t ends_ns(uint64_t timespec)
 {
@@ -459,7 +465,9 @@ static void queue_io(const struct io_uring_sqe *sqe)
 static void submit_one(const struct io_uring_sqe *sqe)
 {
 	if (sqe->user_data > LAST_COOKIE) {
-		if (sqe->opcode == IORING_OP_TIMEOUT_REMOVE)
+		if (sqe->fd == LANE_EVENT)
+			listen_to(sqe);
+		else if (sqe->opcode == IORING_OP_TIMEOUT_REMOVE)
 			post(sqe->user_data, move_timer(sqe));
 		else
 			queue_io(sqe);
@@ -489,7 +497,8 @@ static void end_io(struct machine_io *io, int32_t result)
 			machine.io[i].after = 0;
 	io->used = false;
 	machine.ios--;
-	post(io->sqe.user_data, result);
+	if (!end_in_lane(io, result))
+		post(io->sqe.user_data, result);
 }
 
 /* What waits under that cookie ends. */
@@ -507,6 +516,160 @@ static int32_t cancel(uint64_t user_data)
 	}
 	return -ENOENT;
 }
+
+/* ---- a lane: what is posted there is I/O like any other, in the helper ---- */
+
+static struct {
+	struct lane lane;
+	struct lane_shared shared;
+	int32_t result[LANE_SLOTS];
+	uint32_t done; /* bit mask */
+	bool event;    /* something was done, and nobody was told */
+	bool closed;
+	uint64_t listener; /* user_data of who waits for it; 0: nobody */
+} helper;
+
+static void tell_listener(void)
+{
+	if (helper.event && helper.listener) {
+		uint64_t listener = helper.listener;
+
+		helper.event = false;
+		helper.listener = 0;
+		post(listener, sizeof(uint64_t));
+	}
+}
+
+static void listen_to(const struct io_uring_sqe *sqe)
+{
+	MUST(sqe->opcode == IORING_OP_READ && !helper.listener);
+	helper.listener = sqe->user_data;
+	tell_listener();
+}
+
+static bool end_in_lane(const struct machine_io *io, int32_t result)
+{
+	uint64_t slot = io->sqe.user_data - (uintptr_t)helper.result;
+
+	if (io->sqe.user_data < (uintptr_t)helper.result || slot >= sizeof(helper.result))
+		return false;
+	slot /= sizeof(int32_t);
+	helper.result[slot] = result;
+	helper.done |= 1u << slot;
+	helper.event = true;
+	tell_listener();
+	return true;
+}
+
+static void reset_lane(void)
+{
+	static uint8_t *data;
+
+	if (!data)
+		data = mmap(NULL, LANE_SLOTS * LANE_SLOT_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	memset(&helper, 0, sizeof(helper));
+	helper.lane.data = data;
+	helper.lane.done_fd = LANE_EVENT;
+	helper.lane.shared = &helper.shared;
+	helper.lane.free = UINT32_MAX;
+	machine.lane = &helper.lane;
+}
+
+unsigned int lane_get(struct lane *l, uint32_t bytes)
+{
+	unsigned int slot = __builtin_ffs(l->free);
+
+	MUST(l == &helper.lane && bytes <= LANE_SLOT_BYTES);
+	if (slot)
+		l->free &= ~(1u << (slot - 1));
+	return slot;
+}
+
+void lane_put(struct lane *l, unsigned int slot)
+{
+	if (!slot)
+		return;
+	MUST(!(l->free & 1u << (slot - 1)) && !(l->out & 1u << (slot - 1)));
+	l->free |= 1u << (slot - 1);
+}
+
+void lane_post(struct lane *l, unsigned int slot, const struct lane_op *op)
+{
+	struct io_uring_sqe sqe = { .fd = MACHINE_FD, .flags = IOSQE_ASYNC };
+	uint8_t *data = lane_data(l, slot);
+
+	MUST(!(l->free & 1u << (slot - 1)) && !(l->out & 1u << (slot - 1)));
+	sqe.off = op->offset;
+	switch ((enum lane_io)op->io) {
+	case LANE_READ:
+	case LANE_WRITE:
+		MUST(op->at + op->bytes <= LANE_SLOT_BYTES);
+		sqe.opcode = op->io == LANE_READ ? IORING_OP_READ : IORING_OP_WRITE;
+		sqe.addr = (uintptr_t)(data + op->at);
+		sqe.len = op->bytes;
+		break;
+	case LANE_FLUSH:
+		sqe.opcode = IORING_OP_FSYNC;
+		break;
+	case LANE_PUNCH:
+		sqe.opcode = IORING_OP_FALLOCATE;
+		sqe.addr = op->bytes;
+		break;
+	case LANE_DISCARD:
+		sqe.opcode = IORING_OP_URING_CMD;
+		sqe.addr = op->offset;
+		sqe.addr3 = op->bytes;
+		break;
+	}
+	l->out |= 1u << (slot - 1);
+	sqe.user_data = (uintptr_t)&helper.result[slot - 1];
+	queue_io(&sqe);
+}
+
+void lane_kick(struct lane *l)
+{
+	(void)l;
+}
+
+bool lane_take_done(struct lane *l, unsigned int *ret_slot, int32_t *ret_result)
+{
+	unsigned int slot = __builtin_ffs(helper.done);
+
+	if (!slot)
+		return false;
+	helper.done &= ~(1u << (slot - 1));
+	l->out &= ~(1u << (slot - 1));
+	*ret_slot = slot;
+	*ret_result = helper.result[slot - 1];
+	return true;
+}
+
+uint64_t lane_take_cpu(struct lane *l, uint64_t now_ns)
+{
+	(void)l, (void)now_ns;
+	return 0;
+}
+
+void lane_tick(struct lane *l)
+{
+	(void)l;
+}
+
+void lane_close(struct lane *l)
+{
+	MUST(!l->out && l->free == UINT32_MAX);
+	helper.closed = helper.event = true;
+	tell_listener();
+}
+
+bool lane_is_closed(const struct lane *l)
+{
+	(void)l;
+	return helper.closed;
+}
+
+/* ---- what I/O comes to ---- */
 
 static int32_t outcome(const struct machine_io *io)
 {
@@ -812,6 +975,7 @@ void machine_reset(void)
 	registered_most = 0;
 	machine.now_ns = 100000000000;
 	machine.buffer_bytes = 64 << 20;
+	reset_lane();
 	begun = rested = ticked = false;
 	steps = 0;
 	for (i = 0; i < MACHINE_PAGES; i++) {

@@ -16,9 +16,9 @@
 struct served {
 	uint64_t now_s;
 	struct worker *workers[SERVED_WORKERS];
-	unsigned int net_queues, taps; /* that there are */
-	unsigned int taps_fail;	       /* that many calls about them */
-	uint64_t tap_dropped;	       /* as every tap says */
+	unsigned int net_queues, taps, lanes; /* that there are */
+	unsigned int taps_fail;		      /* that many calls about them */
+	uint64_t tap_dropped;		      /* as every tap says */
 };
 
 extern struct served served;

@@ -234,6 +234,7 @@ static void make_queue(uint32_t persistent)
 		.bytes = 1 << 20,
 		.limits = { .sectors = SECTORS, .sector_size = 512, .discard = true },
 		.disk = &disk,
+		.lane = machine.lane,
 	};
 	MUST(!blk_queue_make_journal(queue, NULL, &(struct journal_key){ 0 }));
 	j = journal_ring(queue->base.journal, 0);

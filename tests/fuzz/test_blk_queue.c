@@ -301,6 +301,7 @@ int main(void)
 		.bytes = 1 << 20,
 		.limits = { .sectors = SECTORS, .sector_size = 512, .discard = true },
 		.disk = &disk,
+		.lane = machine.lane,
 	};
 	queue->base.domid = MACHINE_DOMID;
 	queue->base.row = table_claim_row(machine_table(), &key, 0);

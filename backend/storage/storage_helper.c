@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A storage helper: the process in which one guest's I/O may block, and hang, without
+ * anybody else. It has no rights; it has the disks that it was sent, and the memory of
+ * lanes. It keeps nothing: whoever comes after it finds in a lane what was begun.
+ *
+ * The first thread takes lanes from the socket. Each lane has threads of its own, one
+ * that waits and more while it has more to do, up to LANE_THREADS. What they have run
+ * stands in the lane, for the daemon to charge. When the daemon says so, or the socket
+ * has been closed, a lane's threads end; what was posted and not begun stays so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+#include "storage.h"
+
+#define STACK_BYTES  65536
+#define IDLE_SECONDS 2 /* until a thread ends that is not a lane's only one */
+
+struct served_lane {
+	struct served_lane *next;
+	uint64_t id;
+	struct lane_shared *shared;
+	uint8_t *data;
+	int disk, done;
+	unsigned int threads; /* under the lock */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t lane_over = PTHREAD_COND_INITIALIZER;
+static struct served_lane *lanes; /* under the lock */
+static bool stopping;		  /* likewise written; the daemon has gone */
+
+/* ---- what ran ---- */
+
+static uint64_t thread_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* All that the calling thread has run since it told last, as a lane's. */
+static void tell_cpu(struct served_lane *l)
+{
+	static __thread uint64_t told;
+	uint64_t now = thread_ns();
+
+	__atomic_add_fetch(&l->shared->cpu_ns, now - told, __ATOMIC_RELEASE);
+	told = now;
+}
+
+/* ---- one I/O ---- */
+
+static int32_t move_data(const struct served_lane *l, const struct lane_op *op,
+			 uint8_t *data)
+{
+	uint32_t done = 0;
+	ssize_t moved;
+
+	while (done < op->bytes) {
+		off_t at = op->offset + done;
+
+		if (op->io == LANE_READ)
+			moved = pread(l->disk, data + done, op->bytes - done, at);
+		else
+			moved = pwrite(l->disk, data + done, op->bytes - done, at);
+		if (moved < 0 && errno == EINTR)
+			continue;
+		if (moved < 0)
+			return done ? (int32_t)done : -errno;
+		if (!moved)
+			break;
+		done += moved;
+	}
+	return done;
+}
+
+static int32_t perform(const struct served_lane *l, const struct lane_op *op,
+		       uint8_t *data)
+{
+	uint64_t range[2] = { op->offset, op->bytes };
+
+	switch ((enum lane_io)op->io) {
+	case LANE_READ:
+	case LANE_WRITE:
+		if (op->bytes > LANE_SLOT_BYTES || op->at > LANE_SLOT_BYTES - op->bytes)
+			return -EINVAL;
+		return move_data(l, op, data + op->at);
+	case LANE_FLUSH:
+		return fdatasync(l->disk) ? -errno : 0;
+	case LANE_PUNCH:
+		return fallocate(l->disk, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 op->offset, op->bytes)
+			       ? -errno
+			       : 0;
+	case LANE_DISCARD:
+		return ioctl(l->disk, BLKDISCARD, range) ? -errno : 0;
+	}
+	return -EINVAL;
+}
+
+/* ---- slots ---- */
+
+/* The one that was posted first, begun; -1 if there is none. */
+static int begin_first(struct served_lane *l, bool *ret_more)
+{
+	struct lane_shared *s = l->shared;
+	uint32_t posted = LANE_POSTED;
+	int first = -1, i;
+
+	*ret_more = false;
+	for (i = 0; i < LANE_SLOTS; i++) {
+		if (__atomic_load_n(&s->state[i], __ATOMIC_ACQUIRE) != LANE_POSTED)
+			continue;
+		*ret_more |= first >= 0;
+		if (first < 0 || (int32_t)(s->slot[i].turn - s->slot[first].turn) < 0)
+			first = i;
+	}
+	if (first < 0)
+		return -1;
+	if (__atomic_compare_exchange_n(&s->state[first], &posted, LANE_BEGUN, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return first;
+	return begin_first(l, ret_more); /* another thread was quicker */
+}
+
+static void do_slot(struct served_lane *l, int i)
+{
+	struct lane_shared *s = l->shared;
+	struct lane_op op = s->slot[i].op;
+	uint64_t one = 1;
+
+	__asm__ volatile("" ::: "memory"); /* read once */
+	s->slot[i].result = perform(l, &op, l->data + (uint64_t)i * LANE_SLOT_BYTES);
+	tell_cpu(l);
+	__atomic_store_n(&s->state[i], LANE_DONE, __ATOMIC_RELEASE);
+	/* If it is full, the daemon has not read of what was done before. */
+	if (write(l->done, &one, sizeof(one)) != sizeof(one))
+		return;
+}
+
+static void futex_wake(struct served_lane *l, int threads)
+{
+	syscall(SYS_futex, &l->shared->kick, FUTEX_WAKE, threads, NULL, NULL, 0);
+}
+
+/* ---- threads ---- */
+
+static void *serve_lane(void *arg);
+
+/* One more thread for a lane; it has one already, or nothing of it will be done. */
+static bool add_thread(struct served_lane *l)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool added;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	added = !pthread_create(&thread, &attr, serve_lane, l);
+	pthread_attr_destroy(&attr);
+	return added;
+}
+
+/* There is more to do than this thread can. */
+static void find_help(struct served_lane *l)
+{
+	bool wanted;
+
+	if (__atomic_load_n(&l->shared->sleepers, __ATOMIC_SEQ_CST)) {
+		futex_wake(l, 1);
+		return;
+	}
+	pthread_mutex_lock(&lock);
+	wanted = l->threads < LANE_THREADS;
+	l->threads += wanted;
+	pthread_mutex_unlock(&lock);
+	if (!wanted || add_thread(l))
+		return;
+	pthread_mutex_lock(&lock);
+	l->threads--;
+	pthread_mutex_unlock(&lock);
+}
+
+static bool is_over(const struct served_lane *l)
+{
+	return __atomic_load_n(&stopping, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&l->shared->life, __ATOMIC_SEQ_CST) != LANE_OPEN;
+}
+
+/* Until something is posted. False: it was long. */
+static bool wait_for_kick(struct served_lane *l, uint32_t kick)
+{
+	static const struct timespec idle = { .tv_sec = IDLE_SECONDS };
+	struct lane_shared *s = l->shared;
+	bool only = __atomic_load_n(&l->threads, __ATOMIC_RELAXED) == 1;
+	long err;
+
+	__atomic_add_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
+	err = syscall(SYS_futex, &s->kick, FUTEX_WAIT, kick, only ? NULL : &idle, NULL,
+		      0);
+	if (err)
+		err = errno;
+	__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
+	return err != ETIMEDOUT;
+}
+
+/* May the calling thread end, since there is little to do? A lane keeps one. */
+static bool leave_others(struct served_lane *l)
+{
+	bool may;
+
+	tell_cpu(l);
+	pthread_mutex_lock(&lock);
+	may = l->threads > 1;
+	l->threads -= may;
+	pthread_mutex_unlock(&lock);
+	return may;
+}
+
+/* The last thread of a lane has left it: close the disk, and say so. */
+static void end_lane(struct served_lane *l)
+{
+	struct served_lane **at = &lanes;
+	uint64_t one = 1;
+
+	close(l->disk);
+	tell_cpu(l);
+	__atomic_store_n(&l->shared->life, LANE_CLOSED, __ATOMIC_RELEASE);
+	if (write(l->done, &one, sizeof(one)) < 0)
+		one = 0;
+	close(l->done);
+	munmap(l->shared, LANE_BYTES);
+	pthread_mutex_lock(&lock);
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	pthread_cond_signal(&lane_over);
+	pthread_mutex_unlock(&lock);
+	free(l);
+}
+
+static void leave_for_good(struct served_lane *l)
+{
+	bool last;
+
+	tell_cpu(l);
+	pthread_mutex_lock(&lock);
+	last = !--l->threads;
+	pthread_mutex_unlock(&lock);
+	if (last)
+		end_lane(l);
+}
+
+static void *serve_lane(void *arg)
+{
+	struct served_lane *l = arg;
+
+	for (;;) {
+		uint32_t kick = __atomic_load_n(&l->shared->kick, __ATOMIC_SEQ_CST);
+		bool more;
+		int i;
+
+		if (is_over(l))
+			break;
+		i = begin_first(l, &more);
+		if (i < 0) {
+			if (!wait_for_kick(l, kick) && leave_others(l))
+				return NULL;
+			continue;
+		}
+		if (more)
+			find_help(l);
+		do_slot(l, i);
+	}
+	leave_for_good(l);
+	return NULL;
+}
+
+/* ---- lanes that come ---- */
+
+/* A helper before this one may have ended in the middle of something. */
+static void take_over(struct lane_shared *s)
+{
+	unsigned int i;
+
+	__atomic_store_n(&s->sleepers, 0, __ATOMIC_SEQ_CST);
+	for (i = 0; i < LANE_SLOTS; i++) {
+		uint32_t begun = LANE_BEGUN;
+
+		__atomic_compare_exchange_n(&s->state[i], &begun, LANE_POSTED, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	}
+}
+
+static struct lane_shared *map_memory(int fd)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	void *all;
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &st) ||
+	    st.st_size != (off_t)LANE_BYTES)
+		return NULL;
+	all = mmap(NULL, LANE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return all == MAP_FAILED ? NULL : all;
+}
+
+static bool add_lane(uint64_t id, const int fds[STORAGE_DESCRIPTORS])
+{
+	struct served_lane *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return false;
+	l->shared = map_memory(fds[1]);
+	if (!l->shared) {
+		free(l);
+		return false;
+	}
+	l->id = id;
+	l->data = (uint8_t *)l->shared + LANE_HEAD_BYTES;
+	l->disk = fds[0];
+	l->done = fds[2];
+	l->threads = 1;
+	take_over(l->shared);
+	pthread_mutex_lock(&lock);
+	l->next = lanes;
+	lanes = l;
+	tell_cpu(l);
+	if (!add_thread(l))
+		_exit(1); /* the next helper may have more luck */
+	pthread_mutex_unlock(&lock);
+	close(fds[1]);
+	return true;
+}
+
+/* Another disk under the same number: what is under way ends with the one before. */
+static bool change_disk(uint64_t id, int disk)
+{
+	struct served_lane *l;
+
+	pthread_mutex_lock(&lock);
+	for (l = lanes; l; l = l->next)
+		if (l->id == id)
+			break;
+	if (l)
+		dup3(disk, l->disk, O_CLOEXEC);
+	pthread_mutex_unlock(&lock);
+	return l;
+}
+
+static void name_process(uint32_t domid)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "storage-%u", domid);
+	prctl(PR_SET_NAME, name);
+}
+
+static bool handle_message(const struct storage_message *m,
+			   const int fds[STORAGE_DESCRIPTORS])
+{
+	unsigned int i;
+
+	if (m->version != STORAGE_VERSION)
+		return false;
+	if (!lanes)
+		name_process(m->domid);
+	if (!change_disk(m->lane, fds[0]))
+		return add_lane(m->lane, fds);
+	for (i = 0; i < STORAGE_DESCRIPTORS; i++)
+		close(fds[i]);
+	return true;
+}
+
+/* False: the daemon is gone, or says what nobody understands. */
+static bool take_message(int socket)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(STORAGE_DESCRIPTORS * sizeof(int))];
+	} control;
+	struct storage_message said;
+	struct iovec iov = { &said, sizeof(said) };
+	struct msghdr m = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	int fds[STORAGE_DESCRIPTORS];
+	const struct cmsghdr *c;
+	ssize_t got;
+
+	do {
+		got = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	c = got == sizeof(said) && !(m.msg_flags & MSG_CTRUNC) ? CMSG_FIRSTHDR(&m) : NULL;
+	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(fds)))
+		return false;
+	memcpy(fds, CMSG_DATA(c), sizeof(fds));
+	return handle_message(&said, fds);
+}
+
+/* ---- life ---- */
+
+static void end_lanes(void)
+{
+	struct served_lane *l;
+
+	pthread_mutex_lock(&lock);
+	__atomic_store_n(&stopping, true, __ATOMIC_SEQ_CST);
+	for (l = lanes; l; l = l->next) {
+		__atomic_add_fetch(&l->shared->kick, 1, __ATOMIC_SEQ_CST);
+		futex_wake(l, INT_MAX);
+	}
+	while (lanes)
+		pthread_cond_wait(&lane_over, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+int storage_helper_run(int socket)
+{
+	if (sandbox_enter_helper())
+		return 1;
+	while (take_message(socket))
+		;
+	close(socket);
+	end_lanes();
+	return 0;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A storage helper as a process, from the daemon's end: what is posted is done, and what
+ * was begun by one that dies is done by the next; lanes come and go and leave nothing;
+ * whoever sends it nonsense has no helper any more; and what a hostile helper writes into
+ * a lane is taken for an error at most.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "check.h"
+#include "log.h"
+#include "storage.h"
+
+#define ROUNDS 1000
+
+static struct storage_source source;
+static int disk;
+
+static void await(struct lane *l)
+{
+	struct pollfd fd = { l->done_fd, POLLIN, 0 };
+	uint64_t count;
+
+	CHECK_EQ(poll(&fd, 1, 20000), 1);
+	CHECK_EQ(read(l->done_fd, &count, sizeof(count)), sizeof(count));
+}
+
+static int32_t run(struct lane *l, unsigned int slot, enum lane_io io, uint64_t offset,
+		   uint64_t bytes)
+{
+	struct lane_op op = { .io = io, .offset = offset, .bytes = bytes };
+	unsigned int done;
+	int32_t result;
+
+	lane_post(l, slot, &op);
+	lane_kick(l);
+	while (!lane_take_done(l, &done, &result))
+		await(l);
+	CHECK_EQ(done, slot);
+	return result;
+}
+
+static void end(struct storage *s, struct lane *l)
+{
+	lane_close(l);
+	while (!lane_is_closed(l))
+		await(l);
+	storage_remove(s, l);
+	lane_free(l);
+}
+
+static void test_io(struct storage *s)
+{
+	struct lane *l;
+	unsigned int slot;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	slot = lane_get(l, 8192);
+	memset(lane_data(l, slot), 7, 8192);
+	CHECK_EQ(run(l, slot, LANE_WRITE, 4096, 8192), 8192);
+	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
+	memset(lane_data(l, slot), 0, 8192);
+	CHECK_EQ(run(l, slot, LANE_READ, 8192, 4096), 4096);
+	CHECK_EQ(*(uint8_t *)lane_data(l, slot), 7);
+	CHECK_EQ(run(l, slot, LANE_PUNCH, 4096, 8192), 0);
+	CHECK_EQ(run(l, slot, LANE_READ, 4096, 4096), 4096);
+	CHECK_EQ(*(uint8_t *)lane_data(l, slot), 0);
+	CHECK_EQ(run(l, slot, LANE_READ, 1 << 20, 4096), 0); /* beyond the end */
+	CHECK_EQ(run(l, slot, LANE_DISCARD, 0, 4096), -ENOTTY);
+	CHECK_EQ(run(l, slot, 77, 0, 0), -EINVAL);
+	CHECK_EQ(run(l, slot, LANE_WRITE, 0, LANE_SLOT_BYTES + 1), -EINVAL);
+	CHECK(lane_take_cpu(l, UINT64_MAX / 100) > 0);
+	lane_put(l, slot);
+	lane_tick(l);
+	lane_tick(l);
+	CHECK_EQ(*(uint8_t *)lane_data(l, slot), 0);
+	end(s, l);
+}
+
+static void test_all_slots(struct storage *s)
+{
+	unsigned int slots = 0, slot;
+	struct lane *l;
+	int32_t result;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	while ((slot = lane_get(l, 512))) {
+		struct lane_op op = { .io = LANE_WRITE, .bytes = 512 };
+
+		lane_post(l, slot, &op);
+		slots++;
+	}
+	CHECK_EQ(slots, LANE_SLOTS);
+	lane_kick(l);
+	while (slots) {
+		await(l);
+		while (lane_take_done(l, &slot, &result)) {
+			CHECK_EQ(result, 512);
+			lane_put(l, slot);
+			slots--;
+		}
+	}
+	end(s, l);
+}
+
+static void test_rounds(struct storage *s)
+{
+	int before = check_descriptors(), i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		struct lane *l;
+
+		CHECK_EQ(lane_new(&l), 0);
+		storage_add(s, l, disk);
+		if (i % 3 == 0)
+			CHECK_EQ(run(l, lane_get(l, 512), LANE_FLUSH, 0, 0), 0);
+		end(s, l);
+	}
+	CHECK_EQ(check_descriptors(), before);
+}
+
+/* As it is after a helper has died in the middle of it. */
+static void test_begun(struct storage *s)
+{
+	struct lane_op op = { .io = LANE_WRITE, .bytes = 512 };
+	unsigned int slot, done;
+	int32_t result;
+	struct lane *l;
+
+	CHECK_EQ(lane_new(&l), 0);
+	slot = lane_get(l, 512);
+	lane_post(l, slot, &op);
+	l->shared->state[slot - 1] = LANE_BEGUN;
+	l->shared->sleepers = 3; /* of those that are dead */
+	storage_add(s, l, disk);
+	while (!lane_take_done(l, &done, &result))
+		await(l);
+	CHECK_EQ(result, 512);
+	end(s, l);
+}
+
+/* Without a helper: what one might write. */
+static void test_lies(void)
+{
+	static const struct {
+		int32_t said, taken;
+	} results[] = { { 512, 512 },	      { 513, -EIO },   { INT32_MAX, -EIO },
+			{ -EAGAIN, -EAGAIN }, { -4096, -EIO }, { INT32_MIN, -EIO } };
+	struct lane_op op = { .io = LANE_READ, .bytes = 512 };
+	unsigned int slot, done, i;
+	int32_t result;
+	struct lane *l;
+
+	CHECK_EQ(lane_new(&l), 0);
+	CHECK_EQ(ftruncate(l->memory_fd, 4096), -1);
+	for (i = 0; i < LANE_SLOTS; i++)
+		l->shared->state[i] = LANE_DONE; /* nothing was posted */
+	CHECK(!lane_take_done(l, &done, &result));
+	slot = lane_get(l, 512);
+	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		lane_post(l, slot, &op);
+		l->shared->slot[slot - 1].op.bytes = UINT64_MAX;
+		l->shared->slot[slot - 1].result = results[i].said;
+		l->shared->state[slot - 1] = 12345;
+		CHECK(!lane_take_done(l, &done, &result));
+		l->shared->state[slot - 1] = LANE_DONE;
+		CHECK(lane_take_done(l, &done, &result));
+		CHECK_EQ(result, results[i].taken);
+		CHECK(!lane_take_done(l, &done, &result));
+	}
+	CHECK_EQ(lane_take_cpu(l, 1000), 0);
+	l->shared->cpu_ns = UINT64_MAX;
+	CHECK_EQ(lane_take_cpu(l, 2000), 2000 * (LANE_THREADS + 1));
+	l->shared->cpu_ns = 5; /* backwards */
+	CHECK(lane_take_cpu(l, 3000) <= 1000 * (LANE_THREADS + 1));
+	lane_free(l);
+}
+
+/* How a helper ends that is sent this, with so many descriptors. */
+static int helper_of(const void *bytes, size_t size, int descriptors)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(8 * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { (void *)bytes, size };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int pair[2], status, i;
+	pid_t child;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	child = fork();
+	if (!child) {
+		close(pair[0]);
+		_exit(storage_helper_run(pair[1]));
+	}
+	close(pair[1]);
+	if (descriptors) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(descriptors * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(descriptors * sizeof(int));
+		for (i = 0; i < descriptors; i++)
+			memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &disk,
+			       sizeof(int));
+	}
+	CHECK_EQ(sendmsg(pair[0], &m, MSG_NOSIGNAL), (ssize_t)size);
+	CHECK_EQ(waitpid(child, &status, 0), child); /* though the socket is open */
+	close(pair[0]);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_nonsense(void)
+{
+	struct storage_message m = { STORAGE_VERSION, 1, 1 };
+	struct storage_message old = { STORAGE_VERSION + 1, 1, 1 };
+
+	CHECK_EQ(helper_of("x", 1, 0), 0);
+	CHECK_EQ(helper_of(&m, sizeof(m), 0), 0);
+	CHECK_EQ(helper_of(&m, sizeof(m), 2), 0);
+	CHECK_EQ(helper_of(&m, sizeof(m), 4), 0);
+	CHECK_EQ(helper_of(&m, sizeof(m), 3), 0); /* no lane's memory */
+	CHECK_EQ(helper_of(&old, sizeof(old), 3), 0);
+}
+
+int main(void)
+{
+	const char *dir = check_directory();
+	char path[64];
+	struct storage *s;
+
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	disk = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(disk >= 0);
+	CHECK_EQ(ftruncate(disk, 1 << 20), 0);
+	CHECK_EQ(launcher_start(NULL, &source.launcher), 0);
+	s = storage_new(&source, 7);
+	CHECK(s);
+	test_io(s);
+	test_all_slots(s);
+	test_rounds(s);
+	test_begun(s);
+	test_lies();
+	test_nonsense();
+	storage_free(s);
+	close(disk);
+	check_remove_directory(dir);
+	return 0;
+}
