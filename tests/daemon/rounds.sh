@@ -41,6 +41,9 @@ say "up to round 30: RSS $most KiB at the most, $(fds) descriptors, $(held)"
 if [ "${SANITIZE:-none}" = none ]; then # quarantine grows
 	[ "$most" -le $((rss0 + 200)) ] || fail 'memory leaks'
 fi
+# A row that is being retired is not read.
+retired() { [ "$(dump | jq '[.rows[] | select(.domid == 7 and .queue == 0 and .state == "retired")] | length')" = 30 ]; }
+within 10 retired || fail 'not every guest has a row that is retired'
 dump | jq -r '.rows[] | select(.domid == 7 and .queue == 0) | .uuid' | sort >"$W/charged"
 sort "$W/uuids" | cmp - "$W/charged" || fail 'a row has the uuid of another guest'
 finish
