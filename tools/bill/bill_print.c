@@ -208,7 +208,9 @@ static int compare_bill_lines(const void *a, const void *b, void *bill)
 
 int bill_print(const struct bill *b)
 {
-	qsort_r(b->line, b->count, sizeof(*b->line), compare_bill_lines, (void *)b);
+	if (b->count)
+		qsort_r(b->line, b->count, sizeof(*b->line), compare_bill_lines,
+			(void *)b);
 	switch (b->format) {
 	case BILL_TABLE:
 		return print_bill_table(b);
