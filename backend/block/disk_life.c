@@ -45,18 +45,34 @@ static off_t disk_life_place(uint32_t domid, uint32_t devid)
 	return LIFE_AT + hash % LIFE_PLACES;
 }
 
-int disk_await_old_io(const struct disk *d, uint32_t domid, uint32_t devid)
+static struct flock disk_life_byte(short type, uint32_t domid, uint32_t devid)
 {
-	struct flock byte = {
-		.l_type = F_WRLCK,
+	return (struct flock){
+		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = disk_life_place(domid, devid),
 		.l_len = 1,
 	};
+}
 
-	if (d->kind == DISK_NULL || d->read_only)
-		return 0;
-	if (!fcntl(d->fd, F_OFD_SETLK, &byte))
+static bool disk_has_life(const struct disk *d)
+{
+	return d->kind != DISK_NULL && !d->read_only;
+}
+
+int disk_await_old_io(const struct disk *d, uint32_t domid, uint32_t devid)
+{
+	struct flock byte = disk_life_byte(F_WRLCK, domid, devid);
+
+	if (!disk_has_life(d) || !fcntl(d->fd, F_OFD_SETLK, &byte))
 		return 0;
 	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
+}
+
+void disk_end_io(const struct disk *d, uint32_t domid, uint32_t devid)
+{
+	struct flock byte = disk_life_byte(F_UNLCK, domid, devid);
+
+	if (disk_has_life(d))
+		fcntl(d->fd, F_OFD_SETLK, &byte);
 }

@@ -24,4 +24,12 @@
  */
 int disk_await_old_io(const struct disk *d, uint32_t domid, uint32_t devid);
 
+/**
+ * disk_end_io() - all I/O for a device is over, and what comes may begin
+ * @d: before disk_close(); a lock among daemons may keep its file open
+ * @domid: as given to disk_await_old_io()
+ * @devid: likewise
+ */
+void disk_end_io(const struct disk *d, uint32_t domid, uint32_t devid);
+
 #endif

@@ -193,6 +193,7 @@ static void control_sweep(struct control *c)
 		return;
 	c->swept = true;
 	taps_sweep(&c->taps, control_is_gone, c);
+	lives_sweep(&c->lives);
 	charge_nobody(c);
 }
 
@@ -213,6 +214,16 @@ void control_step(struct control *c)
 	control_sweep(c);
 }
 
+void control_hurry(struct control *c)
+{
+	struct device *d;
+
+	c->hurry = false;
+	for (d = c->devices; d; d = d->next)
+		if (device_hurry(c, d))
+			charge(c, d);
+}
+
 /* ---- stop ---- */
 
 void control_stop(struct control *c)
@@ -223,6 +234,16 @@ void control_stop(struct control *c)
 	for (d = c->devices; d; d = d->next)
 		if (device_stop(c, d))
 			charge(c, d);
+}
+
+bool control_attaching(const struct control *c)
+{
+	const struct device *d;
+
+	for (d = c->devices; d; d = d->next)
+		if (d->phase == PHASE_ATTACHING)
+			return true;
+	return false;
 }
 
 unsigned int control_busy(const struct control *c)

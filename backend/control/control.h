@@ -13,6 +13,7 @@
 #include "charge.h"
 #include "disk_owner.h"
 #include "guest.h"
+#include "lives.h"
 #include "placement.h"
 #include "storage.h"
 #include "taps.h"
@@ -36,9 +37,13 @@ struct control {
 	struct charges charges;
 	struct storage_source storage_source;
 	struct taps taps;
-	bool discovered; /* the store has been searched for devices */
-	bool swept;	 /* what devices left that are gone since has been removed */
+	struct lives lives;
+	const char *journals; /* before their names; NULL: they end with the process */
+	bool discovered;      /* the store has been searched for devices */
+	bool swept;	      /* what devices left that are gone since has been removed */
 	bool stopping;
+	bool leaving;	 /* stopping, and devices stay as they are for the next daemon */
+	bool hurry;	 /* a device waits for what a former life leaves in a moment */
 	bool store_lost; /* xenstored is gone: nothing is read or written any more */
 };
 
@@ -73,10 +78,22 @@ void control_tick(struct control *c);
 void control_step(struct control *c);
 
 /**
- * control_stop() - begin to close every connected device
+ * control_hurry() - look again at what waits for the end of a former life
  * @c: the control thread's state
  */
+void control_hurry(struct control *c);
+
+/**
+ * control_stop() - begin to stop serving every connected device
+ * @c: the control thread's state; where it is `leaving`, devices are not closed
+ */
 void control_stop(struct control *c);
+
+/**
+ * control_attaching() - are workers attaching queues of any device?
+ * @c: the control thread's state
+ */
+bool control_attaching(const struct control *c);
 
 /**
  * control_busy() - how many devices still have queues on workers

@@ -17,6 +17,9 @@
 
 #define MESSAGE_SIZE 512
 
+/* Looks at what a former life leaves, some ms apart, before a second has to pass. */
+#define MOST_HURRIES 500
+
 /* ---- saying what goes on ---- */
 
 void device_say(struct device *d, enum log_level level, const char *format, ...)
@@ -141,6 +144,7 @@ bool device_is_online(struct control *c, struct device *d)
 }
 
 static void device_begin_close(struct control *c, struct device *d, bool drop);
+static void device_begin_leave(struct control *c, struct device *d);
 
 void device_fail(struct control *c, struct device *d, int err, const char *format, ...)
 {
@@ -193,6 +197,14 @@ int device_publish(struct control *c, struct device *d, const struct xenbus_keys
 	return err;
 }
 
+int device_await(struct control *c, struct device *d)
+{
+	device_wait(d, "the last daemon's I/O to end");
+	if (d->hurries++ < MOST_HURRIES)
+		c->hurry = true;
+	return -EAGAIN;
+}
+
 bool device_key_is(struct control *c, struct device *d, const char *name,
 		   const char *value)
 {
@@ -226,6 +238,8 @@ static void device_free_queue(struct control *c, struct device *d, unsigned int 
 
 	if (!q)
 		return;
+	if (!c->leaving)
+		journal_remove(q->journal);
 	table_retire_row(q->row);
 	d->class->free_queue(d, q);
 	d->queue[index] = NULL;
@@ -238,6 +252,40 @@ static unsigned int device_choose_worker(struct control *c, struct device *d,
 	if (index && d->class->one_worker)
 		return d->worker[0];
 	return placement_choose(&c->placement, c->worker_count);
+}
+
+static int device_take_queue(struct control *c, struct device *d, unsigned int index,
+			     struct queue *q)
+{
+	q->domid = d->guest->domid;
+	d->queue[index] = q;
+	d->worker[index] = device_choose_worker(c, d, index);
+	c->placement.load[d->worker[index]].queues++;
+	q->row = device_claim_row(c, d, index, d->worker[index]);
+	if (q->row)
+		return 0;
+	device_fail(c, d, -ENOSPC, "the accounting table is full (%d rows)", LIMIT_ROWS);
+	return -ENOSPC;
+}
+
+/* Without one it is served, too; a successor closes the device then. */
+static void device_make_journal(struct control *c, struct device *d, struct queue *q,
+				unsigned int index, unsigned int count)
+{
+	struct journal_key key = { .nonce = d->nonce, .queue = index, .queues = count };
+	int err;
+
+	if (!c->journals || !d->nonce)
+		return;
+	xenbus_split_device(d->path, key.kind, &key.domid, &key.devid);
+	err = d->class->make_journal(d, q, c->journals, &key);
+	if (!err)
+		return;
+	device_say(d, LOG_LEVEL_WARNING,
+		   "cannot make a journal: %s; it is closed when the daemon is started "
+		   "again",
+		   strerror(-err));
+	d->nonce = 0;
 }
 
 /* The device's @index'th queue of @count. */
@@ -255,15 +303,8 @@ static int device_make_queue(struct control *c, struct device *d, unsigned int i
 	err = d->class->make_queue(c, d, index, dir, &q);
 	if (err)
 		return err;
-	q->domid = d->guest->domid;
-	d->queue[index] = q;
-	d->worker[index] = device_choose_worker(c, d, index);
-	c->placement.load[d->worker[index]].queues++;
-	q->row = device_claim_row(c, d, index, d->worker[index]);
-	if (q->row)
-		return 0;
-	device_fail(c, d, -ENOSPC, "the accounting table is full (%d rows)", LIMIT_ROWS);
-	return -ENOSPC;
+	device_make_journal(c, d, q, index, count);
+	return device_take_queue(c, d, index, q);
 }
 
 static void device_send_to_queue(struct control *c, struct device *d, unsigned int index,
@@ -326,6 +367,18 @@ static int device_make_queues(struct control *c, struct device *d, unsigned int 
 	return 0;
 }
 
+static void device_attach(struct control *c, struct device *d, unsigned int count)
+{
+	d->queue_count = count;
+	d->pending = count;
+	d->attach_failed = false;
+	d->retry = 0;
+	d->hurries = 0;
+	d->broken = NULL;
+	d->phase = PHASE_ATTACHING;
+	device_tell(c, d, &(struct message){ .kind = MESSAGE_ATTACH });
+}
+
 static void device_begin_connect(struct control *c, struct device *d)
 {
 	unsigned int count;
@@ -333,15 +386,11 @@ static void device_begin_connect(struct control *c, struct device *d)
 	d->frontend_left = false;
 	/* Until all are made there are none: what fails meanwhile closes the device. */
 	d->queue_count = 0;
+	d->nonce = lives_nonce();
 	if (d->class->read_frontend(c, d) || device_read_queue_count(c, d, &count) ||
 	    device_make_queues(c, d, count))
 		return;
-	d->queue_count = count;
-	d->pending = count;
-	d->attach_failed = false;
-	d->broken = NULL;
-	d->phase = PHASE_ATTACHING;
-	device_tell(c, d, &(struct message){ .kind = MESSAGE_ATTACH });
+	device_attach(c, d, count);
 }
 
 static void device_announce(struct control *c, struct device *d)
@@ -349,7 +398,89 @@ static void device_announce(struct control *c, struct device *d)
 	struct xenbus_keys keys = { 0 };
 
 	d->class->announce(c, d, &keys);
+	if (d->resumed) {
+		d->resumed = false;
+		device_say(d, LOG_LEVEL_INFO, "goes on where the last daemon ended");
+		return; /* all is in the store, and the frontend notices nothing */
+	}
+	if (d->nonce)
+		xenbus_add(&keys, LIVES_KEY, d->nonce);
 	device_publish(c, d, &keys, XenbusStateConnected);
+}
+
+/* ---- taken up again ---- */
+
+static bool device_find_journals(struct control *c, struct device *d)
+{
+	uint64_t nonce;
+
+	if (d->left.count)
+		return true;
+	nonce = xenbus_number_or(c->xs, d->path, LIVES_KEY, INT64_MAX, 0);
+	if (!nonce || nonce == UINT64_MAX ||
+	    lives_take(&c->lives, d->path, nonce, &d->left))
+		return false;
+	d->nonce = nonce;
+	return true;
+}
+
+static int device_resume_queue(struct control *c, struct device *d, unsigned int index)
+{
+	struct queue *q;
+	int err = d->class->resume_queue(c, d, index, d->left.queue[index], &q);
+
+	if (err)
+		return err;
+	d->left.queue[index] = NULL;
+	return device_take_queue(c, d, index, q);
+}
+
+static void device_begin_resume(struct control *c, struct device *d)
+{
+	unsigned int i, count = d->left.count;
+
+	d->queue_count = 0;
+	for (i = 0; i < count; i++) {
+		if (!device_resume_queue(c, d, i))
+			continue;
+		for (i++; i--;)
+			device_free_queue(c, d, i);
+		return;
+	}
+	d->left.count = 0;
+	d->resumed = true;
+	device_attach(c, d, count);
+}
+
+/* Its port is free when the kernel has closed all that the last daemon had, which it
+ * does a moment after that has ended. */
+static bool device_retry_attach(struct control *c, struct device *d,
+				const struct message *m)
+{
+	unsigned int i;
+
+	if (!d->resumed || m->attached != -EINVAL || d->hurries >= MOST_HURRIES)
+		return false;
+	for (i = 0; i < d->queue_count; i++)
+		if (d->queue[i] == m->queue)
+			d->retry |= 1u << i;
+	d->hurries++;
+	c->hurry = true;
+	return true;
+}
+
+bool device_hurry(struct control *c, struct device *d)
+{
+	unsigned int i, retry = d->retry;
+
+	d->retry = 0;
+	for (i = 0; i < d->queue_count; i++)
+		if (retry & 1u << i)
+			device_tell_one(c, d, i,
+					&(struct message){ .kind = MESSAGE_ATTACH });
+	if (d->left.count)
+		d->dirty = true;
+	return retry || d->left.count;
 }
 
 static void device_fail_broken(struct control *c, struct device *d)
@@ -371,6 +502,8 @@ static void device_end_attach(struct control *c, struct device *d)
 			    "channels");
 	else if (d->broken)
 		device_fail_broken(c, d);
+	else if (c->leaving)
+		device_begin_leave(c, d);
 	else if (c->stopping)
 		device_begin_close(c, d, false);
 	else
@@ -408,6 +541,11 @@ static void device_end_close(struct control *c, struct device *d)
 	d->queue_count = 0;
 	d->class->closed(c, d);
 	d->dirty = true;
+	if (d->leaving)
+		return;
+	journals_remove(&d->left);
+	d->nonce = 0;
+	d->resumed = false;
 	if (d->gone || !device_may_be_closed(c, d))
 		return;
 	if (device_publish(c, d, NULL, XenbusStateClosed) == -ESTALE)
@@ -458,6 +596,19 @@ static void device_begin_close(struct control *c, struct device *d, bool drop)
 		device_end_close(c, d);
 }
 
+/* Answer what is in flight, and no more: the frontend notices nothing. */
+static void device_begin_leave(struct control *c, struct device *d)
+{
+	d->leaving = true;
+	d->waits_for[0] = '\0';
+	d->pending = 0;
+	d->dropped = false;
+	d->phase = PHASE_DETACHING;
+	device_detach_queues(c, d, MESSAGE_DETACH);
+	if (!d->pending)
+		device_end_close(c, d);
+}
+
 /* The guest died while its last requests are awaited: its pages must not wait for them.
  */
 static void device_drop_if_dead(struct control *c, struct device *d)
@@ -494,8 +645,11 @@ static void device_handle_report(struct control *c, struct device *d,
 		d->class->report(c, d, m);
 		return;
 	}
-	if (m->kind == MESSAGE_ATTACHED && m->attached)
+	if (m->kind == MESSAGE_ATTACHED && m->attached) {
+		if (device_retry_attach(c, d, m))
+			return;
 		d->attach_failed = true;
+	}
 	d->pending -= m->kind == MESSAGE_DETACHED ? m->detached : 1;
 	if (d->pending)
 		return;
@@ -538,6 +692,7 @@ void device_free(struct control *c, struct device *d)
 {
 	table_retire_row(d->control_row);
 	guest_put(d->guest, c->xs);
+	journals_close(&d->left);
 	free(d);
 }
 
@@ -643,6 +798,26 @@ static bool device_was_served(const struct device *d, enum xenbus_state own)
 		own == XenbusStateReconfigured);
 }
 
+/* Both ends are where the last daemon left them, and its journals say how to go on. */
+static bool device_try_resume(struct control *c, struct device *d, enum xenbus_state own,
+			      enum xenbus_state frontend)
+{
+	if (own == XenbusStateInitialised ||
+	    (frontend != XenbusStateConnected && frontend != XenbusStateInitialised &&
+	     frontend != XenbusStateReconfiguring) ||
+	    !device_find_journals(c, d))
+		return false;
+	d->frontend_seen = frontend;
+	if (lives_is_blamed(&d->left))
+		device_fail(c, d, -EIO,
+			    "the daemon has died of it %d times within %d minutes; not "
+			    "served any more",
+			    JOURNAL_DEATHS, LIVES_BLAME_SECONDS / 60);
+	else if (device_open(c, d, true))
+		device_begin_resume(c, d);
+	return true;
+}
+
 /* What follows from the states, where nothing else speaks against it. */
 static enum xenbus_move device_next_move(struct control *c, struct device *d,
 					 enum xenbus_state own,
@@ -684,6 +859,8 @@ static void device_follow_states(struct control *c, struct device *d)
 		d->failed = false;
 	d->frontend_left |= frontend_has_closed(d, frontend);
 	if (device_was_served(d, own)) {
+		if (device_try_resume(c, d, own, frontend))
+			return;
 		if (!d->unpublished)
 			device_say(d, LOG_LEVEL_WARNING,
 				   "was served by a daemon that is gone; the guest has "
@@ -763,9 +940,17 @@ bool device_tick(struct control *c, struct device *d)
 bool device_stop(struct control *c, struct device *d)
 {
 	/* What waits at Closing for its frontend would wait for ever. */
+	enum xenbus_state own;
+
+	if (c->leaving) {
+		if (d->phase == PHASE_CONNECTED)
+			device_begin_leave(c, d);
+		return d->phase == PHASE_DETACHING;
+	}
+	own = xenbus_read_state(c->xs, d->path);
 	if (d->phase != PHASE_CONNECTED &&
 	    (d->phase != PHASE_IDLE ||
-	     xenbus_read_state(c->xs, d->path) != XenbusStateClosing))
+	     (own != XenbusStateClosing && !device_was_served(d, own))))
 		return false;
 	device_begin_close(c, d, false);
 	return true;

@@ -41,6 +41,7 @@ struct device {
 	bool dirty;	      /* something has changed */
 	bool gone;	      /* its directory was removed */
 	bool name_stale;      /* the guest may have another name than its rows */
+	bool leaving;	      /* detaching, to be taken up by the next daemon */
 	bool failed;	      /* not tried again until the frontend has closed */
 	char waits_for[256];  /* empty: for nothing */
 	unsigned int waiting; /* for that, in seconds */
@@ -56,6 +57,11 @@ struct device {
 	unsigned int pending;	  /* reports that workers owe */
 	unsigned int queue_count; /* as the frontend asked */
 	struct queue *queue[LIMIT_QUEUES_PER_DEVICE];
+	uint64_t nonce;		 /* of this connection; 0: it has no journals */
+	struct journals left;	 /* of a former life, not taken up yet */
+	bool resumed;		 /* from these, and not announced yet */
+	unsigned int hurries;	 /* tries that it had to wait for a former life */
+	unsigned int retry;	 /* bit mask of queues to be attached once more */
 	struct row *control_row; /* NULL: there was none to be had */
 	struct visit visit;	 /* what goes into it with its next charge */
 	uint64_t events_unpaid;	 /* of the store, see charge.h */
@@ -86,6 +92,12 @@ struct device_class {
 	int (*make_queue)(struct control *c, struct device *d, unsigned int index,
 			  const char *dir, struct queue **ret_queue);
 	void (*free_queue)(struct device *d, struct queue *q);
+	/* Give a queue a journal. What fails is no error of the device's. */
+	int (*make_journal)(struct device *d, struct queue *q, const char *prefix,
+			    struct journal_key *key);
+	/* Make a queue of a journal, which is the queue's on success. */
+	int (*resume_queue)(struct control *c, struct device *d, unsigned int index,
+			    struct journal *j, struct queue **ret_queue);
 	/* To be published with Connected. */
 	void (*announce)(struct control *c, struct device *d, struct xenbus_keys *keys);
 	/* It is connected, and something in the store has changed; may be NULL.
@@ -182,11 +194,20 @@ struct device *device_report(struct control *c, const struct message *m);
 bool device_tick(struct control *c, struct device *d);
 
 /**
- * device_stop() - begin to close it
+ * device_hurry() - try again what had to wait for a former life
  * @c: the control thread's state
  * @d: the device
  *
- * Return: false if there is nothing to close.
+ * Return: whether there was anything to do.
+ */
+bool device_hurry(struct control *c, struct device *d);
+
+/**
+ * device_stop() - begin to close it; where we are leaving, only to stop serving it
+ * @c: the control thread's state
+ * @d: the device
+ *
+ * Return: false if there is nothing to do.
  */
 bool device_stop(struct control *c, struct device *d);
 
@@ -233,6 +254,15 @@ void device_fail(struct control *c, struct device *d, int err, const char *forma
  */
 int device_wait(struct device *d, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/**
+ * device_await() - what it needs is there in a moment, after the end of a former life
+ * @c: the control thread's state
+ * @d: looked at again in some ms, and, if it lasts, in a second
+ *
+ * Return: -EAGAIN, to be passed on.
+ */
+int device_await(struct control *c, struct device *d);
 
 /**
  * device_key_is() - has its directory this key, with this value?

@@ -32,6 +32,12 @@
 
 #define STOP_TIMEOUT_S 30
 
+/* I/O that takes longer is done again by the next daemon. */
+#define LEAVE_TIMEOUT_S 2
+
+/* Between looks at what a former life leaves in a moment. */
+#define HURRY_MS 5
+
 enum exit_code {
 	EXIT_CLEAN = 0,
 	EXIT_FAILED = 1,
@@ -49,6 +55,7 @@ struct options {
 	const char *storage; /* where systemd makes helpers; NULL: a launcher does */
 	bool helper;	     /* be one */
 	bool probe;
+	bool release;
 };
 
 struct daemon {
@@ -64,6 +71,7 @@ struct daemon {
 	bool more_events;	   /* watch events are left to be taken */
 	bool stop;
 	bool failed;
+	bool abandoned; /* I/O in flight is left to its journals */
 };
 
 /* ---- options ---- */
@@ -81,6 +89,8 @@ static const struct argp_option option_list[] = {
 	  "Get storage helpers from SOCKET (systemd's) instead of a launcher", 0 },
 	{ "storage-helper", 'S', NULL, OPTION_HIDDEN, "Be one, on standard input", 0 },
 	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
+	{ "release", 'r', NULL, 0,
+	  "Close all devices that a former daemon served, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
 };
@@ -111,6 +121,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'p':
 		o->probe = true;
+		return 0;
+	case 'r':
+		o->release = true;
 		return 0;
 	case 'v':
 		log_set_level(LOG_LEVEL_DEBUG);
@@ -203,6 +216,8 @@ static int make_table(struct daemon *d)
 				  time_accounting_steal());
 	charge_open(c, d->options.workers, d->clock.khz);
 	c->placement.khz = d->clock.khz;
+	c->journals = d->options.table;
+	lives_find(&c->lives, c->journals);
 	return EXIT_CLEAN;
 }
 
@@ -472,11 +487,28 @@ static void take_tick(struct daemon *d)
 	if (!d->control.store_lost)
 		totals_tick(d->totals);
 	charge_nobody(&d->control);
-	if (d->stop && ++d->stopping_for >= STOP_TIMEOUT_S) {
+	if (!d->stop)
+		return;
+	d->stopping_for++;
+	if (d->control.leaving && d->stopping_for >= LEAVE_TIMEOUT_S) {
+		log_warning("%u devices still have I/O in flight: the next daemon does "
+			    "it again",
+			    control_busy(&d->control));
+		d->abandoned = true;
+	}
+	if (d->stopping_for >= STOP_TIMEOUT_S) {
 		log_error("%u devices still have I/O in flight after %d s; they are left",
 			  control_busy(&d->control), STOP_TIMEOUT_S);
 		d->failed = true;
 	}
+}
+
+static void begin_stop(struct daemon *d)
+{
+	d->stop = true;
+	sd_notify(0, "STOPPING=1");
+	log_info("stopping");
+	control_stop(&d->control);
 }
 
 static void take_signal(struct daemon *d)
@@ -485,10 +517,16 @@ static void take_signal(struct daemon *d)
 
 	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info) || d->stop)
 		return;
-	d->stop = true;
-	sd_notify(0, "STOPPING=1");
-	log_info("stopping");
-	control_stop(&d->control);
+	d->control.leaving = !d->options.release;
+	begin_stop(d);
+}
+
+/* What connects meanwhile is waited for. */
+static void release_devices(struct daemon *d)
+{
+	if (d->options.release && !d->stop && d->control.swept && !d->control.hurry &&
+	    !control_attaching(&d->control))
+		begin_stop(d);
 }
 
 /* What the control thread waits for; taken in this order. */
@@ -511,7 +549,7 @@ static void daemon_wait(struct daemon *d, struct pollfd *fds)
 		fds[WAIT_STORE].fd = -1;
 	if (!look)
 		charge_before_wait(&d->control);
-	if (poll(fds, WAITS, look ? 0 : -1) < 0)
+	if (poll(fds, WAITS, look ? 0 : d->control.hurry ? HURRY_MS : -1) < 0)
 		for (i = 0; i < WAITS; i++)
 			fds[i].revents = 0;
 	/* libxenstore may hold events that its descriptor does not show. */
@@ -535,8 +573,10 @@ static void daemon_loop(struct daemon *d)
 	};
 	unsigned int i;
 
-	while (!d->failed && !(d->stop && !control_busy(&d->control))) {
+	while (!d->failed && !d->abandoned && !(d->stop && !control_busy(&d->control))) {
 		daemon_wait(d, fds);
+		if (d->control.hurry)
+			control_hurry(&d->control);
 		for (i = 0; i < WAITS; i++) {
 			if (!fds[i].revents)
 				continue;
@@ -545,6 +585,7 @@ static void daemon_loop(struct daemon *d)
 		}
 		charge(&d->control, NULL);
 		control_step(&d->control);
+		release_devices(d);
 	}
 }
 
@@ -555,7 +596,7 @@ static void daemon_stop(struct daemon *d)
 	struct control *c = &d->control;
 	unsigned int i;
 
-	if (d->failed)
+	if (d->failed || d->abandoned)
 		return; /* workers may hold I/O: the kernel cleans up after us */
 	for (i = 0; i < c->worker_count; i++)
 		worker_stop(c->workers[i]);

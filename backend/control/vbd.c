@@ -10,6 +10,7 @@
 
 #include "blk_queue.h"
 #include "device.h"
+#include "disk_life.h"
 #include "guest_limits.h"
 #include "storage.h"
 #include "xenbus.h"
@@ -207,6 +208,15 @@ static int vbd_try_claim(struct control *c, struct vbd *v,
 	return err;
 }
 
+/* May I/O begin? */
+static int vbd_await_old_io(struct control *c, struct vbd *v)
+{
+	struct device *d = &v->base;
+
+	return disk_await_old_io(v->disk, d->guest->domid, d->devid) ? device_await(c, d)
+								     : 0;
+}
+
 static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
 {
 	int err = vbd_try_claim(c, v, &v->source, v->disk, connecting);
@@ -214,7 +224,7 @@ static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
 	if (err && err != -EAGAIN)
 		device_fail(c, &v->base, err, "%s: cannot lock it: %s", v->source.target,
 			    strerror(-err));
-	return err;
+	return err || !connecting ? err : vbd_await_old_io(c, v);
 }
 
 /* Said by the device, whose guest may have it opened again and again (XSA-43). */
@@ -280,6 +290,8 @@ static void vbd_close_disk(struct device *d)
 {
 	struct vbd *v = vbd_of(d);
 
+	if (v->disk)
+		disk_end_io(v->disk, d->guest->domid, d->devid);
 	disk_close(v->disk);
 	v->disk = NULL;
 	free(v->source.target);
@@ -480,6 +492,76 @@ static void vbd_free_queue(struct device *d, struct queue *base)
 	blk_queue_free(q);
 }
 
+static int vbd_make_journal(struct device *d, struct queue *q, const char *prefix,
+			    struct journal_key *key)
+{
+	struct disk_id id = vbd_of(d)->disk->id;
+
+	key->backing[0] = id.device;
+	key->backing[1] = id.inode;
+	return blk_queue_make_journal(blk_queue_of(q), prefix, key);
+}
+
+/* What the guest was told of its disk, and where its data are, has to hold on; a size may
+ * have changed meanwhile, as at any time. */
+static bool vbd_is_as_before(struct control *c, struct vbd *v,
+			     const struct journal_key *key, const struct blk_limits *was)
+{
+	struct disk_id id = { .device = key->backing[0], .inode = key->backing[1] };
+	struct blk_limits now = vbd_limits(v->disk);
+
+	return (vbd_is_cdrom(c, &v->base) || disk_same(id, v->disk->id)) &&
+	       now.sector_size == was->sector_size && now.read_only == was->read_only &&
+	       now.discard == was->discard;
+}
+
+static int vbd_fail_resume(struct control *c, struct vbd *v, int err)
+{
+	if (err == -ENOMEM)
+		device_fail(c, &v->base, err, "out of memory");
+	else if (err == -EPROTO)
+		device_fail(c, &v->base, err, "its journal is none that can be used");
+	else
+		device_fail(c, &v->base, err,
+			    "%s is not the disk that the guest was connected to",
+			    v->source.target);
+	return err;
+}
+
+static int vbd_resume_queue(struct control *c, struct device *d, unsigned int index,
+			    struct journal *j, struct queue **ret_queue)
+{
+	struct blk_queue *q = blk_queue_new();
+	struct vbd *v = vbd_of(d);
+	int err = q ? 0 : -ENOMEM;
+
+	if (!err && blk_queue_take_journal(q, j))
+		err = -EPROTO;
+	if (!err && !vbd_is_as_before(c, v, journal_key(j), &q->config.limits)) {
+		q->base.journal = NULL; /* it is still the device's */
+		err = -ENXIO;
+	}
+	if (!err && vbd_make_lane(c, d, q)) {
+		q->base.journal = NULL;
+		err = -ENOMEM;
+	}
+	if (err) {
+		if (q)
+			blk_queue_free(q);
+		return vbd_fail_resume(c, v, err);
+	}
+	q->config.disk = v->disk;
+	q->config.bytes = guest_take_bytes(d->guest);
+	q->config.persistent = q->config.persistent ? guest_take_persistent(d->guest) : 0;
+	v->abi = q->config.abi;
+	v->ring_pages = q->config.ring_pages;
+	/* Another size is then found, and told, as if it had just changed. */
+	if (!index)
+		v->disk->size = q->config.limits.sectors * BLK_SECTOR_SIZE;
+	*ret_queue = &q->base;
+	return 0;
+}
+
 static uint32_t vbd_info_flags(struct control *c, struct vbd *v)
 {
 	uint32_t info = 0;
@@ -510,7 +592,7 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 	xenbus_add(keys, "sector-size", disk->sector_size);
 	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
 	xenbus_add(keys, "info", vbd_info_flags(c, v));
-	if (d->unpublished)
+	if (d->unpublished || d->resumed)
 		return; /* said before */
 	device_say(d, LOG_LEVEL_INFO,
 		   "connected: %u queue%s of %u page%s, %" PRIu64 " MiB%s",
@@ -690,6 +772,8 @@ const struct device_class vbd_class = {
 	.read_frontend = vbd_read_frontend,
 	.make_queue = vbd_make_queue,
 	.free_queue = vbd_free_queue,
+	.make_journal = vbd_make_journal,
+	.resume_queue = vbd_resume_queue,
 	.announce = vbd_announce,
 	.changed = vbd_changed,
 	.tick = vbd_tick,

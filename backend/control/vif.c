@@ -131,6 +131,10 @@ static int vif_open_tap(struct control *c, struct vif *v)
 		taps_delete(&c->taps, d->path, NULL);
 	else if (!taps_take(&c->taps, d->path, LIMIT_QUEUES_PER_DEVICE, &v->tap))
 		return 0;
+	if (d->left.count) {
+		device_fail(c, d, -ENODEV, "its interface is gone");
+		return -ENODEV;
+	}
 	return vif_make_tap(c, v);
 }
 
@@ -316,7 +320,8 @@ static int vif_open_tap_queue(struct control *c, struct vif *v, unsigned int ind
 	*ret_fd = -1;
 	if (!v->tap)
 		return 0;
-	err = tap_enable_queues(v->tap, index + 1);
+	/* Of one that was taken over, they are. */
+	err = tap_enabled(v->tap) > index ? 0 : tap_enable_queues(v->tap, index + 1);
 	if (err) {
 		device_fail(c, &v->base, err, "cannot enable queue %u of its tap: %s",
 			    index, strerror(-err));
@@ -348,6 +353,63 @@ static int vif_make_queue(struct control *c, struct device *d, unsigned int inde
 	v->net->queue[index] = q;
 	v->net->queues = index + 1;
 	steer_init(&v->net->steer, index + 1);
+	*ret_queue = &q->base;
+	return 0;
+}
+
+static int vif_make_journal(struct device *d, struct queue *q, const char *prefix,
+			    struct journal_key *key)
+{
+	(void)d;
+	return net_queue_make_journal(net_queue_of(q), prefix, key);
+}
+
+/* Before its first queue. */
+static int vif_resume_net(struct control *c, struct vif *v)
+{
+	free(v->net);
+	v->net = calloc(1, sizeof(*v->net));
+	if (!v->net)
+		return -ENOMEM;
+	multicast_init(&v->net->multicast);
+	v->dropped = UINT64_MAX;
+	if (v->tap)
+		tap_count_dropped(v->tap, &v->dropped);
+	vif_read_rate(c, &v->base, &v->rate);
+	rate_set(&v->net->rate, &v->rate, 0);
+	return 0;
+}
+
+static int vif_resume_queue(struct control *c, struct device *d, unsigned int index,
+			    struct journal *j, struct queue **ret_queue)
+{
+	struct net_queue *q = net_queue_new();
+	struct vif *v = vif_of(d);
+	int err = q ? 0 : -ENOMEM;
+
+	if (!err && !index)
+		err = vif_resume_net(c, v);
+	if (!err) {
+		q->config.vif = v->net;
+		err = net_queue_take_journal(q, j);
+	}
+	if (err) {
+		net_queue_free(q);
+		device_fail(c, d, err, "cannot go on from its journal: %s",
+			    strerror(-err));
+		return err;
+	}
+	err = v->net->null != !v->tap ? -ENODEV : 0;
+	if (!err)
+		err = vif_open_tap_queue(c, v, index, &q->config.tap);
+	if (err) {
+		q->base.journal = NULL; /* it is still the device's */
+		net_queue_free(q);
+		return err;
+	}
+	v->multicast = v->net->multicast.on;
+	v->net->queue[index] = q;
+	v->net->queues = index + 1;
 	*ret_queue = &q->base;
 	return 0;
 }
@@ -391,7 +453,7 @@ static void vif_announce(struct control *c, struct device *d, struct xenbus_keys
 	if (v->tap)
 		tap_set_offload(v->tap, &v->net->can);
 	vif_plug_cable(v, d->queue_count);
-	if (d->unpublished)
+	if (d->unpublished || d->resumed)
 		return; /* said before */
 	device_say(d, LOG_LEVEL_INFO, "connected: %u queue%s%s", d->queue_count,
 		   d->queue_count == 1 ? "" : "s", v->tap ? "" : ", no tap");
@@ -518,7 +580,11 @@ static void vif_release(struct control *c, struct device *d)
 	struct vif *v = vif_of(d);
 
 	vif_free_net(v);
-	vif_delete_tap(c, v);
+	if (c->leaving && !d->gone)
+		tap_close(v->tap);
+	else
+		vif_delete_tap(c, v);
+	v->tap = NULL;
 }
 
 const struct device_class vif_class = {
@@ -530,6 +596,8 @@ const struct device_class vif_class = {
 	.read_frontend = vif_read_frontend,
 	.make_queue = vif_make_queue,
 	.free_queue = vif_free_queue,
+	.make_journal = vif_make_journal,
+	.resume_queue = vif_resume_queue,
 	.announce = vif_announce,
 	.changed = vif_changed,
 	.report = vif_report,

@@ -98,6 +98,11 @@ daemon_stop() {
 	[ $code = 0 ] || fail "the daemon's exit code is $code"
 }
 
+# daemon_release: what a daemon that was stopped or killed served is closed
+daemon_release() {
+	"$SIMXL" run 0 "$XENMETERD" --table "$TABLE" --release 2>>"$LOG" || fail 'release'
+}
+
 daemon_kill() {
 	kill -KILL "$DAEMON"
 	wait "$DAEMON" 2>/dev/null || :

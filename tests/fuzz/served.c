@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "blk_queue.h"
+#include "disk_life.h"
 #include "net_queue.h"
 #include "served.h"
 #include "storage.h"
@@ -387,6 +388,53 @@ void tap_close(struct tap *tap)
 {
 	served.taps -= tap != NULL;
 	free(tap);
+}
+
+/* A journal ends with the process here, and none was left. */
+int blk_queue_make_journal(struct blk_queue *q, const char *prefix,
+			   const struct journal_key *key)
+{
+	MUST(q && prefix && key->nonce);
+	return outcome();
+}
+
+int net_queue_make_journal(struct net_queue *q, const char *prefix,
+			   const struct journal_key *key)
+{
+	MUST(q->config.vif && prefix && key->nonce);
+	return outcome();
+}
+
+int blk_queue_take_journal(struct blk_queue *q, struct journal *j)
+{
+	(void)q;
+	(void)j;
+	return -EPROTO;
+}
+
+int net_queue_take_journal(struct net_queue *q, struct journal *j)
+{
+	(void)q;
+	(void)j;
+	return -EPROTO;
+}
+
+int disk_await_old_io(const struct disk *d, uint32_t domid, uint32_t devid)
+{
+	MUST(d && domid <= UINT16_MAX);
+	(void)devid;
+	return outcome() ? -EAGAIN : 0;
+}
+
+void disk_end_io(const struct disk *d, uint32_t domid, uint32_t devid)
+{
+	MUST(d && domid <= UINT16_MAX);
+	(void)devid;
+}
+
+unsigned int tap_enabled(const struct tap *tap)
+{
+	return tap->enabled;
 }
 
 int taps_keep(struct tap *tap, const char *owner)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Journals that a former life of the daemon left, until their devices are taken up again.
+ * Control thread only.
+ */
+#ifndef XENMETER_LIVES_H
+#define XENMETER_LIVES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest_limits.h"
+#include "journal.h"
+
+/* The key in a backend's directory that names a connection; see PROTOCOLS.md. */
+#define LIVES_KEY "xenmeter-journal"
+
+/* So many deaths by our own fault within so many seconds, and a queue is not served. */
+#define LIVES_BLAME_SECONDS 600
+
+/* The journals of a device's queues. */
+struct journals {
+	unsigned int count; /* 0: there are none */
+	struct journal *queue[LIMIT_QUEUES_PER_DEVICE];
+};
+
+/* What nobody has taken yet. */
+struct lives {
+	struct left_journal *first;
+};
+
+/**
+ * lives_find() - find what a former life left
+ * @l: zeroed
+ * @prefix: of journals' paths, see journal_create()
+ *
+ * Journals that cannot be read are removed.
+ */
+void lives_find(struct lives *l, const char *prefix);
+
+/**
+ * lives_nonce() - a name for a connection, not 0
+ */
+uint64_t lives_nonce(void);
+
+/**
+ * lives_take() - the journals of a device
+ * @l: what there is
+ * @path: the device's directory, backend/KIND/DOMID/DEVID
+ * @nonce: what the directory says
+ * @ret: written on success, with one for each queue; journal_close() them
+ *
+ * Return: 0, or -ENOENT: there are none, or not all of that connection.
+ */
+int lives_take(struct lives *l, const char *path, uint64_t nonce, struct journals *ret);
+
+/**
+ * lives_is_blamed() - has the daemon died of a queue of these again and again?
+ */
+bool lives_is_blamed(const struct journals *j);
+
+/**
+ * lives_sweep() - remove what nobody has taken
+ */
+void lives_sweep(struct lives *l);
+
+/**
+ * journals_remove() - they are of no use any more
+ * @j: has none afterwards
+ */
+void journals_remove(struct journals *j);
+
+/**
+ * journals_close() - they stay for the next life
+ * @j: has none afterwards
+ */
+void journals_close(struct journals *j);
+
+#endif
