@@ -41,6 +41,11 @@
  * requests may be 64 MiB, and take longer than its neighbours would like. */
 #define LIMIT_BYTES_PER_VISIT (2u << 20)
 
+/* And cycles of a worker, as time: where several queues want a visit, each is brought so
+ * much in turn, and a visit to a block queue ends when it is used up. It is about 64
+ * requests of 4 KiB, or 512 KiB that are copied. */
+#define LIMIT_QUANTUM_US 50
+
 /* Of a discard, done at a time: it may name the whole disk. */
 #define LIMIT_DISCARD_BYTES (64u << 20)
 

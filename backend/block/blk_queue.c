@@ -527,7 +527,8 @@ static void take_requests(struct blk_queue *q)
 	run_parked(q);
 	release_held(q);
 	for (taken = 0; taken < LIMIT_REQUESTS_PER_VISIT && takes_requests(q) &&
-			q->bytes_this_visit < LIMIT_BYTES_PER_VISIT;
+			q->bytes_this_visit < LIMIT_BYTES_PER_VISIT &&
+			worker_last(q->base.worker) < q->base.visit_until;
 	     taken++) {
 		struct request *req = take_request(q);
 
@@ -757,6 +758,7 @@ struct blk_queue *blk_queue_new(void)
 	if (!q)
 		return NULL;
 	q->base.class = &blk_queue_class;
+	q->base.visit_until = UINT64_MAX;
 	q->parked_end = &q->parked;
 	q->late_end = &q->late;
 	q->listener = (struct waiter){ &q->base, &q->base.account };

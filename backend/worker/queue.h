@@ -18,6 +18,7 @@
 #include "message.h"
 #include "meter.h"
 #include "report.h"
+#include "share.h"
 #include "table.h"
 
 struct worker;
@@ -77,6 +78,8 @@ struct queue {
 	bool resumed;		 /* a former process has served it */
 	struct account account;	 /* what it costs beyond its requests */
 	struct visit visit;
+	struct share share;	/* of the worker's cycles */
+	uint64_t visit_until;	/* clock at which the present visit shall end */
 	uint32_t in_flight;	/* requests taken and not settled, I/O not completed */
 	bool starved;		/* there was no memory for a request */
 	bool runnable;		/* on the worker's list */

@@ -18,9 +18,10 @@
  *  3. Handle each completion. The cookie of an I/O is a struct waiter, whose queue's
  *     class takes it; the cookies up to COOKIE_LAST are the worker's own. An event makes
  *     its queue runnable.
- *  4. Visit each runnable queue once, in the order in which they became so. A visit has a
- *     limit; a queue that reaches it asks for another visit in the next turn, so that no
- *     queue holds up the others.
+ *  4. Visit each runnable queue once, in the order in which they became so. A visit ends
+ *     by what it moves, and where others wait by time; a queue that reaches that asks for
+ *     another visit in the next turn. One that used more than its share is passed over
+ *     until others had as much (share.h), so that no queue holds up the others.
  *
  * A segment of CPU time ends where the next begins, and each has one payer (books.h).
  * Here the worker itself is the payer (overhead) unless a queue is named. Once a second
@@ -149,24 +150,60 @@ static void report_detached(struct worker *w, struct queue *q)
 	worker_report(w, &m);
 }
 
-static void visit_queues(struct worker *w)
+/* What is charged to a queue from here on, until charge_share(). */
+static uint64_t before_share(const struct worker *w)
 {
-	struct queue *q, *next;
+	return w->books.meter.settled;
+}
 
-	for (q = take_runnable(w); q; q = next) {
+static void charge_share(struct worker *w, struct queue *q, uint64_t before)
+{
+	share_charge(&q->share, w->books.meter.settled - before, w->quantum,
+		     w->books.figures.waits);
+}
+
+static void visit_queue(struct worker *w, struct queue *q, bool alone)
+{
+	uint64_t before = before_share(w);
+
+	q->visit_until = alone ? UINT64_MAX : worker_last(w) + w->quantum;
+	if (q->class->visit(q))
+		worker_make_runnable(w, q);
+	charge_share(w, q, before);
+	books_checkpoint(&w->books);
+	if (!queue_detached(q) || q->runnable)
+		return;
+	if (q->attached)
+		queue_detach(q, true); /* drained: now release */
+	else
+		report_detached(w, q);
+}
+
+/* Visit those whose turn it is; the others stay on the list. False: there were none. */
+static bool visit_round(struct worker *w)
+{
+	struct queue *q = take_runnable(w), *next;
+	bool alone = q && !q->next_runnable, visited = !q;
+
+	for (; q; q = next) {
 		next = q->next_runnable;
 		q->runnable = false;
-		if (q->class->visit(q))
+		if (share_begin_round(&q->share, w->quantum, w->books.figures.waits) ||
+		    alone) {
+			visit_queue(w, q, alone);
+			visited = true;
+		} else {
 			worker_make_runnable(w, q);
-		books_checkpoint(&w->books);
-		if (queue_detached(q) && !q->runnable) {
-			if (q->attached) {
-				queue_detach(q, true); /* drained: now release */
-				continue;
-			}
-			report_detached(w, q);
 		}
 	}
+	return visited;
+}
+
+/* Where all owe, the first to have worked it off is visited. */
+static void visit_queues(struct worker *w)
+{
+	while (!visit_round(w))
+		;
 }
 
 /* ---- the one place where it waits ---- */
@@ -412,12 +449,21 @@ static void worker_tick(struct worker *w)
 	worker_claim_overhead(w);
 }
 
+static void complete_waiter(struct worker *w, struct waiter *waiter, int32_t result)
+{
+	struct queue *q = waiter->queue;
+	uint64_t before = before_share(w);
+
+	q->class->complete(waiter, result);
+	charge_share(w, q, before);
+}
+
 static void dispatch_completion(struct worker *w, const struct io_uring_cqe *cqe)
 {
 	struct waiter *waiter = waiter_of(cqe);
 
 	if (waiter)
-		waiter->queue->class->complete(waiter, cqe->res);
+		complete_waiter(w, waiter, cqe->res);
 	else if (cqe->user_data == COOKIE_COMMANDS)
 		take_commands(w);
 	else if (cqe->user_data == COOKIE_TICK)
@@ -645,6 +691,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->row = table_worker(c->table, c->index);
 	trace_ring_init(c->trace, c->index, &w->trace);
 	w->khz = c->khz;
+	w->quantum = c->khz * LIMIT_QUANTUM_US / 1000;
 	w->report_fd = c->report_fd;
 	w->buffer_bytes = c->buffer_bytes;
 	w->runnable_end = &w->runnable;

@@ -27,7 +27,8 @@ struct worker {
 	xengnttab_handle *gnttab;
 	struct books books;
 	struct trace_ring trace;
-	uint64_t now_ms; /* monotonic, of this turn, as coarse as the kernel's tick */
+	uint64_t quantum; /* cycles that a round brings a queue */
+	uint64_t now_ms;  /* monotonic, of this turn, as coarse as the kernel's tick */
 	struct buffers buffers;
 	struct channel **by_port; /* index: event-channel port */
 	size_t ports;		  /* its length */
