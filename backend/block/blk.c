@@ -155,15 +155,26 @@ static struct disk_op next_op(const struct request *req)
 	return op;
 }
 
+/* Through the page cache it would gain nothing: that copies. */
+static int registered_index(struct blk_queue *q, const struct request *req)
+{
+	if (!q->config.disk->direct)
+		return -1;
+	return buffers_registered(&q->base.worker->buffers, req->buffer,
+				  req->bytes - req->done);
+}
+
 static enum disk_start start_in_ring(struct blk_queue *q, struct request *req)
 {
-	const struct disk *disk = q->config.disk;
-	struct disk_op op = next_op(req);
+	struct disk_op op = {
+		.io = writes(req) ? DISK_WRITE : DISK_READ,
+		.memory = (uint8_t *)req->buffer + req->done,
+		.bytes = req->bytes - req->done,
+		.offset = req->blk.sector * BLK_SECTOR_SIZE + req->done,
+		.registered = registered_index(q, req),
+	};
 
-	if (op.memory && disk->direct && !req->in_lane)
-		op.registered = buffers_registered(&q->base.worker->buffers, req->buffer,
-						   op.bytes);
-	return disk_start(disk, &q->base.worker->uring, &op, req);
+	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
 }
 
 /* What was to go to the disk at once has to wait after all. */
@@ -215,40 +226,52 @@ static enum step give_to_helper(struct blk_queue *q, struct request *req)
 	return STEP_WAIT;
 }
 
-/* Must it wait for others of this queue's first? */
-static enum step wait_for_others(const struct blk_queue *q, const struct request *req)
+static enum step start_data(struct blk_queue *q, struct request *req)
 {
-	if (current_part(req) != PLAN_DATA)
-		return q->flushing && q->flushing != req ? STEP_SHARE : STEP_SUBMIT;
-	return req->bytes && q->parked && !req->tried ? STEP_PARK : STEP_SUBMIT;
-}
-
-static enum step start_part(struct blk_queue *q, struct request *req)
-{
-	enum disk_start started = DISK_MAY_WAIT;
-
-	if (!req->may_wait && !req->in_lane)
-		started = start_in_ring(q, req);
-	switch (started) {
-	case DISK_STARTED:
-		return STEP_WAIT;
-	case DISK_FINISHED:
-		return STEP_SUBMIT;
-	case DISK_MAY_WAIT:
-		break;
+	if (q->parked && !req->tried)
+		return STEP_PARK;
+	if (!req->may_wait && !req->in_lane) {
+		switch (start_in_ring(q, req)) {
+		case DISK_STARTED:
+			return STEP_WAIT;
+		case DISK_FINISHED:
+			return STEP_SUBMIT;
+		case DISK_MAY_WAIT:
+			break;
+		}
 	}
 	return give_to_helper(q, req);
+}
+
+static enum step start_flush(struct blk_queue *q, struct request *req)
+{
+	enum step next;
+
+	if (q->flushing && q->flushing != req)
+		return STEP_SHARE;
+	next = give_to_helper(q, req);
+	if (next == STEP_WAIT)
+		q->flushing = req;
+	return next;
+}
+
+/* STEP_SUBMIT: it is done already. */
+static enum step start_part(struct blk_queue *q, struct request *req)
+{
+	bool data = current_part(req) == PLAN_DATA;
+
+	if (data && req->bytes)
+		return start_data(q, req);
+	if (q->config.disk->kind == DISK_NULL)
+		return STEP_SUBMIT;
+	return data ? give_to_helper(q, req) : start_flush(q, req);
 }
 
 enum step blk_submit(struct blk_queue *q, struct request *req)
 {
 	while (req->plan) {
-		enum step next = wait_for_others(q, req);
+		enum step next = start_part(q, req);
 
-		if (next == STEP_SUBMIT)
-			next = start_part(q, req);
-		if (next == STEP_WAIT && current_part(req) != PLAN_DATA)
-			q->flushing = req;
 		if (next != STEP_SUBMIT)
 			return next;
 		req->plan &= ~current_part(req);
@@ -346,9 +369,10 @@ enum step blk_respond(struct blk_queue *q, struct request *req)
 	uint8_t bytes[16];
 	size_t size;
 
-	if (!req->in_lane)
+	if (req->slot)
+		lane_put(q->config.lane, req->slot); /* with the data */
+	else
 		buffers_put(&q->base.worker->buffers, req->buffer);
-	lane_put(q->config.lane, req->slot);
 	req->buffer = NULL;
 	req->slot = 0;
 	if (q->base.state == QUEUE_DROPPED)

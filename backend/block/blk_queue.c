@@ -184,6 +184,7 @@ static int blk_queue_attach(struct queue *base)
 	struct blk_queue *q = blk_queue_of(base);
 	int err = 0;
 
+	q->needs_helper = q->config.lane && !q->config.disk->direct;
 	if (!base->journal)
 		err = blk_queue_make_journal(q, NULL, &(struct journal_key){ 0 });
 	if (!err)
@@ -255,19 +256,13 @@ static bool may_start(const struct blk_queue *q, const struct request *req)
 	       q->bytes_in_flight + req->room <= q->config.bytes;
 }
 
-/* Is all I/O of this disk for the helper? Data are put where it finds them, then. */
-static bool goes_to_helper(const struct blk_queue *q)
-{
-	return q->config.lane && (!q->config.disk->direct || q->needs_helper);
-}
-
 /* Without memory it is tried again when a request of this queue's has ended, or at the
  * next tick. */
 static bool get_buffer(struct blk_queue *q, struct request *req)
 {
 	if (!req->bytes)
 		return true;
-	if (goes_to_helper(q)) {
+	if (q->needs_helper) { /* data are put where it finds them */
 		req->slot = lane_get(q->config.lane, req->bytes);
 		req->in_lane = req->slot;
 		req->buffer = req->slot ? lane_data(q->config.lane, req->slot) : NULL;
@@ -556,7 +551,7 @@ static bool look_again(struct blk_queue *q)
 static bool held_may_start(const struct blk_queue *q)
 {
 	return q->held && !q->base.starved && may_start(q, q->held) &&
-	       (!goes_to_helper(q) || q->config.lane->free);
+	       (!q->needs_helper || q->config.lane->free);
 }
 
 /* Await the lane's event, as long as something is out there. */

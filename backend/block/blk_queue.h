@@ -124,7 +124,7 @@ struct blk_queue {
 	struct request *helped[LANE_SLOTS + 1];	  /* whose I/O is in a slot */
 	bool listening;				  /* the lane's event is awaited */
 	bool lane_closing;			  /* and counts as a request in flight */
-	bool needs_helper; /* the disk cannot tell whether it would have to wait */
+	bool needs_helper; /* for all data: the disk cannot tell whether it would wait */
 	struct request *free_requests;
 	struct request_chunk *chunks; /* of all requests */
 	uint32_t requests;	      /* in them */

@@ -426,7 +426,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			memset(op->memory, 0, op->bytes);
 		return DISK_FINISHED;
 	}
-	if (!d->direct || op->io == DISK_FLUSH || op->io == DISK_DISCARD)
+	if (!d->direct)
 		return DISK_MAY_WAIT;
 	sqe = uring_next_sqe(ring);
 	if (op->io == DISK_READ) {

@@ -143,7 +143,7 @@ struct disk_op {
 };
 
 /**
- * disk_start() - start one I/O, if it need not wait
+ * disk_start() - start a read or a write, if it need not wait
  * @d: the disk
  * @ring: the calling worker's
  * @op: what
