@@ -6,6 +6,10 @@
 # once; no helper is left behind.
 . "$(dirname "$0")/lib.sh"
 
+# A process that stands still would be left behind by a test that fails.
+hung=
+trap 'code=$?; set +e; [ -z "$hung" ] || kill -CONT "$hung" 2>/dev/null; (exit $code); cleanup' EXIT
+
 host
 for n in 1 2 3; do guest g$n >/dev/null; done
 attach 1 xvda "$(disk a 16M)" --set cache=writeback
