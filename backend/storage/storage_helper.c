@@ -15,6 +15,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -441,6 +442,9 @@ static void end_lanes(void)
 
 int storage_helper_run(int socket)
 {
+	/* For a thread's own arena malloc counts the CPUs, in a file that none may open.
+	 */
+	mallopt(M_ARENA_MAX, 1);
 	if (sandbox_enter_helper())
 		return 1;
 	while (take_message(socket))
