@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a CPU's time goes, on clocks that the test moves: exact numbers for each rule,
+ * then a long random life with nested interrupts, also in the midst of a change, lost
+ * exits, time that the hypervisor keeps, and clocks that go back. Whatever comes, what is
+ * booked adds up to the time that passed; without losses, each slot has what ran.
+ */
+#include "check.h"
+
+struct cpu_time;
+static void interrupt_here(struct cpu_time *c);
+#define CPU_TIME_INTERRUPT(cpu) interrupt_here(cpu)
+
+#include "cpu_time.h"
+
+#define STEPS 300000
+
+enum { FIO = 200, SHELL = 201, DISK = 210, EVENT = 211 };
+
+struct world {
+	uint64_t random;
+	struct cpu_clocks clocks; /* what the CPU would read now */
+	uint64_t skew;		  /* of the hypervisor's starts before the test */
+	unsigned int interrupts;  /* 1 in so many places has one; 0: none */
+	unsigned int depth;
+};
+
+static struct world world;
+
+static uint64_t below(uint64_t n)
+{
+	return check_random(&world.random) % n;
+}
+
+/* The CPU runs for a time, which the hypervisor counts when it stops it. */
+static uint64_t pending;
+
+static void run(uint64_t ns)
+{
+	world.clocks.now_ns += ns;
+	pending += ns;
+}
+
+static void away(uint64_t runnable_ns, uint64_t blocked_ns)
+{
+	world.clocks.running_ns += pending;
+	pending = 0;
+	world.clocks.runnable_ns += runnable_ns;
+	world.clocks.blocked_ns += blocked_ns;
+	world.clocks.now_ns += runnable_ns + blocked_ns;
+	world.clocks.entered_ns = world.clocks.now_ns + world.skew;
+}
+
+static void interrupt_here(struct cpu_time *c)
+{
+	if (!world.interrupts || world.depth || below(world.interrupts))
+		return;
+	world.depth++;
+	run(below(500));
+	cpu_time_enter_irq(c, &world.clocks, EVENT);
+	run(below(500));
+	if (!below(4))
+		away(below(5000), 0);
+	cpu_time_exit_irq(c, &world.clocks);
+	world.depth--;
+}
+
+static uint64_t booked(const struct cpu_time *c)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < CPU_SLOTS; i++)
+		sum += c->ns[i];
+	return sum;
+}
+
+static uint64_t idle_named(const struct cpu_time *c)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < CPU_SLOTS; i++)
+		sum += c->idle[i];
+	return sum;
+}
+
+static void check_books(const struct cpu_time *c)
+{
+	CHECK_EQ(booked(c) + c->taken_ns, c->last_ns - c->first_ns);
+	if (c->hypervisor)
+		CHECK_EQ(idle_named(c) + c->idle_ns, c->ns[CPU_SLOT_IDLE]);
+	CHECK_EQ(c->sequence % 2, 0);
+}
+
+static void begin(struct cpu_time *c, uint32_t slot)
+{
+	memset(c, 0, sizeof(*c));
+	world.clocks = (struct cpu_clocks){ .now_ns = 1000000 };
+	pending = 0;
+	world.skew = 77;
+	away(500, 300);
+	cpu_time_switch(c, &world.clocks, slot);
+}
+
+/* A softirq within a task, an interrupt within the softirq, and back. */
+static void test_nesting(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	run(100);
+	cpu_time_enter_softirq(&c, &world.clocks, 3);
+	run(20);
+	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	run(3);
+	cpu_time_exit_irq(&c, &world.clocks);
+	run(40);
+	cpu_time_exit_softirq(&c, &world.clocks);
+	run(1000);
+	cpu_time_switch(&c, &world.clocks, CPU_SLOT_DAEMON);
+	run(7);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.ns[FIO], 1100);
+	CHECK_EQ(c.ns[CPU_SLOT_SOFTIRQ + 3], 60);
+	CHECK_EQ(c.ns[DISK], 3);
+	CHECK_EQ(c.ns[CPU_SLOT_DAEMON], 7);
+	CHECK_EQ(c.entries[FIO], 2);
+	CHECK_EQ(c.entries[DISK], 1);
+	CHECK_EQ(c.lost, 0);
+	check_books(&c);
+}
+
+/* What the hypervisor gave to others is in no slot, wherever it fell. */
+static void test_stolen(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	run(100);
+	away(5000, 0);
+	run(10);
+	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	run(1);
+	away(400, 0);
+	run(1);
+	cpu_time_exit_irq(&c, &world.clocks);
+	CHECK_EQ(c.ns[FIO], 110);
+	CHECK_EQ(c.ns[DISK], 2);
+	CHECK_EQ(c.taken_ns, 5400);
+	check_books(&c);
+	/* Stopped between the readings of the two clocks: the next segment makes up. */
+	run(50);
+	world.clocks.runnable_ns += 80;
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(c.ns[FIO], 110);
+	world.clocks.now_ns += 80;
+	run(20);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.ns[SHELL], 70);
+	CHECK_EQ(c.taken_ns, 5480);
+	check_books(&c);
+}
+
+/* Going to sleep and waking up is the price of what ended it. */
+static void test_idle(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	cpu_time_switch(&c, &world.clocks, CPU_SLOT_IDLE);
+	run(30);
+	away(0, 100000);
+	run(50);
+	cpu_time_enter_irq(&c, &world.clocks, CPU_SLOT_TIMER);
+	run(5);
+	cpu_time_exit_irq(&c, &world.clocks);
+	CHECK_EQ(c.idle[CPU_SLOT_TIMER], 80);
+	run(10);
+	away(0, 200000);
+	run(60);
+	cpu_time_enter_irq(&c, &world.clocks, EVENT);
+	run(6);
+	cpu_time_exit_irq(&c, &world.clocks);
+	run(9);
+	cpu_time_switch(&c, &world.clocks, CPU_SLOT_DAEMON);
+	CHECK_EQ(c.idle[EVENT], 79);
+	CHECK_EQ(c.idle[CPU_SLOT_TIMER], 80);
+	CHECK_EQ(c.ns[CPU_SLOT_IDLE], 159);
+	CHECK_EQ(c.ns[EVENT], 6);
+	check_books(&c);
+	/* Nobody interrupted: the idle task looked for itself. */
+	cpu_time_switch(&c, &world.clocks, CPU_SLOT_IDLE);
+	run(4);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.idle[CPU_SLOT_IDLE], 4);
+	/* An interrupt of a task has nothing to do with it. */
+	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	run(4);
+	cpu_time_exit_irq(&c, &world.clocks);
+	CHECK_EQ(c.idle[DISK], 0);
+	check_books(&c);
+}
+
+/* On a machine without one, idle is sleep, and nothing is taken. */
+static void test_no_hypervisor(void)
+{
+	static struct cpu_time c;
+
+	memset(&c, 0, sizeof(c));
+	world.clocks = (struct cpu_clocks){ .now_ns = 5 };
+	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	CHECK_EQ(c.entries[DISK], 0); /* not begun: the task is not known */
+	cpu_time_switch(&c, &world.clocks, CPU_SLOT_IDLE);
+	run(1000);
+	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	run(10);
+	cpu_time_exit_irq(&c, &world.clocks);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.ns[CPU_SLOT_IDLE], 1000);
+	CHECK_EQ(c.idle[DISK], 0);
+	CHECK_EQ(c.ns[DISK], 10);
+	CHECK_EQ(cpu_time_running(&c), 0);
+	check_books(&c);
+}
+
+/* A lost exit ends with the level, a lost entry changes nothing. */
+static void test_lost(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	run(5);
+	cpu_time_enter_softirq(&c, &world.clocks, 1);
+	CHECK_EQ(c.lost, 1);
+	run(6);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(c.lost, 2);
+	run(7);
+	cpu_time_exit_irq(&c, &world.clocks);
+	cpu_time_exit_softirq(&c, &world.clocks);
+	CHECK_EQ(c.lost, 4);
+	run(8);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.ns[DISK], 5);
+	CHECK_EQ(c.ns[CPU_SLOT_SOFTIRQ + 1], 6);
+	CHECK_EQ(c.ns[SHELL], 15);
+	check_books(&c);
+}
+
+/* A clock that goes back a little books nothing twice; one that was set anew goes on. */
+static void test_back(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	run(1000);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	world.clocks.now_ns -= 300;
+	cpu_time_switch(&c, &world.clocks, FIO);
+	run(400);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(c.ns[FIO], 1100);
+	check_books(&c);
+	world.clocks.now_ns += 2000000000;
+	cpu_time_switch(&c, &world.clocks, FIO);
+	world.clocks.now_ns -= 2000000000;
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	run(9);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.ns[SHELL], 2000000009);
+	check_books(&c);
+	/* The hypervisor's sums begin anew after a migration. */
+	away(3000000000, 0);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	world.clocks.runnable_ns = 0;
+	world.clocks.blocked_ns = 0;
+	cpu_time_switch(&c, &world.clocks, FIO);
+	run(2);
+	away(40, 0);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(c.ns[FIO], 1102);
+	check_books(&c);
+}
+
+/* Its count is its own, and known but for the time since it started the CPU. */
+static void test_running(void)
+{
+	static struct cpu_time c;
+
+	memset(&c, 0, sizeof(c));
+	begin(&c, FIO);
+	run(5000); /* before the first reading counts nothing */
+	memset(&c, 0, sizeof(c));
+	cpu_time_switch(&c, &world.clocks, FIO);
+	run(100);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(cpu_time_running(&c), 100);
+	away(50, 0);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(cpu_time_running(&c), 100);
+	run(70);
+	away(10, 0);
+	run(3); /* until somebody looks at the clock */
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(cpu_time_running(&c), 170);
+	run(30);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(cpu_time_running(&c), 200);
+	away(1, 0);
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(cpu_time_running(&c), 203);
+	CHECK_EQ(booked(&c), 203);
+}
+
+/* ---- a random life ---- */
+
+struct life {
+	struct cpu_time c;
+	uint32_t task, softirq, irq;
+	uint64_t ran[CPU_SLOTS];
+	uint64_t last;
+};
+
+static uint32_t life_level(const struct life *l)
+{
+	return l->irq ? l->irq : l->softirq ? l->softirq : l->task;
+}
+
+static uint32_t random_task(void)
+{
+	static const uint32_t tasks[] = { CPU_SLOT_IDLE, CPU_SLOT_DAEMON, FIO, SHELL };
+
+	return tasks[below(4)];
+}
+
+static void life_pass(struct life *l)
+{
+	uint64_t ns = below(10000);
+
+	run(ns);
+	l->ran[life_level(l)] += ns;
+	if (!below(3))
+		away(below(20000), life_level(l) == CPU_SLOT_IDLE ? below(90000) : 0);
+}
+
+static void life_change(struct life *l)
+{
+	const struct cpu_clocks *now = &world.clocks;
+
+	if (l->irq) {
+		l->irq = 0;
+		cpu_time_exit_irq(&l->c, now);
+	} else if (!below(3)) {
+		l->irq = below(2) ? DISK : EVENT;
+		cpu_time_enter_irq(&l->c, now, l->irq);
+	} else if (l->softirq) {
+		l->softirq = 0;
+		cpu_time_exit_softirq(&l->c, now);
+	} else if (below(2)) {
+		l->softirq = CPU_SLOT_SOFTIRQ + below(10);
+		cpu_time_enter_softirq(&l->c, now, l->softirq - CPU_SLOT_SOFTIRQ);
+	} else {
+		l->task = random_task();
+		cpu_time_switch(&l->c, now, l->task);
+	}
+}
+
+/* Nothing is lost: each slot has exactly what ran, and so has the hypervisor's count. */
+static void test_life(void)
+{
+	static struct life l;
+	unsigned int i;
+
+	memset(&l, 0, sizeof(l));
+	begin(&l.c, l.task = FIO);
+	for (i = 0; i < STEPS; i++) {
+		life_pass(&l);
+		life_change(&l);
+		check_books(&l.c);
+	}
+	for (i = 0; i < CPU_SLOTS; i++)
+		CHECK_EQ(l.c.ns[i], l.ran[i]);
+	CHECK_EQ(l.c.lost, 0);
+	/* But for the stint that has not been looked at yet. */
+	away(0, 0);
+	cpu_time_switch(&l.c, &world.clocks, SHELL);
+	CHECK(cpu_time_running(&l.c) <= booked(&l.c));
+	CHECK(booked(&l.c) - cpu_time_running(&l.c) <= 10000);
+}
+
+/* Interrupts come at any place of a softirq's change, whose reading is then old. */
+static void soft_change(struct cpu_time *c, int enter)
+{
+	struct cpu_clocks old = world.clocks;
+
+	world.interrupts = 4;
+	interrupt_here(c);
+	if (enter)
+		cpu_time_enter_softirq(c, &old, 3);
+	else
+		cpu_time_exit_softirq(c, &old);
+	interrupt_here(c);
+	world.interrupts = 0;
+}
+
+static void test_interrupted(void)
+{
+	static struct cpu_time c;
+	uint64_t began, slack;
+	unsigned int i;
+
+	begin(&c, FIO);
+	began = world.clocks.now_ns;
+	for (i = 0; i < STEPS / 10; i++) {
+		run(below(3000));
+		soft_change(&c, 1);
+		run(below(3000));
+		soft_change(&c, 0);
+		if (!below(5))
+			cpu_time_switch(&c, &world.clocks, random_task());
+		check_books(&c);
+	}
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(c.last_ns - c.first_ns, world.clocks.now_ns - began);
+	/* What the hypervisor kept is taken once, though perhaps from a neighbour. */
+	slack = world.clocks.runnable_ns + world.clocks.blocked_ns - 800;
+	slack = slack > c.taken_ns ? slack - c.taken_ns : c.taken_ns - slack;
+	CHECK(slack <= 20000);
+}
+
+/* Exits and entries get lost, clocks go back: it still adds up. */
+static void test_hostile(void)
+{
+	static struct cpu_time c;
+	unsigned int i;
+
+	begin(&c, FIO);
+	for (i = 0; i < STEPS; i++) {
+		run(below(5000));
+		switch (below(9)) {
+		case 0:
+			cpu_time_switch(&c, &world.clocks, random_task());
+			break;
+		case 1:
+		case 2:
+			cpu_time_enter_irq(&c, &world.clocks, EVENT);
+			break;
+		case 3:
+			cpu_time_exit_irq(&c, &world.clocks);
+			break;
+		case 4:
+			cpu_time_enter_softirq(&c, &world.clocks, below(1000));
+			break;
+		case 5:
+			cpu_time_exit_softirq(&c, &world.clocks);
+			break;
+		case 6:
+			world.clocks.now_ns -= below(4000);
+			break;
+		case 7:
+			if (!below(100))
+				world.clocks.now_ns -= below(3 * CPU_TIME_JUMP_NS);
+			break;
+		case 8:
+			world.clocks.runnable_ns += below(9000) - below(100);
+			world.clocks.entered_ns++;
+			break;
+		}
+		check_books(&c);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	world.random = check_seed(argc, argv);
+	test_nesting();
+	test_stolen();
+	test_idle();
+	test_no_hypervisor();
+	test_lost();
+	test_back();
+	test_running();
+	test_life();
+	test_interrupted();
+	test_hostile();
+	return 0;
+}
