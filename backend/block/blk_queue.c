@@ -639,14 +639,19 @@ static void end_io(struct blk_queue *q, struct request *req, int32_t result)
 		share_flush(q, handed, result);
 }
 
-/* What the helper's threads ran for this queue: its lane is its own, so it is exact. */
+/* What the helper's threads ran for this queue: its lane is its own, so it is exact, but
+ * for flushes that other queues of the disk shared. */
 static void charge_helper(struct blk_queue *q)
 {
 	struct worker *w = q->base.worker;
-	uint64_t ns = lane_take_cpu(q->config.lane, worker_clock_ns());
+	struct lane_cpu cpu = lane_take_cpu(q->config.lane, worker_clock_ns());
+	uint64_t khz = w->books.khz;
 
-	if (ns)
-		worker_offloaded(w, q->base.row, clock_ns_to_cycles(ns, w->books.khz));
+	if (cpu.own_ns)
+		worker_offloaded(w, q->base.row, clock_ns_to_cycles(cpu.own_ns, khz));
+	if (cpu.shared_ns)
+		worker_offloaded_share(w, q->base.row,
+				       clock_ns_to_cycles(cpu.shared_ns, khz));
 }
 
 static void take_from_lane(struct blk_queue *q)

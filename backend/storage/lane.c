@@ -180,17 +180,27 @@ bool lane_take_done(struct lane *l, unsigned int *ret_slot, int32_t *ret_result)
 	return false;
 }
 
-uint64_t lane_take_cpu(struct lane *l, uint64_t now_ns)
+/* How much a clock has moved on, but at most so much. */
+static uint64_t lane_read_clock(const uint64_t *clock, uint64_t *last, uint64_t most)
 {
-	uint64_t all = __atomic_load_n(&l->shared->cpu_ns, __ATOMIC_ACQUIRE);
-	uint64_t ns = all - l->cpu_ns;
-	uint64_t most = (now_ns - l->cpu_at_ns) * (LANE_THREADS + 1);
+	uint64_t now = __atomic_load_n(clock, __ATOMIC_ACQUIRE);
+	uint64_t ns = now - *last;
 
-	if (!ns)
-		return 0;
-	l->cpu_ns = all;
-	l->cpu_at_ns = now_ns;
+	*last = now;
 	return ns < most ? ns : most;
+}
+
+struct lane_cpu lane_take_cpu(struct lane *l, uint64_t now_ns)
+{
+	uint64_t most = (now_ns - l->cpu_at_ns) * (LANE_THREADS + 1);
+	struct lane_cpu cpu;
+
+	cpu.own_ns = lane_read_clock(&l->shared->cpu_ns, &l->cpu_ns, most);
+	cpu.shared_ns =
+		lane_read_clock(&l->shared->shared_ns, &l->shared_ns, most - cpu.own_ns);
+	if (cpu.own_ns || cpu.shared_ns)
+		l->cpu_at_ns = now_ns;
+	return cpu;
 }
 
 /* ---- the end ---- */

@@ -57,7 +57,8 @@ struct lane_shared {
 	uint32_t sleepers;	    /* threads that wait for it */
 	uint32_t life;		    /* enum lane_life */
 	uint32_t unused;
-	uint64_t cpu_ns; /* that the helper has used for this lane so far */
+	uint64_t cpu_ns;    /* that the helper has used for this lane alone so far */
+	uint64_t shared_ns; /* and its shares of what was done for several */
 	struct {
 		struct lane_op op;
 		uint32_t turn;	/* what was posted first is begun first */
@@ -78,7 +79,7 @@ struct lane {
 	uint32_t asked[LANE_SLOTS];   /* bytes of data to be moved */
 	uint32_t turn;
 	bool posted; /* something was, since the last kick */
-	uint64_t cpu_ns, cpu_at_ns;
+	uint64_t cpu_ns, shared_ns, cpu_at_ns;
 	uint64_t event; /* where done_fd is read to */
 	/* The control thread's. */
 	struct lane *next; /* of the same guest's */
@@ -152,16 +153,20 @@ void lane_kick(struct lane *l);
  */
 bool lane_take_done(struct lane *l, unsigned int *ret_slot, int32_t *ret_result);
 
+struct lane_cpu {
+	uint64_t own_ns;    /* for this lane alone */
+	uint64_t shared_ns; /* its shares of what was done for several lanes */
+};
+
 /**
  * lane_take_cpu() - CPU time of the helper's for this lane, since this was asked last
  * @l: the lane
  * @now_ns: monotonic
  *
- * No more than its threads can have used in that time, whatever it says.
- *
- * Return: ns.
+ * Both together are no more than its threads can have used in that time, whatever it
+ * says.
  */
-uint64_t lane_take_cpu(struct lane *l, uint64_t now_ns);
+struct lane_cpu lane_take_cpu(struct lane *l, uint64_t now_ns);
 
 /**
  * lane_tick() - once a second: slots that were not used give their memory back

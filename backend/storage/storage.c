@@ -69,7 +69,7 @@ static int storage_send_fds(int socket, const void *bytes, size_t size, const in
 
 static void storage_send(struct storage *s, struct lane *l)
 {
-	struct storage_message m = { STORAGE_VERSION, s->domid, l->id };
+	struct storage_message m = { STORAGE_VERSION, s->domid, l->id, l->disk };
 	int fds[STORAGE_DESCRIPTORS] = { l->disk, l->memory_fd, l->done_fd };
 
 	l->sent = !storage_send_fds(s->socket, &m, sizeof(m), fds, STORAGE_DESCRIPTORS);

@@ -24,9 +24,10 @@ struct storage_message {
 	uint32_t version;
 	uint32_t domid; /* for the process's name */
 	uint64_t lane;
+	uint64_t disk; /* lanes of one disk have one number */
 };
 
-#define STORAGE_VERSION	    1
+#define STORAGE_VERSION	    2
 #define STORAGE_DESCRIPTORS 3
 
 struct storage;
@@ -70,7 +71,7 @@ void storage_free(struct storage *s);
  * storage_add() - the helper shall serve a lane
  * @s: the guest's
  * @l: the lane
- * @disk: its disk's descriptor
+ * @disk: its disk's descriptor; lanes of one disk have the same
  *
  * The helper does I/O through the same open file, so a lock of that file is held until
  * both have closed it.

@@ -8,6 +8,9 @@
  * that waits and more while it has more to do, up to LANE_THREADS. What they have run
  * stands in the lane, for the daemon to charge. When the daemon says so, or the socket
  * has been closed, a lane's threads end; what was posted and not begun stays so.
+ *
+ * Lanes of one disk share its flushes: one is under way, and whoever asks meanwhile
+ * shares the next, with its outcome and, in equal parts, its cost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,18 +38,39 @@
 #define STACK_BYTES  65536
 #define IDLE_SECONDS 2 /* until a thread ends that is not a lane's only one */
 
+/* A flush that somebody waits for. */
+struct flush {
+	struct flush *next;
+	struct served_lane *lane;
+	int32_t result;
+	bool over;
+};
+
+/* All under the lock, but for `fd`, which is the same as long as there is a lane. */
+struct served_disk {
+	struct served_disk *next;
+	uint64_t id;
+	int fd;
+	unsigned int lanes;
+	struct flush *flushes; /* asked for, and not begun */
+	bool flushing;
+	pthread_cond_t flush_over;
+};
+
 struct served_lane {
 	struct served_lane *next;
 	uint64_t id;
 	struct lane_shared *shared;
 	uint8_t *data;
-	int disk, done;
+	struct served_disk *disk;
+	int done;
 	unsigned int threads; /* under the lock */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t lane_over = PTHREAD_COND_INITIALIZER;
-static struct served_lane *lanes; /* under the lock */
+static struct served_disk *disks; /* under the lock */
+static struct served_lane *lanes; /* likewise */
 static bool stopping;		  /* likewise written; the daemon has gone */
 
 /* ---- what ran ---- */
@@ -59,14 +83,79 @@ static uint64_t thread_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* All that the calling thread has run since it told last, as a lane's. */
+/* What the calling thread has run since this was asked last, ns. */
+static uint64_t take_thread_ns(void)
+{
+	static __thread uint64_t taken;
+	uint64_t before = taken;
+
+	taken = thread_ns();
+	return taken - before;
+}
+
+/* As a lane's alone. */
 static void tell_cpu(struct served_lane *l)
 {
-	static __thread uint64_t told;
-	uint64_t now = thread_ns();
+	__atomic_add_fetch(&l->shared->cpu_ns, take_thread_ns(), __ATOMIC_RELEASE);
+}
 
-	__atomic_add_fetch(&l->shared->cpu_ns, now - told, __ATOMIC_RELEASE);
-	told = now;
+/* ---- flushes ---- */
+
+/* What it cost in equal parts, and its outcome, to all that shared it. */
+static void end_flushes(struct flush *first, uint64_t cost_ns, int32_t result)
+{
+	unsigned int count = 0;
+	struct flush *f;
+
+	for (f = first; f; f = f->next)
+		count++;
+	for (f = first; f; f = f->next, count--) {
+		uint64_t share = cost_ns / count;
+		struct lane_shared *s = f->lane->shared;
+
+		__atomic_add_fetch(first->next ? &s->shared_ns : &s->cpu_ns, share,
+				   __ATOMIC_RELEASE);
+		cost_ns -= share;
+		f->result = result;
+		f->over = true;
+	}
+}
+
+/* Do what all that have asked so far wait for; under the lock, but for the flush. */
+static void flush_for_all(struct served_lane *l)
+{
+	struct served_disk *d = l->disk;
+	struct flush *all = d->flushes;
+	int32_t result;
+
+	d->flushes = NULL;
+	d->flushing = true;
+	pthread_mutex_unlock(&lock);
+	tell_cpu(l);
+	result = fdatasync(d->fd) ? -errno : 0;
+	pthread_mutex_lock(&lock);
+	end_flushes(all, take_thread_ns(), result);
+	d->flushing = false;
+	pthread_cond_broadcast(&d->flush_over);
+}
+
+/* A flush that was under way before may not have what was written since it began. */
+static int32_t flush_disk(struct served_lane *l)
+{
+	struct served_disk *d = l->disk;
+	struct flush mine = { .lane = l };
+
+	pthread_mutex_lock(&lock);
+	mine.next = d->flushes;
+	d->flushes = &mine;
+	while (!mine.over) {
+		if (d->flushing)
+			pthread_cond_wait(&d->flush_over, &lock);
+		else
+			flush_for_all(l);
+	}
+	pthread_mutex_unlock(&lock);
+	return mine.result;
 }
 
 /* ---- one I/O ---- */
@@ -81,9 +170,9 @@ static int32_t move_data(const struct served_lane *l, const struct lane_op *op,
 		off_t at = op->offset + done;
 
 		if (op->io == LANE_READ)
-			moved = pread(l->disk, data + done, op->bytes - done, at);
+			moved = pread(l->disk->fd, data + done, op->bytes - done, at);
 		else
-			moved = pwrite(l->disk, data + done, op->bytes - done, at);
+			moved = pwrite(l->disk->fd, data + done, op->bytes - done, at);
 		if (moved < 0 && errno == EINTR)
 			continue;
 		if (moved < 0)
@@ -95,8 +184,7 @@ static int32_t move_data(const struct served_lane *l, const struct lane_op *op,
 	return done;
 }
 
-static int32_t perform(const struct served_lane *l, const struct lane_op *op,
-		       uint8_t *data)
+static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t *data)
 {
 	uint64_t range[2] = { op->offset, op->bytes };
 
@@ -107,14 +195,14 @@ static int32_t perform(const struct served_lane *l, const struct lane_op *op,
 			return -EINVAL;
 		return move_data(l, op, data + op->at);
 	case LANE_FLUSH:
-		return fdatasync(l->disk) ? -errno : 0;
+		return flush_disk(l);
 	case LANE_PUNCH:
-		return fallocate(l->disk, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		return fallocate(l->disk->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				 op->offset, op->bytes)
 			       ? -errno
 			       : 0;
 	case LANE_DISCARD:
-		return ioctl(l->disk, BLKDISCARD, range) ? -errno : 0;
+		return ioctl(l->disk->fd, BLKDISCARD, range) ? -errno : 0;
 	}
 	return -EINVAL;
 }
@@ -162,6 +250,57 @@ static void do_slot(struct served_lane *l, int i)
 static void futex_wake(struct served_lane *l, int threads)
 {
 	syscall(SYS_futex, &l->shared->kick, FUTEX_WAKE, threads, NULL, NULL, 0);
+}
+
+/* ---- disks ---- */
+
+static struct served_disk *new_disk(uint64_t id, int fd)
+{
+	struct served_disk *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->id = id;
+	d->fd = fd;
+	pthread_cond_init(&d->flush_over, NULL);
+	d->next = disks;
+	disks = d;
+	return d;
+}
+
+/* For one more lane; @fd is taken, and not needed where another lane brought it. */
+static struct served_disk *get_disk(uint64_t id, int fd)
+{
+	struct served_disk *d = disks;
+
+	while (d && d->id != id)
+		d = d->next;
+	if (d)
+		close(fd);
+	else
+		d = new_disk(id, fd);
+	if (d)
+		d->lanes++;
+	return d;
+}
+
+/* For one lane less. What closing waits for, nobody else shall. */
+static void put_disk(struct served_disk *d)
+{
+	struct served_disk **at = &disks;
+	bool last;
+
+	pthread_mutex_lock(&lock);
+	last = !--d->lanes;
+	while (last && *at != d)
+		at = &(*at)->next;
+	if (last)
+		*at = d->next;
+	pthread_mutex_unlock(&lock);
+	if (!last)
+		return;
+	close(d->fd);
+	free(d);
 }
 
 /* ---- threads ---- */
@@ -245,7 +384,7 @@ static void end_lane(struct served_lane *l)
 	struct served_lane **at = &lanes;
 	uint64_t one = 1;
 
-	close(l->disk);
+	put_disk(l->disk);
 	tell_cpu(l);
 	__atomic_store_n(&l->shared->life, LANE_CLOSED, __ATOMIC_RELEASE);
 	if (write(l->done, &one, sizeof(one)) < 0)
@@ -327,7 +466,7 @@ static struct lane_shared *map_memory(int fd)
 	return all == MAP_FAILED ? NULL : all;
 }
 
-static bool add_lane(uint64_t id, const int fds[STORAGE_DESCRIPTORS])
+static bool add_lane(const struct storage_message *m, const int fds[STORAGE_DESCRIPTORS])
 {
 	struct served_lane *l = calloc(1, sizeof(*l));
 
@@ -338,9 +477,8 @@ static bool add_lane(uint64_t id, const int fds[STORAGE_DESCRIPTORS])
 		free(l);
 		return false;
 	}
-	l->id = id;
+	l->id = m->lane;
 	l->data = (uint8_t *)l->shared + LANE_HEAD_BYTES;
-	l->disk = fds[0];
 	l->done = fds[2];
 	l->threads = 1;
 	take_over(l->shared);
@@ -348,15 +486,16 @@ static bool add_lane(uint64_t id, const int fds[STORAGE_DESCRIPTORS])
 	l->next = lanes;
 	lanes = l;
 	tell_cpu(l);
-	if (!add_thread(l))
+	l->disk = get_disk(m->disk, fds[0]);
+	if (!l->disk || !add_thread(l))
 		_exit(1); /* the next helper may have more luck */
 	pthread_mutex_unlock(&lock);
 	close(fds[1]);
 	return true;
 }
 
-/* Another disk under the same number: what is under way ends with the one before. */
-static bool change_disk(uint64_t id, int disk)
+/* Another medium under the same number: what is under way ends with the one before. */
+static bool change_disk(uint64_t id, int fd)
 {
 	struct served_lane *l;
 
@@ -365,7 +504,7 @@ static bool change_disk(uint64_t id, int disk)
 		if (l->id == id)
 			break;
 	if (l)
-		dup3(disk, l->disk, O_CLOEXEC);
+		dup3(fd, l->disk->fd, O_CLOEXEC);
 	pthread_mutex_unlock(&lock);
 	return l;
 }
@@ -388,7 +527,7 @@ static bool handle_message(const struct storage_message *m,
 	if (!lanes)
 		name_process(m->domid);
 	if (!change_disk(m->lane, fds[0]))
-		return add_lane(m->lane, fds);
+		return add_lane(m, fds);
 	for (i = 0; i < STORAGE_DESCRIPTORS; i++)
 		close(fds[i]);
 	return true;

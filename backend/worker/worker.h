@@ -133,6 +133,20 @@ static inline void worker_offloaded(struct worker *w, struct row *row, uint64_t 
 }
 
 /**
+ * worker_offloaded_share() - it has run for several rows
+ * @w: the worker
+ * @row: one of them
+ * @cycles: its share
+ */
+static inline void worker_offloaded_share(struct worker *w, struct row *row,
+					  uint64_t cycles)
+{
+	row_settle_offload(row, cycles);
+	w->books.figures.offload += cycles;
+	w->books.figures.offload_charged += cycles;
+}
+
+/**
  * worker_last() - the clock at the last boundary, cycles
  */
 static inline uint64_t worker_last(const struct worker *w)

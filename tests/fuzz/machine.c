@@ -645,10 +645,10 @@ bool lane_take_done(struct lane *l, unsigned int *ret_slot, int32_t *ret_result)
 	return true;
 }
 
-uint64_t lane_take_cpu(struct lane *l, uint64_t now_ns)
+struct lane_cpu lane_take_cpu(struct lane *l, uint64_t now_ns)
 {
 	(void)l, (void)now_ns;
-	return 0;
+	return (struct lane_cpu){ 0 };
 }
 
 void lane_tick(struct lane *l)

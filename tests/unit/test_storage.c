@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A storage helper as a process, from the daemon's end: what is posted is done, and what
- * was begun by one that dies is done by the next; lanes come and go and leave nothing;
+ * was begun by one that dies is done by the next; lanes of one disk share its flushes;
+ * lanes come and go and leave nothing;
  * whoever sends it nonsense has no helper any more; and what a hostile helper writes into
  * a lane is taken for an error at most.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -23,6 +26,62 @@
 
 static struct storage_source source;
 static int disk;
+
+/* ---- what the helper asks of the kernel, as it pleases the test ---- */
+
+static struct {
+	sem_t gate; /* opened once for each flush, where there is a gate */
+	bool gated;
+	int flushes, waits;
+	uint64_t burnt_ns; /* by the second flush, which fails */
+} * kernel;
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int fdatasync(int fd)
+{
+	uint64_t begun = cpu_ns();
+
+	(void)fd;
+	if (!kernel->gated)
+		return 0;
+	if (__atomic_add_fetch(&kernel->flushes, 1, __ATOMIC_SEQ_CST) == 2) {
+		while (cpu_ns() - begun < 10000000)
+			;
+		kernel->burnt_ns = cpu_ns() - begun;
+		errno = EIO;
+		return -1;
+	}
+	while (sem_wait(&kernel->gate))
+		;
+	return 0;
+}
+
+extern int __real_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+	__atomic_add_fetch(&kernel->waits, 1, __ATOMIC_SEQ_CST);
+	return __real_pthread_cond_wait(cond, mutex);
+}
+
+static void kernel_counts(const int *count, int wanted)
+{
+	int left = 20000;
+
+	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < wanted && left--)
+		usleep(1000);
+	CHECK_EQ(*count, wanted);
+}
+
+/* ---- lanes ---- */
 
 static void await(struct lane *l)
 {
@@ -78,7 +137,7 @@ static void test_io(struct storage *s)
 	CHECK_EQ(run(l, slot, LANE_DISCARD, 0, 4096), -ENOTTY);
 	CHECK_EQ(run(l, slot, 77, 0, 0), -EINVAL);
 	CHECK_EQ(run(l, slot, LANE_WRITE, 0, LANE_SLOT_BYTES + 1), -EINVAL);
-	CHECK(lane_take_cpu(l, UINT64_MAX / 100) > 0);
+	CHECK(lane_take_cpu(l, UINT64_MAX / 100).own_ns > 0);
 	lane_put(l, slot);
 	lane_tick(l);
 	lane_tick(l);
@@ -129,6 +188,77 @@ static void test_rounds(struct storage *s)
 	CHECK_EQ(check_descriptors(), before);
 }
 
+#define SHARERS 3
+
+static void post_flush(struct lane *l)
+{
+	struct lane_op op = { .io = LANE_FLUSH };
+
+	lane_post(l, lane_get(l, 0), &op);
+	lane_kick(l);
+}
+
+static int32_t outcome(struct lane *l)
+{
+	unsigned int slot;
+	int32_t result;
+
+	while (!lane_take_done(l, &slot, &result))
+		await(l);
+	lane_put(l, slot);
+	return result;
+}
+
+/* One flush is under way, and all that is asked for meanwhile is one more: with one
+ * outcome, and a cost that is divided. Another disk's has nothing to do with it. */
+static void test_shared_flush(struct storage *s)
+{
+	struct lane *l[1 + SHARERS], *other;
+	int file = dup(disk), another = dup(disk), i;
+	struct lane_cpu cpu;
+
+	CHECK_EQ(lane_new(&other), 0);
+	storage_add(s, other, another);
+	for (i = 0; i <= SHARERS; i++) {
+		CHECK_EQ(lane_new(&l[i]), 0);
+		storage_add(s, l[i], file);
+	}
+	kernel->gated = true;
+	post_flush(l[0]);
+	kernel_counts(&kernel->flushes, 1);
+	for (i = 1; i <= SHARERS; i++)
+		post_flush(l[i]);
+	kernel_counts(&kernel->waits, SHARERS);
+	CHECK_EQ(kernel->flushes, 1);
+	sem_post(&kernel->gate);
+	CHECK_EQ(outcome(l[0]), 0);
+	for (i = 1; i <= SHARERS; i++)
+		CHECK_EQ(outcome(l[i]), -EIO);
+	CHECK_EQ(kernel->flushes, 2);
+	CHECK_EQ(lane_take_cpu(l[0], UINT64_MAX / 100).shared_ns, 0);
+	for (i = 1; i <= SHARERS; i++) {
+		cpu = lane_take_cpu(l[i], UINT64_MAX / 100);
+		CHECK(cpu.shared_ns >= kernel->burnt_ns / SHARERS - 1);
+		CHECK(cpu.shared_ns < kernel->burnt_ns * 2 / SHARERS);
+	}
+	post_flush(l[1]);
+	kernel_counts(&kernel->flushes, 3);
+	post_flush(other);
+	kernel_counts(&kernel->flushes, 4);
+	sem_post(&kernel->gate);
+	sem_post(&kernel->gate);
+	CHECK_EQ(outcome(l[1]), 0);
+	CHECK_EQ(outcome(other), 0);
+	cpu = lane_take_cpu(other, UINT64_MAX / 100);
+	CHECK(cpu.own_ns && !cpu.shared_ns);
+	kernel->gated = false;
+	for (i = 0; i <= SHARERS; i++)
+		end(s, l[i]);
+	end(s, other);
+	close(file);
+	close(another);
+}
+
 /* As it is after a helper has died in the middle of it. */
 static void test_begun(struct storage *s)
 {
@@ -158,6 +288,7 @@ static void test_lies(void)
 			{ -EAGAIN, -EAGAIN }, { -4096, -EIO }, { INT32_MIN, -EIO } };
 	struct lane_op op = { .io = LANE_READ, .bytes = 512 };
 	unsigned int slot, done, i;
+	struct lane_cpu cpu;
 	int32_t result;
 	struct lane *l;
 
@@ -178,11 +309,17 @@ static void test_lies(void)
 		CHECK_EQ(result, results[i].taken);
 		CHECK(!lane_take_done(l, &done, &result));
 	}
-	CHECK_EQ(lane_take_cpu(l, 1000), 0);
-	l->shared->cpu_ns = UINT64_MAX;
-	CHECK_EQ(lane_take_cpu(l, 2000), 2000 * (LANE_THREADS + 1));
+	CHECK_EQ(lane_take_cpu(l, 1000).own_ns, 0);
+	l->shared->cpu_ns = UINT64_MAX - 5;
+	l->shared->shared_ns = 1;
+	CHECK_EQ(lane_take_cpu(l, 2000).own_ns, 2000 * (LANE_THREADS + 1));
+	CHECK_EQ(l->shared_ns, 1);
 	l->shared->cpu_ns = 5; /* backwards */
-	CHECK(lane_take_cpu(l, 3000) <= 1000 * (LANE_THREADS + 1));
+	CHECK(lane_take_cpu(l, 3000).own_ns <= 1000 * (LANE_THREADS + 1));
+	l->shared->shared_ns = UINT64_MAX;
+	cpu = lane_take_cpu(l, 4000);
+	CHECK_EQ(cpu.own_ns, 0);
+	CHECK_EQ(cpu.shared_ns, 1000 * (LANE_THREADS + 1));
 	lane_free(l);
 }
 
@@ -224,8 +361,8 @@ static int helper_of(const void *bytes, size_t size, int descriptors)
 
 static void test_nonsense(void)
 {
-	struct storage_message m = { STORAGE_VERSION, 1, 1 };
-	struct storage_message old = { STORAGE_VERSION + 1, 1, 1 };
+	struct storage_message m = { STORAGE_VERSION, 1, 1, 1 };
+	struct storage_message old = { STORAGE_VERSION + 1, 1, 1, 1 };
 
 	CHECK_EQ(helper_of("x", 1, 0), 0);
 	CHECK_EQ(helper_of(&m, sizeof(m), 0), 0);
@@ -245,11 +382,16 @@ int main(void)
 	disk = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	CHECK(disk >= 0);
 	CHECK_EQ(ftruncate(disk, 1 << 20), 0);
+	kernel = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	CHECK(kernel != MAP_FAILED);
+	CHECK_EQ(sem_init(&kernel->gate, 1, 0), 0);
 	CHECK_EQ(launcher_start(NULL, &source.launcher), 0);
 	s = storage_new(&source, 7);
 	CHECK(s);
 	test_io(s);
 	test_all_slots(s);
+	test_shared_flush(s);
 	test_rounds(s);
 	test_begun(s);
 	test_lies();
