@@ -62,8 +62,8 @@ again() {
 
 # count BUILD: add the last run of meson test to the sums, and show what went wrong
 count() {
-	local result name
-	while IFS=$'\t' read -r result name; do
+	local result name why
+	while IFS=$'\t' read -r result name why; do
 		case $result in
 		OK | EXPECTEDFAIL) passed=$((passed + 1)) ;;
 		SKIP)
@@ -72,10 +72,12 @@ count() {
 			;;
 		*)
 			failed=$((failed + 1))
-			say "$result: $name ($1)"
+			say "$result: $name ($1): $why"
 			;;
 		esac
-	done < <(jq -r '[.result, .name] | @tsv' "$1/meson-logs/testlog.json")
+	done < <(jq -r '[.result, .name, ((.stderr // "") + (.stdout // "") | split("\n") |
+		map(select(test("^FAILED|[.]c:[0-9]+: |Sanitizer"))) | first // "see its log")] |
+		@tsv' "$1/meson-logs/testlog.json")
 }
 
 # suites BUILD SUITE... [-SUITE...]: run these, but for what is in those with a dash; the
