@@ -17,8 +17,8 @@ dumper=$!
 PIDS="$PIDS $dumper"
 within 10 grep -q 'listening on' "$W/pcap.err" || fail 'tcpdump'
 for to in "$HOST4" "$HOST6"; do
-	in_guest "$D" iperf3 -n 100M -l 1M -c "$to" >/dev/null || fail 'iperf3'
-	in_guest "$D" iperf3 -n 100M -l 1M -c "$to" -R >/dev/null || fail 'iperf3'
+	iperf "$D" -n 100M -l 1M -c "$to"
+	iperf "$D" -n 100M -l 1M -c "$to" -R
 done
 kill -INT $dumper; wait $dumper || fail 'tcpdump'
 net_down "$D"

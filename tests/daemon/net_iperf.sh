@@ -19,10 +19,10 @@ within 10 listens in_guest "$two" || fail 'no server in the guest'
 
 # bulk ADDRESS [OPTION...]: 32 MiB of TCP from guest one
 bulk() {
-	in_guest "$one" iperf3 -J -n 32M -P $((QUEUES == 1 ? 1 : 16)) -c "$@" >"$W/tcp" 2>&1 ||
-		{ cat "$W/tcp"; fail "iperf3 -c $*"; }
-	json "$W/tcp" '.end.sum_received.bytes > 1000000' || { cat "$W/tcp"; fail 'too little'; }
-	say "$*: $(jq '.end.sum_received.bits_per_second / 1e6 | round' "$W/tcp") Mb/s"
+	iperf "$one" -J -n 32M -P $((QUEUES == 1 ? 1 : 16)) -c "$@"
+	json "$W/iperf" '.end.sum_received.bytes > 1000000' ||
+		{ cat "$W/iperf"; fail 'too little'; }
+	say "$*: $(jq '.end.sum_received.bits_per_second / 1e6 | round' "$W/iperf") Mb/s"
 }
 bulk "$HOST4"
 bulk "$HOST4" -R
@@ -36,9 +36,8 @@ bulk "fd77::$two" -R
 # busy elsewhere loses in a socket's buffer is not ours: it may try thrice.
 whole() {
 	for try in 1 2 3; do
-		in_guest "$one" iperf3 -J -u -b 20M -l 1400 -k 600 -c "$@" >"$W/udp" 2>&1 ||
-			{ cat "$W/udp"; fail "iperf3 -u -c $*"; }
-		! json "$W/udp" '.end.sum.lost_packets == 0 and .end.sum.packets >= 600' ||
+		iperf "$one" -J -u -b 20M -l 1400 -k 600 -c "$@"
+		! json "$W/iperf" '.end.sum.lost_packets == 0 and .end.sum.packets >= 600' ||
 			return 0
 		say "$*: lost, try $try"
 	done

@@ -199,3 +199,17 @@ clean() {
 		.tap.to_vif_dropped == 0 and .tap.unparsed == 0 and
 		.verify.csum_bad == 0'
 }
+
+# iperf DOMID ARGUMENT...: iperf3 in that guest. A server that has not ended with the last
+# client yet says that it is busy, and is asked again. What it printed is in $W/iperf.
+iperf() {
+	local domid=$1 tries=50; shift
+	until in_guest "$domid" iperf3 "$@" >"$W/iperf" 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] && grep -q 'server is busy' "$W/iperf" || {
+			cat "$W/iperf"
+			fail "iperf3 $*"
+		}
+		sleep 0.1
+	done
+}
