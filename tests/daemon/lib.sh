@@ -72,6 +72,16 @@ within() {
 	done
 }
 
+# fds: how many descriptors the daemon has. The simulated Xen has one open for each peer
+# that it now and then has to wake: those are left out.
+fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
+
+# fds_back BEFORE: it has no more than these, in the end; the last device may be closing
+fds_back() {
+	no_more() { [ "$(fds)" -le "$1" ]; }
+	within 10 no_more "$1" || fail "descriptors leak: $1, then $(fds)"
+}
+
 serving() { [ "$(grep -c 'serving with' "$LOG")" -gt "$SERVED" ]; }
 serving_or_dead() { serving || ! kill -0 "$DAEMON"; }
 

@@ -15,8 +15,6 @@ jumps() {
 	N=$((N + rounds))
 	expect_row 1 rings_broken $N
 }
-# The simulated Xen has one open for each peer that it now and then has to wake.
-fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
 
 net_scene
 "$HOSTILE/ether" send vif1.0 10000000 100 500 &
@@ -36,7 +34,7 @@ jumps control 129 'control ring indices are impossible'
 jumps control 0x80000000 'control ring indices are impossible'
 jumps control -1 'control ring indices are impossible'
 kill $SENDER
-[ "$(fds)" = "$fds0" ] || fail "descriptors leak: $fds0, then $(fds)"
+fds_back "$fds0"
 flat "$rss0" 1500 "$N jumps"
 paid tx_parse_cycles
 quiet_log $((300 + N))

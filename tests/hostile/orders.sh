@@ -30,8 +30,6 @@ rounds=${XENMETER_ROUNDS:-400}
 scene_$kind
 memory() { awk '/^RssAnon/ { print $2 }' "/proc/$DAEMON/status"; }
 heap() { awk '/^[0-9a-f]+-/ { heap = /\[heap\]/ } heap && /^Rss/ { sum += $2 } END { print sum + 0 }' "/proc/$DAEMON/smaps"; }
-# The simulated Xen has one open for each peer that it now and then has to wake.
-fds() { find "/proc/$DAEMON/fd" ! -lname '*/xen/evtchn.*' | wc -l; }
 held() { "$SIMXL" list | awk '$1 == 0 { print $4, "granted,", $5, "mapped,", $6 + $7, "ports" }'; }
 tenth=$((rounds / 10))
 n=0
@@ -44,7 +42,7 @@ while [ $n -lt 10 ]; do
 		memory0=$(memory); heap0=$(heap); fds0=$(fds); held0=$(held)
 	fi
 done
-[ "$(fds)" = "$fds0" ] || fail 'descriptors leak'
+fds_back "$fds0"
 [ "$(held)" = "$held0" ] || fail 'ports or grants leak'
 if [ "${SANITIZE:-none}" = none ]; then # quarantine grows
 	[ "$(memory)" -le $((memory0 + 200)) ] || fail 'memory leaks'
