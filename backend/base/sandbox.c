@@ -230,6 +230,9 @@ static const int daemon_calls[] = {
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(eventfd2),
 	SCMP_SYS(socketpair),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
 	/* Grants, event channels, TAPs, and the sizes of block devices. */
 	SCMP_SYS(ioctl),
 	/* A disk that is opened and measured, and what sysfs says of it; /dev/net/tun. */

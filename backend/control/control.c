@@ -134,6 +134,29 @@ void control_handle_report(struct control *c, const struct message *m)
 	charge(c, device_report(c, m));
 }
 
+/* Of a guest's; any of them. */
+static struct device *control_device_of(const struct control *c, const struct guest *g)
+{
+	struct device *d = c->devices;
+
+	while (d && d->guest != g)
+		d = d->next;
+	return d;
+}
+
+void control_handle_helpers(struct control *c)
+{
+	struct storage *s;
+	struct guest *g;
+
+	while ((s = storage_next(&c->storage_source))) {
+		for (g = c->guests.first; g && g->storage != s;)
+			g = g->next;
+		storage_replace(s);
+		charge(c, g ? control_device_of(c, g) : NULL);
+	}
+}
+
 void control_tick(struct control *c)
 {
 	struct device *d;

@@ -66,6 +66,12 @@ void control_handle_event(struct control *c, const char *path, const char *token
 void control_handle_report(struct control *c, const struct message *m);
 
 /**
+ * control_handle_helpers() - storage helpers have ended
+ * @c: the control thread's state
+ */
+void control_handle_helpers(struct control *c);
+
+/**
  * control_tick() - once a second: poll connected devices, watch throttled guests again
  * @c: the control thread's state
  */

@@ -385,8 +385,10 @@ static int start_launcher(struct daemon *d)
 	if (!source->path)
 		err = launcher_start(d->options.user, &source->launcher);
 	if (!err)
+		err = storage_listen(source);
+	if (!err)
 		return EXIT_CLEAN;
-	log_error("cannot start the launcher of storage helpers: %s", strerror(-err));
+	log_error("cannot prepare for storage helpers: %s", strerror(-err));
 	return EXIT_FAILED;
 }
 
@@ -473,6 +475,11 @@ static void take_reports(struct daemon *d)
 		control_handle_report(&d->control, &m);
 }
 
+static void take_helpers(struct daemon *d)
+{
+	control_handle_helpers(&d->control);
+}
+
 static void take_tick(struct daemon *d)
 {
 	uint64_t ticks;
@@ -530,12 +537,11 @@ static void release_devices(struct daemon *d)
 }
 
 /* What the control thread waits for; taken in this order. */
-enum { WAIT_SIGNAL, WAIT_STORE, WAIT_REPORT, WAIT_TICK, WAITS };
+enum { WAIT_SIGNAL, WAIT_STORE, WAIT_REPORT, WAIT_HELPER, WAIT_TICK, WAITS };
 
 static void (*const take[WAITS])(struct daemon *d) = {
-	[WAIT_SIGNAL] = take_signal,
-	[WAIT_STORE] = take_watch_events,
-	[WAIT_REPORT] = take_reports,
+	[WAIT_SIGNAL] = take_signal,  [WAIT_STORE] = take_watch_events,
+	[WAIT_REPORT] = take_reports, [WAIT_HELPER] = take_helpers,
 	[WAIT_TICK] = take_tick,
 };
 
@@ -569,6 +575,8 @@ static void daemon_loop(struct daemon *d)
 		[WAIT_SIGNAL] = { .fd = d->signal_fd, .events = POLLIN },
 		[WAIT_STORE] = { .fd = xs_fileno(d->control.xs), .events = POLLIN },
 		[WAIT_REPORT] = { .fd = d->report_pipe[0], .events = POLLIN },
+		[WAIT_HELPER] = { .fd = d->control.storage_source.events,
+				  .events = POLLIN },
 		[WAIT_TICK] = { .fd = d->timer_fd, .events = POLLIN },
 	};
 	unsigned int i;
@@ -613,6 +621,7 @@ static void daemon_stop(struct daemon *d)
 	close(d->report_pipe[1]);
 	if (!c->storage_source.path)
 		close(c->storage_source.launcher);
+	close(c->storage_source.events);
 	close(d->signal_fd);
 	close(d->timer_fd);
 }

@@ -3,11 +3,12 @@
  * Helpers are connected to, and told of their lanes, without waiting: what cannot be sent
  * now is sent at the next tick. A helper that has ended has closed its socket, and none
  * of its I/O is under way any more: only then is another one made, which does again what
- * was begun.
+ * was begun. A helper says nothing, so all that its socket can tell is its end.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ struct storage {
 	struct lane *lanes;
 	uint64_t last_id;
 	bool complained;
+	bool fresh; /* connected since the last tick */
 };
 
 struct storage *storage_new(const struct storage_source *source, uint32_t domid)
@@ -111,26 +113,31 @@ static int storage_connect_path(const char *path, int *ret_socket)
 	return err;
 }
 
+static int storage_await_end(struct storage *s)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = s };
+
+	if (!epoll_ctl(s->source->events, EPOLL_CTL_ADD, s->socket, &event))
+		return 0;
+	close(s->socket);
+	s->socket = -1;
+	return -ENOMEM;
+}
+
 static void storage_connect(struct storage *s)
 {
 	const struct storage_source *from = s->source;
 	int err = from->path ? storage_connect_path(from->path, &s->socket)
 			     : storage_connect_launcher(from->launcher, &s->socket);
 
+	if (!err)
+		err = storage_await_end(s);
+	s->fresh = !err;
 	if (err && !s->complained)
 		log_error("domain %u: no storage helper: %s; its flushes and discards "
 			  "wait for one",
 			  s->domid, strerror(-err));
 	s->complained = err;
-}
-
-/* It says nothing; the end of the socket is its own end. */
-static bool storage_has_ended(const struct storage *s)
-{
-	char byte;
-	ssize_t got = recv(s->socket, &byte, sizeof(byte), MSG_DONTWAIT);
-
-	return !got || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 static void storage_lose(struct storage *s)
@@ -149,21 +156,47 @@ static void storage_lose(struct storage *s)
 
 /* ---- lanes ---- */
 
-void storage_tick(struct storage *s)
+static void storage_have_helper(struct storage *s)
 {
 	struct lane *l;
 
-	if (!s || !s->lanes)
-		return;
-	if (s->socket >= 0 && storage_has_ended(s))
-		storage_lose(s);
-	if (s->socket < 0)
+	if (s->socket < 0 && s->lanes)
 		storage_connect(s);
 	if (s->socket < 0)
 		return;
 	for (l = s->lanes; l; l = l->next)
 		if (!l->sent && !lane_is_closed(l))
 			storage_send(s, l);
+}
+
+void storage_tick(struct storage *s)
+{
+	if (!s)
+		return;
+	storage_have_helper(s);
+	s->fresh = false;
+}
+
+int storage_listen(struct storage_source *source)
+{
+	source->events = epoll_create1(EPOLL_CLOEXEC);
+	return source->events < 0 ? -errno : 0;
+}
+
+struct storage *storage_next(const struct storage_source *source)
+{
+	struct epoll_event event;
+
+	return epoll_wait(source->events, &event, 1, 0) == 1 ? event.data.ptr : NULL;
+}
+
+void storage_replace(struct storage *s)
+{
+	bool wait = s->fresh;
+
+	storage_lose(s);
+	if (!wait)
+		storage_have_helper(s);
 }
 
 void storage_add(struct storage *s, struct lane *l, int disk)

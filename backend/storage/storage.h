@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's end of a guest's storage helper: a process that does what may block on the
- * guest's disks, in lanes. It is connected to when it is first needed, and again when it
- * has died; all that it has to know is in the lanes, so nothing is lost with it. Nothing
- * here waits for a helper. Control thread only.
+ * guest's disks, in lanes. It is connected to when it is first needed, and again at once
+ * when it has died; all that it has to know is in the lanes, so nothing is lost with it.
+ * Nothing here waits for a helper. Control thread only.
  */
 #ifndef XENMETER_STORAGE_H
 #define XENMETER_STORAGE_H
@@ -12,10 +12,11 @@
 
 #include "lane.h"
 
-/* Where helpers come from. */
+/* Where helpers come from, and what tells that one of them has ended. */
 struct storage_source {
 	int launcher;	  /* the socket of launcher_start(), */
 	const char *path; /* or one on which systemd listens; NULL */
+	int events;	  /* readable when storage_next() would name one */
 };
 
 /* To a helper, with the descriptors of a disk, of a lane's memory and of its event. A
@@ -53,8 +54,35 @@ int launcher_start(const char *user, int *ret_socket);
 int storage_helper_run(int socket);
 
 /**
+ * storage_listen() - be told of helpers' ends
+ * @source: its `events` is written on success; to be closed
+ *
+ * Return: 0 or -errno.
+ */
+int storage_listen(struct storage_source *source);
+
+/**
+ * storage_next() - whose helper has ended?
+ * @source: where it came from
+ *
+ * storage_replace() it, or it is named again.
+ *
+ * Return: NULL: nobody's.
+ */
+struct storage *storage_next(const struct storage_source *source);
+
+/**
+ * storage_replace() - the helper has ended: have another one
+ * @s: the guest's
+ *
+ * One that came since the last storage_tick() is replaced at the next: a helper that
+ * ends at its start shall not be made again and again.
+ */
+void storage_replace(struct storage *s);
+
+/**
  * storage_new() - a guest's, not connected yet
- * @source: where helpers come from; stays
+ * @source: where helpers come from; stays, with its `events`
  * @domid: the guest's
  *
  * Return: NULL without memory.
@@ -89,7 +117,7 @@ void storage_change(struct storage *s, struct lane *l);
 void storage_remove(struct storage *s, struct lane *l);
 
 /**
- * storage_tick() - once a second: does the helper live, and has it all lanes?
+ * storage_tick() - once a second: is there a helper, and has it all lanes?
  */
 void storage_tick(struct storage *s);
 

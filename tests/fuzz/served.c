@@ -312,6 +312,17 @@ void storage_remove(struct storage *s, struct lane *l)
 	s->lanes--;
 }
 
+struct storage *storage_next(const struct storage_source *source)
+{
+	(void)source;
+	return NULL;
+}
+
+void storage_replace(struct storage *s)
+{
+	(void)s;
+}
+
 void storage_tick(struct storage *s)
 {
 	(void)s;

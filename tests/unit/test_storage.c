@@ -259,6 +259,62 @@ static void test_shared_flush(struct storage *s)
 	close(another);
 }
 
+/* 0: there is none. */
+static pid_t helper_pid(void)
+{
+	char path[300], comm[32], wanted[32];
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	snprintf(wanted, sizeof(wanted), "storage-%d\n", getpid());
+	while (!found && (entry = readdir(dir))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		f = atoi(entry->d_name) ? fopen(path, "r") : NULL;
+		if (f && fgets(comm, sizeof(comm), f) && !strcmp(comm, wanted))
+			found = atoi(entry->d_name);
+		if (f)
+			fclose(f);
+	}
+	closedir(dir);
+	return found;
+}
+
+static void kill_helper(struct storage *s)
+{
+	struct pollfd fd = { source.events, POLLIN, 0 };
+
+	CHECK(!storage_next(&source));
+	CHECK_EQ(kill(helper_pid(), SIGKILL), 0);
+	CHECK_EQ(poll(&fd, 1, 20000), 1);
+	CHECK(storage_next(&source) == s);
+}
+
+/* It is not waited for the tick, but by one that comes to replace a new one. */
+static void test_replaced(struct storage *s)
+{
+	struct lane *l;
+	unsigned int slot;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	slot = lane_get(l, 0);
+	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
+	storage_tick(s);
+	kill_helper(s);
+	storage_replace(s);
+	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
+	kill_helper(s);
+	storage_replace(s);
+	CHECK(!storage_next(&source) && !helper_pid());
+	storage_tick(s);
+	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
+	lane_put(l, slot);
+	end(s, l);
+}
+
 /* As it is after a helper has died in the middle of it. */
 static void test_begun(struct storage *s)
 {
@@ -387,11 +443,13 @@ int main(void)
 	CHECK(kernel != MAP_FAILED);
 	CHECK_EQ(sem_init(&kernel->gate, 1, 0), 0);
 	CHECK_EQ(launcher_start(NULL, &source.launcher), 0);
-	s = storage_new(&source, 7);
+	CHECK_EQ(storage_listen(&source), 0);
+	s = storage_new(&source, getpid()); /* whose process has a name of its own */
 	CHECK(s);
 	test_io(s);
 	test_all_slots(s);
 	test_shared_flush(s);
+	test_replaced(s);
 	test_rounds(s);
 	test_begun(s);
 	test_lies();

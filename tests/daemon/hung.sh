@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# While a guest's storage hangs the daemon can be stopped, and killed, and a successor serves
+# all others: those that it takes up again and those that connect anew. The guest that
+# hangs goes on when its storage does. Argument: what hangs: `filesystem` (frozen),
+# `device` (suspended) or `helper` (stopped).
+. "$(dirname "$0")/lib.sh"
+
+what=$1 hung=
+case $what in
+filesystem)
+	need fsfreeze util-linux
+	l=$(losetup --find --show "$(disk fs 64M)" 2>&1) || skip "no loop device: $l"
+	LOOPS=$l
+	mkfs.ext4 -q "$l"
+	mkdir "$W/mnt"
+	mount "$l" "$W/mnt" 2>/dev/null || skip 'cannot mount'
+	target=$(disk mnt/image 16M)
+	hang() { fsfreeze -f "$W/mnt"; }
+	resume() { fsfreeze -u "$W/mnt"; }
+	remove() { umount "$W/mnt" || umount -l "$W/mnt"; } ;;
+device)
+	need dmsetup dmsetup
+	l=$(losetup --find --show "$(disk a 16M)" 2>&1) || skip "no loop device: $l"
+	LOOPS=$l
+	name=xmd-$$
+	dmsetup create $name --table "0 $(blockdev --getsz "$l") linear $l 0" 2>"$W/dm" ||
+		skip "no device mapper: $(cat "$W/dm")"
+	target=/dev/mapper/$name
+	hang() { dmsetup suspend --nolockfs $name; }
+	resume() { dmsetup resume $name; }
+	remove() { dmsetup remove --retry $name; } ;;
+helper)
+	target=$(disk a 16M)
+	hang() { hung=$(helper 1) && kill -STOP "$hung"; }
+	resume() { kill -CONT "$hung"; }
+	remove() { :; } ;;
+esac
+trap 'code=$?; set +e; resume 2>/dev/null; [ -z "$DAEMON" ] || kill -KILL "$DAEMON"; wait
+	remove; (exit $code); cleanup' EXIT
+
+host
+for n in 1 2 3; do guest g$n >/dev/null; done
+attach 1 xvda "$target"
+attach 2 xvda "$(disk b 16M)"
+load_bg "$W/1.out" 1 --rw randrw --verify --depth 8 --time 60 --flush-every 3 --json; one=$BG
+load_bg "$W/2.out" 2 --rw randrw --verify --depth 8 --time 60 --flush-every 7 --json; two=$BG
+moves() { [ "$(row "$1" flush_requests)" -gt "${2:-0}" ]; }
+within 20 moves 1 && within 20 moves 2 && helper 1 >/dev/null || fail 'no flushes'
+hang
+
+# Guest 2 goes on, and guest 3 connects anew.
+served() {
+	within 20 moves 2 "$(row 2 flush_requests)" || fail 'guest 2 is not served'
+	attach 3 xvda "$(disk c 16M)"
+	load 3 --rw randwrite --depth 8 --number 200 --flush-every 2 >/dev/null
+	"$SIMXL" block-detach 3 xvda
+}
+say "the $what hangs"
+served
+say 'the daemon is stopped'
+LEAKS_MEANT="pid $DAEMON:" # what hangs, it leaves to its journal
+daemon_stop
+daemon_start
+served
+say 'it is killed'
+daemon_kill
+daemon_start
+served
+end $two
+expect_json "$W/2.out" '.verify.errors == 0 and .errors.error == 0'
+kill -0 $one || fail 'guest 1 has ended'
+say 'it hangs no more'
+resume
+within 20 moves 1 "$(row 1 flush_requests)" || fail 'guest 1 does not go on'
+end $one
+expect_json "$W/1.out" '.verify.errors == 0 and .errors.error == 0'
+for d in 1 2; do "$SIMXL" block-detach $d xvda; done
+[ "$what" = helper ] || { remove; trap cleanup EXIT; }
+finish
