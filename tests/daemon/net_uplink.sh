@@ -30,13 +30,13 @@ netload_ready "$two"
 n=$((queues * 4000))
 # What is for all goes out as copies, which the kernel does not charge to whom they are of.
 mac=00:16:3e:00:$(printf %02x "$two"):00
-netload_start "$W/one.out" "$one" --queues "$queues" -n $n --size 1400 --dst "$mac" --linger 60
+netload_start "$W/one.out" "$one" --queues "$queues" -n $n --size 1400 --dst "$mac" --linger 4
 sender=$BG
 # What the other guest has no room for on a busy machine is another matter.
 passed() { cat /sys/class/net/up1/statistics/rx_packets; }
 came() { [ "$(passed)" = $n ]; }
 within 30 came || fail "of $n frames, $(passed) passed the uplink"
-end "$sender"
+ended "$sender"
 expect_row "$one" tx_frames $n
 expect_row "$one" tx_dropped_tap 0
 expect_row "$one" tx_bytes $((n * 1400))
