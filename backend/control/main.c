@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "domain.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "probe.h"
@@ -56,6 +57,7 @@ struct options {
 	bool helper;	     /* be one */
 	bool probe;
 	bool release;
+	bool no_domain; /* not measured */
 };
 
 struct daemon {
@@ -63,6 +65,7 @@ struct daemon {
 	struct control control;
 	struct clock_info clock;
 	struct totals *totals;
+	struct domain_meter *domain; /* NULL: not measured */
 	int report_pipe[2];
 	int signal_fd;
 	int timer_fd;
@@ -91,6 +94,10 @@ static const struct argp_option option_list[] = {
 	{ "probe", 'p', NULL, 0, "Print what this domain offers, and exit", 0 },
 	{ "release", 'r', NULL, 0,
 	  "Close all devices that a former daemon served, and exit", 0 },
+	{ "domain", 'd', "on|off", 0,
+	  "Measure all CPU of this domain, not only ours (default: on where the kernel "
+	  "can)",
+	  0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
 };
@@ -124,6 +131,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'r':
 		o->release = true;
+		return 0;
+	case 'd':
+		if (strcmp(arg, "on") && strcmp(arg, "off"))
+			argp_error(state, "--domain: '%s' is neither on nor off", arg);
+		o->no_domain = !strcmp(arg, "off");
 		return 0;
 	case 'v':
 		log_set_level(LOG_LEVEL_DEBUG);
@@ -323,6 +335,26 @@ static int open_descriptors(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
+/* While we may load programs into the kernel. Whatever refuses them, guests are served
+ * and charged all the same. */
+static void start_domain(struct daemon *d)
+{
+	int err;
+
+	if (d->options.no_domain || d->options.release)
+		return;
+	err = domain_start(&d->domain);
+	if (err == -ENOSYS)
+		log_info("the domain's CPU is not measured: this build cannot");
+	else if (err == -ENOENT)
+		log_info("the domain's CPU is not measured: this kernel has no BTF");
+	else if (err)
+		log_info("the domain's CPU is not measured: the kernel refuses: %s",
+			 strerror(-err));
+	else
+		log_info("the domain's CPU is measured by programs in the kernel");
+}
+
 /* The lock and the table are its group's. */
 static int take_group(struct daemon *d)
 {
@@ -411,6 +443,8 @@ static int daemon_start(struct daemon *d)
 		return code;
 	calibrate_clock(d);
 	code = make_table(d);
+	if (!code)
+		start_domain(d);
 	if (!code)
 		code = drop_rights(d);
 	if (!code)
@@ -611,6 +645,7 @@ static void daemon_stop(struct daemon *d)
 	free(c->workers);
 	control_free(c);
 	totals_stop(d->totals);
+	domain_stop(d->domain);
 	charge_close(c);
 	xs_close(c->xs);
 	trace_destroy(c->trace);

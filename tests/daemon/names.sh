@@ -47,7 +47,7 @@ daemon_stop
 
 say 'in a driver domain'
 dd=$("$SIMXL" create dd --driver-domain)
-"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" 2>>"$LOG" >&2 &
+"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" --domain=off 2>>"$LOG" >&2 &
 DAEMON=$!
 within 20 serving || fail 'the daemon does not start'
 attach "$other" xvdb null:16M --backend "$dd" --set domain=far--incoming

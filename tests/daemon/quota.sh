@@ -8,7 +8,7 @@
 "$SIMXL" up
 dd=$("$SIMXL" create dd --driver-domain)
 SERVED=0
-"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" 2>>"$LOG" >&2 &
+"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" --domain=off 2>>"$LOG" >&2 &
 DAEMON=$!
 within 20 serving || fail 'the daemon does not start'
 HOME0=/local/domain/$dd

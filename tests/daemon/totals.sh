@@ -21,7 +21,7 @@ dd=$("$SIMXL" create dd --driver-domain)
 home=/local/domain/$dd/data/xenmeter
 "$SIMXL" run "$dd" xenstore-write data/xenmeter/guests/99 'requests=1'
 SERVED=0
-"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" 2>>"$LOG" >&2 &
+"$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" --domain=off 2>>"$LOG" >&2 &
 DAEMON=$!
 within 20 serving || fail 'the daemon does not start'
 d=$(guest far)

@@ -39,7 +39,7 @@ serving() { grep -q 'serving with' "$LOG"; }
 # In its sandbox.
 daemon_start() {
 	: >"$LOG"
-	xenmeterd --user xenmeter "$@" >>"$LOG" 2>&1 &
+	xenmeterd --user xenmeter "${DOMAIN:---domain=off}" "$@" >>"$LOG" 2>&1 &
 	DAEMON=$!
 	within 60 serving || fail 'xenmeterd does not start'
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The domain's meter of a build without clang, bpftool or libbpf: there is none.
+ */
+#include <errno.h>
+#include <stddef.h>
+
+#include "domain.h"
+
+int domain_start(struct domain_meter **ret_meter)
+{
+	(void)ret_meter;
+	return -ENOSYS;
+}
+
+void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
+{
+	(void)m, (void)ret_sums;
+}
+
+const struct domain_name *domain_names(const struct domain_meter *m)
+{
+	(void)m;
+	return NULL;
+}
+
+void domain_stop(struct domain_meter *m)
+{
+	(void)m;
+}

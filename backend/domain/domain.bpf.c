@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs for the kernel: whatever a CPU of this domain turns to, and when. Each reads
+ * the clock and the hypervisor's count once and leaves the arithmetic to cpu_time.h. They
+ * are of the tp_btf kind, so the kernel's structs are read as its own BTF has them,
+ * wherever their members stand. DOMAIN.md says what is told apart.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+/* Of linux/types.h, which cannot be had for this target without a C library. */
+typedef uint8_t __u8;
+typedef uint16_t __u16, __be16;
+typedef uint32_t __u32, __be32, __wsum;
+typedef uint64_t __u64;
+typedef int32_t __s32;
+typedef int64_t __s64;
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "cpu_time.h"
+#include "domain_maps.h"
+
+/* enum bpf_map_type and flags (linux/bpf.h). */
+#define MAP_TYPE_ARRAY 2
+#define MAP_MMAPABLE   (1u << 10)
+
+#define TASK_KTHREAD  0x00200000 /* PF_KTHREAD (linux/sched.h) */
+#define NAME_ATTEMPTS 6
+#define NAME_SIZE     16 /* TASK_COMM_LEN */
+
+/* ---- the kernel's own, by name ---- */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct vcpu_runstate_info { /* xen/vcpu.h */
+	int state;
+	uint64_t state_entry_time;
+	uint64_t time[4]; /* running, runnable, blocked, offline */
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	unsigned int flags;
+	char comm[NAME_SIZE];
+};
+
+struct irqaction {
+	const char *name;
+};
+
+#pragma clang attribute pop
+
+/* Of each CPU; there if the kernel can run under Xen. All 0 if it does not. */
+extern const struct vcpu_runstate_info xen_runstate __ksym __weak;
+
+/* ---- shared with the daemon ---- */
+
+struct {
+	__uint(type, MAP_TYPE_ARRAY);
+	__uint(map_flags, MAP_MMAPABLE);
+	__uint(max_entries, 1); /* one for each CPU, set by the daemon */
+	__type(key, uint32_t);
+	__type(value, struct cpu_time);
+} cpus SEC(".maps");
+
+struct {
+	__uint(type, MAP_TYPE_ARRAY);
+	__uint(max_entries, DOMAIN_IRQS);
+	__type(key, uint32_t);
+	__type(value, struct domain_irq);
+} irqs SEC(".maps");
+
+struct domain_name names[DOMAIN_NAMES];
+uint32_t own_tgid; /* as the kernel counts them, whatever our namespace */
+
+/* ---- readings ---- */
+
+static __always_inline struct cpu_time *this_cpu(void)
+{
+	uint32_t cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+static __always_inline void read_clocks(struct cpu_clocks *r)
+{
+	const struct vcpu_runstate_info *xen;
+
+	__builtin_memset(r, 0, sizeof(*r));
+	r->now_ns = bpf_ktime_get_ns();
+	if (!&xen_runstate)
+		return;
+	xen = bpf_this_cpu_ptr(&xen_runstate);
+	r->entered_ns = xen->state_entry_time;
+	r->running_ns = xen->time[0];
+	r->runnable_ns = xen->time[1];
+	r->blocked_ns = xen->time[2] + xen->time[3];
+}
+
+/* ---- names ---- */
+
+static __always_inline void write_name(struct domain_name *n, uint32_t kind,
+				       const uint64_t key[2], const uint64_t text[2])
+{
+	n->key[0] = key[0];
+	n->key[1] = key[1];
+	__builtin_memcpy(n->text, text, sizeof(n->text));
+	barrier();
+	*(volatile uint32_t *)&n->kind = kind;
+}
+
+/* Two CPUs that see a name first may each give it a slot: the daemon adds up by name. */
+static __always_inline uint32_t find_slot(uint32_t kind, const uint64_t key[2],
+					  const uint64_t text[2], uint32_t others)
+{
+	uint64_t hash = (key[0] * 0x9e3779b97f4a7c15 + kind) ^ key[1];
+	uint32_t i, at;
+
+	hash = hash * 0xc2b2ae3d27d4eb4f >> 32;
+#pragma clang loop unroll(full)
+	for (i = 0; i < NAME_ATTEMPTS; i++) {
+		struct domain_name *n;
+
+		at = (hash + i) & (DOMAIN_NAMES - 1);
+		n = &names[at];
+		if (n->kind == kind && n->key[0] == key[0] && n->key[1] == key[1])
+			return CPU_SLOT_NAMED + at;
+		if (n->kind == DOMAIN_NAME_FREE &&
+		    !__sync_val_compare_and_swap(&n->kind, DOMAIN_NAME_FREE,
+						 DOMAIN_NAME_TAKEN)) {
+			write_name(n, kind, key, text);
+			return CPU_SLOT_NAMED + at;
+		}
+	}
+	return others;
+}
+
+static __always_inline uint32_t task_slot(struct task_struct *task)
+{
+	uint64_t key[2], text[2];
+
+	if (!task->pid)
+		return CPU_SLOT_IDLE;
+	if ((uint32_t)task->tgid == own_tgid)
+		return CPU_SLOT_DAEMON;
+	text[0] = key[0] = *(const uint64_t *)&task->comm[0];
+	text[1] = key[1] = *(const uint64_t *)&task->comm[8];
+	if (!(task->flags & TASK_KTHREAD))
+		return find_slot(DOMAIN_NAME_PROCESS, key, text, CPU_SLOT_PROCESSES);
+	/* kworker/0:1 and kworker/1:2H are one line, and so are all that begin alike. */
+	key[1] = 0;
+	return find_slot(DOMAIN_NAME_KTHREAD, key, text, CPU_SLOT_KTHREADS);
+}
+
+/* A name up to its first digit: each CPU has a timer, a disk controller many queues. */
+static __always_inline void cut_name(char *name)
+{
+	uint32_t i, cut = 0;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < NAME_SIZE; i++) {
+		if (!name[i] || (i > 1 && name[i] >= '0' && name[i] <= '9'))
+			cut = 1;
+		if (cut)
+			name[i] = 0;
+	}
+}
+
+static __always_inline uint32_t find_irq_slot(struct irqaction *action)
+{
+	union {
+		uint64_t word[2];
+		char name[NAME_SIZE];
+	} u = { .word = { 0 } };
+
+	if (bpf_probe_read_kernel_str(u.name, sizeof(u.name), action->name) <= 0)
+		return CPU_SLOT_INTERRUPTS;
+	cut_name(u.name);
+	return find_slot(DOMAIN_NAME_INTERRUPT, u.word, u.word, CPU_SLOT_INTERRUPTS);
+}
+
+static __always_inline uint32_t irq_slot(int number, struct irqaction *action)
+{
+	uint32_t at = (uint32_t)number & (DOMAIN_IRQS - 1);
+	struct domain_irq *irq = bpf_map_lookup_elem(&irqs, &at);
+
+	if (!irq)
+		return CPU_SLOT_INTERRUPTS;
+	if (irq->action != (uint64_t)action) {
+		irq->slot = find_irq_slot(action);
+		irq->action = (uint64_t)action;
+	}
+	return irq->slot;
+}
+
+/* ---- changes ---- */
+
+static __always_inline int enter_irq(uint32_t slot)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if (!c)
+		return 0;
+	read_clocks(&now);
+	cpu_time_enter_irq(c, &now, slot);
+	return 0;
+}
+
+static __always_inline int exit_irq(void)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if (!c)
+		return 0;
+	read_clocks(&now);
+	cpu_time_exit_irq(c, &now);
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
+	     struct task_struct *next)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if (!c)
+		return 0;
+	read_clocks(&now);
+	cpu_time_switch(c, &now, task_slot(next));
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(enter_handler, int irq, struct irqaction *action)
+{
+	return enter_irq(irq_slot(irq, action));
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(exit_handler)
+{
+	return exit_irq();
+}
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(enter_softirq, unsigned int number)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if (!c)
+		return 0;
+	read_clocks(&now);
+	cpu_time_enter_softirq(c, &now, number);
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(exit_softirq)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if (!c)
+		return 0;
+	read_clocks(&now);
+	cpu_time_exit_softirq(c, &now);
+	return 0;
+}
+
+/* ---- interrupts of the processor's own, which have no number ---- */
+
+SEC("tp_btf/local_timer_entry")
+int BPF_PROG(enter_timer)
+{
+	return enter_irq(CPU_SLOT_TIMER);
+}
+
+SEC("tp_btf/local_timer_exit")
+int BPF_PROG(exit_timer)
+{
+	return exit_irq();
+}
+
+SEC("tp_btf/reschedule_entry")
+int BPF_PROG(enter_reschedule)
+{
+	return enter_irq(CPU_SLOT_RESCHEDULE);
+}
+
+SEC("tp_btf/reschedule_exit")
+int BPF_PROG(exit_reschedule)
+{
+	return exit_irq();
+}
+
+SEC("tp_btf/call_function_entry")
+int BPF_PROG(enter_call)
+{
+	return enter_irq(CPU_SLOT_CALL);
+}
+
+SEC("tp_btf/call_function_exit")
+int BPF_PROG(exit_call)
+{
+	return exit_irq();
+}
+
+SEC("tp_btf/call_function_single_entry")
+int BPF_PROG(enter_single_call)
+{
+	return enter_irq(CPU_SLOT_CALL);
+}
+
+SEC("tp_btf/call_function_single_exit")
+int BPF_PROG(exit_single_call)
+{
+	return exit_irq();
+}
+
+/* ---- run once by the daemon, attached to nothing ---- */
+
+SEC("raw_tp/sched_switch")
+int learn_own_tgid(void *context)
+{
+	own_tgid = bpf_get_current_pid_tgid() >> 32;
+	return 0;
+}
+
+/* Some helpers are for programs under the GPL only. */
+char license_text[] SEC("license") = "Dual MIT/GPL";

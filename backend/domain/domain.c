@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon's end of the programs in the kernel. The object with them is in this binary
+ * (a skeleton that bpftool made); libbpf fits it to the running kernel.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "domain.h"
+#include "log.h"
+
+#include "domain.skel.h"
+
+/* Attempts to copy the books of a CPU between two changes. */
+#define READ_ATTEMPTS 16
+
+struct domain_meter {
+	struct domain_bpf *programs;
+	const struct cpu_time *cpu;
+	size_t cpus;
+	size_t mapped; /* bytes */
+};
+
+/* libbpf's own lines are for whoever looks for the cause. */
+static int domain_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[512];
+	size_t length;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	length = strcspn(line, "\n");
+	line[length] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+/* ---- loading ---- */
+
+static size_t map_size(size_t cpus)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (cpus * sizeof(struct cpu_time) + page - 1) / page * page;
+}
+
+static int domain_map(struct domain_meter *m)
+{
+	int fd = bpf_map__fd(m->programs->maps.cpus);
+	void *map;
+
+	m->mapped = map_size(m->cpus);
+	map = mmap(NULL, m->mapped, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	m->cpu = map;
+	return 0;
+}
+
+/* The kernel's id of this process is not ours if we are in a namespace: a program that
+ * runs here knows it. */
+static int domain_learn_own_id(struct domain_meter *m)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+
+	return bpf_prog_test_run_opts(bpf_program__fd(m->programs->progs.learn_own_tgid),
+				      &run);
+}
+
+static int domain_attach(struct domain_meter *m)
+{
+	/* Attached to nothing: it has run. */
+	bpf_program__set_autoattach(m->programs->progs.learn_own_tgid, false);
+	return domain_bpf__attach(m->programs);
+}
+
+static int domain_load(struct domain_meter *m)
+{
+	int cpus = libbpf_num_possible_cpus();
+	int err;
+
+	if (cpus < 0)
+		return cpus;
+	m->cpus = cpus;
+	m->programs = domain_bpf__open();
+	if (!m->programs)
+		return -errno;
+	err = bpf_map__set_max_entries(m->programs->maps.cpus, m->cpus);
+	if (!err)
+		err = domain_bpf__load(m->programs);
+	if (!err)
+		err = domain_map(m);
+	if (!err)
+		err = domain_learn_own_id(m);
+	return err ? err : domain_attach(m);
+}
+
+int domain_start(struct domain_meter **ret_meter)
+{
+	struct domain_meter *m;
+	int err;
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return -ENOENT;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	libbpf_set_print(domain_print);
+	err = domain_load(m);
+	if (err) {
+		domain_stop(m);
+		return err;
+	}
+	*ret_meter = m;
+	return 0;
+}
+
+void domain_stop(struct domain_meter *m)
+{
+	if (!m)
+		return;
+	if (m->cpu)
+		munmap((void *)m->cpu, m->mapped);
+	domain_bpf__destroy(m->programs);
+	free(m);
+}
+
+/* ---- reading ---- */
+
+static uint32_t read_sequence(const struct cpu_time *c)
+{
+	return __atomic_load_n(&c->sequence, __ATOMIC_ACQUIRE);
+}
+
+/* Its partner is cpu_time_begin() and cpu_time_end(); stores are not reordered on x86. */
+static bool copy_cpu(struct cpu_time *to, const struct cpu_time *from)
+{
+	uint32_t before = read_sequence(from);
+
+	memcpy(to, from, sizeof(*to));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(before & 1) && read_sequence(from) == before;
+}
+
+static void add_cpu(struct domain_sums *to, const struct cpu_time *c)
+{
+	unsigned int i;
+
+	if (!c->first_ns)
+		return; /* offline, or idle since the meter began */
+	to->cpus++;
+	to->hypervisor |= c->hypervisor;
+	to->running_ns += cpu_time_running(c);
+	to->runnable_ns += c->seen.runnable_ns - c->first.runnable_ns;
+	to->blocked_ns += c->seen.blocked_ns - c->first.blocked_ns;
+	to->elapsed_ns += c->last_ns - c->first_ns;
+	to->lost += c->lost;
+	for (i = 0; i < CPU_SLOTS; i++) {
+		to->ns[i] += c->ns[i];
+		to->idle[i] += c->idle[i];
+	}
+}
+
+void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
+{
+	struct cpu_time copy;
+	unsigned int attempt;
+	size_t i;
+
+	memset(ret_sums, 0, sizeof(*ret_sums));
+	for (i = 0; i < m->cpus; i++) {
+		for (attempt = 0; attempt < READ_ATTEMPTS; attempt++)
+			if (copy_cpu(&copy, &m->cpu[i]))
+				break;
+		add_cpu(ret_sums, &copy);
+	}
+}
+
+const struct domain_name *domain_names(const struct domain_meter *m)
+{
+	return m->programs->bss->names;
+}

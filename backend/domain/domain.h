@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The domain's meter: programs in the kernel that tell what each CPU of this domain does
+ * (domain.bpf.c), and their results, read from mapped memory. Loaded by the control
+ * thread while it still may; read by it once a second. Ends with the process.
+ */
+#ifndef XENMETER_DOMAIN_H
+#define XENMETER_DOMAIN_H
+
+#include <stdint.h>
+
+#include "domain_maps.h"
+
+struct domain_meter;
+
+/* All CPUs together, since the meter began. */
+struct domain_sums {
+	unsigned int cpus;   /* that have run */
+	int hypervisor;	     /* 1: it tells what it counts and took */
+	uint64_t running_ns; /* by the hypervisor's count */
+	uint64_t runnable_ns;
+	uint64_t blocked_ns;
+	uint64_t elapsed_ns; /* of all CPUs */
+	uint64_t lost;	     /* changes that the programs did not see */
+	uint64_t ns[CPU_SLOTS];
+	uint64_t idle[CPU_SLOTS];
+};
+
+/**
+ * domain_start() - load the programs and begin
+ * @ret_meter: written on success; domain_stop() it
+ *
+ * Needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and a kernel that describes itself
+ * (/sys/kernel/btf/vmlinux). What it opens needs no rights afterwards.
+ *
+ * Return: 0; -ENOSYS if it was not built; -ENOENT if the kernel does not describe itself;
+ * another -errno of the kernel's.
+ */
+int domain_start(struct domain_meter **ret_meter);
+
+/**
+ * domain_read() - add up what all CPUs did
+ * @m: the meter
+ * @ret_sums: written; a CPU that is being written all the time is as it was found
+ */
+void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums);
+
+/**
+ * domain_names() - what the slots from CPU_SLOT_NAMED on stand for
+ * @m: the meter
+ *
+ * Return: DOMAIN_NAMES of them. One that is not free or taken does not change any more.
+ */
+const struct domain_name *domain_names(const struct domain_meter *m);
+
+/**
+ * domain_stop() - remove the programs
+ * @m: may be NULL
+ */
+void domain_stop(struct domain_meter *m);
+
+#endif

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The programs in the kernel that measure the whole domain: loaded before the sandbox
+# closes, gone with the daemon however it ends, and not needed to serve a guest.
+. "$(dirname "$0")/lib.sh"
+
+[ "$(id -u)" = 0 ] || skip 'only root may load programs into the kernel'
+# programs: how many of ours the kernel has for this daemon
+programs() { ls -l "/proc/$DAEMON/fd" 2>/dev/null | grep -c 'anon_inode:bpf-prog' || :; }
+
+serve() {
+	load "$one" --rw randrw --verify --depth 4 --number 300 --json >"$W/one.out"
+	expect_json "$W/one.out" '.verify.errors == 0 and .errors.error == 0'
+}
+
+host --user nobody
+one=$(guest one)
+attach "$one" xvda "$(disk a 16M)"
+serve
+[ "$(programs)" = 0 ] || fail 'switched off, it loads programs'
+! grep -q 'the domain.s CPU' "$LOG" || fail 'switched off, it speaks of the domain'
+daemon_stop
+
+DOMAIN=--domain=on
+daemon_start --user nobody
+[ "$(grep -c 'the domain.s CPU is' "$LOG")" = 1 ] || fail 'not one line says what it does'
+serve
+grep -q 'the domain.s CPU is measured' "$LOG" || {
+	[ "$(programs)" = 0 ] || fail 'programs are left of a refused load'
+	finish
+	skip "$(grep -o 'the domain.s CPU is.*' "$LOG")"
+}
+say "$(programs) programs"
+[ "$(programs)" -gt 4 ] || fail 'programs are missing'
+# Killed, it starts again with them.
+daemon_kill
+daemon_start --user nobody
+[ "$(grep -c 'the domain.s CPU is measured' "$LOG")" = 2 ] || fail 'not measured again'
+serve
+finish
