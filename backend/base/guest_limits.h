@@ -46,6 +46,10 @@
  * requests of 4 KiB, or 512 KiB that are copied. */
 #define LIMIT_QUANTUM_US 50
 
+/* A queue that waits for its disk's limit looks again after so long, so that detaching it
+ * need not wait longer. */
+#define LIMIT_THROTTLE_WAIT_NS 50000000
+
 /* Of a discard, done at a time: it may name the whole disk. */
 #define LIMIT_DISCARD_BYTES (64u << 20)
 

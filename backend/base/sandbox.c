@@ -306,6 +306,7 @@ static const int helper_calls[] = {
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fallocate),
 	SCMP_SYS(ioctl), /* BLKDISCARD */
+	SCMP_SYS(ioprio_set),
 	SCMP_SYS(write),
 	/* Lanes: they come by the socket, and are mapped. */
 	SCMP_SYS(recvmsg),

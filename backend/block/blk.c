@@ -213,7 +213,8 @@ static enum step give_to_helper(struct blk_queue *q, struct request *req)
 	struct lane_op to_lane = { .offset = op.offset,
 				   .bytes = op.bytes,
 				   .io = lane_io(q, op.io),
-				   .at = op.memory ? req->done : 0 };
+				   .at = op.memory ? req->done : 0,
+				   .ioprio = disk_ioprio(q->config.disk) };
 
 	if (!req->slot)
 		req->slot = lane_get(q->config.lane, op.memory ? req->bytes : 0);

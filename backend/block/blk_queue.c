@@ -179,12 +179,18 @@ static int map_ring(struct blk_queue *q)
 					      blkif_slot_size(c->abi), &j);
 }
 
+static bool is_limited(const struct blk_queue *q)
+{
+	return q->config.limit.iops || q->config.limit.bytes;
+}
+
 static int blk_queue_attach(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 	int err = 0;
 
 	q->needs_helper = q->config.lane && !q->config.disk->direct;
+	q->throttled = is_limited(q);
 	if (!base->journal)
 		err = blk_queue_make_journal(q, NULL, &(struct journal_key){ 0 });
 	if (!err)
@@ -256,6 +262,22 @@ static bool may_start(const struct blk_queue *q, const struct request *req)
 	       q->bytes_in_flight + req->room <= q->config.bytes;
 }
 
+/* Its turn by the disk's limit is taken once, whether it has come yet or not. */
+static bool turn_has_come(struct blk_queue *q)
+{
+	if (q->held_until > worker_clock_ns() + THROTTLE_EARLY_NS)
+		return false;
+	q->held_until = 0;
+	return true;
+}
+
+static bool take_turn(struct blk_queue *q, const struct request *req)
+{
+	q->held_until = throttle_admit(q->config.throttle, &q->config.limit, req->bytes,
+				       worker_clock_ns());
+	return turn_has_come(q);
+}
+
 /* Without memory it is tried again when a request of this queue's has ended, or at the
  * next tick. */
 static bool get_buffer(struct blk_queue *q, struct request *req)
@@ -276,18 +298,19 @@ static bool get_buffer(struct blk_queue *q, struct request *req)
 
 static enum step start_request(struct blk_queue *q, struct request *req)
 {
-	bool takes_data = req->bytes && req->blk.op != BLK_READ;
-
 	q->bytes_in_flight += req->room;
 	q->bytes_this_visit += req->bytes;
+	if (req->blk.op == BLK_READ)
+		return STEP_SUBMIT;
 	if (req->blk.op == BLK_BARRIER)
 		q->barrier = true;
-	return takes_data ? STEP_TAKE : STEP_SUBMIT;
+	return req->bytes ? STEP_TAKE : STEP_SUBMIT;
 }
 
-static enum step start_or_hold(struct blk_queue *q, struct request *req)
+static inline enum step start_or_hold(struct blk_queue *q, struct request *req)
 {
-	if (may_start(q, req) && get_buffer(q, req))
+	if ((!q->throttled || take_turn(q, req)) && may_start(q, req) &&
+	    get_buffer(q, req))
 		return start_request(q, req);
 	q->held = req;
 	return STEP_HELD;
@@ -335,7 +358,7 @@ static void await_push(struct blk_queue *q, struct request *req)
 }
 
 /* Where it waits when no step of it can run now. */
-static void place_request(struct blk_queue *q, struct request *req)
+static inline void place_request(struct blk_queue *q, struct request *req)
 {
 	switch (req->step) {
 	case STEP_WAIT:
@@ -371,14 +394,17 @@ static void place_request(struct blk_queue *q, struct request *req)
 
 static void run_request(struct blk_queue *q, struct request *req)
 {
-	while (req->step < STEP_START) {
-		enum stage stage = steps[req->step].stage;
+	enum step step = req->step;
 
-		req->step = steps[req->step].run(q, req);
-		if (req->step == STEP_START)
-			req->step = start_or_hold(q, req);
+	while (step < STEP_START) {
+		enum stage stage = steps[step].stage;
+
+		step = steps[step].run(q, req);
+		if (step == STEP_START)
+			step = start_or_hold(q, req);
 		worker_claim(q->base.worker, &req->bill.exact[stage]);
 	}
+	req->step = step;
 	place_request(q, req);
 }
 
@@ -431,7 +457,8 @@ static void release_held(struct blk_queue *q)
 {
 	struct request *req = q->held;
 
-	if (!req || !may_start(q, req) || !get_buffer(q, req))
+	if (!req || (q->held_until && !turn_has_come(q)) || !may_start(q, req) ||
+	    !get_buffer(q, req))
 		return;
 	q->held = NULL;
 	req->step = start_request(q, req);
@@ -550,8 +577,27 @@ static bool look_again(struct blk_queue *q)
 /* What this visit has answered was all that it waited for. */
 static bool held_may_start(const struct blk_queue *q)
 {
-	return q->held && !q->base.starved && may_start(q, q->held) &&
+	return q->held && !q->held_until && !q->base.starved && may_start(q, q->held) &&
 	       (!q->needs_helper || q->config.lane->free);
+}
+
+/* Wake up when what is held has its turn, or earlier. */
+static void set_timer(struct blk_queue *q)
+{
+	uint64_t until = worker_clock_ns() + LIMIT_THROTTLE_WAIT_NS;
+	struct io_uring_sqe *sqe;
+
+	if (!q->held_until || q->timer.queue)
+		return;
+	if (until > q->held_until)
+		until = q->held_until;
+	q->timer_at = (struct __kernel_timespec){ .tv_sec = until / 1000000000,
+						  .tv_nsec = until % 1000000000 };
+	q->timer = (struct waiter){ &q->base, &q->base.account };
+	q->base.in_flight++;
+	sqe = uring_next_sqe(&q->base.worker->uring);
+	io_uring_prep_timeout(sqe, &q->timer_at, 0, IORING_TIMEOUT_ABS);
+	io_uring_sqe_set_data(sqe, &q->timer);
 }
 
 /* Await the lane's event, as long as something is out there. */
@@ -589,6 +635,8 @@ static bool blk_queue_visit(struct queue *base)
 	submit_visit(q);
 	close_lane(q);
 	listen_to_lane(q);
+	if (q->held_until)
+		set_timer(q);
 	more = look_again(q) || held_may_start(q);
 	queue_end_event(base, &q->channel);
 	queue_charge(&q->base, STAGE_PARSE);
@@ -683,6 +731,9 @@ static void blk_queue_complete(struct waiter *waiter, int32_t result)
 
 	if (waiter == &q->listener) {
 		take_from_lane(q);
+	} else if (waiter == &q->timer) {
+		q->timer.queue = NULL;
+		q->base.in_flight--;
 	} else {
 		q->at_once--;
 		q->room += result != -EAGAIN;
@@ -718,20 +769,37 @@ static void blk_queue_tick(struct queue *base)
 	worker_make_runnable(base->worker, base);
 }
 
+/* Each queue of the disk does so: what another has taken by the old limit until it was
+ * told, perhaps for a long time, counts no more. */
+static void change_limit(struct blk_queue *q, const struct message *m)
+{
+	q->config.limit = (struct throttle_limit){ m->throttle.iops, m->throttle.bytes };
+	q->throttled = is_limited(q);
+	q->held_until = 0;
+	throttle_reset(q->config.throttle);
+	worker_make_runnable(q->base.worker, &q->base);
+}
+
 static void blk_queue_message(struct queue *base, const struct message *m)
 {
+	struct blk_queue *q = blk_queue_of(base);
+
 	if (m->kind == MESSAGE_RESIZE)
-		blk_queue_of(base)->config.limits.sectors = m->resize;
+		q->config.limits.sectors = m->resize;
+	if (m->kind == MESSAGE_THROTTLE)
+		change_limit(q, m);
 }
 
 /* ---- detach ---- */
 
-/* A request that waits for others is not waited for when the guest is dead. */
+/* What waits for its turn by the limit has it now: it is the queue's last request. One
+ * that waits for others is not waited for when the guest is dead. */
 static void blk_queue_drain(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 	struct request *req = q->held;
 
+	q->held_until = 0;
 	if (!req || base->state != QUEUE_DROPPED)
 		return;
 	q->held = NULL;

@@ -16,6 +16,7 @@
 #include "lane.h"
 #include "queue.h"
 #include "ring.h"
+#include "throttle.h"
 
 struct blk_queue;
 
@@ -96,6 +97,8 @@ struct blk_queue_config {
 	struct blk_limits limits;
 	const struct disk *disk;
 	struct lane *lane; /* NULL: the disk is null; freed by who made the queue */
+	struct throttle *throttle; /* of all queues of the disk; outlives them */
+	struct throttle_limit limit;
 };
 
 struct blk_queue {
@@ -108,6 +111,8 @@ struct blk_queue {
 	uint32_t bytes_in_flight;  /* of requests' buffers */
 	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
 	struct request *held;	   /* decoded, cannot start yet */
+	bool throttled;		   /* the disk has a limit */
+	uint64_t held_until;	   /* by that limit: worker_clock_ns(); 0: it may start */
 	bool barrier;		   /* one is running: nothing may overtake it */
 	struct request *again;	   /* to be submitted once more */
 	struct request *parked, **parked_end; /* first taken first */
@@ -120,10 +125,12 @@ struct blk_queue {
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
 	struct request *answered, **answered_end; /* the guest was not shown it yet */
-	struct waiter listener;			  /* to the lane */
-	struct request *helped[LANE_SLOTS + 1];	  /* whose I/O is in a slot */
-	bool listening;				  /* the lane's event is awaited */
-	bool lane_closing;			  /* and counts as a request in flight */
+	struct waiter timer;			  /* for what is held until a time */
+	struct __kernel_timespec timer_at;
+	struct waiter listener;			/* to the lane */
+	struct request *helped[LANE_SLOTS + 1]; /* whose I/O is in a slot */
+	bool listening;				/* the lane's event is awaited */
+	bool lane_closing;			/* and counts as a request in flight */
 	bool needs_helper; /* for all data: the disk cannot tell whether it would wait */
 	struct request *free_requests;
 	struct request_chunk *chunks; /* of all requests */

@@ -436,6 +436,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 		io_uring_prep_write(sqe, d->fd, op->memory, op->bytes, op->offset);
 		use_registered(sqe, IORING_OP_WRITE_FIXED, op->registered);
 	}
+	sqe->ioprio = disk_ioprio(d);
 	sqe->rw_flags = RWF_NOWAIT;
 	io_uring_sqe_set_data(sqe, cookie);
 	return DISK_STARTED;

@@ -3,7 +3,8 @@
  * What stands behind a vbd: a regular file, a block device, or `null:SIZE`, which answers
  * at once. The control thread opens and closes it; the workers that serve the device's
  * queues start I/O on rings of their own. They only read it, and only what stays while
- * they do: `kind`, `fd`, `direct` and `discard`. The rest is the control thread's.
+ * they do: `kind`, `fd`, `direct` and `discard`, and `ioprio`. The rest is the control
+ * thread's.
  */
 #ifndef XENMETER_DISK_H
 #define XENMETER_DISK_H
@@ -42,6 +43,7 @@ struct disk {
 	uint32_t discard_granularity;  /* bytes */
 	uint32_t discard_alignment;    /* bytes */
 	struct disk_id id;
+	uint16_t ioprio; /* see disk_set_ioprio() */
 };
 
 struct disk_options {
@@ -133,6 +135,24 @@ bool disk_same(struct disk_id a, struct disk_id b);
  * Return: 0, or -errno.
  */
 int disk_measure(struct disk *d);
+
+/**
+ * disk_set_ioprio() - from now on I/O to it has another priority
+ * @d: the disk; workers may be serving it
+ * @ioprio: as of ioprio_set(2), a class that needs no right; 0: the process's own
+ */
+static inline void disk_set_ioprio(struct disk *d, uint16_t ioprio)
+{
+	__atomic_store_n(&d->ioprio, ioprio, __ATOMIC_RELAXED);
+}
+
+/**
+ * disk_ioprio() - what was set
+ */
+static inline uint16_t disk_ioprio(const struct disk *d)
+{
+	return __atomic_load_n(&d->ioprio, __ATOMIC_RELAXED);
+}
 
 struct disk_op {
 	enum disk_io io;

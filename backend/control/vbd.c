@@ -13,6 +13,7 @@
 #include "disk_life.h"
 #include "guest_limits.h"
 #include "storage.h"
+#include "vbd_throttle.h"
 #include "xenbus.h"
 
 /* Before the path of a CD's medium, where libxl has inserted it. */
@@ -32,6 +33,7 @@ struct vbd {
 	struct disk *disk;
 	struct vbd_source source; /* of the disk that is open */
 	struct disk_claim claim;  /* from when it first connected */
+	struct vbd_throttle throttle;
 	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
@@ -357,6 +359,7 @@ static int vbd_read_frontend(struct control *c, struct device *d)
 					       : blkif_abi_parse(protocol, &v->abi);
 
 	free(protocol);
+	vbd_throttle_read(c, d, &v->throttle, v->disk);
 	if (err) {
 		device_fail(c, d, err, "the frontend's protocol is not known");
 		return err;
@@ -476,6 +479,8 @@ static int vbd_make_queue(struct control *c, struct device *d, unsigned int inde
 	q->config.disk = v->disk;
 	q->config.bytes = guest_take_bytes(d->guest);
 	q->config.persistent = v->persistent ? guest_take_persistent(d->guest) : 0;
+	q->config.throttle = &v->throttle.shared;
+	q->config.limit = v->throttle.limit;
 	*ret_queue = &q->base;
 	return 0;
 }
@@ -553,6 +558,10 @@ static int vbd_resume_queue(struct control *c, struct device *d, unsigned int in
 	q->config.disk = v->disk;
 	q->config.bytes = guest_take_bytes(d->guest);
 	q->config.persistent = q->config.persistent ? guest_take_persistent(d->guest) : 0;
+	if (!index)
+		vbd_throttle_read(c, d, &v->throttle, v->disk);
+	q->config.throttle = &v->throttle.shared;
+	q->config.limit = v->throttle.limit;
 	v->abi = q->config.abi;
 	v->ring_pages = q->config.ring_pages;
 	/* Another size is then found, and told, as if it had just changed. */
@@ -736,6 +745,7 @@ static int vbd_changed(struct control *c, struct device *d)
 	bool known;
 	int err = 0;
 
+	vbd_throttle_follow(c, d, &v->throttle, v->disk);
 	if (!vbd_is_cdrom(c, d))
 		return 0;
 	known = !vbd_read_source(c, d, &now) || !now.target;

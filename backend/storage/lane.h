@@ -46,8 +46,10 @@ enum lane_life {
 struct lane_op {
 	uint64_t offset; /* in the disk, bytes */
 	uint64_t bytes;
-	uint32_t io; /* enum lane_io */
-	uint32_t at; /* where the data begin in the slot, bytes */
+	uint32_t io;	 /* enum lane_io */
+	uint32_t at;	 /* where the data begin in the slot, bytes */
+	uint32_t ioprio; /* of ioprio_set(2); 0: the process's */
+	uint32_t unused;
 };
 
 /* What both sides see. Neither believes the other: each reads a value once. */

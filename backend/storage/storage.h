@@ -28,7 +28,7 @@ struct storage_message {
 	uint64_t disk; /* lanes of one disk have one number */
 };
 
-#define STORAGE_VERSION	    2
+#define STORAGE_VERSION	    3
 #define STORAGE_DESCRIPTORS 3
 
 struct storage;

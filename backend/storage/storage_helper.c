@@ -18,6 +18,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/ioprio.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -207,6 +208,17 @@ static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t 
 	return -EINVAL;
 }
 
+/* Of the calling thread's I/O, until another is wanted. */
+static void set_ioprio(uint32_t ioprio)
+{
+	static __thread uint32_t present;
+
+	if (ioprio == present)
+		return;
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, ioprio);
+	present = ioprio;
+}
+
 /* ---- slots ---- */
 
 /* The one that was posted first, begun; -1 if there is none. */
@@ -239,6 +251,7 @@ static void do_slot(struct served_lane *l, int i)
 	uint64_t one = 1;
 
 	__asm__ volatile("" ::: "memory"); /* read once */
+	set_ioprio(op.ioprio);
 	s->slot[i].result = perform(l, &op, l->data + (uint64_t)i * LANE_SLOT_BYTES);
 	tell_cpu(l);
 	__atomic_store_n(&s->state[i], LANE_DONE, __ATOMIC_RELEASE);

@@ -24,6 +24,7 @@ struct message {
 		MESSAGE_RENAME, /* the row of a queue */
 		MESSAGE_RESIZE, /* and these, to a queue */
 		MESSAGE_RATE,
+		MESSAGE_THROTTLE,
 		MESSAGE_MULTICAST,
 		MESSAGE_HEADROOM,
 		MESSAGE_TAP_DROPPED,
@@ -41,7 +42,10 @@ struct message {
 		struct {
 			uint64_t bytes, period_us; /* as in struct rate_limit */
 		} rate;
-		bool multicast;	      /* does the guest control its filter? */
+		struct {
+			uint64_t iops, bytes; /* as in struct throttle_limit */
+		} throttle;		      /* of a disk */
+		bool multicast;		      /* does the guest control its filter? */
 		uint32_t headroom;    /* bytes in front of a frame for the guest */
 		uint64_t tap_dropped; /* frames since the last such message */
 		enum worker_trouble started;

@@ -409,6 +409,7 @@ static void handle_command(struct worker *w, const struct message *m)
 		break;
 	case MESSAGE_RESIZE:
 	case MESSAGE_RATE:
+	case MESSAGE_THROTTLE:
 	case MESSAGE_MULTICAST:
 	case MESSAGE_HEADROOM:
 	case MESSAGE_TAP_DROPPED:

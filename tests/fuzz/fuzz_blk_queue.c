@@ -34,7 +34,7 @@ enum action {
 	SECOND,
 	RESIZE,
 	LET_GO,
-	NOTHING,
+	LIMIT,
 	ACTIONS,
 };
 
@@ -42,6 +42,7 @@ static struct {
 	struct input in;
 	struct blk_queue *q;
 	struct disk disk;
+	struct throttle throttle;
 	uint32_t producer, consumer;
 	bool raw;	     /* ids are not ours, or the ring is not what it was */
 	uint64_t asked[512]; /* ids that wait for an answer; 0: none */
@@ -317,6 +318,19 @@ static void resize(struct worker *w)
 					  .resize = sectors / 8 * 8 });
 }
 
+/* A limit, or none. */
+static void limit(struct worker *w)
+{
+	struct message m = { .kind = MESSAGE_THROTTLE, .queue = &world.q->base };
+	uint8_t how = input_8(&world.in);
+
+	if (how & 1)
+		m.throttle.iops = 50 + how;
+	if (how & 2)
+		m.throttle.bytes = 100000ull * how;
+	worker_send(w, &m);
+}
+
 static void take_reports(void)
 {
 	struct message m;
@@ -416,7 +430,9 @@ static void act(struct worker *w)
 	case LET_GO:
 		send_detach(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
 		break;
-	case NOTHING:
+	case LIMIT:
+		limit(w);
+		break;
 	case ACTIONS:
 		break;
 	}
@@ -482,6 +498,7 @@ static void configure(void)
 			    .discard_secure = more & 4 },
 		.disk = &world.disk,
 		.lane = machine.lane,
+		.throttle = &world.throttle,
 	};
 	for (i = 0; i < c->ring_pages; i++)
 		c->ring_ref[i] = RING_REF + i;

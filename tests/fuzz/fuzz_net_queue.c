@@ -378,6 +378,7 @@ static void take_report(const struct message *m)
 	case MESSAGE_RENAME:
 	case MESSAGE_RESIZE:
 	case MESSAGE_RATE:
+	case MESSAGE_THROTTLE:
 	case MESSAGE_MULTICAST:
 	case MESSAGE_HEADROOM:
 	case MESSAGE_TAP_DROPPED:

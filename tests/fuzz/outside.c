@@ -55,7 +55,8 @@ static const char *const backend_keys[] = {
 	"script",      "mode",		 "cache",  "discard-enable",
 	"device-type", "removable",	 "type",   "handle",
 	"mtu",	       "hotplug-status", "rate",   "null-frame",
-	"domain",      "frontend",
+	"domain",      "frontend",	 "iops",   "bytes",
+	"ioprio",
 };
 
 /* What is opened is never left to chance. */
@@ -105,6 +106,8 @@ static const char *const values[] = {
 	"cdrom",
 	"null",
 	"10000,50000",
+	"idle",
+	"best-effort,7",
 	"1,0",
 	"%s%n",
 	"/local/domain/1/device/vbd/0",

@@ -147,6 +147,7 @@ void worker_send(struct worker *w, const struct message *m)
 		break;
 	case MESSAGE_RESIZE:
 	case MESSAGE_RATE:
+	case MESSAGE_THROTTLE:
 	case MESSAGE_MULTICAST:
 	case MESSAGE_HEADROOM:
 		MUST(h->attached && !h->detach_sent);
