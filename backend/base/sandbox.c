@@ -151,9 +151,9 @@ static int check_shed(void)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 
-static int install_filter(const int *calls, size_t count, bool threads)
+static int install_filter(const int *calls, size_t count, bool threads, uint32_t refused)
 {
-	(void)calls, (void)count, (void)threads;
+	(void)calls, (void)count, (void)threads, (void)refused;
 	return 0;
 }
 
@@ -188,9 +188,9 @@ static int allow_threads(scmp_filter_ctx filter)
 				SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 }
 
-static int install_filter(const int *calls, size_t count, bool threads)
+static int install_filter(const int *calls, size_t count, bool threads, uint32_t refused)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx filter = seccomp_init(refused);
 	int err = filter ? 0 : -ENOMEM;
 
 	if (!err)
@@ -345,12 +345,15 @@ int sandbox_close(void)
 
 	if (err)
 		return err;
+	/* The handler of SIGSYS says of whose queue it died (blame.h). */
 	return install_filter(daemon_calls,
-			      sizeof(daemon_calls) / sizeof(daemon_calls[0]), false);
+			      sizeof(daemon_calls) / sizeof(daemon_calls[0]), false,
+			      SCMP_ACT_TRAP);
 }
 
 int sandbox_enter_helper(void)
 {
 	return install_filter(helper_calls,
-			      sizeof(helper_calls) / sizeof(helper_calls[0]), true);
+			      sizeof(helper_calls) / sizeof(helper_calls[0]), true,
+			      SCMP_ACT_KILL_PROCESS);
 }

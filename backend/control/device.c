@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blame.h"
 #include "device.h"
 #include "watches.h"
 
@@ -238,8 +239,10 @@ static void device_free_queue(struct control *c, struct device *d, unsigned int 
 
 	if (!q)
 		return;
-	if (!c->leaving)
+	if (!c->leaving && q->journal) {
+		blame_sum(&d->blame, journal_blame(q->journal));
 		journal_remove(q->journal);
+	}
 	table_retire_row(q->row);
 	d->class->free_queue(d, q);
 	d->queue[index] = NULL;
@@ -279,8 +282,11 @@ static void device_make_journal(struct control *c, struct device *d, struct queu
 		return;
 	xenbus_split_device(d->path, key.kind, &key.domid, &key.devid);
 	err = d->class->make_journal(d, q, c->journals, &key);
-	if (!err)
+	if (!err) {
+		blame_sum(journal_blame(q->journal), &d->blame);
+		d->blame = (struct journal_blame){ 0 };
 		return;
+	}
 	device_say(d, LOG_LEVEL_WARNING,
 		   "cannot make a journal: %s; it is closed when the daemon is started "
 		   "again",
@@ -543,6 +549,7 @@ static void device_end_close(struct control *c, struct device *d)
 	d->dirty = true;
 	if (d->leaving)
 		return;
+	journals_blame(&d->left, &d->blame);
 	journals_remove(&d->left);
 	d->nonce = 0;
 	d->resumed = false;
@@ -741,7 +748,14 @@ static bool device_open(struct control *c, struct device *d, bool connecting)
 
 static void device_try_connect(struct control *c, struct device *d)
 {
-	if (!d->failed && d->phase == PHASE_IDLE && device_open(c, d, true))
+	if (d->failed || d->phase != PHASE_IDLE)
+		return;
+	if (blame_is_met(&d->blame))
+		device_wait(d,
+			    "the end of the %d minutes in which the daemon has died of "
+			    "it %d times",
+			    BLAME_SECONDS / 60, BLAME_DEATHS);
+	else if (device_open(c, d, true))
 		device_begin_connect(c, d);
 }
 
@@ -798,6 +812,28 @@ static bool device_was_served(const struct device *d, enum xenbus_state own)
 		own == XenbusStateReconfigured);
 }
 
+/* What is wrong with a journal shall not end one daemon after the other. */
+static void device_go_on(struct control *c, struct device *d)
+{
+	struct journal_blame blame = { 0 };
+
+	journals_blame(&d->left, &blame);
+	if (blame_is_met(&blame)) {
+		device_fail(c, d, -EIO,
+			    "the daemon has died of it %d times within %d minutes; not "
+			    "served any more",
+			    BLAME_DEATHS, BLAME_SECONDS / 60);
+		return;
+	}
+	if (blame.deaths && !d->hurries)
+		device_say(d, LOG_LEVEL_WARNING, "the daemon has died of it: %u of %d",
+			   blame.deaths, BLAME_DEATHS);
+	blame_begin(d->left.queue[0]);
+	if (device_open(c, d, true))
+		device_begin_resume(c, d);
+	blame_end();
+}
+
 /* Both ends are where the last daemon left them, and its journals say how to go on. */
 static bool device_try_resume(struct control *c, struct device *d, enum xenbus_state own,
 			      enum xenbus_state frontend)
@@ -808,13 +844,7 @@ static bool device_try_resume(struct control *c, struct device *d, enum xenbus_s
 	    !device_find_journals(c, d))
 		return false;
 	d->frontend_seen = frontend;
-	if (lives_is_blamed(&d->left))
-		device_fail(c, d, -EIO,
-			    "the daemon has died of it %d times within %d minutes; not "
-			    "served any more",
-			    JOURNAL_DEATHS, LIVES_BLAME_SECONDS / 60);
-	else if (device_open(c, d, true))
-		device_begin_resume(c, d);
+	device_go_on(c, d);
 	return true;
 }
 

@@ -34,6 +34,8 @@ struct device {
 	const struct device_class *class;
 	struct device *next;
 	struct guest *guest;
+	/* Deaths of the daemon that former connections have caused. */
+	struct journal_blame blame;
 	uint32_t devid;
 	char path[XENBUS_PATH_SIZE]; /* backend/KIND/DOMID/DEVID, relative to our home */
 	char frontend[XENBUS_PATH_SIZE]; /* the frontend's directory */

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
+#include "blame.h"
 #include "lives.h"
 #include "log.h"
 #include "xenbus.h"
@@ -109,25 +109,6 @@ int lives_take(struct lives *l, const char *path, uint64_t nonce, struct journal
 	return 0;
 }
 
-bool lives_is_blamed(const struct journals *j)
-{
-	struct timespec now;
-	unsigned int i, k;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	for (i = 0; i < j->count; i++) {
-		const struct journal_blame *b = journal_blame(j->queue[i]);
-		unsigned int recent = 0;
-
-		for (k = 0; k < JOURNAL_DEATHS; k++)
-			recent += b->at_s[k] &&
-				  b->at_s[k] + LIVES_BLAME_SECONDS > (uint64_t)now.tv_sec;
-		if (recent == JOURNAL_DEATHS)
-			return true;
-	}
-	return false;
-}
-
 void lives_sweep(struct lives *l)
 {
 	while (l->first) {
@@ -138,6 +119,15 @@ void lives_sweep(struct lives *l)
 		journal_close(left->journal);
 		free(left);
 	}
+}
+
+void journals_blame(const struct journals *j, struct journal_blame *ret)
+{
+	unsigned int i;
+
+	for (i = 0; i < j->count; i++)
+		if (j->queue[i])
+			blame_sum(ret, journal_blame(j->queue[i]));
 }
 
 void journals_remove(struct journals *j)

@@ -15,9 +15,6 @@
 /* The key in a backend's directory that names a connection; see PROTOCOLS.md. */
 #define LIVES_KEY "xenmeter-journal"
 
-/* So many deaths by our own fault within so many seconds, and a queue is not served. */
-#define LIVES_BLAME_SECONDS 600
-
 /* The journals of a device's queues. */
 struct journals {
 	unsigned int count; /* 0: there are none */
@@ -55,14 +52,16 @@ uint64_t lives_nonce(void);
 int lives_take(struct lives *l, const char *path, uint64_t nonce, struct journals *ret);
 
 /**
- * lives_is_blamed() - has the daemon died of a queue of these again and again?
- */
-bool lives_is_blamed(const struct journals *j);
-
-/**
  * lives_sweep() - remove what nobody has taken
  */
 void lives_sweep(struct lives *l);
+
+/**
+ * journals_blame() - the deaths of the daemon that a device's queues have caused
+ * @j: of the device
+ * @ret: added to
+ */
+void journals_blame(const struct journals *j, struct journal_blame *ret);
 
 /**
  * journals_remove() - they are of no use any more

@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "blame.h"
 #include "clock.h"
 #include "control.h"
 #include "domain.h"
@@ -430,7 +431,8 @@ static int daemon_start(struct daemon *d)
 
 	if (!code)
 		code = open_descriptors(d);
-
+	if (!code && blame_catch())
+		code = EXIT_FAILED;
 	if (!code)
 		code = worker_probe_devices() ? EXIT_NO_XEN : EXIT_CLEAN;
 	if (!code)

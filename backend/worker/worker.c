@@ -44,6 +44,7 @@
 #include <unistd.h>
 #include <xentoollog.h>
 
+#include "blame.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "sandbox.h"
@@ -167,8 +168,10 @@ static void visit_queue(struct worker *w, struct queue *q, bool alone)
 	uint64_t before = before_share(w);
 
 	q->visit_until = alone ? UINT64_MAX : worker_last(w) + w->quantum;
+	blame_begin(q->journal);
 	if (q->class->visit(q))
 		worker_make_runnable(w, q);
+	blame_end();
 	charge_share(w, q, before);
 	books_checkpoint(&w->books);
 	if (!queue_detached(q) || q->runnable)
@@ -386,7 +389,9 @@ static void attach_queue(struct worker *w, struct queue *q)
 
 	q->worker = w;
 	drain_events(w);
+	blame_begin(q->journal);
 	m.attached = queue_attach(q);
+	blame_end();
 	worker_report(w, &m);
 }
 
@@ -413,7 +418,9 @@ static void handle_command(struct worker *w, const struct message *m)
 	case MESSAGE_MULTICAST:
 	case MESSAGE_HEADROOM:
 	case MESSAGE_TAP_DROPPED:
+		blame_begin(m->queue->journal);
 		m->queue->class->message(m->queue, m);
+		blame_end();
 		break;
 	case MESSAGE_STARTED:
 	case MESSAGE_ATTACHED:
@@ -443,8 +450,11 @@ static void worker_tick(struct worker *w)
 {
 	struct queue *q;
 
-	for (q = w->queues; q; q = q->next)
+	for (q = w->queues; q; q = q->next) {
+		blame_begin(q->journal);
 		queue_tick(q);
+	}
+	blame_end();
 	buffers_tick(&w->buffers);
 	w->audit_due = true;
 	worker_claim_overhead(w);
@@ -455,7 +465,9 @@ static void complete_waiter(struct worker *w, struct waiter *waiter, int32_t res
 	struct queue *q = waiter->queue;
 	uint64_t before = before_share(w);
 
+	blame_begin(q->journal);
 	q->class->complete(waiter, result);
+	blame_end();
 	charge_share(w, q, before);
 }
 
@@ -663,6 +675,8 @@ static void *run_worker(void *arg)
 	struct message m = { .kind = MESSAGE_STARTED };
 
 	name_thread(w);
+	if (blame_give_stack())
+		log_warning("worker %u: no stack for signals", w->index);
 	open_books(w);
 	m.started = open_all(w);
 	worker_claim_overhead(w);
