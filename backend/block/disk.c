@@ -107,6 +107,22 @@ static uint64_t queue_number(dev_t device, const char *name)
 	return sysfs_number(device, path);
 }
 
+/* What a device takes in one piece (block/blk-merge.c: what has to be split may have to
+ * wait). In the worst case each page of it is a segment. 0 where nothing is known, as
+ * of a filesystem over a network. */
+static uint32_t most_at_once(dev_t device)
+{
+	uint64_t bytes = queue_number(device, "max_sectors_kb") * 1024;
+	uint64_t segments = queue_number(device, "max_segments") * GRANT_PAGE_SIZE;
+
+	if (segments && (!bytes || segments < bytes))
+		bytes = segments;
+	if (!bytes || bytes > UINT32_MAX)
+		return 0;
+	return bytes < GRANT_PAGE_SIZE ? GRANT_PAGE_SIZE
+				       : bytes - bytes % GRANT_PAGE_SIZE;
+}
+
 static enum disk_discard block_discard(dev_t device)
 {
 	return queue_number(device, "discard_max_bytes") ? DISK_DISCARD_COMMAND
@@ -133,6 +149,7 @@ static int measure_block(struct disk *d, dev_t device, char *reason)
 	if (!d->discard_granularity)
 		d->discard_granularity = d->sector_size;
 	d->discard_alignment = sysfs_number(device, "discard_alignment");
+	d->most = most_at_once(device);
 	return 0;
 }
 
@@ -173,6 +190,7 @@ static int measure_file(struct disk *d, const struct stat *st)
 		d->physical_sector_size = st->st_blksize;
 	d->discard = DISK_DISCARD_HOLE; /* without holes there, it is EOPNOTSUPP */
 	d->discard_granularity = st->st_blksize;
+	d->most = most_at_once(st->st_dev);
 	if (!d->direct)
 		return 0;
 	d->direct_unit = direct_unit(d->fd);
@@ -418,6 +436,7 @@ static void use_registered(struct io_uring_sqe *sqe, enum io_uring_op fixed,
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			   const struct disk_op *op, void *cookie)
 {
+	size_t bytes = op->bytes;
 	struct io_uring_sqe *sqe;
 
 	if (d->kind == DISK_NULL) {
@@ -428,12 +447,14 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 	}
 	if (!d->direct)
 		return DISK_MAY_WAIT;
+	if (d->most && bytes > d->most)
+		bytes = d->most;
 	sqe = uring_next_sqe(ring);
 	if (op->io == DISK_READ) {
-		io_uring_prep_read(sqe, d->fd, op->memory, op->bytes, op->offset);
+		io_uring_prep_read(sqe, d->fd, op->memory, bytes, op->offset);
 		use_registered(sqe, IORING_OP_READ_FIXED, op->registered);
 	} else {
-		io_uring_prep_write(sqe, d->fd, op->memory, op->bytes, op->offset);
+		io_uring_prep_write(sqe, d->fd, op->memory, bytes, op->offset);
 		use_registered(sqe, IORING_OP_WRITE_FIXED, op->registered);
 	}
 	sqe->ioprio = disk_ioprio(d);
