@@ -16,7 +16,8 @@
 #include "device.h"
 #include "watches.h"
 
-#define MESSAGE_SIZE 512
+#define MESSAGE_SIZE	512
+#define QUEUE_PATH_SIZE (XENBUS_PATH_SIZE + 24)
 
 /* Looks at what a former life leaves, some ms apart, before a second has to pass. */
 #define MOST_HURRIES 500
@@ -294,18 +295,25 @@ static void device_make_journal(struct control *c, struct device *d, struct queu
 	d->nonce = 0;
 }
 
+/* Where the frontend has the keys of its @index'th queue of @count. */
+static void device_queue_dir(const struct device *d, unsigned int index,
+			     unsigned int count, char dir[QUEUE_PATH_SIZE])
+{
+	if (count == 1)
+		snprintf(dir, QUEUE_PATH_SIZE, "%s", d->frontend);
+	else
+		snprintf(dir, QUEUE_PATH_SIZE, "%s/queue-%u", d->frontend, index);
+}
+
 /* The device's @index'th queue of @count. */
 static int device_make_queue(struct control *c, struct device *d, unsigned int index,
 			     unsigned int count)
 {
-	char dir[XENBUS_PATH_SIZE + 24];
+	char dir[QUEUE_PATH_SIZE];
 	struct queue *q;
 	int err;
 
-	if (count == 1)
-		snprintf(dir, sizeof(dir), "%s", d->frontend);
-	else
-		snprintf(dir, sizeof(dir), "%s/queue-%u", d->frontend, index);
+	device_queue_dir(d, index, count, dir);
 	err = d->class->make_queue(c, d, index, dir, &q);
 	if (err)
 		return err;
@@ -432,13 +440,25 @@ static bool device_find_journals(struct control *c, struct device *d)
 
 static int device_resume_queue(struct control *c, struct device *d, unsigned int index)
 {
+	char dir[QUEUE_PATH_SIZE];
 	struct queue *q;
 	int err = d->class->resume_queue(c, d, index, d->left.queue[index], &q);
 
 	if (err)
 		return err;
 	d->left.queue[index] = NULL;
-	return device_take_queue(c, d, index, q);
+	err = device_take_queue(c, d, index, q);
+	if (err)
+		return err;
+	/* Whoever is there may have connected to nobody meanwhile. */
+	device_queue_dir(d, index, d->left.count, dir);
+	if (d->class->is_as_before(c, q, dir))
+		return 0;
+	device_fail(c, d, -ESTALE,
+		    "the frontend's ring or event channel of queue %u is not the one "
+		    "that the last daemon served",
+		    index);
+	return -ESTALE;
 }
 
 static void device_begin_resume(struct control *c, struct device *d)

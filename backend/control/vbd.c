@@ -520,6 +520,15 @@ static bool vbd_is_as_before(struct control *c, struct vbd *v,
 	       now.discard == was->discard;
 }
 
+static bool vbd_is_same_ring(struct control *c, const struct queue *base, const char *dir)
+{
+	const struct blk_queue_config *q = &blk_queue_of(base)->config;
+
+	return (xenbus_is_number(c->xs, dir, "ring-ref0", q->ring_ref[0]) ||
+		xenbus_is_number(c->xs, dir, "ring-ref", q->ring_ref[0])) &&
+	       xenbus_is_number(c->xs, dir, "event-channel", q->remote_port);
+}
+
 static int vbd_fail_resume(struct control *c, struct vbd *v, int err)
 {
 	if (err == -ENOMEM)
@@ -783,6 +792,7 @@ const struct device_class vbd_class = {
 	.make_queue = vbd_make_queue,
 	.free_queue = vbd_free_queue,
 	.make_journal = vbd_make_journal,
+	.is_as_before = vbd_is_same_ring,
 	.resume_queue = vbd_resume_queue,
 	.announce = vbd_announce,
 	.changed = vbd_changed,

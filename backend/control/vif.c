@@ -364,6 +364,17 @@ static int vif_make_journal(struct device *d, struct queue *q, const char *prefi
 	return net_queue_make_journal(net_queue_of(q), prefix, key);
 }
 
+static bool vif_is_same_ring(struct control *c, const struct queue *base, const char *dir)
+{
+	const struct net_queue_config *q = &net_queue_of(base)->config;
+	struct net_queue_config now = { 0 };
+
+	return xenbus_is_number(c->xs, dir, "tx-ring-ref", q->tx_ref) &&
+	       xenbus_is_number(c->xs, dir, "rx-ring-ref", q->rx_ref) &&
+	       !vif_read_ports(c, dir, &now) && now.tx_port == q->tx_port &&
+	       now.rx_port == q->rx_port;
+}
+
 /* Before its first queue. */
 static int vif_resume_net(struct control *c, struct vif *v)
 {
@@ -597,6 +608,7 @@ const struct device_class vif_class = {
 	.make_queue = vif_make_queue,
 	.free_queue = vif_free_queue,
 	.make_journal = vif_make_journal,
+	.is_as_before = vif_is_same_ring,
 	.resume_queue = vif_resume_queue,
 	.announce = vif_announce,
 	.changed = vif_changed,

@@ -68,6 +68,12 @@ uint64_t xenbus_number_or(struct xs_handle *xs, const char *dir, const char *nam
 	return err ? UINT64_MAX : number;
 }
 
+bool xenbus_is_number(struct xs_handle *xs, const char *dir, const char *name,
+		      uint32_t number)
+{
+	return xenbus_number_or(xs, dir, name, UINT32_MAX, UINT64_MAX) == number;
+}
+
 enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir)
 {
 	char *value = xenbus_read(xs, dir, "state");

@@ -59,6 +59,12 @@ uint64_t xenbus_number_or(struct xs_handle *xs, const char *dir, const char *nam
 			  uint64_t max, uint64_t fallback);
 
 /**
+ * xenbus_is_number() - is a key there, with this value?
+ */
+bool xenbus_is_number(struct xs_handle *xs, const char *dir, const char *name,
+		      uint32_t number);
+
+/**
  * xenbus_read_state() - read a directory's `state`
  *
  * Return: XenbusStateUnknown if there is none, or nonsense.

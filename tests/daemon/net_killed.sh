@@ -55,6 +55,19 @@ within 10 no_link "vif$three.0" || fail 'the TAP of a device that is gone has st
 vif_plug "$two"
 netload "$two" generate --json -n 5 >/dev/null || fail 'generate'
 expect_error "$d" 'its interface is gone' 0
+
+say 'one has another ring'
+four=$(guest four)
+vif_attach "$four"
+netload_bg "$W/four.out" "$four" generate --json --time 60
+"$SIMXL" wait-state "$four" vif:0 back 4
+daemon_kill
+"$SIMXL" run "$four" xenstore-write "/local/domain/$four/device/vif/0/rx-ring-ref" 77777
+daemon_start
+expect_error "$four" 'ring or event channel of queue 0 is not the one' 0
+kill -KILL "$BG"; wait "$BG" 2>/dev/null || :
+LEAKS_MEANT="$LEAKS_MEANT|pid $BG:"
+
 # Its bridge ends by itself, or is told to.
 eval "pid=\$BRIDGE_$d"
 kill -TERM "$pid" 2>/dev/null || :
