@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Settling: what queues and workers cost, added to their rows of the table.
+ */
+#include "enabled.h"
+#include "histogram.h"
+#include "row_lock.h"
+#include "table.h"
+
+static void row_add_account(struct row *row, const struct account *a)
+{
+	int i;
+
+	for (i = 0; i < STAGE_COUNT; i++) {
+		if (a->exact[i])
+			row_add(row, ROW_exact_parse + i, a->exact[i]);
+		if (a->apportioned[i])
+			row_add(row, ROW_apportioned_parse + i, a->apportioned[i]);
+	}
+}
+
+static void row_add_by_kind(struct row *row, const struct settlement *s, uint64_t cycles)
+{
+	unsigned int slot = ROW_read_requests + 3 * s->kind;
+
+	_Static_assert(ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
+			       ROW_flush_requests ==
+				       ROW_read_requests + 3 * REQUEST_FLUSH &&
+			       ROW_discard_requests ==
+				       ROW_read_requests + 3 * REQUEST_DISCARD,
+		       "three counters to each kind, in this order");
+	if (s->kind == REQUEST_REFUSED) {
+		row_add(row, ROW_refused, 1);
+		row_add(row, ROW_refused_cycles, cycles);
+		return;
+	}
+	row_add(row, slot, 1);
+	if (s->bytes)
+		row_add(row, slot + 1, s->bytes);
+	row_add(row, slot + 2, cycles);
+}
+
+uint64_t row_settle_request(struct row *row, const struct settlement *s,
+			    const struct account *bill)
+{
+	uint64_t cycles;
+
+	if (!accounting_enabled)
+		return 0;
+	cycles = account_total(bill);
+	sequence_begin(&row->sequence);
+	row_add(row, ROW_requests, 1);
+	if (s->bytes)
+		row_add(row, ROW_bytes, s->bytes);
+	if (s->failed)
+		row_add(row, ROW_errors, 1);
+	if (s->pages)
+		row_add(row, ROW_pages, s->pages);
+	if (s->pages_mapped)
+		row_add(row, ROW_pages_mapped, s->pages_mapped);
+	if (s->pages_copied)
+		row_add(row, ROW_pages_copied, s->pages_copied);
+	row_add_account(row, bill);
+	row_add_by_kind(row, s, cycles);
+	row_add(row, ROW_request_cycles + histogram_bucket(cycles), 1);
+	row_add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+	sequence_end(&row->sequence);
+	return cycles;
+}
+
+/* Each frame costs the same: one batch went through each stage together. */
+static void row_add_each_frame(struct row *row, const struct frames *f, uint64_t cycles)
+{
+	uint32_t count = f->count + f->refused, i;
+	uint64_t each = cycles / count;
+
+	row_add(row, ROW_requests, count);
+	row_add(row, ROW_request_cycles + histogram_bucket(each), count);
+	for (i = 0; i < f->timed; i++)
+		row_add(row, ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
+	if (f->timed < count)
+		row_add(row, ROW_request_latency, count - f->timed);
+	if (!f->refused)
+		return;
+	row_add(row, ROW_refused, f->refused);
+	row_add(row, ROW_refused_cycles, each * f->refused);
+}
+
+static void row_add_direction(struct row *row, enum frame_direction direction,
+			      const struct frames *f, const struct account *a,
+			      uint64_t cycles)
+{
+	bool to = direction == FRAMES_TO_GUEST;
+	unsigned int slot = to ? ROW_rx_frames : ROW_tx_frames;
+	unsigned int stage = to ? ROW_rx_parse_cycles : ROW_tx_parse_cycles;
+	uint32_t count = f->count + f->refused;
+	int i;
+
+	row_add(row, slot, f->count);
+	if (f->bytes) {
+		row_add(row, ROW_bytes, f->bytes);
+		row_add(row, slot + 1, f->bytes);
+	}
+	if (count)
+		row_add(row, slot + 2, cycles - cycles / count * f->refused);
+	if (f->gso)
+		row_add(row, to ? ROW_rx_gso_frames : ROW_tx_gso_frames, f->gso);
+	for (i = 0; i < STAGE_COUNT; i++)
+		if (a->exact[i] + a->apportioned[i])
+			row_add(row, stage + i, a->exact[i] + a->apportioned[i]);
+}
+
+static void row_add_drops(struct row *row, const struct frames *f)
+{
+	int i;
+
+	_Static_assert(ROW_tx_dropped_grant + RX_FILTERED == ROW_rx_filtered,
+		       "a counter to each reason, in this order");
+	if (f->failed + f->refused)
+		row_add(row, ROW_errors, f->failed + f->refused);
+	for (i = 0; i < FRAME_DROPS; i++)
+		if (f->dropped[i])
+			row_add(row, ROW_tx_dropped_grant + i, f->dropped[i]);
+}
+
+uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
+			   const struct frames *f, const struct account *account)
+{
+	uint64_t cycles;
+
+	if (!accounting_enabled)
+		return 0;
+	cycles = account_total(account);
+	sequence_begin(&row->sequence);
+	if (f->count + f->refused)
+		row_add_each_frame(row, f, cycles);
+	row_add_direction(row, direction, f, account, cycles);
+	row_add_drops(row, f);
+	if (f->control)
+		row_add(row, ROW_control_requests, f->control);
+	if (f->pages) {
+		row_add(row, ROW_pages, f->pages);
+		row_add(row, ROW_pages_copied, f->pages);
+	}
+	row_add_account(row, account);
+	sequence_end(&row->sequence);
+	return cycles;
+}
+
+uint64_t row_settle_visit(struct row *row, const struct visit *v,
+			  const struct account *account)
+{
+	sequence_begin(&row->sequence);
+	if (v->events)
+		row_add(row, ROW_events, v->events);
+	if (v->events_spurious)
+		row_add(row, ROW_events_spurious, v->events_spurious);
+	if (v->notifications)
+		row_add(row, ROW_notifications, v->notifications);
+	if (v->rings_broken)
+		row_add(row, ROW_rings_broken, v->rings_broken);
+	if (v->pages_mapped) {
+		row_add(row, ROW_pages, v->pages_mapped);
+		row_add(row, ROW_pages_mapped, v->pages_mapped);
+	}
+	if (v->store_events)
+		row_add(row, ROW_store_events, v->store_events);
+	if (v->muted)
+		row_add(row, ROW_muted, v->muted);
+	row_add_account(row, account);
+	sequence_end(&row->sequence);
+	return account_total(account);
+}
+
+void row_settle_offload(struct row *row, uint64_t cycles)
+{
+	sequence_begin(&row->sequence);
+	row_add(row, ROW_offload_cycles, cycles);
+	sequence_end(&row->sequence);
+}
+
+void row_settle_offload_exact(struct row *row, uint64_t cycles)
+{
+	sequence_begin(&row->sequence);
+	row_add(row, ROW_offload_cycles, cycles);
+	row_add(row, ROW_offload_exact, cycles);
+	sequence_end(&row->sequence);
+}
+
+uint64_t worker_row_charged(const struct worker_row *wr)
+{
+	return __atomic_load_n(&wr->counter[WORKER_charged], __ATOMIC_RELAXED);
+}
+
+void worker_row_publish(struct worker_row *wr, const struct meter *m,
+			const struct worker_figures *f)
+{
+	sequence_begin(&wr->sequence);
+	store_counter(&wr->counter[WORKER_elapsed], meter_elapsed(m));
+	store_counter(&wr->counter[WORKER_idle], m->idle);
+	store_counter(&wr->counter[WORKER_overhead], m->overhead);
+	store_counter(&wr->counter[WORKER_unattributed], m->unattributed);
+	store_counter(&wr->counter[WORKER_charged], m->settled);
+	store_counter(&wr->counter[WORKER_open], meter_open(m));
+	store_counter(&wr->counter[WORKER_not_running], m->not_running);
+	store_counter(&wr->counter[WORKER_cpu_ns], f->cpu_ns);
+	store_counter(&wr->counter[WORKER_turns], f->turns);
+	store_counter(&wr->counter[WORKER_waits], f->waits);
+	store_counter(&wr->counter[WORKER_audits], f->audits);
+	store_counter(&wr->counter[WORKER_audits_failed], f->audits_failed);
+	store_counter(&wr->counter[WORKER_offload], f->offload);
+	store_counter(&wr->counter[WORKER_offload_charged], f->offload_charged);
+	store_counter(&wr->counter[WORKER_offload_unattributed],
+		      f->offload - f->offload_charged);
+	store_counter(&wr->counter[WORKER_stolen], m->stolen);
+	sequence_end(&wr->sequence);
+}
