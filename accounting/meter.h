@@ -20,6 +20,7 @@ enum stage {
 	STAGE_SUBMIT,
 	STAGE_COMPLETE,
 	STAGE_RESPOND,
+	STAGE_SPIN, /* awake without work */
 	STAGE_COUNT,
 };
 

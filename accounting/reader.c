@@ -52,21 +52,34 @@ static void copy_words(uint64_t *to, const uint64_t *from, size_t words)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
 }
 
-static bool try_snapshot(uint64_t *to, const uint64_t *from, size_t words)
+/* What to copy: some words, and then that of two banks which is whole. */
+struct snapshot {
+	const uint64_t *from;
+	uint64_t *to;
+	size_t words;
+	size_t bank;   /* words of each; 0: there are none */
+	size_t banked; /* words to copy of it */
+};
+
+static bool try_snapshot(const struct snapshot *s)
 {
 	/* Acquire: no counter is read before it. Partner: sequence_end(). */
-	uint64_t before = __atomic_load_n(&from[0], __ATOMIC_ACQUIRE);
+	uint64_t before = __atomic_load_n(&s->from[0], __ATOMIC_ACQUIRE);
+	const uint64_t *bank = s->from + s->words + before / 2 % 2 * s->bank;
 
-	copy_words(to, from, words);
-	return !(before & 1) && __atomic_load_n(&from[0], __ATOMIC_RELAXED) == before;
+	copy_words(s->to, s->from, s->words);
+	copy_words(s->to + s->words, bank, s->banked);
+	if (before & 1 && !s->bank)
+		return false;
+	return __atomic_load_n(&s->from[0], __ATOMIC_RELAXED) == before;
 }
 
-int row_snapshot(void *to, const void *from, size_t size)
+static int take_snapshot(const struct snapshot *s)
 {
 	uint64_t deadline = 0;
 	unsigned int spins;
 
-	for (spins = 1; !try_snapshot(to, from, size / sizeof(uint64_t)); spins++) {
+	for (spins = 1; !try_snapshot(s); spins++) {
 		if (spins % SNAPSHOT_SPINS)
 			continue;
 		if (!deadline)
@@ -78,12 +91,44 @@ int row_snapshot(void *to, const void *from, size_t size)
 	return 0;
 }
 
+int row_snapshot(void *to, const void *from, size_t size)
+{
+	return take_snapshot(&(struct snapshot){
+		.from = from, .to = to, .words = size / 8 });
+}
+
 /* ---- opening ---- */
 
 static bool section_fits(size_t file, uint64_t offset, uint64_t count, uint64_t size)
 {
 	return offset <= file && offset % 8 == 0 && size % 8 == 0 && size > 0 &&
 	       count <= (file - offset) / size;
+}
+
+/* How many counters a worker has; before version 3, there was one bank of them. */
+static size_t worker_slots(const struct table_header *h)
+{
+	if (h->version >= 3)
+		return h->worker_counters;
+	return (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+}
+
+static bool banks_fit(const struct table_header *h)
+{
+	size_t room = (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+
+	return h->version < 3 || h->worker_counters <= room / 2;
+}
+
+/* The domain's books; version 3 brought them. */
+static bool domain_fits(const struct table_header *h, size_t file)
+{
+	if (h->version < 3 || !h->domain_offset)
+		return true;
+	return section_fits(file, h->domain_offset, 1, sizeof(struct domain)) &&
+	       section_fits(file, h->domain_offset + sizeof(struct domain),
+			    h->domain_lines, h->domain_line_size) &&
+	       h->domain_line_size >= sizeof(struct domain_line);
 }
 
 static int check_table_header(const struct table_header *h, size_t file)
@@ -102,6 +147,8 @@ static int check_table_header(const struct table_header *h, size_t file)
 	    !section_fits(file, h->workers_offset, h->workers_count, h->worker_size) ||
 	    !section_fits(file, h->rows_offset, h->rows_count, h->row_size))
 		return -EINVAL;
+	if (!banks_fit(h) || !domain_fits(h, file))
+		return -EINVAL;
 	return 0;
 }
 
@@ -115,7 +162,7 @@ static size_t section_slots(const struct table_header *h, const struct field *f)
 {
 	if (f->section == FIELD_ROW)
 		return (h->row_size - offsetof(struct row, counter)) / 8;
-	return (h->worker_size - offsetof(struct worker_row, counter)) / 8;
+	return worker_slots(h);
 }
 
 static bool field_sound(const struct table_header *h, const struct field *f)
@@ -248,8 +295,11 @@ void xenmeter_read_info(const struct xenmeter *t, struct xenmeter_info *ret_info
 		.stopped = __atomic_load_n(&t->map->stopped, __ATOMIC_ACQUIRE),
 		.boot_id = h->boot_id,
 	};
-	ret_info->irq_time = t->header.irq_time;
-	ret_info->steal_time = t->header.steal_time;
+	ret_info->irq_time = h->irq_time;
+	ret_info->steal_time = h->steal_time;
+	ret_info->domain = h->domain;
+	ret_info->life = h->life;
+	ret_info->life_start_time_ns = h->life ? h->life_start_time_ns : h->start_time_ns;
 }
 
 size_t xenmeter_row_count(const struct xenmeter *t)
@@ -282,6 +332,7 @@ static void copy_key(struct xenmeter_row *ret, const struct row *row)
 	ret->devid = row->key.devid;
 	ret->queue = row->key.queue;
 	ret->generation = row->key.generation;
+	ret->life = row->life;
 	memcpy(ret->uuid, row->key.uuid, sizeof(ret->uuid));
 	memcpy(ret->device, row->key.device, sizeof(row->key.device));
 	ret->device[sizeof(ret->device) - 1] = '\0';
@@ -316,23 +367,80 @@ int xenmeter_read_row(const struct xenmeter *t, size_t index,
 int xenmeter_read_worker(const struct xenmeter *t, size_t index,
 			 struct xenmeter_worker *ret_worker)
 {
-	const size_t head = offsetof(struct worker_row, counter);
-	size_t size = smaller_size(t->header.worker_size, head + XENMETER_SLOTS * 8);
-	uint64_t copy[(sizeof(struct worker_row) + XENMETER_SLOTS * 8) / 8];
+	const size_t head = offsetof(struct worker_row, counter) / 8;
+	size_t slots = worker_slots(&t->header);
+	size_t have = smaller_size(slots, XENMETER_SLOTS);
+	uint64_t copy[sizeof(struct worker_row) / 8 + XENMETER_SLOTS];
 	const struct worker_row *wr = (const void *)copy;
+	struct snapshot s = { .to = copy, .words = head + have };
 	int torn;
 
 	if (index >= t->header.workers_count)
 		return -ENOENT;
-	torn = row_snapshot(copy,
-			    (const char *)t->map + t->header.workers_offset +
-				    index * t->header.worker_size,
-			    size);
+	s.from = (const void *)((const char *)t->map + t->header.workers_offset +
+				index * t->header.worker_size);
+	if (t->header.version >= 3) {
+		s.words = head;
+		s.bank = slots;
+		s.banked = have;
+	}
+	torn = take_snapshot(&s);
 	ret_worker->tid = wr->tid;
 	ret_worker->cpu_exact = wr->cpu_exact;
 	ret_worker->switches = wr->switches;
-	ret_worker->control = wr->kind == THREAD_CONTROL;
-	copy_counters(ret_worker->counter, &copy[head / 8], (size - head) / 8);
+	ret_worker->kind = (enum xenmeter_thread)wr->kind;
+	copy_counters(ret_worker->counter, &copy[head], have);
+	return torn;
+}
+
+/* ---- the domain's books ---- */
+
+static void copy_domain_line(struct xenmeter_domain *to, const struct domain_line *line)
+{
+	struct xenmeter_domain_line *l = &to->line[to->count];
+
+	if (line->kind == DOMAIN_NONE)
+		return;
+	memcpy(l->name, line->name, sizeof(line->name));
+	l->name[sizeof(l->name) - 1] = '\0';
+	l->kind = (enum xenmeter_domain_kind)line->kind;
+	l->ns = line->ns;
+	l->charged_ns = line->charged_ns;
+	to->count++;
+}
+
+static void copy_domain(struct xenmeter_domain *to, const struct domain *d, size_t lines,
+			size_t line_size)
+{
+	const char *line = (const char *)(d + 1);
+
+	*to = (struct xenmeter_domain){
+		.time_ns = d->time_ns,
+		.running_ns = d->running_ns,
+		.runnable_ns = d->runnable_ns,
+		.blocked_ns = d->blocked_ns,
+		.cpus = d->cpus,
+	};
+	for (; lines; lines--, line += line_size)
+		copy_domain_line(to, (const void *)line);
+}
+
+int xenmeter_read_domain(const struct xenmeter *t, struct xenmeter_domain *ret_domain)
+{
+	const struct table_header *h = &t->header;
+	size_t lines = smaller_size(h->domain_lines, XENMETER_DOMAIN_LINES);
+	size_t size = sizeof(struct domain) + lines * h->domain_line_size;
+	void *copy;
+	int torn;
+
+	if (h->version < 3 || !h->domain || !h->domain_offset)
+		return -ENOENT;
+	copy = malloc(size);
+	if (!copy)
+		return -ENOMEM;
+	torn = row_snapshot(copy, (const char *)t->map + h->domain_offset, size);
+	copy_domain(ret_domain, copy, lines, h->domain_line_size);
+	free(copy);
 	return torn;
 }
 

@@ -7,15 +7,18 @@
 #include "row_lock.h"
 #include "table.h"
 
+_Static_assert(STAGE_COUNT == ROW_STAGES, "a row has every stage");
+
 static void row_add_account(struct row *row, const struct account *a)
 {
 	int i;
 
 	for (i = 0; i < STAGE_COUNT; i++) {
 		if (a->exact[i])
-			row_add(row, ROW_exact_parse + i, a->exact[i]);
+			row_add(row, row_stage_slot(ROW_exact_parse, i), a->exact[i]);
 		if (a->apportioned[i])
-			row_add(row, ROW_apportioned_parse + i, a->apportioned[i]);
+			row_add(row, row_stage_slot(ROW_apportioned_parse, i),
+				a->apportioned[i]);
 	}
 }
 
@@ -63,7 +66,9 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 	row_add_account(row, bill);
 	row_add_by_kind(row, s, cycles);
 	row_add(row, ROW_request_cycles + histogram_bucket(cycles), 1);
+	row_add(row, ROW_request_cycles_sum, cycles);
 	row_add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+	row_add(row, ROW_request_latency_sum, s->latency_ns);
 	sequence_end(&row->sequence);
 	return cycles;
 }
@@ -72,12 +77,16 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 static void row_add_each_frame(struct row *row, const struct frames *f, uint64_t cycles)
 {
 	uint32_t count = f->count + f->refused, i;
-	uint64_t each = cycles / count;
+	uint64_t each = cycles / count, latency = 0;
 
 	row_add(row, ROW_requests, count);
 	row_add(row, ROW_request_cycles + histogram_bucket(each), count);
-	for (i = 0; i < f->timed; i++)
+	row_add(row, ROW_request_cycles_sum, cycles);
+	for (i = 0; i < f->timed; i++) {
 		row_add(row, ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
+		latency += f->latency_ns[i];
+	}
+	row_add(row, ROW_request_latency_sum, latency);
 	if (f->timed < count)
 		row_add(row, ROW_request_latency, count - f->timed);
 	if (!f->refused)
@@ -92,7 +101,7 @@ static void row_add_direction(struct row *row, enum frame_direction direction,
 {
 	bool to = direction == FRAMES_TO_GUEST;
 	unsigned int slot = to ? ROW_rx_frames : ROW_tx_frames;
-	unsigned int stage = to ? ROW_rx_parse_cycles : ROW_tx_parse_cycles;
+	enum row_counter stage = to ? ROW_rx_parse_cycles : ROW_tx_parse_cycles;
 	uint32_t count = f->count + f->refused;
 	int i;
 
@@ -107,7 +116,8 @@ static void row_add_direction(struct row *row, enum frame_direction direction,
 		row_add(row, to ? ROW_rx_gso_frames : ROW_tx_gso_frames, f->gso);
 	for (i = 0; i < STAGE_COUNT; i++)
 		if (a->exact[i] + a->apportioned[i])
-			row_add(row, stage + i, a->exact[i] + a->apportioned[i]);
+			row_add(row, row_stage_slot(stage, i),
+				a->exact[i] + a->apportioned[i]);
 }
 
 static void row_add_drops(struct row *row, const struct frames *f)
@@ -172,46 +182,55 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 	return account_total(account);
 }
 
-void row_settle_offload(struct row *row, uint64_t cycles)
+uint64_t row_settle_offload(struct row *row, const struct offload *o)
 {
-	sequence_begin(&row->sequence);
-	row_add(row, ROW_offload_cycles, cycles);
-	sequence_end(&row->sequence);
-}
+	uint64_t sum = 0;
+	int i;
 
-void row_settle_offload_exact(struct row *row, uint64_t cycles)
-{
+	_Static_assert(ROW_offload_read + OFFLOAD_OTHER == ROW_offload_other,
+		       "a counter to each kind, in this order");
 	sequence_begin(&row->sequence);
-	row_add(row, ROW_offload_cycles, cycles);
-	row_add(row, ROW_offload_exact, cycles);
+	for (i = 0; i < OFFLOAD_KINDS; i++) {
+		if (o->cycles[i])
+			row_add(row, ROW_offload_read + i, o->cycles[i]);
+		sum += o->cycles[i];
+	}
+	row_add(row, ROW_offload_cycles, sum);
+	if (o->exact)
+		row_add(row, ROW_offload_exact, sum);
 	sequence_end(&row->sequence);
+	return sum;
 }
 
 uint64_t worker_row_charged(const struct worker_row *wr)
 {
-	return __atomic_load_n(&wr->counter[WORKER_charged], __ATOMIC_RELAXED);
+	uint64_t bank = __atomic_load_n(&wr->sequence, __ATOMIC_ACQUIRE) / 2 % 2;
+
+	return __atomic_load_n(&wr->counter[bank][WORKER_charged], __ATOMIC_RELAXED);
 }
 
+/* Into the bank whose turn it is; the other one stands until the sequence is even. */
 void worker_row_publish(struct worker_row *wr, const struct meter *m,
 			const struct worker_figures *f)
 {
+	uint64_t *n = wr->counter[(wr->sequence / 2 + 1) % 2];
+
 	sequence_begin(&wr->sequence);
-	store_counter(&wr->counter[WORKER_elapsed], meter_elapsed(m));
-	store_counter(&wr->counter[WORKER_idle], m->idle);
-	store_counter(&wr->counter[WORKER_overhead], m->overhead);
-	store_counter(&wr->counter[WORKER_unattributed], m->unattributed);
-	store_counter(&wr->counter[WORKER_charged], m->settled);
-	store_counter(&wr->counter[WORKER_open], meter_open(m));
-	store_counter(&wr->counter[WORKER_not_running], m->not_running);
-	store_counter(&wr->counter[WORKER_cpu_ns], f->cpu_ns);
-	store_counter(&wr->counter[WORKER_turns], f->turns);
-	store_counter(&wr->counter[WORKER_waits], f->waits);
-	store_counter(&wr->counter[WORKER_audits], f->audits);
-	store_counter(&wr->counter[WORKER_audits_failed], f->audits_failed);
-	store_counter(&wr->counter[WORKER_offload], f->offload);
-	store_counter(&wr->counter[WORKER_offload_charged], f->offload_charged);
-	store_counter(&wr->counter[WORKER_offload_unattributed],
-		      f->offload - f->offload_charged);
-	store_counter(&wr->counter[WORKER_stolen], m->stolen);
+	store_counter(&n[WORKER_elapsed], meter_elapsed(m));
+	store_counter(&n[WORKER_idle], m->idle);
+	store_counter(&n[WORKER_overhead], m->overhead);
+	store_counter(&n[WORKER_unattributed], m->unattributed);
+	store_counter(&n[WORKER_charged], m->settled);
+	store_counter(&n[WORKER_open], meter_open(m));
+	store_counter(&n[WORKER_not_running], m->not_running);
+	store_counter(&n[WORKER_cpu_ns], f->cpu_ns);
+	store_counter(&n[WORKER_turns], f->turns);
+	store_counter(&n[WORKER_waits], f->waits);
+	store_counter(&n[WORKER_audits], f->audits);
+	store_counter(&n[WORKER_audits_failed], f->audits_failed);
+	store_counter(&n[WORKER_offload], f->offload);
+	store_counter(&n[WORKER_offload_charged], f->offload_charged);
+	store_counter(&n[WORKER_offload_unattributed], f->offload - f->offload_charged);
+	store_counter(&n[WORKER_stolen], m->stolen);
 	sequence_end(&wr->sequence);
 }

@@ -57,7 +57,12 @@ static void fill_table_header(struct table_header *h, const struct clock_info *c
 	h->workers_offset = align_up(h->fields_offset + sizeof(schema));
 	h->workers_count = workers;
 	h->worker_size = sizeof(struct worker_row);
-	h->rows_offset = h->workers_offset + workers * sizeof(struct worker_row);
+	h->worker_counters = WORKER_COUNTERS;
+	h->domain_offset = h->workers_offset + workers * sizeof(struct worker_row);
+	h->domain_lines = DOMAIN_LINES;
+	h->domain_line_size = sizeof(struct domain_line);
+	h->rows_offset = h->domain_offset + sizeof(struct domain) +
+			 DOMAIN_LINES * sizeof(struct domain_line);
 	h->rows_count = rows;
 	h->row_size = sizeof(struct row);
 	h->clock_kind = clock->kind;
@@ -65,6 +70,8 @@ static void fill_table_header(struct table_header *h, const struct clock_info *c
 	h->clock_khz = clock->khz;
 	h->start_time_ns = clock_realtime_ns();
 	h->heartbeat_ns = h->start_time_ns;
+	h->life = 1;
+	h->life_start_time_ns = h->start_time_ns;
 	h->pid = getpid();
 	boot_id_read(h->boot_id);
 }
@@ -227,6 +234,7 @@ struct row *table_claim_row(struct table *t, const struct row_key *key,
 		if (row->counter[i])
 			store_counter(&row->counter[i], 0);
 	store_key(row, &mine);
+	__atomic_store_n(&row->life, t->header->life, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->worker, worker, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->state, ROW_LIVE, __ATOMIC_RELEASE);
 	sequence_end(&row->sequence);

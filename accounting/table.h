@@ -244,19 +244,30 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 			   const struct frames *f, const struct account *account);
 
-/**
- * row_settle_offload() - add what another thread did for a row, and perhaps for others
- * @row: the row
- * @cycles: its share of that thread's CPU clock: apportioned
- */
-void row_settle_offload(struct row *row, uint64_t cycles);
+/* What threads that keep no books did for a row: those of request_kind first. */
+enum offload_kind {
+	OFFLOAD_READ,
+	OFFLOAD_WRITE,
+	OFFLOAD_FLUSH,
+	OFFLOAD_DISCARD,
+	OFFLOAD_STORE, /* for libxenstore */
+	OFFLOAD_OTHER,
+	OFFLOAD_KINDS,
+};
+
+struct offload {
+	uint64_t cycles[OFFLOAD_KINDS]; /* of those threads' CPU clocks */
+	bool exact;			/* they worked for this row alone */
+};
 
 /**
- * row_settle_offload_exact() - add what another thread did for this row alone
+ * row_settle_offload() - add what other threads did for a row, in one update
  * @row: the row
- * @cycles: of that thread's CPU clock
+ * @o: how much, and for what
+ *
+ * Return: cycles, all of it.
  */
-void row_settle_offload_exact(struct row *row, uint64_t cycles);
+uint64_t row_settle_offload(struct row *row, const struct offload *o);
 
 /* A worker's own figures that do not stand in its meter. */
 struct worker_figures {
@@ -268,6 +279,17 @@ struct worker_figures {
 	uint64_t offload; /* cycles of threads that work for this one */
 	uint64_t offload_charged;
 };
+
+/**
+ * worker_row_counters() - the books as they were published the last time
+ * @wr: the worker's row, not being written now
+ *
+ * Return: WORKER_COUNTERS of them.
+ */
+static inline const uint64_t *worker_row_counters(const struct worker_row *wr)
+{
+	return wr->counter[wr->sequence / 2 % 2];
+}
 
 /**
  * worker_row_publish() - write a worker's books, in one update

@@ -23,7 +23,7 @@ struct trace {
 	size_t size;
 };
 
-_Static_assert(STAGE_COUNT == XENMETER_STAGES, "records hold every stage");
+_Static_assert(STAGE_SPIN == XENMETER_STAGES, "records hold every stage");
 
 /* ---- making the file ---- */
 
@@ -140,10 +140,14 @@ static void set_record_bill(struct xenmeter_record *r, const struct account *bil
 {
 	int i;
 
-	for (i = 0; i < STAGE_COUNT; i++) {
+	for (i = 0; i < XENMETER_STAGES; i++) {
 		r->exact[i] = at_most_32_bits(bill->exact[i]);
 		r->apportioned[i] = at_most_32_bits(bill->apportioned[i]);
 	}
+	r->spin =
+		at_most_32_bits(bill->exact[STAGE_SPIN] + bill->apportioned[STAGE_SPIN]);
+	if (bill->apportioned[STAGE_SPIN])
+		r->flags |= XENMETER_RECORD_SPIN_SHARED;
 }
 
 /* What never got to the disk spent all its time on its way to its answer. */

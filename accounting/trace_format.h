@@ -11,9 +11,9 @@
 
 #define TRACE_MAGIC	 "XENTRING"
 #define TRACE_FILE_MAGIC "XENTRACE"
-#define TRACE_VERSION	 1
+#define TRACE_VERSION	 2
 /* The oldest reader that can read this version. */
-#define TRACE_COMPATIBLE 1
+#define TRACE_COMPATIBLE 2
 /* What is appended to the table's path. */
 #define TRACE_SUFFIX ".trace"
 
@@ -25,6 +25,8 @@ _Static_assert(offsetof(struct xenmeter_record, sector) == 32, "record layout");
 _Static_assert(offsetof(struct xenmeter_record, taken) == 48, "record layout");
 _Static_assert(offsetof(struct xenmeter_record, exact) == 80, "record layout");
 _Static_assert(offsetof(struct xenmeter_record, apportioned) == 100, "record layout");
+_Static_assert(offsetof(struct xenmeter_record, flags) == 122, "record layout");
+_Static_assert(offsetof(struct xenmeter_record, spin) == 124, "record layout");
 
 /* ---- the rings, in memory ---- */
 

@@ -67,7 +67,11 @@ struct xenmeter_info {
 	uint64_t process_cpu_ns; /* CPU time of the daemon at the heartbeat */
 	int clock_invariant;	 /* 0: the clock's rate may change, seconds are wrong */
 	int stopped;		 /* 1: the daemon stopped cleanly */
-	enum xenmeter_time irq_time;   /* of interrupts */
+	int domain;    /* 1: kernel counters and the domain's books are written */
+	uint32_t life; /* of the daemon, from 1; 0: its table does not tell */
+	uint64_t life_start_time_ns; /* CLOCK_REALTIME; start_time_ns is that of the first
+				      */
+	enum xenmeter_time irq_time; /* of interrupts */
 	enum xenmeter_time steal_time; /* in which the hypervisor ran something else */
 	const char *boot_id;
 };
@@ -80,10 +84,18 @@ struct xenmeter_row {
 	uint32_t devid;
 	uint32_t queue;
 	uint32_t generation;
+	uint32_t life; /* in which it was claimed the last time */
 	uint8_t uuid[16];
 	char device[9]; /* "vbd" */
 	char name[49];	/* the guest's, may be empty */
 	uint64_t counter[XENMETER_SLOTS];
+};
+
+/* Whose books they are. */
+enum xenmeter_thread {
+	XENMETER_WORKER = 0,
+	XENMETER_CONTROL = 1, /* the control thread, which serves no queue */
+	XENMETER_PAST = 2,    /* all threads of the daemon's former lives, summed up */
 };
 
 /* A consistent copy of one worker's books. */
@@ -91,8 +103,41 @@ struct xenmeter_worker {
 	uint32_t tid;
 	int cpu_exact; /* 0: the kernel may run completions in another guest's segment */
 	int switches;  /* 1: absences from the CPU are all seen; 0: short ones are not */
-	int control;   /* 1: the control thread, which serves no queue */
+	enum xenmeter_thread kind;
 	uint64_t counter[XENMETER_SLOTS];
+};
+
+/* What a line of the domain's books is about. */
+enum xenmeter_domain_kind {
+	XENMETER_DOMAIN_DAEMON = 1,    /* the daemon's threads, which its books divide */
+	XENMETER_DOMAIN_HELPER = 2,    /* processes that work for one guest's storage */
+	XENMETER_DOMAIN_INTERRUPT = 3, /* by what they are for */
+	XENMETER_DOMAIN_SOFTIRQ = 4,   /* by kind */
+	XENMETER_DOMAIN_IDLE = 5,    /* idle, while the hypervisor counts it as running */
+	XENMETER_DOMAIN_KTHREAD = 6, /* kernel threads, by kind of work */
+	XENMETER_DOMAIN_PROCESS = 7, /* other processes */
+	XENMETER_DOMAIN_UNNAMED = 8, /* running, and nobody measured what */
+	XENMETER_DOMAIN_GAP = 9,     /* running while no daemon measured */
+};
+
+struct xenmeter_domain_line {
+	char name[41];
+	enum xenmeter_domain_kind kind;
+	uint64_t ns;	     /* of one CPU */
+	uint64_t charged_ns; /* of it, charged to rows */
+};
+
+#define XENMETER_DOMAIN_LINES 256
+
+/* All CPU that the hypervisor counts for this domain, at one moment. */
+struct xenmeter_domain {
+	uint64_t time_ns;     /* CLOCK_REALTIME */
+	uint64_t running_ns;  /* by the hypervisor's count; what the lines add up to */
+	uint64_t runnable_ns; /* stolen: ready, but not running */
+	uint64_t blocked_ns;
+	uint32_t cpus;
+	size_t count; /* lines */
+	struct xenmeter_domain_line line[XENMETER_DOMAIN_LINES];
 };
 
 /* What a record of a trace is. Rings hold requests only, files all of them. */
@@ -119,8 +164,13 @@ enum xenmeter_status {
 	XENMETER_STATUS_REFUSED = 2, /* not valid, never got to the disk */
 };
 
-/* The stages of a request, in the order of the counters exact_parse and so on. */
+/* The stages in a record's arrays, in the order of the counters exact_parse and so on;
+ * the sixth, spin, stands by itself. */
 #define XENMETER_STAGES 5
+
+/* Flags of a record. */
+#define XENMETER_RECORD_DISTURBED   1 /* its worker was off the CPU in its segments */
+#define XENMETER_RECORD_SPIN_SHARED 2 /* `spin` has an apportioned part */
 
 /*
  * A finished request, or a batch of frames, as it stands in the daemon's rings and in the
@@ -147,7 +197,8 @@ struct xenmeter_record {
 	uint32_t exact[XENMETER_STAGES];
 	uint32_t apportioned[XENMETER_STAGES];
 	uint16_t failed; /* of count: failed or refused */
-	uint8_t reserved[6];
+	uint16_t flags;	 /* XENMETER_RECORD_DISTURBED and so on */
+	uint32_t spin;	 /* exact and apportioned, awake without work */
 };
 
 struct xenmeter_trace;
@@ -214,6 +265,16 @@ int xenmeter_read_row(const struct xenmeter *table, size_t index,
  */
 int xenmeter_read_worker(const struct xenmeter *table, size_t index,
 			 struct xenmeter_worker *ret_worker);
+
+/**
+ * xenmeter_read_domain() - copy the books of the whole driver domain
+ * @table: the table
+ * @ret_domain: written unless an error is returned; it is large
+ *
+ * Return: 0; -ENOENT: the table has none, or nobody writes them; -ENOMEM; XENMETER_TORN.
+ */
+int xenmeter_read_domain(const struct xenmeter *table,
+			 struct xenmeter_domain *ret_domain);
 
 /**
  * xenmeter_field_count() - how many counters the table describes

@@ -79,7 +79,7 @@ static int add_books(struct grid *g, const struct report *r)
 		const struct report_worker *w = &r->workers[i];
 
 		snprintf(whose, sizeof(whose), "worker %zu", w->index);
-		if (!w->worker.control)
+		if (w->worker.kind == XENMETER_WORKER)
 			err = add_books_seconds(g, r, whose, w->worker.counter);
 	}
 	if (!err && workers > 1)

@@ -215,15 +215,47 @@ static uint64_t histogram_total(const uint64_t *bucket)
 	return total;
 }
 
+static uint64_t request_bills(const uint64_t *n)
+{
+	return n[ROW_read_cycles] + n[ROW_write_cycles] + n[ROW_flush_cycles] +
+	       n[ROW_discard_cycles] + n[ROW_tx_cycles] + n[ROW_rx_cycles] +
+	       n[ROW_refused_cycles];
+}
+
+static uint64_t offload_kinds(const uint64_t *n)
+{
+	return n[ROW_offload_read] + n[ROW_offload_write] + n[ROW_offload_flush] +
+	       n[ROW_offload_discard] + n[ROW_offload_store] + n[ROW_offload_other];
+}
+
+static uint64_t kernel_causes(const uint64_t *n)
+{
+	return n[ROW_kernel_event] + n[ROW_kernel_idle_exit] + n[ROW_kernel_softirq] +
+	       n[ROW_kernel_block] + n[ROW_kernel_kthread];
+}
+
+/* Those that version 3 of the table brought. */
+static void check_row_parts(struct check *c, const struct report_row *at)
+{
+	const uint64_t *n = at->row.counter;
+
+	if (c->report->info.version < 3)
+		return;
+	check_row_equal(c, at, "offloaded cycles of all kinds", offload_kinds(n),
+			n[ROW_offload_cycles]);
+	check_row_equal(c, at, "kernel cycles of all causes", kernel_causes(n),
+			n[ROW_kernel_exact] + n[ROW_kernel_apportioned]);
+	check_row_equal(c, at, "cycles of requests of all kinds", request_bills(n),
+			n[ROW_request_cycles_sum]);
+	check_row_at_most(c, at, "the life", at->row.life, c->report->info.life);
+}
+
 static void check_row_sums(struct check *c, const struct report_row *at)
 {
 	const uint64_t *n = at->row.counter;
 	uint64_t kinds = n[ROW_read_requests] + n[ROW_write_requests] +
 			 n[ROW_flush_requests] + n[ROW_discard_requests] +
 			 n[ROW_tx_frames] + n[ROW_rx_frames] + n[ROW_refused];
-	uint64_t bills = n[ROW_read_cycles] + n[ROW_write_cycles] + n[ROW_flush_cycles] +
-			 n[ROW_discard_cycles] + n[ROW_tx_cycles] + n[ROW_rx_cycles] +
-			 n[ROW_refused_cycles];
 
 	if (at->torn) {
 		torn(c, "row %zu (domid %u) is torn: its writer stopped in the middle",
@@ -235,9 +267,11 @@ static void check_row_sums(struct check *c, const struct report_row *at)
 			histogram_total(&n[ROW_request_cycles]), n[ROW_requests]);
 	check_row_equal(c, at, "requests in request_latency",
 			histogram_total(&n[ROW_request_latency]), n[ROW_requests]);
-	check_row_at_most(c, at, "cycles of requests", bills, counters_charged(n));
+	check_row_at_most(c, at, "cycles of requests", request_bills(n),
+			  counters_charged(n));
 	check_row_at_most(c, at, "refused", n[ROW_refused], n[ROW_errors]);
 	check_row_at_most(c, at, "errors", n[ROW_errors], n[ROW_requests]);
+	check_row_parts(c, at);
 	check_row_at_most(c, at, "offload_exact", n[ROW_offload_exact],
 			  n[ROW_offload_cycles]);
 	check_row_at_most(c, at, "events_spurious", n[ROW_events_spurious],
@@ -268,12 +302,15 @@ static void check_worker_books(struct check *c, const struct report_worker *at)
 		      at->index,
 		      n[WORKER_offload_charged] + n[WORKER_offload_unattributed],
 		      n[WORKER_offload]);
-	if (n[WORKER_not_running] > n[WORKER_unattributed])
-		fault(c, "worker %zu: not_running is more than unattributed", at->index);
+	if (n[WORKER_not_running] + n[WORKER_lost] + n[WORKER_repaired_stolen] +
+		    n[WORKER_repaired_interrupt] >
+	    n[WORKER_unattributed])
+		fault(c, "worker %zu: the parts of unattributed are more than it",
+		      at->index);
 	if (n[WORKER_audits_failed])
 		fault(c, "worker %zu: %" PRIu64 " of %" PRIu64 " audits failed",
 		      at->index, n[WORKER_audits_failed], n[WORKER_audits]);
-	if (!at->worker.cpu_exact && !at->worker.control)
+	if (!at->worker.cpu_exact && at->worker.kind == XENMETER_WORKER)
 		note(c,
 		     "worker %zu: the kernel may run completions in another guest's "
 		     "segment",
@@ -300,11 +337,6 @@ struct common {
 	uint64_t (*rows)(const struct report *r);
 	enum worker_counter slot;
 };
-
-static uint64_t report_offload(const struct report *r)
-{
-	return report_cpu(r) - report_charged(r);
-}
 
 static const struct common commons[] = {
 	{ "cycles", report_charged, WORKER_charged },

@@ -77,6 +77,19 @@ const char *report_row_state_name(enum xenmeter_row_state state)
 	return "?";
 }
 
+const char *report_thread_name(enum xenmeter_thread kind)
+{
+	switch (kind) {
+	case XENMETER_WORKER:
+		return "worker";
+	case XENMETER_CONTROL:
+		return "control";
+	case XENMETER_PAST:
+		return "past";
+	}
+	return "?";
+}
+
 /* ---- taking a report ---- */
 
 /* How often a torn copy is worth another try. */
@@ -341,23 +354,27 @@ static uint64_t sum_slots(const uint64_t *counter, unsigned int from, unsigned i
 
 uint64_t counters_exact(const uint64_t *counter)
 {
-	return sum_slots(counter, ROW_exact_parse, ROW_exact_respond);
+	return sum_slots(counter, ROW_exact_parse, ROW_exact_respond) +
+	       counter[ROW_exact_spin];
 }
 
 uint64_t counters_charged(const uint64_t *counter)
 {
 	return counters_exact(counter) +
-	       sum_slots(counter, ROW_apportioned_parse, ROW_apportioned_respond);
+	       sum_slots(counter, ROW_apportioned_parse, ROW_apportioned_respond) +
+	       counter[ROW_apportioned_spin];
 }
 
 uint64_t counters_cpu(const uint64_t *counter)
 {
-	return counters_charged(counter) + counter[ROW_offload_cycles];
+	return counters_charged(counter) + counter[ROW_offload_cycles] +
+	       counter[ROW_kernel_exact] + counter[ROW_kernel_apportioned];
 }
 
 uint64_t counters_cpu_exact(const uint64_t *counter)
 {
-	return counters_exact(counter) + counter[ROW_offload_exact];
+	return counters_exact(counter) + counter[ROW_offload_exact] +
+	       counter[ROW_kernel_exact];
 }
 
 uint64_t report_cpu(const struct report *r)
@@ -367,6 +384,16 @@ uint64_t report_cpu(const struct report *r)
 
 	for (i = 0; i < r->rows_count; i++)
 		total += counters_cpu(r->rows[i].row.counter);
+	return total;
+}
+
+uint64_t report_offload(const struct report *r)
+{
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		total += r->rows[i].row.counter[ROW_offload_cycles];
 	return total;
 }
 
@@ -399,7 +426,7 @@ unsigned int report_books_of(const struct report *r, enum thread_kind kind,
 	for (i = 0; i < r->workers_count; i++) {
 		const struct xenmeter_worker *w = &r->workers[i].worker;
 
-		if (w->control != (kind == THREAD_CONTROL))
+		if ((unsigned int)w->kind != kind)
 			continue;
 		add_counters(ret_counter, w->counter);
 		count++;
@@ -409,7 +436,8 @@ unsigned int report_books_of(const struct report *r, enum thread_kind kind,
 
 uint64_t books_unattributed(const uint64_t *counter)
 {
-	return counter[WORKER_unattributed] - counter[WORKER_not_running];
+	return counter[WORKER_unattributed] - counter[WORKER_not_running] -
+	       counter[WORKER_repaired_stolen] - counter[WORKER_repaired_interrupt];
 }
 
 double books_cpu_ratio(const struct report *r, const uint64_t *counter)

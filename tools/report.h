@@ -179,7 +179,7 @@ void report_books(const struct report *report, uint64_t *ret_counter);
 /**
  * report_books_of() - add up the books of one kind of thread
  * @report: the report
- * @kind: workers, or the control thread
+ * @kind: workers, the control thread, or those of former lives
  * @ret_counter: XENMETER_SLOTS counters, by enum worker_counter
  *
  * Return: how many such threads there are.
@@ -188,10 +188,16 @@ unsigned int report_books_of(const struct report *report, enum thread_kind kind,
 			     uint64_t *ret_counter);
 
 /**
- * report_cpu() - cycles that stand in all rows, offloaded ones included
+ * report_cpu() - cycles that stand in all rows, those offloaded and the kernel's included
  * @report: the report
  */
 uint64_t report_cpu(const struct report *report);
+
+/**
+ * report_offload() - offloaded cycles that stand in all rows
+ * @report: the report
+ */
+uint64_t report_offload(const struct report *report);
 
 /**
  * report_charged() - cycles that stand in all rows, by their stages
@@ -212,7 +218,7 @@ uint64_t counters_exact(const uint64_t *counter);
 uint64_t counters_charged(const uint64_t *counter);
 
 /**
- * counters_cpu() - all that a row cost: charged and offloaded cycles
+ * counters_cpu() - all that a row cost: charged, offloaded and kernel's cycles
  * @counter: by enum row_counter
  */
 uint64_t counters_cpu(const uint64_t *counter);
@@ -258,5 +264,11 @@ const char *report_state_name(enum daemon_state state);
  * @state: the state
  */
 const char *report_row_state_name(enum xenmeter_row_state state);
+
+/**
+ * report_thread_name() - the word for a kind of thread, for programs
+ * @kind: the kind
+ */
+const char *report_thread_name(enum xenmeter_thread kind);
 
 #endif

@@ -384,7 +384,7 @@ enum step blk_respond(struct blk_queue *q, struct request *req)
 	return STEP_DONE;
 }
 
-static enum request_kind kind_of(const struct request *req)
+enum request_kind blk_kind(const struct request *req)
 {
 	if (req->refused)
 		return REQUEST_REFUSED;
@@ -407,7 +407,7 @@ void blk_settlement(const struct request *req, struct settlement *ret)
 	bool failed = req->status != BLKIF_RSP_OKAY;
 
 	*ret = (struct settlement){
-		.kind = kind_of(req),
+		.kind = blk_kind(req),
 		.failed = failed,
 		.bytes = failed ? 0 : req->blk.nr_sectors * BLK_SECTOR_SIZE,
 		.pages = req->pages.all,

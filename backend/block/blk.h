@@ -46,6 +46,12 @@ enum step blk_give(struct blk_queue *q, struct request *req);
 enum step blk_respond(struct blk_queue *q, struct request *req);
 
 /**
+ * blk_kind() - what kind of request it is
+ * @req: the request, decoded or refused
+ */
+enum request_kind blk_kind(const struct request *req);
+
+/**
  * blk_settlement() - what a finished request was, for its row
  * @req: the request
  * @ret: latency is left to the caller

@@ -687,30 +687,53 @@ static void end_io(struct blk_queue *q, struct request *req, int32_t result)
 		share_flush(q, handed, result);
 }
 
+/* What its threads ran for this queue alone: kinds of what has @ended share it by their
+ * number. */
+static void charge_helper_own(struct blk_queue *q, uint64_t cycles,
+			      const uint32_t ended[REQUEST_REFUSED])
+{
+	struct offload o = { .exact = true };
+	uint32_t all = 0, i;
+
+	_Static_assert((int)OFFLOAD_DISCARD == REQUEST_DISCARD,
+		       "kinds of requests first");
+	for (i = 0; i < REQUEST_REFUSED; i++)
+		all += ended[i];
+	for (i = 0; all; all -= ended[i++]) {
+		o.cycles[i] = cycles * ended[i] / all;
+		cycles -= o.cycles[i];
+	}
+	o.cycles[OFFLOAD_OTHER] = cycles;
+	worker_offloaded(q->base.worker, q->base.row, &o);
+}
+
 /* What the helper's threads ran for this queue: its lane is its own, so it is exact, but
  * for flushes that other queues of the disk shared. */
-static void charge_helper(struct blk_queue *q)
+static void charge_helper(struct blk_queue *q, const uint32_t ended[REQUEST_REFUSED])
 {
 	struct worker *w = q->base.worker;
 	struct lane_cpu cpu = lane_take_cpu(q->config.lane, worker_clock_ns());
 	uint64_t khz = w->books.khz;
+	struct offload shared = { .cycles[OFFLOAD_FLUSH] =
+					  clock_ns_to_cycles(cpu.shared_ns, khz) };
 
 	if (cpu.own_ns)
-		worker_offloaded(w, q->base.row, clock_ns_to_cycles(cpu.own_ns, khz));
+		charge_helper_own(q, clock_ns_to_cycles(cpu.own_ns, khz), ended);
 	if (cpu.shared_ns)
-		worker_offloaded_share(w, q->base.row,
-				       clock_ns_to_cycles(cpu.shared_ns, khz));
+		worker_offloaded(w, q->base.row, &shared);
 }
 
 static void take_from_lane(struct blk_queue *q)
 {
 	struct lane *l = q->config.lane;
+	uint32_t ended[REQUEST_REFUSED] = { 0 };
 	unsigned int slot;
 	int32_t result;
 
 	while (lane_take_done(l, &slot, &result)) {
 		struct request *req = q->helped[slot];
 
+		ended[blk_kind(req)]++;
 		q->helped[slot] = NULL;
 		if (!req->in_lane) {
 			lane_put(l, slot);
@@ -718,7 +741,7 @@ static void take_from_lane(struct blk_queue *q)
 		}
 		end_io(q, req, result);
 	}
-	charge_helper(q);
+	charge_helper(q, ended);
 	if (q->lane_closing && lane_is_closed(l))
 		q->base.in_flight--;
 	else
@@ -754,7 +777,7 @@ static void blk_queue_tick(struct queue *base)
 
 	queue_unmute(base, &q->channel);
 	if (q->config.lane) {
-		charge_helper(q);
+		charge_helper(q, (const uint32_t[REQUEST_REFUSED]){ 0 });
 		lane_tick(q->config.lane);
 	}
 	if (!has_upkeep(q))

@@ -43,9 +43,11 @@ static uint64_t charge_read_helpers(struct charges *g)
 
 static void charge_settle_helpers(struct charges *g, struct row *row, uint64_t cycles)
 {
+	struct offload o = { .cycles[OFFLOAD_STORE] = cycles };
+
 	if (!row || !cycles)
 		return;
-	row_settle_offload(row, cycles);
+	row_settle_offload(row, &o);
 	g->books.figures.offload_charged += cycles;
 }
 

@@ -102,8 +102,8 @@ static uint64_t sum_stages(const uint64_t *counter, enum row_counter first)
 	uint64_t sum = 0;
 	unsigned int i;
 
-	for (i = 0; i <= ROW_exact_respond - ROW_exact_parse; i++)
-		sum += counter[first + i];
+	for (i = 0; i < ROW_STAGES; i++)
+		sum += counter[row_stage_slot(first, i)];
 	return sum;
 }
 
@@ -257,18 +257,20 @@ static void totals_write_books(struct totals *t)
 	struct xenmeter_worker worker;
 	struct xenmeter_info info;
 	char value[VALUE_SIZE], stands[VALUE_SIZE] = "";
-	unsigned int i, k;
+	unsigned int i, k, threads = 0;
 
-	for (i = 0; !xenmeter_read_worker(t->table, i, &worker); i++)
+	for (i = 0; !xenmeter_read_worker(t->table, i, &worker); i++) {
+		threads += worker.kind != XENMETER_PAST;
 		for (k = 0; k < WORKER_COUNTERS; k++)
 			books[k] += worker.counter[k];
+	}
 	xenmeter_read_info(t->table, &info);
 	snprintf(value, sizeof(value),
 		 "version=1 time=%" PRIu64 " khz=%" PRIu64 " workers=%u elapsed=%" PRIu64
 		 " charged=%" PRIu64 " open=%" PRIu64 " idle=%" PRIu64
 		 " overhead=%" PRIu64 " unattributed=%" PRIu64 " not_running=%" PRIu64
 		 " cpu_ns=%" PRIu64,
-		 (uint64_t)time(NULL), info.clock_khz, i, books[WORKER_elapsed],
+		 (uint64_t)time(NULL), info.clock_khz, threads, books[WORKER_elapsed],
 		 books[WORKER_charged], books[WORKER_open], books[WORKER_idle],
 		 books[WORKER_overhead], books[WORKER_unattributed],
 		 books[WORKER_not_running], books[WORKER_cpu_ns]);

@@ -120,28 +120,16 @@ static inline void worker_settled(struct worker *w, uint64_t cycles)
 }
 
 /**
- * worker_offloaded() - a row's storage helper has run
+ * worker_offloaded() - a storage helper has run for a row
  * @w: the worker
  * @row: whose
- * @cycles: all of them the row's
+ * @o: how much and for what; exact if it ran for this row alone
  */
-static inline void worker_offloaded(struct worker *w, struct row *row, uint64_t cycles)
+static inline void worker_offloaded(struct worker *w, struct row *row,
+				    const struct offload *o)
 {
-	row_settle_offload_exact(row, cycles);
-	w->books.figures.offload += cycles;
-	w->books.figures.offload_charged += cycles;
-}
+	uint64_t cycles = row_settle_offload(row, o);
 
-/**
- * worker_offloaded_share() - it has run for several rows
- * @w: the worker
- * @row: one of them
- * @cycles: its share
- */
-static inline void worker_offloaded_share(struct worker *w, struct row *row,
-					  uint64_t cycles)
-{
-	row_settle_offload(row, cycles);
 	w->books.figures.offload += cycles;
 	w->books.figures.offload_charged += cycles;
 }

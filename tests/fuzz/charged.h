@@ -16,8 +16,9 @@ static inline uint64_t row_charged(const struct row *row)
 	uint64_t sum = 0;
 	unsigned int i;
 
-	for (i = 0; i < 2 * STAGE_COUNT; i++)
-		sum += row->counter[ROW_exact_parse + i];
+	for (i = 0; i < STAGE_COUNT; i++)
+		sum += row->counter[row_stage_slot(ROW_exact_parse, i)] +
+		       row->counter[row_stage_slot(ROW_apportioned_parse, i)];
 	return sum;
 }
 

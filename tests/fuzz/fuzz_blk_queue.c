@@ -507,7 +507,7 @@ static void configure(void)
 static void check_row(const struct row *row)
 {
 	MUST(row_charged(row) ==
-	     table_worker(machine_table(), 0)->counter[WORKER_charged]);
+	     worker_row_counters(table_worker(machine_table(), 0))[WORKER_charged]);
 	if (!world.raw && !world.drop_sent) {
 		MUST(row->counter[ROW_requests] == world.answers);
 		MUST(machine.notified <= world.answers);

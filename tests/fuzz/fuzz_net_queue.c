@@ -582,7 +582,8 @@ static void end(void)
 		table_retire_row(row);
 		net_queue_free(world.q[i]);
 	}
-	MUST(charged == table_worker(machine_table(), 0)->counter[WORKER_charged]);
+	MUST(charged ==
+	     worker_row_counters(table_worker(machine_table(), 0))[WORKER_charged]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1006,7 +1006,7 @@ static void check_nothing_held(const struct worker *w)
 
 static void check_books(const struct worker_row *wr)
 {
-	const uint64_t *c = wr->counter;
+	const uint64_t *c = worker_row_counters(wr);
 
 	MUST(!c[WORKER_open] && !c[WORKER_audits_failed]);
 	MUST(c[WORKER_charged] + c[WORKER_idle] + c[WORKER_overhead] +

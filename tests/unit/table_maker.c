@@ -170,7 +170,7 @@ static void poke(struct table_header *h, const char *change)
 	if (sscanf(change, "row:%u:%u=%llu", &index, &slot, &value) == 3)
 		rows[index].counter[slot] = value;
 	else if (sscanf(change, "worker:%u:%u=%llu", &index, &slot, &value) == 3)
-		workers[index].counter[slot] = value;
+		workers[index].counter[workers[index].sequence / 2 % 2][slot] = value;
 	else if (sscanf(change, "name:%u=%n", &index, &at) == 1 && at)
 		snprintf(rows[index].key.name, sizeof(rows[index].key.name), "%s",
 			 change + at);

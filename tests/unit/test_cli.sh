@@ -60,7 +60,7 @@ no_table() {
 		# shellcheck disable=SC2086
 		run 6 "$xenmeter" $sub --table "$table"
 		complained "$table is damaged"
-		make header:12=3 header:8=3
+		make header:12=4 header:8=4
 		# shellcheck disable=SC2086
 		run 5 "$xenmeter" $sub --table "$table"
 		complained "newer xenmeterd"
@@ -287,7 +287,7 @@ dump_json() {
 	run 0 "$xenmeter" dump --json --table "$table"
 	value table.state stopped
 	value table.clock_khz 1000
-	value table.version 2
+	value table.version 3
 	value table.clock_invariant true
 	value books.counters.charged 757500
 	value books.seconds.charged 0.7575

@@ -169,7 +169,7 @@ damaged() {
 		trace 6 --input "$file"
 		complained "$file: "
 	done
-	"$maker" file "$file" 12=2
+	"$maker" file "$file" 12=3
 	trace 5 --input "$file"
 	complained "saved by a newer xenmeter"
 	"$maker" file "$file" cut=1

@@ -63,6 +63,13 @@ static void expect_header(void)
 	MEMBER(table_header, stopped);
 	MEMBER(table_header, irq_time);
 	MEMBER(table_header, steal_time);
+	MEMBER(table_header, domain);
+	MEMBER(table_header, life);
+	MEMBER(table_header, life_start_time_ns);
+	MEMBER(table_header, worker_counters);
+	MEMBER(table_header, domain_offset);
+	MEMBER(table_header, domain_lines);
+	MEMBER(table_header, domain_line_size);
 	MEMBER(table_header, reserved);
 }
 
@@ -82,6 +89,17 @@ static void expect_rows(void)
 	MEMBER(worker_row, kind);
 	MEMBER(worker_row, reserved);
 	MEMBER(worker_row, counter);
+	MEMBER(worker_row, log);
+	MEMBER(domain, sequence);
+	MEMBER(domain, time_ns);
+	MEMBER(domain, running_ns);
+	MEMBER(domain, runnable_ns);
+	MEMBER(domain, blocked_ns);
+	MEMBER(domain, cpus);
+	MEMBER(domain_line, name);
+	MEMBER(domain_line, kind);
+	MEMBER(domain_line, ns);
+	MEMBER(domain_line, charged_ns);
 	MEMBER(row, sequence);
 	MEMBER(row, state);
 	MEMBER(row, worker);
@@ -92,6 +110,7 @@ static void expect_rows(void)
 	MEMBER(row, key.uuid);
 	MEMBER(row, key.device);
 	MEMBER(row, key.name);
+	MEMBER(row, life);
 	MEMBER(row, reserved);
 	MEMBER(row, counter);
 }
@@ -141,7 +160,8 @@ static void expect_record(void)
 	MEMBER(xenmeter_record, exact);
 	MEMBER(xenmeter_record, apportioned);
 	MEMBER(xenmeter_record, failed);
-	MEMBER(xenmeter_record, reserved);
+	MEMBER(xenmeter_record, flags);
+	MEMBER(xenmeter_record, spin);
 	expect("| `operation` | %d unknown, %d read, %d write or barrier, %d flush, "
 	       "%d discard, %d frames from the guest, %d frames to the guest |",
 	       XENMETER_OP_UNKNOWN, XENMETER_OP_READ, XENMETER_OP_WRITE,

@@ -48,8 +48,8 @@ struct writer {
 static void write_row(struct writer *w)
 {
 	uint64_t unit = check_random(&w->random) >> 50;
-	struct account bill = { .exact = { unit, unit, unit, unit, unit },
-				.apportioned = { unit, unit, unit, unit, unit } };
+	struct account bill = { .exact = { unit, unit, unit, unit, unit, unit },
+				.apportioned = { unit, unit, unit, unit, unit, unit } };
 	struct settlement s = {
 		.kind = check_random(&w->random) % (REQUEST_REFUSED + 1),
 		.pages = 3,
@@ -110,15 +110,17 @@ static uint64_t sum(const uint64_t *counter, unsigned int from, unsigned int cou
 
 static void check_row(const uint64_t *n)
 {
-	uint64_t stages = sum(n, ROW_exact_parse, 2 * STAGE_COUNT);
+	uint64_t stages = sum(n, ROW_exact_parse, 10) + sum(n, ROW_exact_spin, 2);
 	int i;
 
 	CHECK_EQ(n[ROW_pages], 3 * n[ROW_requests]);
 	CHECK_EQ(n[ROW_pages_mapped], 2 * n[ROW_requests]);
 	CHECK_EQ(n[ROW_pages_copied], n[ROW_requests]);
 	CHECK_EQ(n[ROW_errors], n[ROW_refused]);
-	for (i = 1; i < 2 * STAGE_COUNT; i++)
-		CHECK_EQ(n[ROW_exact_parse + i], n[ROW_exact_parse]);
+	for (i = 0; i < STAGE_COUNT; i++) {
+		CHECK_EQ(n[row_stage_slot(ROW_exact_parse, i)], n[ROW_exact_parse]);
+		CHECK_EQ(n[row_stage_slot(ROW_apportioned_parse, i)], n[ROW_exact_parse]);
+	}
 	CHECK_EQ(n[ROW_read_requests] + n[ROW_write_requests] + n[ROW_flush_requests] +
 			 n[ROW_discard_requests] + n[ROW_refused],
 		 n[ROW_requests]);
@@ -168,7 +170,7 @@ static void snapshot_worker(struct tally *t)
 		return;
 	}
 	t->whole++;
-	check_worker(copy.counter);
+	check_worker(worker_row_counters(&copy));
 }
 
 static void *read_all(void *arg)

@@ -271,6 +271,8 @@ static void make_newer(void)
 	h->fields_count = NEWER_FIELDS;
 	h->field_size = NEWER_FIELD_SIZE;
 	h->workers_offset = 2048;
+	h->worker_counters = 28;
+	h->domain_offset = 0;
 	h->worker_size = NEWER_WORKER_SIZE;
 	h->rows_offset = 4096;
 	h->rows_count = 2;

@@ -185,7 +185,7 @@ static void test_offload(struct row *heir)
 	const struct study_interval *in;
 
 	work(heir, 1000, 0, 1, 1);
-	row_settle_offload(heir, 7000);
+	row_settle_offload(heir, &(struct offload){ .cycles = { 7000 } });
 	figures.offload = 7500;
 	figures.offload_charged = 7000;
 	end_interval();

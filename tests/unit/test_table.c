@@ -54,10 +54,10 @@ static struct row *claim(struct table *t, uint32_t domid)
 }
 
 static const struct account bill = {
-	.exact = { 10, 20, 30, 40, 50 },
-	.apportioned = { 1, 2, 3, 4, 5 },
+	.exact = { 10, 20, 30, 40, 50, 60 },
+	.apportioned = { 1, 2, 3, 4, 5, 6 },
 };
-#define BILL 165
+#define BILL 231
 
 static void settle(struct row *row, uint32_t times)
 {
@@ -197,11 +197,14 @@ static void test_settle_request(void)
 	for (kind = REQUEST_READ; kind < REQUEST_REFUSED; kind++)
 		check_kind(n, kind);
 	for (i = 0; i < STAGE_COUNT; i++) {
-		CHECK_EQ(n[ROW_exact_parse + i], 5 * bill.exact[i]);
-		CHECK_EQ(n[ROW_apportioned_parse + i], 5 * bill.apportioned[i]);
+		CHECK_EQ(n[row_stage_slot(ROW_exact_parse, i)], 5 * bill.exact[i]);
+		CHECK_EQ(n[row_stage_slot(ROW_apportioned_parse, i)],
+			 5 * bill.apportioned[i]);
 	}
 	CHECK_EQ(n[ROW_request_cycles + histogram_bucket(BILL)], 5);
 	CHECK_EQ(n[ROW_request_latency + histogram_bucket(1000)], 5);
+	CHECK_EQ(n[ROW_request_cycles_sum], 5 * BILL);
+	CHECK_EQ(n[ROW_request_latency_sum], 5000);
 	CHECK_EQ(n[ROW_events], 0);
 	xenmeter_close(x);
 	table_destroy(t);
@@ -210,6 +213,8 @@ static void test_settle_request(void)
 static void test_settle_visit(void)
 {
 	struct visit v = { 5, 4, 3, 2, 1, 6, 7 };
+	struct offload shared = { .cycles = { [OFFLOAD_READ] = 2, [OFFLOAD_OTHER] = 5 } };
+	struct offload alone = { .cycles = { [OFFLOAD_FLUSH] = 8 }, .exact = true };
 	struct table *t = create();
 	struct row *row = claim(t, 7);
 	struct xenmeter *x = open_table();
@@ -228,11 +233,14 @@ static void test_settle_visit(void)
 	CHECK_EQ(got.counter[ROW_muted], 7);
 	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	CHECK_EQ(got.counter[ROW_apportioned_parse], 1);
-	row_settle_offload(row, 7);
-	row_settle_offload_exact(row, 8);
+	row_settle_offload(row, &shared);
+	row_settle_offload(row, &alone);
 	got = read_row(x, 1);
 	CHECK_EQ(got.counter[ROW_offload_cycles], 15);
 	CHECK_EQ(got.counter[ROW_offload_exact], 8);
+	CHECK_EQ(got.counter[ROW_offload_read], 2);
+	CHECK_EQ(got.counter[ROW_offload_flush], 8);
+	CHECK_EQ(got.counter[ROW_offload_other], 5);
 	CHECK_EQ(got.counter[ROW_exact_respond], 50);
 	xenmeter_close(x);
 	table_destroy(t);

@@ -64,6 +64,10 @@ static json_t *header_json(const struct dump *d, const struct report *r)
 	json_object_set_new(o, "state", json_string(report_state_name(r->state)));
 	json_object_set_new(o, "pid", integer_json(info->pid));
 	json_object_set_new(o, "generation", integer_json(info->generation));
+	json_object_set_new(o, "life", integer_json(info->life));
+	json_object_set_new(o, "life_start_time",
+			    json_real(info->life_start_time_ns / 1e9));
+	json_object_set_new(o, "kernel_counted", json_boolean(info->domain));
 	json_object_set_new(o, "clock_khz", integer_json(info->clock_khz));
 	json_object_set_new(o, "clock_invariant", json_boolean(info->clock_invariant));
 	json_object_set_new(o, "clock_read_cycles",
@@ -191,13 +195,16 @@ static json_t *cpu_seconds_json(const struct report *r, const uint64_t *counter)
 {
 	uint64_t exact = counters_exact(counter);
 	uint64_t charged = counters_charged(counter), cpu = counters_cpu(counter);
+	uint64_t offload = counter[ROW_offload_cycles];
 	json_t *o = json_object();
 
 	json_object_set_new(o, "exact", json_real(xenmeter_seconds(r->table, exact)));
 	json_object_set_new(o, "apportioned",
 			    json_real(xenmeter_seconds(r->table, charged - exact)));
-	json_object_set_new(o, "offload",
-			    json_real(xenmeter_seconds(r->table, cpu - charged)));
+	json_object_set_new(o, "offload", json_real(xenmeter_seconds(r->table, offload)));
+	json_object_set_new(o, "kernel",
+			    json_real(xenmeter_seconds(r->table,
+						       cpu - charged - offload)));
 	json_object_set_new(o, "total", json_real(xenmeter_seconds(r->table, cpu)));
 	return o;
 }
@@ -220,6 +227,7 @@ static json_t *row_json(const struct report *r, const struct report_row *at)
 				    ? json_null()
 				    : integer_json(row->queue));
 	json_object_set_new(o, "generation", integer_json(row->generation));
+	json_object_set_new(o, "life", integer_json(row->life));
 	json_object_set_new(o, "cpu_seconds", cpu_seconds_json(r, row->counter));
 	set_counters(o, r, XENMETER_ROWS, row->counter);
 	return o;
@@ -231,8 +239,7 @@ static json_t *worker_json(const struct report *r, const struct report_worker *a
 
 	json_object_set_new(o, "index", integer_json(at->index));
 	json_object_set_new(o, "torn", json_boolean(at->torn));
-	json_object_set_new(o, "kind",
-			    json_string(at->worker.control ? "control" : "worker"));
+	json_object_set_new(o, "kind", json_string(report_thread_name(at->worker.kind)));
 	json_object_set_new(o, "tid", integer_json(at->worker.tid));
 	json_object_set_new(o, "cpu_exact", json_boolean(at->worker.cpu_exact));
 	json_object_set_new(o, "switches_seen", json_boolean(at->worker.switches));
@@ -250,8 +257,7 @@ static json_t *books_json(const struct report *r)
 	report_books(r, books);
 	set_counters(o, r, XENMETER_WORKERS, books);
 	json_object_set_new(o, "rows_charged", integer_json(report_charged(r)));
-	json_object_set_new(o, "rows_offload",
-			    integer_json(report_cpu(r) - report_charged(r)));
+	json_object_set_new(o, "rows_offload", integer_json(report_offload(r)));
 	json_object_set_new(o, "cpu_ratio", real_json(books_cpu_ratio(r, books)));
 	return o;
 }

@@ -333,7 +333,9 @@ static void put_worker_state(const struct out *o, const struct report_worker *w,
 {
 	fprintf(o->f,
 		"xenmeter_worker_seconds_total{worker=\"%s%zu\",state=\"%s\"} %.9f\n",
-		w->worker.control ? "control" : "", w->index, state, seconds(o, cycles));
+		w->worker.kind == XENMETER_WORKER ? ""
+						  : report_thread_name(w->worker.kind),
+		w->index, state, seconds(o, cycles));
 }
 
 static void put_worker_states(const struct out *o)

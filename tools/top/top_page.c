@@ -87,7 +87,7 @@ static int write_bars(const struct report *r, FILE *f, size_t lines, size_t widt
 	for (i = 0; i < r->workers_count && count < most; i++) {
 		const struct xenmeter_worker *w = &r->workers[i].worker;
 
-		if (w->control)
+		if (w->kind != XENMETER_WORKER)
 			continue;
 		if (count)
 			putc(count % each ? ' ' : '\n', f);

@@ -54,12 +54,14 @@ static uint64_t sum_stages(const uint32_t *cycles)
 
 uint64_t trace_exact_cycles(const struct xenmeter_record *r)
 {
-	return sum_stages(r->exact);
+	bool shared = r->flags & XENMETER_RECORD_SPIN_SHARED;
+
+	return sum_stages(r->exact) + (shared ? 0 : r->spin);
 }
 
 uint64_t trace_cycles(const struct xenmeter_record *r)
 {
-	return sum_stages(r->exact) + sum_stages(r->apportioned);
+	return sum_stages(r->exact) + sum_stages(r->apportioned) + r->spin;
 }
 
 /* ---- rows ---- */
