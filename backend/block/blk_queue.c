@@ -435,13 +435,14 @@ static void run_late(struct blk_queue *q)
 	}
 }
 
-/* As many as have made room at the disk, and one to find out whether there is more. Some
- * I/O is under way as long as anything is parked, and its end leads here. */
+/* As many as have made room at the disk, and one to find out whether there is more. If
+ * none has, the end of what is under way leads here; a refusal does too, and must not, or
+ * the worker would ask all the time. */
 static void run_parked(struct blk_queue *q)
 {
-	uint32_t room;
+	uint32_t room = q->room ? q->room + 1 : !q->at_once;
 
-	for (room = q->room + 1; room && q->parked; room--) {
+	for (; room && q->parked; room--) {
 		struct request *req = q->parked;
 
 		q->parked = req->next;

@@ -235,6 +235,11 @@ static bool reads(void)
 	default:
 		if (seen.steps < 66 || seen.steps > 120 || !machine.ios)
 			return false;
+		/* Nothing ends, so nothing is tried again, whatever else happens. */
+		if (seen.steps < 75) {
+			MUST(machine.ios == TAGS);
+			return false;
+		}
 		/* One ends, and there is never room for more than so many. */
 		MUST(machine.ios <= TAGS + 1);
 		refuse_all_but(TAGS);
