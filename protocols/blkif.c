@@ -2,8 +2,8 @@
 /*
  * Decoding of the block protocol.
  *
- * Both x86 layouts are first brought into the native struct of xen/io/blkif.h, then
- * checked once. Names that begin with raw_ are bytes as the guest wrote them.
+ * Both x86 layouts are first brought into one form, then checked once; segments are the
+ * same in both. Names that begin with raw_ are bytes as the guest wrote them.
  */
 #include <errno.h>
 #include <string.h>
@@ -141,23 +141,45 @@ uint32_t blkif_slot_size(enum blkif_abi abi)
 				       : sizeof(struct blkif_request);
 }
 
-/* ---- to native ---- */
+/* ---- to one form ---- */
 
-static void native_request(enum blkif_abi abi, const void *raw_slot,
-			   struct blkif_request *native)
+/* A request with segments, which stay where they are. */
+struct plain {
+	uint64_t id;
+	uint64_t sector;
+	const uint8_t *raw_segments; /* of the slot's copy, at any address */
+	uint8_t nr_segments;
+};
+
+static struct plain plain_native(const void *raw_slot)
+{
+	struct blkif_request raw;
+
+	memcpy(&raw, raw_slot, offsetof(struct blkif_request, seg));
+	return (struct plain){
+		.id = raw.id,
+		.sector = raw.sector_number,
+		.raw_segments = (const uint8_t *)raw_slot + offsetof(typeof(raw), seg),
+		.nr_segments = raw.nr_segments,
+	};
+}
+
+static struct plain plain_x86_32(const void *raw_slot)
 {
 	struct x86_32_request raw;
 
-	if (abi == BLKIF_ABI_X86_64) {
-		memcpy(native, raw_slot, sizeof(*native));
-		return;
-	}
-	memcpy(&raw, raw_slot, sizeof(raw));
-	native->operation = raw.operation;
-	native->nr_segments = raw.nr_segments;
-	native->id = raw.id;
-	native->sector_number = raw.sector_number;
-	memcpy(native->seg, raw.seg, sizeof(native->seg));
+	memcpy(&raw, raw_slot, offsetof(struct x86_32_request, seg));
+	return (struct plain){
+		.id = raw.id,
+		.sector = raw.sector_number,
+		.raw_segments = (const uint8_t *)raw_slot + offsetof(typeof(raw), seg),
+		.nr_segments = raw.nr_segments,
+	};
+}
+
+static struct plain plain_request(enum blkif_abi abi, const void *raw_slot)
+{
+	return abi == BLKIF_ABI_X86_64 ? plain_native(raw_slot) : plain_x86_32(raw_slot);
 }
 
 static void native_discard(enum blkif_abi abi, const void *raw_slot,
@@ -196,9 +218,10 @@ static void native_indirect(enum blkif_abi abi, const void *raw_slot,
 
 /* ---- checks ---- */
 
+/* A sector's size is a power of two. */
 static bool aligned(uint64_t sectors, const struct blk_limits *limits)
 {
-	return sectors % (limits->sector_size / BLK_SECTOR_SIZE) == 0;
+	return !(sectors & (limits->sector_size / BLK_SECTOR_SIZE - 1));
 }
 
 static bool on_disk(uint64_t sector, uint64_t count, const struct blk_limits *limits)
@@ -222,11 +245,9 @@ static bool decode_segment(const struct blkif_request_segment *raw,
 
 /* Segments of a request whose nr_segments is checked; then the span on the disk. The
  * bytes may lie at any address. */
-static enum blk_verdict decode_data(const void *raw_segments,
-				    const struct blk_limits *limits,
+static enum blk_verdict decode_data(const uint8_t *raw, const struct blk_limits *limits,
 				    struct blk_request *ret)
 {
-	const uint8_t *raw = raw_segments;
 	uint64_t sectors = 0;
 	unsigned int i;
 
@@ -249,12 +270,11 @@ static enum blk_verdict decode_plain(enum blkif_abi abi, const void *raw_slot,
 				     enum blk_op op, const struct blk_limits *limits,
 				     struct blk_request *ret)
 {
-	struct blkif_request raw;
+	struct plain raw = plain_request(abi, raw_slot);
 
-	native_request(abi, raw_slot, &raw);
 	ret->id = raw.id;
 	ret->op = op;
-	ret->sector = raw.sector_number;
+	ret->sector = raw.sector;
 	ret->nr_segments = raw.nr_segments;
 	if (raw.nr_segments > BLK_MAX_DIRECT_SEGMENTS)
 		return BLK_REFUSED;
@@ -264,7 +284,7 @@ static enum blk_verdict decode_plain(enum blkif_abi abi, const void *raw_slot,
 	if (limits->read_only && (op == BLK_WRITE || op == BLK_BARRIER ||
 				  (op == BLK_FLUSH && raw.nr_segments)))
 		return BLK_REFUSED;
-	return decode_data(raw.seg, limits, ret);
+	return decode_data(raw.raw_segments, limits, ret);
 }
 
 static enum blk_verdict decode_discard(enum blkif_abi abi, const void *raw_slot,
@@ -322,7 +342,6 @@ enum blk_verdict blkif_decode(enum blkif_abi abi, const void *raw_slot,
 			      struct blk_request *ret)
 {
 	uint8_t raw_op = *(const uint8_t *)raw_slot;
-	struct blkif_request raw;
 
 	ret->wire_op = raw_op;
 	ret->secure = false;
@@ -344,8 +363,7 @@ enum blk_verdict blkif_decode(enum blkif_abi abi, const void *raw_slot,
 		return decode_indirect(abi, raw_slot, limits, raw_indirect, ret);
 	}
 	/* All layouts have the id of an unknown operation where a plain one's is. */
-	native_request(abi, raw_slot, &raw);
-	ret->id = raw.id;
+	ret->id = plain_request(abi, raw_slot).id;
 	return BLK_UNSUPPORTED;
 }
 

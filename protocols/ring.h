@@ -223,7 +223,10 @@ static inline void ring_take_entry(struct ring *r, struct ring_entry *e)
 {
 	__atomic_store_n(&e->ticket, r->record->taken + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&e->answer, 0, __ATOMIC_RELEASE);
-	ring_take_next(r, e->bytes, r->slot_size);
+	if (r->slot_size == RING_ENTRY_BYTES)
+		ring_take_next(r, e->bytes, RING_ENTRY_BYTES); /* no call */
+	else
+		ring_take_next(r, e->bytes, r->slot_size);
 }
 
 /**

@@ -380,7 +380,10 @@ enum step blk_respond(struct blk_queue *q, struct request *req)
 		return STEP_DONE;
 	size = blkif_encode_response(q->config.abi, req->blk.id, req->blk.wire_op,
 				     req->status, bytes);
-	ring_respond_entry(&q->ring, req->entry, bytes, size);
+	if (size == sizeof(bytes))
+		ring_respond_entry(&q->ring, req->entry, bytes, sizeof(bytes));
+	else
+		ring_respond_entry(&q->ring, req->entry, bytes, size);
 	return STEP_DONE;
 }
 

@@ -60,7 +60,7 @@ static void push_request(struct request **list, struct request *req)
 	*list = req;
 }
 
-/* A request; what follows its entry is zeroed, but for its segments; NULL without memory.
+/* A request; NULL without memory. Its bill, and all from `handed` to `pages`, is zeroed.
  */
 static struct request *get_request(struct blk_queue *q)
 {
@@ -70,8 +70,13 @@ static struct request *get_request(struct blk_queue *q)
 		return NULL;
 	req = q->free_requests;
 	q->free_requests = req->next;
-	memset(&req->bill, 0,
-	       offsetof(struct request, blk) - offsetof(struct request, bill));
+	/* In small parts, or compilers make a `rep stos` of it. */
+	memset(req->bill.exact, 0, sizeof(req->bill.exact));
+	memset(req->bill.apportioned, 0, sizeof(req->bill.apportioned));
+	memset(&req->handed, 0,
+	       offsetof(struct request, buffer) - offsetof(struct request, handed));
+	req->buffer = NULL;
+	req->pages = (struct grant_pages){ 0 };
 	return req;
 }
 
