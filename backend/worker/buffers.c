@@ -183,19 +183,12 @@ static void *cut_buffer(struct buffers *b, unsigned int i)
 	return piece;
 }
 
-void *buffers_get(struct buffers *b, size_t size)
+/* From a slab that has room. */
+static inline void *take_buffer(struct buffers *b, unsigned int i)
 {
-	unsigned int class = class_of(size), i = b->roomy[class];
-	struct buffer *taken;
-	struct slab *slab;
+	struct slab *slab = &b->slab[i];
+	struct buffer *taken = slab->free;
 
-	if (i == BUFFERS_SLABS) {
-		if (!add_slab(b, class))
-			return NULL;
-		i = b->roomy[class];
-	}
-	slab = &b->slab[i];
-	taken = slab->free;
 	if (taken)
 		slab->free = taken->next;
 	else
@@ -204,6 +197,20 @@ void *buffers_get(struct buffers *b, size_t size)
 	if (!--slab->left)
 		unlist_slab(b, i);
 	return taken;
+}
+
+/* The rare case is a function of its own: the other one saves no registers for it. */
+static __attribute__((noinline)) void *take_from_new_slab(struct buffers *b,
+							  unsigned int class)
+{
+	return add_slab(b, class) ? take_buffer(b, b->roomy[class]) : NULL;
+}
+
+void *buffers_get(struct buffers *b, size_t size)
+{
+	unsigned int class = class_of(size), i = b->roomy[class];
+
+	return i == BUFFERS_SLABS ? take_from_new_slab(b, class) : take_buffer(b, i);
 }
 
 static unsigned int slab_of(const struct buffers *b, const void *memory)

@@ -3,8 +3,8 @@
  * Grants: the cache of persistent mappings, and copies.
  *
  * The cache is a chained hash by grant reference with all entries on one list, the most
- * recently used first. Every page is a mapping of its own, so that each can be unmapped
- * alone.
+ * recently used first; what is used again at the same time stays where it is. Every page
+ * is a mapping of its own, so that each can be unmapped alone.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -96,13 +96,11 @@ static struct mapping *mapping_find(struct grants *g, uint32_t gref, uint64_t no
 
 	while (m && m->gref != gref)
 		m = m->chain;
-	if (!m)
-		return NULL;
+	if (!m || m->used_ms == now_ms)
+		return m;
 	m->used_ms = now_ms;
-	if (m != g->newest) {
-		list_remove(g, m);
-		list_push(g, m);
-	}
+	list_remove(g, m);
+	list_push(g, m);
 	return m;
 }
 
@@ -261,7 +259,7 @@ int grants_read(struct grants *g, const struct grant_span *span, unsigned int co
 	}
 	pages->all += count;
 	pages->copied += batched;
-	return copy_batch(g, batched);
+	return batched ? copy_batch(g, batched) : GRANT_OK;
 }
 
 int grants_write(struct grants *g, const struct grant_span *span, unsigned int count,
@@ -280,7 +278,7 @@ int grants_write(struct grants *g, const struct grant_span *span, unsigned int c
 	}
 	pages->all += count;
 	pages->copied += batched;
-	return copy_batch(g, batched);
+	return batched ? copy_batch(g, batched) : GRANT_OK;
 }
 
 static void batch_move(struct grants *g, unsigned int at, enum grant_way way,
