@@ -64,12 +64,15 @@ static bool detector_works(const volatile uint32_t *mark)
 	return slept == TRIALS;
 }
 
+static const uint32_t no_mark;
+
 void switches_open(struct switches *s, uint64_t khz)
 {
 	struct perf_event_mmap_page *page = map_perf_page();
 
 	*s = (struct switches){
 		.detector = SWITCHES_BY_LENGTH,
+		.mark = &no_mark,
 		.suspicious = khz * SUSPICIOUS_US / 1000,
 	};
 	if (!page)
@@ -79,6 +82,7 @@ void switches_open(struct switches *s, uint64_t khz)
 		return;
 	}
 	s->detector = SWITCHES_BY_PERF;
+	s->suspicious = UINT64_MAX;
 	s->page = page;
 	s->mark = &page->lock;
 	s->seen = page->lock;

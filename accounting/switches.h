@@ -18,9 +18,10 @@ enum switch_detector {
 
 struct switches {
 	enum switch_detector detector;
-	const volatile uint32_t *mark; /* moves with every switch, in and out */
+	/* Moves with every switch, in and out; for SWITCHES_BY_LENGTH never. */
+	const volatile uint32_t *mark;
 	uint32_t seen;
-	uint64_t suspicious; /* cycles, for SWITCHES_BY_LENGTH */
+	uint64_t suspicious; /* cycles; for SWITCHES_BY_PERF nothing is too long */
 	void *page;
 };
 
@@ -48,7 +49,7 @@ void switches_close(struct switches *s);
  */
 static inline uint32_t switches_mark(const struct switches *s)
 {
-	return s->detector == SWITCHES_BY_PERF ? *s->mark : 0;
+	return *s->mark;
 }
 
 /**
@@ -62,9 +63,7 @@ static inline uint32_t switches_mark(const struct switches *s)
  */
 static inline bool switches_happened(const struct switches *s, uint64_t ran)
 {
-	if (s->detector == SWITCHES_BY_LENGTH)
-		return ran > s->suspicious;
-	return *s->mark != s->seen;
+	return ran > s->suspicious || *s->mark != s->seen;
 }
 
 /**

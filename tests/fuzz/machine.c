@@ -138,8 +138,11 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count)
 /* A perf event for each input would cost more than the input. */
 void switches_open(struct switches *s, uint64_t khz)
 {
+	static const uint32_t no_mark;
+
 	(void)khz;
 	*s = (struct switches){ .detector = SWITCHES_BY_LENGTH,
+				.mark = &no_mark,
 				.suspicious = UINT64_MAX };
 }
 
