@@ -236,16 +236,25 @@ enum domain_kind {
 	DOMAIN_GAP = 9,	    /* running while no daemon measured */
 };
 
-/* All CPU that the hypervisor counts for this domain; lines add up to @running_ns. */
+/* Who counts a domain's CPU. */
+enum domain_counter {
+	DOMAIN_BY_NOBODY = 0,
+	DOMAIN_BY_HYPERVISOR = 1,
+	DOMAIN_BY_KERNEL = 2, /* what its CPUs were not idle */
+};
+
+/* All CPU that is counted for this domain; lines add up to @running_ns. */
 struct domain {
 	uint64_t sequence;    /* odd while being written; atomic */
 	uint64_t time_ns;     /* CLOCK_REALTIME, when it was written */
-	uint64_t running_ns;  /* by the hypervisor's count */
+	uint64_t running_ns;  /* as counted since the first life */
 	uint64_t runnable_ns; /* stolen: ready, but not running */
 	uint64_t blocked_ns;
 	uint32_t cpus;
-	uint32_t reserved; /* 0 */
-	uint8_t reserved2[80];
+	uint32_t counted_by; /* enum domain_counter */
+	uint64_t elapsed_ns; /* while a daemon measured */
+	uint64_t counted_ns; /* by the same, since the machine was booted */
+	uint8_t reserved[64];
 };
 _Static_assert(sizeof(struct domain) == 128, "domain layout");
 

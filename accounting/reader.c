@@ -419,6 +419,8 @@ static void copy_domain(struct xenmeter_domain *to, const struct domain *d, size
 		.running_ns = d->running_ns,
 		.runnable_ns = d->runnable_ns,
 		.blocked_ns = d->blocked_ns,
+		.elapsed_ns = d->elapsed_ns,
+		.counted_by = (enum xenmeter_counter)d->counted_by,
 		.cpus = d->cpus,
 	};
 	for (; lines; lines--, line += line_size)

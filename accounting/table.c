@@ -76,6 +76,11 @@ static void fill_table_header(struct table_header *h, const struct clock_info *c
 	boot_id_read(h->boot_id);
 }
 
+struct table_header *table_header(const struct table *t)
+{
+	return t->header;
+}
+
 int table_make_directory(const char *path)
 {
 	char dir[PATH_MAX];

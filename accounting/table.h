@@ -269,6 +269,38 @@ struct offload {
  */
 uint64_t row_settle_offload(struct row *row, const struct offload *o);
 
+/**
+ * table_header() - where the file begins
+ * @t: the table
+ */
+struct table_header *table_header(const struct table *t);
+
+/**
+ * table_read_domain() - the domain's books as they are in the table
+ * @t: the table
+ * @ret_head: written
+ * @ret_line: DOMAIN_LINES of them, written
+ */
+void table_read_domain(const struct table *t, struct domain *ret_head,
+		       struct domain_line *ret_line);
+
+/**
+ * table_write_domain() - write the domain's books, in one update
+ * @t: the table, whose header says from now on that they are there
+ * @head: of the books; `sequence` is not used
+ * @line: DOMAIN_LINES of them
+ */
+void table_write_domain(struct table *t, const struct domain *head,
+			const struct domain_line *line);
+
+/**
+ * table_charged_ns() - what all threads have charged to rows, in all lives
+ * @t: the table
+ *
+ * As their books were published the last time.
+ */
+uint64_t table_charged_ns(const struct table *t);
+
 /* A worker's own figures that do not stand in its meter. */
 struct worker_figures {
 	uint64_t cpu_ns;

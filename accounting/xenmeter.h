@@ -120,6 +120,14 @@ enum xenmeter_domain_kind {
 	XENMETER_DOMAIN_GAP = 9,     /* running while no daemon measured */
 };
 
+/* Who counts a domain's CPU. */
+enum xenmeter_counter {
+	XENMETER_BY_NOBODY = 0,
+	XENMETER_BY_HYPERVISOR = 1,
+	XENMETER_BY_KERNEL =
+		2, /* on a machine without one: what its CPUs were not idle */
+};
+
 struct xenmeter_domain_line {
 	char name[41];
 	enum xenmeter_domain_kind kind;
@@ -129,10 +137,12 @@ struct xenmeter_domain_line {
 
 #define XENMETER_DOMAIN_LINES 256
 
-/* All CPU that the hypervisor counts for this domain, at one moment. */
+/* All CPU that is counted for this domain, at one moment. */
 struct xenmeter_domain {
-	uint64_t time_ns;     /* CLOCK_REALTIME */
-	uint64_t running_ns;  /* by the hypervisor's count; what the lines add up to */
+	uint64_t time_ns;    /* CLOCK_REALTIME */
+	uint64_t elapsed_ns; /* while a daemon measured */
+	enum xenmeter_counter counted_by;
+	uint64_t running_ns;  /* as counted; what the lines add up to */
 	uint64_t runnable_ns; /* stolen: ready, but not running */
 	uint64_t blocked_ns;
 	uint32_t cpus;

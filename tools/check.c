@@ -525,6 +525,40 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* ---- the domain ---- */
+
+/* Lines and count are measured by different clocks, and CPUs are read one by one. */
+#define DOMAIN_TOLERANCE 0.01
+#define DOMAIN_SLACK_NS	 100000000 /* of each CPU */
+
+static void check_domain(struct check *c)
+{
+	const struct xenmeter_domain *d = c->report->domain;
+	uint64_t sum = 0, unnamed = 0;
+	size_t i;
+
+	if (!d)
+		return;
+	for (i = 0; i < d->count; i++) {
+		sum += d->line[i].ns;
+		if (d->line[i].kind == XENMETER_DOMAIN_UNNAMED)
+			unnamed += d->line[i].ns;
+	}
+	if (sum < d->running_ns)
+		fault(c,
+		      "the domain's lines are %" PRIu64 " ns, less than the %" PRIu64
+		      " counted",
+		      sum, d->running_ns);
+	if (sum > d->running_ns * (1 + DOMAIN_TOLERANCE) + d->cpus * DOMAIN_SLACK_NS)
+		fault(c,
+		      "the domain's lines are %" PRIu64 " ns, more than the %" PRIu64
+		      " counted",
+		      sum, d->running_ns);
+	if (unnamed > d->running_ns * DOMAIN_TOLERANCE + d->cpus * DOMAIN_SLACK_NS)
+		note(c, "%.1f %% of the domain's CPU has no name",
+		     100.0 * unnamed / d->running_ns);
+}
+
 static void check_all(struct check *c)
 {
 	const struct report *r = c->report;
@@ -538,6 +572,7 @@ static void check_all(struct check *c)
 	for (i = 0; i < r->workers_count; i++)
 		check_worker_books(c, &r->workers[i]);
 	check_cpu_clock(c);
+	check_domain(c);
 	for (i = 0; i < sizeof(commons) / sizeof(commons[0]); i++)
 		check_balance(c, &commons[i]);
 }

@@ -77,6 +77,31 @@ const char *report_row_state_name(enum xenmeter_row_state state)
 	return "?";
 }
 
+const char *report_domain_kind_name(enum xenmeter_domain_kind kind)
+{
+	switch (kind) {
+	case XENMETER_DOMAIN_DAEMON:
+		return "daemon";
+	case XENMETER_DOMAIN_HELPER:
+		return "storage";
+	case XENMETER_DOMAIN_INTERRUPT:
+		return "interrupt";
+	case XENMETER_DOMAIN_SOFTIRQ:
+		return "softirq";
+	case XENMETER_DOMAIN_IDLE:
+		return "idle";
+	case XENMETER_DOMAIN_KTHREAD:
+		return "kernel";
+	case XENMETER_DOMAIN_PROCESS:
+		return "process";
+	case XENMETER_DOMAIN_UNNAMED:
+		return "unnamed";
+	case XENMETER_DOMAIN_GAP:
+		return "gap";
+	}
+	return "?";
+}
+
 const char *report_thread_name(enum xenmeter_thread kind)
 {
 	switch (kind) {
@@ -177,6 +202,24 @@ static int copy_rows(struct report *r)
 	return 0;
 }
 
+/* A table without them is as good as any. */
+static int copy_domain_books(struct report *r)
+{
+	int tries = torn_tries(r), err;
+
+	r->domain = malloc(sizeof(*r->domain));
+	if (!r->domain)
+		return -ENOMEM;
+	while ((err = xenmeter_read_domain(r->table, r->domain)) == XENMETER_TORN &&
+	       --tries)
+		torn_pause();
+	if (err >= 0)
+		return 0;
+	free(r->domain);
+	r->domain = NULL;
+	return err == -ENOENT ? 0 : err;
+}
+
 static int fill_report(struct report *r)
 {
 	int err;
@@ -185,7 +228,9 @@ static int fill_report(struct report *r)
 	xenmeter_read_info(r->table, &r->info);
 	r->state = report_find_state(&r->info, r->time_ns);
 	err = copy_workers(r);
-	return err ? err : copy_rows(r);
+	if (!err)
+		err = copy_rows(r);
+	return err ? err : copy_domain_books(r);
 }
 
 int report_take(const char *path, struct report **ret_report)
@@ -252,6 +297,7 @@ void report_free(struct report *r)
 		xenmeter_close(r->table);
 	free(r->rows);
 	free(r->workers);
+	free(r->domain);
 	free(r);
 }
 
@@ -301,6 +347,25 @@ static void subtract_books(uint64_t *now, const uint64_t *before)
 		now[WORKER_open] = 0;
 }
 
+/* Lines keep their places. */
+static void subtract_domain(struct xenmeter_domain *now,
+			    const struct xenmeter_domain *before)
+{
+	size_t i;
+
+	now->running_ns -= before->running_ns;
+	now->runnable_ns -= before->runnable_ns;
+	now->blocked_ns -= before->blocked_ns;
+	now->elapsed_ns -= before->elapsed_ns;
+	for (i = 0; i < now->count && i < before->count; i++) {
+		struct xenmeter_domain_line *l = &now->line[i];
+
+		/* What nobody named may turn out to be less. */
+		l->ns -= l->ns < before->line[i].ns ? l->ns : before->line[i].ns;
+		l->charged_ns -= before->line[i].charged_ns;
+	}
+}
+
 static void *copy_array(const void *array, size_t count, size_t size)
 {
 	void *copy = calloc(count + 1, size);
@@ -321,7 +386,8 @@ int report_since(const struct report *now, const struct report *before,
 	r->borrowed = true;
 	r->rows = copy_array(now->rows, now->rows_count, sizeof(*r->rows));
 	r->workers = copy_array(now->workers, now->workers_count, sizeof(*r->workers));
-	if (!r->rows || !r->workers) {
+	r->domain = now->domain ? copy_array(now->domain, 1, sizeof(*r->domain)) : NULL;
+	if (!r->rows || !r->workers || (now->domain && !r->domain)) {
 		report_free(r);
 		return -ENOMEM;
 	}
@@ -329,6 +395,8 @@ int report_since(const struct report *now, const struct report *before,
 	for (i = 0; i < r->workers_count && i < before->workers_count; i++)
 		subtract_books(r->workers[i].worker.counter,
 			       before->workers[i].worker.counter);
+	if (r->domain && before->domain)
+		subtract_domain(r->domain, before->domain);
 	*ret_report = r;
 	return 0;
 }

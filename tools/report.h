@@ -43,6 +43,7 @@ struct report {
 	struct report_row *rows;
 	size_t workers_count;
 	struct report_worker *workers;
+	struct xenmeter_domain *domain; /* NULL: not measured */
 };
 
 /* What rows are added up by. */
@@ -69,6 +70,12 @@ struct groups {
 	size_t count;
 	struct group *group; /* dearest first */
 };
+
+/**
+ * report_domain_kind_name() - what a line of the domain's books is about, in a word
+ * @kind: of the line, also one that is not known
+ */
+const char *report_domain_kind_name(enum xenmeter_domain_kind kind);
 
 /**
  * report_take() - read a table

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "control.h"
 #include "domain.h"
+#include "domain_books.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "probe.h"
@@ -67,6 +68,7 @@ struct daemon {
 	struct clock_info clock;
 	struct totals *totals;
 	struct domain_meter *domain; /* NULL: not measured */
+	struct domain_books *domain_books;
 	int report_pipe[2];
 	int signal_fd;
 	int timer_fd;
@@ -345,6 +347,8 @@ static void start_domain(struct daemon *d)
 	if (d->options.no_domain || d->options.release)
 		return;
 	err = domain_start(&d->domain);
+	if (!err)
+		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
 	if (err == -ENOSYS)
 		log_info("the domain's CPU is not measured: this build cannot");
 	else if (err == -ENOENT)
@@ -523,6 +527,7 @@ static void take_tick(struct daemon *d)
 	if (read(d->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	table_heartbeat(d->control.table);
+	domain_books_tick(d->domain_books);
 	charge_tick(&d->control);
 	/* libxenstore's descriptor does not show that the store is gone. */
 	take_watch_events(d);
@@ -647,6 +652,7 @@ static void daemon_stop(struct daemon *d)
 	free(c->workers);
 	control_free(c);
 	totals_stop(d->totals);
+	domain_books_close(d->domain_books);
 	domain_stop(d->domain);
 	charge_close(c);
 	xs_close(c->xs);

@@ -160,6 +160,7 @@ static void add_cpu(struct domain_sums *to, const struct cpu_time *c)
 	to->cpus++;
 	to->hypervisor |= c->hypervisor;
 	to->running_ns += cpu_time_running(c);
+	to->counted_ns += c->seen.running_ns + c->last_ns - c->stint_ns;
 	to->runnable_ns += c->seen.runnable_ns - c->first.runnable_ns;
 	to->blocked_ns += c->seen.blocked_ns - c->first.blocked_ns;
 	to->elapsed_ns += c->last_ns - c->first_ns;

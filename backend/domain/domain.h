@@ -18,6 +18,7 @@ struct domain_sums {
 	unsigned int cpus;   /* that have run */
 	int hypervisor;	     /* 1: it tells what it counts and took */
 	uint64_t running_ns; /* by the hypervisor's count */
+	uint64_t counted_ns; /* the same, since it made the CPUs */
 	uint64_t runnable_ns;
 	uint64_t blocked_ns;
 	uint64_t elapsed_ns; /* of all CPUs */

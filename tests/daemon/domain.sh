@@ -32,6 +32,29 @@ grep -q 'the domain.s CPU is measured' "$LOG" || {
 }
 say "$(programs) programs"
 [ "$(programs)" -gt 4 ] || fail 'programs are missing'
+# A process of the domain's own has a line with what it ran by its own clock, but for the
+# interrupts within.
+cp /bin/sh "$W/spinner"
+# shellcheck disable=SC2016
+"$W/spinner" -c 'i=0; while [ $i -lt 400000 ]; do i=$((i + 1)); done; times' >"$W/times"
+own=$(awk 'NR == 1 { split($1, user, "[ms]"); print user[1] * 60 + user[2] }' "$W/times")
+measured() {
+	dump >"$W/dump"
+	jq -e --argjson own "$own" '
+		[.domain.lines[] | select(.kind == "process" and .name == "spinner").seconds]
+		| (add // 0) >= $own / 2' "$W/dump" >/dev/null
+}
+within 10 measured || fail "the line of a process that ran $own s"
+expect_json "$W/dump" '.domain | .running_seconds as $r | .elapsed_seconds > 0
+	and ([.lines[].seconds] | add) >= $r * 0.999999
+	and ([.lines[] | select(.kind == "daemon" and .charged_seconds > 0)] | length) == 1
+	and ([.lines[] | select(.kind == "unnamed")] | length) == 1'
+"$XENMETER" dump --table "$TABLE" --domain >"$W/domain" || fail 'dump --domain'
+tail -n 1 "$W/domain" | grep -qE '^(Xen|The kernel) counts [0-9.]+ s, named [0-9.]+ %$' || {
+	cat "$W/domain"
+	fail 'the last line of dump --domain'
+}
+tail -n 1 "$W/domain"
 # Killed, it starts again with them.
 daemon_kill
 daemon_start --user nobody

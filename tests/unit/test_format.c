@@ -96,6 +96,9 @@ static void expect_rows(void)
 	MEMBER(domain, runnable_ns);
 	MEMBER(domain, blocked_ns);
 	MEMBER(domain, cpus);
+	MEMBER(domain, counted_by);
+	MEMBER(domain, elapsed_ns);
+	MEMBER(domain, counted_ns);
 	MEMBER(domain_line, name);
 	MEMBER(domain_line, kind);
 	MEMBER(domain_line, ns);

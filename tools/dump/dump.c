@@ -20,7 +20,7 @@
 #define TERMINAL_LINES	  24 /* of one that does not say */
 #define TERMINAL_WIDTH	  80
 
-enum { OPTION_SORT = 256, OPTION_LIMIT, OPTION_BY, OPTION_SINCE };
+enum { OPTION_SORT = 256, OPTION_LIMIT, OPTION_BY, OPTION_SINCE, OPTION_DOMAIN };
 
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
@@ -28,6 +28,8 @@ static const struct argp_option options[] = {
 	{ "stage", 's', NULL, 0, "Print cycles per request by stage and device", 0 },
 	{ "histogram", 'H', NULL, 0, "Draw cycles and latency of requests", 0 },
 	{ "percentile", 'p', NULL, 0, "Print percentiles of cycles and latency", 0 },
+	{ "domain", OPTION_DOMAIN, NULL, 0,
+	  "Print where the CPU of the whole driver domain went", 0 },
 	{ "json", 'j', NULL, 0, "Print all of it as a JSON object", 0 },
 	{ "csv", 'c', NULL, 0, "Print all counters, a line for each queue", 0 },
 	{ "all", 'a', NULL, 0, "Also show guests and devices that are gone", 0 },
@@ -66,7 +68,7 @@ static void set_dump_view(struct dump *d, enum dump_view view, struct argp_state
 {
 	if (d->view != VIEW_GUESTS && d->view != view)
 		argp_error(state, "only one of --device, --stage, --histogram, "
-				  "--percentile, --json and --csv");
+				  "--percentile, --domain, --json and --csv");
 	d->view = view;
 }
 
@@ -114,6 +116,9 @@ static error_t parse_long_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_BY:
 		d->by_uuid = parse_by(arg, state);
+		return 0;
+	case OPTION_DOMAIN:
+		set_dump_view(d, VIEW_DOMAIN, state);
 		return 0;
 	case OPTION_SINCE:
 		d->since = arg;
@@ -193,6 +198,8 @@ static int print_report(const struct dump *d, const struct report *r)
 		return dump_histograms(d, r);
 	case VIEW_PERCENTILES:
 		return dump_percentiles(d, r);
+	case VIEW_DOMAIN:
+		return dump_domain(d, r);
 	case VIEW_JSON:
 		return dump_json(d, r);
 	case VIEW_CSV:

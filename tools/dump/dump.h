@@ -14,6 +14,7 @@ enum dump_view {
 	VIEW_STAGES,
 	VIEW_HISTOGRAMS,
 	VIEW_PERCENTILES,
+	VIEW_DOMAIN,
 	VIEW_JSON,
 	VIEW_CSV,
 };
@@ -96,6 +97,15 @@ int dump_histograms(const struct dump *d, const struct report *r);
  * Return: 0, or -errno.
  */
 int dump_percentiles(const struct dump *d, const struct report *r);
+
+/**
+ * dump_domain() - where the CPU of the whole driver domain went
+ * @d: the options
+ * @r: the report
+ *
+ * Return: 0, or -errno.
+ */
+int dump_domain(const struct dump *d, const struct report *r);
 
 /**
  * dump_json() - all of it as one JSON object

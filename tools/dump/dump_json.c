@@ -262,6 +262,40 @@ static json_t *books_json(const struct report *r)
 	return o;
 }
 
+static json_t *domain_json(const struct xenmeter_domain *d)
+{
+	json_t *o = json_object(), *lines = json_array();
+	size_t i;
+
+	for (i = 0; i < d->count; i++) {
+		const struct xenmeter_domain_line *l = &d->line[i];
+		json_t *line = json_object();
+		char name[TEXT_FIELD + 16];
+
+		snprintf(name, sizeof(name), "%s", l->name);
+		text_clean(name);
+		json_object_set_new(line, "kind",
+				    json_string(report_domain_kind_name(l->kind)));
+		json_object_set_new(line, "name", json_string(name));
+		json_object_set_new(line, "seconds", json_real(l->ns / 1e9));
+		json_object_set_new(line, "charged_seconds",
+				    json_real(l->charged_ns / 1e9));
+		json_array_append_new(lines, line);
+	}
+	json_object_set_new(o, "counted_by",
+			    json_string(d->counted_by == XENMETER_BY_HYPERVISOR
+						? "hypervisor"
+						: "kernel"));
+	json_object_set_new(o, "cpus", integer_json(d->cpus));
+	json_object_set_new(o, "time", json_real(d->time_ns / 1e9));
+	json_object_set_new(o, "elapsed_seconds", json_real(d->elapsed_ns / 1e9));
+	json_object_set_new(o, "running_seconds", json_real(d->running_ns / 1e9));
+	json_object_set_new(o, "runnable_seconds", json_real(d->runnable_ns / 1e9));
+	json_object_set_new(o, "blocked_seconds", json_real(d->blocked_ns / 1e9));
+	json_object_set_new(o, "lines", lines);
+	return o;
+}
+
 static json_t *report_json(const struct dump *d, const struct report *r)
 {
 	json_t *o = json_object();
@@ -275,6 +309,8 @@ static json_t *report_json(const struct dump *d, const struct report *r)
 			json_array_append_new(rows, row_json(r, &r->rows[i]));
 	json_object_set_new(o, "table", header_json(d, r));
 	json_object_set_new(o, "books", books_json(r));
+	json_object_set_new(o, "domain",
+			    r->domain ? domain_json(r->domain) : json_null());
 	json_object_set_new(o, "workers", workers);
 	json_object_set_new(o, "rows", rows);
 	return o;
