@@ -31,11 +31,14 @@
  * new page is copied. A guest that never repeats a grant thus gets no mappings for it. */
 #define LIMIT_PERSISTENT_CHURN_MS 1000
 
-/* Memory for data on its way to or from the disk: what a queue gets of it when it
- * connects, and what all queues of a guest get together. A queue that got none has one
- * request at a time on its way. */
-#define LIMIT_BYTES_PER_QUEUE (32u << 20)
+/* Memory for data on its way to or from the disk: what each queue may always have; what
+ * all queues of a guest may have together beyond that, and one of them of it; in such
+ * pieces, which a queue keeps until the next tick. One request may always be on its way,
+ * however large. */
+#define LIMIT_BYTES_FLOOR     (128u << 10)
 #define LIMIT_BYTES_PER_GUEST (128u << 20)
+#define LIMIT_BYTES_PER_QUEUE (32u << 20)
+#define LIMIT_BYTES_PIECE     (1u << 20)
 
 /* Data moved in one visit to a queue, before others get their turn: a visit of 64
  * requests may be 64 MiB, and take longer than its neighbours would like. */

@@ -196,6 +196,7 @@ static int blk_queue_attach(struct queue *base)
 
 	q->needs_helper = q->config.lane && !q->config.disk->direct;
 	q->throttled = is_limited(q);
+	q->bytes_allowed = q->config.bytes;
 	if (!base->journal)
 		err = blk_queue_make_journal(q, NULL, &(struct journal_key){ 0 });
 	if (!err)
@@ -258,13 +259,51 @@ static void settle_request(struct blk_queue *q, struct request *req)
 	put_request(q, req);
 }
 
-static bool may_start(const struct blk_queue *q, const struct request *req)
+/* Of what the guest's queues have together. There may be more when a request of this
+ * queue's has ended, or, since others give back then, after the next tick. */
+static bool take_bytes(struct blk_queue *q)
+{
+	uint32_t *all = q->config.guest_bytes, left;
+
+	if (!all || q->bytes_allowed >= LIMIT_BYTES_PER_QUEUE)
+		return false;
+	left = __atomic_load_n(all, __ATOMIC_RELAXED);
+	do {
+		if (left < LIMIT_BYTES_PIECE) {
+			q->base.starved = true;
+			return false;
+		}
+	} while (!__atomic_compare_exchange_n(all, &left, left - LIMIT_BYTES_PIECE, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	q->bytes_allowed += LIMIT_BYTES_PIECE;
+	return true;
+}
+
+/* All that it does not need now. */
+static void give_bytes(struct blk_queue *q)
+{
+	uint32_t more = 0;
+
+	while (q->bytes_allowed - more >= q->config.bytes + LIMIT_BYTES_PIECE &&
+	       q->bytes_allowed - more >= q->bytes_in_flight + LIMIT_BYTES_PIECE)
+		more += LIMIT_BYTES_PIECE;
+	if (!more)
+		return;
+	q->bytes_allowed -= more;
+	__atomic_fetch_add(q->config.guest_bytes, more, __ATOMIC_RELAXED);
+}
+
+static bool may_start(struct blk_queue *q, const struct request *req)
 {
 	if (req->blk.op == BLK_BARRIER && q->base.in_flight > 1)
 		return false;
 	/* A request alone may always go, or the limit could stop it for ever. */
-	return q->bytes_in_flight == 0 ||
-	       q->bytes_in_flight + req->room <= q->config.bytes;
+	if (!q->bytes_in_flight)
+		return true;
+	while (q->bytes_in_flight + req->room > q->bytes_allowed)
+		if (!take_bytes(q))
+			return false;
+	return true;
 }
 
 /* Its turn by the disk's limit is taken once, whether it has come yet or not. */
@@ -467,6 +506,7 @@ static void release_held(struct blk_queue *q)
 	    !get_buffer(q, req))
 		return;
 	q->held = NULL;
+	q->base.starved = false;
 	req->step = start_request(q, req);
 	run_request(q, req);
 }
@@ -581,7 +621,7 @@ static bool look_again(struct blk_queue *q)
 }
 
 /* What this visit has answered was all that it waited for. */
-static bool held_may_start(const struct blk_queue *q)
+static bool held_may_start(struct blk_queue *q)
 {
 	return q->held && !q->held_until && !q->base.starved && may_start(q, q->held) &&
 	       (!q->needs_helper || q->config.lane->free);
@@ -782,6 +822,7 @@ static void blk_queue_tick(struct queue *base)
 	struct blk_queue *q = blk_queue_of(base);
 
 	queue_unmute(base, &q->channel);
+	give_bytes(q);
 	if (q->config.lane) {
 		charge_helper(q, (const uint32_t[REQUEST_REFUSED]){ 0 });
 		lane_tick(q->config.lane);
@@ -866,6 +907,7 @@ struct blk_queue *blk_queue_new(void)
 void blk_queue_free(struct blk_queue *q)
 {
 	free_requests(q);
+	give_bytes(q);
 	journal_close(q->base.journal);
 	free(q);
 }

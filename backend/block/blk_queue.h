@@ -92,8 +92,9 @@ struct blk_queue_config {
 	uint32_t ring_pages;
 	evtchn_port_t remote_port;
 	enum blkif_abi abi;
-	uint32_t persistent; /* grants that may stay mapped */
-	uint32_t bytes;	     /* of buffers that may be in flight */
+	uint32_t persistent;   /* grants that may stay mapped */
+	uint32_t bytes;	       /* of buffers that may always be in flight */
+	uint32_t *guest_bytes; /* more of them, for all of its queues; NULL: no more */
 	struct blk_limits limits;
 	const struct disk *disk;
 	struct lane *lane; /* NULL: the disk is null; freed by who made the queue */
@@ -109,6 +110,7 @@ struct blk_queue {
 	struct ring ring;
 	struct grants *grants;
 	uint32_t bytes_in_flight;  /* of requests' buffers */
+	uint32_t bytes_allowed;	   /* its own, and what was taken of the guest's */
 	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
 	struct request *held;	   /* decoded, cannot start yet */
 	bool throttled;		   /* the disk has a limit */

@@ -192,16 +192,6 @@ void guest_return_persistent(struct guest *g, uint32_t grants)
 	g->all->persistent_taken -= grants;
 }
 
-uint32_t guest_take_bytes(struct guest *g)
-{
-	uint32_t mine = LIMIT_BYTES_PER_QUEUE;
-
-	if (mine > g->bytes_left)
-		mine = g->bytes_left;
-	g->bytes_left -= mine;
-	return mine;
-}
-
 bool guest_may_log(struct guest *g)
 {
 	struct timespec ts;

@@ -30,7 +30,7 @@ struct guest {
 	bool name_readable; /* in its home, where the toolstack keeps it */
 	bool name_watched;
 	struct storage *storage; /* its helper, from its first disk on */
-	uint32_t bytes_left;	 /* of data in flight that its queues may still reserve */
+	uint32_t bytes_left; /* of data in flight; its queues take of it, atomically */
 	uint32_t persistent_left; /* grants that its queues may still map persistently */
 	uint64_t log_second;
 	unsigned int log_lines;
@@ -104,13 +104,6 @@ uint32_t guest_take_persistent(struct guest *g);
  * @grants: as guest_take_persistent() gave it
  */
 void guest_return_persistent(struct guest *g, uint32_t grants);
-
-/**
- * guest_take_bytes() - reserve memory for data in flight for a queue
- *
- * Return: how much it may have, bytes; given back by adding it to `bytes_left`.
- */
-uint32_t guest_take_bytes(struct guest *g);
 
 /**
  * guest_may_log() - may this guest cause another log line? (XSA-43)

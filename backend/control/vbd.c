@@ -477,7 +477,8 @@ static int vbd_make_queue(struct control *c, struct device *d, unsigned int inde
 	q->config.abi = v->abi;
 	q->config.limits = vbd_limits(v->disk);
 	q->config.disk = v->disk;
-	q->config.bytes = guest_take_bytes(d->guest);
+	q->config.bytes = LIMIT_BYTES_FLOOR;
+	q->config.guest_bytes = &d->guest->bytes_left;
 	q->config.persistent = v->persistent ? guest_take_persistent(d->guest) : 0;
 	q->config.throttle = &v->throttle.shared;
 	q->config.limit = v->throttle.limit;
@@ -493,7 +494,6 @@ static void vbd_free_queue(struct device *d, struct queue *base)
 		storage_remove(d->guest->storage, q->config.lane);
 	lane_free(q->config.lane);
 	guest_return_persistent(d->guest, q->config.persistent);
-	d->guest->bytes_left += q->config.bytes;
 	blk_queue_free(q);
 }
 
@@ -565,7 +565,8 @@ static int vbd_resume_queue(struct control *c, struct device *d, unsigned int in
 		return vbd_fail_resume(c, v, err);
 	}
 	q->config.disk = v->disk;
-	q->config.bytes = guest_take_bytes(d->guest);
+	q->config.bytes = LIMIT_BYTES_FLOOR;
+	q->config.guest_bytes = &d->guest->bytes_left;
 	q->config.persistent = q->config.persistent ? guest_take_persistent(d->guest) : 0;
 	if (!index)
 		vbd_throttle_read(c, d, &v->throttle, v->disk);

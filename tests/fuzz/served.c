@@ -80,7 +80,7 @@ static void check_disk_queue(const struct blk_queue_config *c)
 {
 	MUST(c->disk && c->ring_pages && c->ring_pages <= LIMIT_RING_PAGES);
 	MUST(!(c->ring_pages & (c->ring_pages - 1)));
-	MUST(c->bytes <= LIMIT_BYTES_PER_QUEUE);
+	MUST(c->bytes == LIMIT_BYTES_FLOOR && c->guest_bytes);
 	MUST(c->persistent <= LIMIT_PERSISTENT_PER_QUEUE);
 }
 
