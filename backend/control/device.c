@@ -414,6 +414,7 @@ static void device_announce(struct control *c, struct device *d)
 	d->class->announce(c, d, &keys);
 	if (d->resumed) {
 		d->resumed = false;
+		xenbus_clear_error(c->xs, d->path); /* see failure.h */
 		device_say(d, LOG_LEVEL_INFO, "goes on where the last daemon ended");
 		return; /* all is in the store, and the frontend notices nothing */
 	}
@@ -909,6 +910,7 @@ static void device_follow_states(struct control *c, struct device *d)
 		d->failed = false;
 	d->frontend_left |= frontend_has_closed(d, frontend);
 	if (device_was_served(d, own)) {
+		d->complained = true; /* somebody else may have */
 		if (device_try_resume(c, d, own, frontend))
 			return;
 		if (!d->unpublished)

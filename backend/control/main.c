@@ -22,6 +22,7 @@
 #include "control.h"
 #include "domain.h"
 #include "domain_books.h"
+#include "failure.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "probe.h"
@@ -59,6 +60,7 @@ struct options {
 	bool helper;	     /* be one */
 	bool probe;
 	bool release;
+	bool report_failure;
 	bool no_domain; /* not measured */
 };
 
@@ -101,6 +103,8 @@ static const struct argp_option option_list[] = {
 	  "Measure all CPU of this domain, not only ours (default: on where the kernel "
 	  "can)",
 	  0 },
+	{ "report-failure", 'f', NULL, 0,
+	  "Write into the error of devices that wait that nobody serves, and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Log more", 0 },
 	{ 0 },
 };
@@ -134,6 +138,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'r':
 		o->release = true;
+		return 0;
+	case 'f':
+		o->report_failure = true;
 		return 0;
 	case 'd':
 		if (strcmp(arg, "on") && strcmp(arg, "off"))
@@ -697,6 +704,8 @@ int main(int argc, char **argv)
 	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
 	if (d.options.probe)
 		return probe_code();
+	if (d.options.report_failure)
+		return failure_report() ? EXIT_NO_STORE : EXIT_CLEAN;
 	if (d.options.helper)
 		return sandbox_give_up(NULL) ? EXIT_FAILED
 					     : storage_helper_run(STDIN_FILENO);

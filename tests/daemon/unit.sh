@@ -34,10 +34,12 @@ mkdir "$W/cgroup"
 mount -t cgroup2 cgroup2 "$W/cgroup" 2>/dev/null && mkdir "$GROUP" || skip 'no cgroup2'
 
 # The unit's ExecStart= names no directory; /usr/local/sbin is the first to be looked into.
-mkdir -p "$W/units/xenmeterd.service.d" "$W/root/etc" "$W/sbin"
+mkdir -p "$W/units/xenmeterd.service.d" "$W/units/xenmeterd-failed.service.d" "$W/root/etc" \
+	"$W/sbin"
 # A copy, since the user that is made may not be able to enter the folder of the build.
 cp "$XENMETERD" "$W/sbin/"
-cp "$UNIT" "$(dirname "$UNIT")"/xenmeter-storage* "$W/units/"
+units=$(dirname "$UNIT")
+cp "$UNIT" "$units"/xenmeterd-failed.service "$units"/xenmeter-storage* "$W/units/"
 cp /etc/passwd /etc/group "$W/root/etc/"
 systemd-sysusers --root="$W/root" "$SYSUSERS" || fail 'systemd-sysusers'
 chmod 755 "$W"
@@ -49,6 +51,22 @@ chmod 755 "$W"
 	"$SIMXL" env 0 | sed -E "s/^export ([A-Z_]+)=(.*)/Environment=\1=\2/; s/'//g"
 	[ "${SANITIZE:-none}" = none ] || echo 'Environment=ASAN_OPTIONS=detect_leaks=0'
 } >"$W/units/xenmeterd.service.d/simulated.conf"
+cp "$W/units/xenmeterd.service.d/simulated.conf" "$W/units/xenmeterd-failed.service.d/"
+# What a shutdown does, with the unit of Debian's script and in one transaction.
+cat >"$W/units/xendomains.service" <<END
+[Unit]
+After=xen.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=true
+ExecStop=sh -c 'sleep 0.3; systemctl is-active xenmeterd >$W/order; true'
+END
+cat >"$W/units/down.target" <<END
+[Unit]
+DefaultDependencies=no
+Conflicts=xenmeterd.service xendomains.service
+END
 
 export UNITS="$W/units" LOG
 sh -c "echo \$\$ >$GROUP/cgroup.procs && exec unshare --mount --pid --uts --ipc --cgroup --fork \
@@ -112,8 +130,11 @@ serve() {
 	load "$d" --rw randrw --verify --depth 4 --number 500 --flush-every 9 --json >"$W/one.out"
 	expect_json "$W/one.out" '.verify.errors == 0 and .errors.error == 0'
 	netload_bg "$W/net.out" "$d" generate --json -n "$1"
-	"$SIMXL" wait-state "$d" vif:0 back 2
-	vif_plug "$d"
+	# Its script runs once.
+	is "$HOME0/backend/vif/$d/0/hotplug-status" connected || {
+		"$SIMXL" wait-state "$d" vif:0 back 2
+		vif_plug "$d"
+	}
 	ended "$BG"
 	expect_row "$d" tx_frames "$1"
 	balanced
@@ -144,6 +165,47 @@ control kill --signal=KILL xenmeterd
 again() { [ "$(property NRestarts)" = 1 ] && [ "$(property ActiveState)" = active ]; }
 within 10 again || fail 'it does not come back'
 serve 33
+
+say 'it dies too often: guests wait, and each error says so'
+load_bg "$W/waits.out" "$d" --rw randrw --verify --depth 4 --time 60 --timeout 30 --json; p=$BG
+state "$d" back 4
+printf '[Unit]\nStartLimitIntervalSec=60\nStartLimitBurst=3\n' \
+	>"$W/units/xenmeterd.service.d/limit.conf"
+control daemon-reload
+up_or_failed() { case $(property ActiveState) in active | failed) ;; *) false ;; esac; }
+failed() { [ "$(property ActiveState)" = failed ]; }
+tries=0
+until failed; do
+	tries=$((tries + 1))
+	[ $tries -le 5 ] || fail 'it is started again and again'
+	control kill --signal=KILL xenmeterd 2>/dev/null || :
+	within 10 up_or_failed || fail "it is $(property ActiveState)"
+done
+KIND=vbd
+expect_error "$d" 'xenmeterd has failed and is not started again by itself .*(KILL|start-limit)'
+within 10 grep -q 'waits until somebody starts it: 1 devices' "$LOG" || fail 'nothing in the log'
+expect_key "$(back "$d")/state" 4
+KIND=vif
+control reset-failed xenmeterd
+manage start
+no_error() { ! key "$HOME0/error/backend/vbd/$d/51712/error"; }
+within 10 no_error || fail 'its error has stayed'
+end "$p"
+expect_json "$W/waits.out" '.verify.errors == 0 and .errors.error == 0'
+
+say 'shutdown: first the guests, then the daemon'
+inside env SYSTEMD_UNIT_PATH="$W/units:" systemd-analyze verify --man=no "$W"/units/xenmeter*.service "$W"/units/*.socket \
+	>"$W/verify" 2>&1 || { cat "$W/verify"; fail 'systemd-analyze'; }
+[ ! -s "$W/verify" ] || { cat "$W/verify"; fail 'systemd-analyze has something to say'; }
+control start xendomains
+control start down.target
+down() { [ "$(property ActiveState)" = inactive ]; }
+within 20 down || fail 'it does not stop'
+within 20 [ -s "$W/order" ] || fail 'guests are not shut down'
+[ "$(cat "$W/order")" = active ] || fail "guests are shut down when it is $(cat "$W/order")"
+expect_property Result success
+control stop down.target
+manage start
 
 say 'stop'
 "$SIMXL" destroy "$d" || fail 'destroy'
