@@ -217,7 +217,7 @@ static enum step give_to_helper(struct blk_queue *q, struct request *req)
 				   .ioprio = disk_ioprio(q->config.disk) };
 
 	if (!req->slot)
-		req->slot = lane_get(q->config.lane, op.memory ? req->bytes : 0);
+		req->slot = blk_get_slot(q, op.memory ? req->bytes : 0);
 	if (!req->slot)
 		return STEP_LATE;
 	if (op.memory && !req->in_lane)

@@ -329,7 +329,7 @@ static bool get_buffer(struct blk_queue *q, struct request *req)
 	if (!req->bytes)
 		return true;
 	if (q->needs_helper) { /* data are put where it finds them */
-		req->slot = lane_get(q->config.lane, req->bytes);
+		req->slot = blk_get_slot(q, req->bytes);
 		req->in_lane = req->slot;
 		req->buffer = req->slot ? lane_data(q->config.lane, req->slot) : NULL;
 		return req->buffer;

@@ -177,6 +177,22 @@ int blk_queue_take_journal(struct blk_queue *q, struct journal *j);
 void blk_queue_free(struct blk_queue *q);
 
 /**
+ * blk_get_slot() - a slot of the queue's lane
+ * @q: the queue
+ * @bytes: of data that it will hold
+ *
+ * Return: as lane_get(). If it lacks memory it is tried again at the next tick.
+ */
+static inline unsigned int blk_get_slot(struct blk_queue *q, uint32_t bytes)
+{
+	unsigned int slot = lane_get(q->config.lane, bytes);
+
+	if (!slot && q->config.lane->free)
+		q->base.starved = true;
+	return slot;
+}
+
+/**
  * blk_queue_of() - the block queue that a queue of class vbd is
  */
 static inline struct blk_queue *blk_queue_of(const struct queue *q)

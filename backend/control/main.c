@@ -262,13 +262,18 @@ static int await_worker(struct daemon *d)
 	return EXIT_FAILED;
 }
 
-/* Each worker's part of what all guests' data together may take: half of the domain's
- * memory. */
-static uint64_t buffer_bytes(unsigned int workers)
+static uint64_t memory_bytes(void)
 {
 	uint64_t pages = sysconf(_SC_PHYS_PAGES);
 
-	return pages * sysconf(_SC_PAGESIZE) / 2 / workers;
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* All guests' data together take at most three quarters of the domain's memory: half in
+ * the workers' buffers, of which each worker has its part, and a quarter in lanes. */
+static uint64_t buffer_bytes(unsigned int workers)
+{
+	return memory_bytes() / 2 / workers;
 }
 
 static int start_workers(struct daemon *d)
@@ -281,6 +286,7 @@ static int start_workers(struct daemon *d)
 					.buffer_bytes =
 						buffer_bytes(d->options.workers) };
 
+	lane_limit_memory(memory_bytes() / 4);
 	c->workers = calloc(d->options.workers, sizeof(c->workers[0]));
 	if (!c->workers)
 		return EXIT_FAILED;

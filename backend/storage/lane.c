@@ -76,33 +76,48 @@ static void lane_wake(struct lane_shared *s, int threads)
 	syscall(SYS_futex, &s->kick, FUTEX_WAKE, threads, NULL, NULL, 0);
 }
 
-void lane_free(struct lane *l)
+/* ---- slots ---- */
+
+/* Of all lanes together; each takes of it what its slots may have touched. */
+static uint64_t memory_left = UINT64_MAX / 2;
+
+void lane_limit_memory(uint64_t bytes)
 {
-	if (!l)
-		return;
-	if (l->shared) {
-		lane_close(l);
-		munmap(l->shared, LANE_BYTES);
-	}
-	if (l->memory_fd >= 0)
-		close(l->memory_fd);
-	if (l->done_fd >= 0)
-		close(l->done_fd);
-	free(l);
+	__atomic_store_n(&memory_left, bytes, __ATOMIC_RELAXED);
 }
 
-/* ---- slots ---- */
+static bool lane_take_memory(uint32_t bytes)
+{
+	uint64_t left = __atomic_load_n(&memory_left, __ATOMIC_RELAXED);
+
+	do {
+		if (left < bytes)
+			return false;
+	} while (!__atomic_compare_exchange_n(&memory_left, &left, left - bytes, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+static void lane_give_memory(struct lane *l, unsigned int i)
+{
+	__atomic_fetch_add(&memory_left, l->touched[i], __ATOMIC_RELAXED);
+	l->touched[i] = 0;
+}
 
 unsigned int lane_get(struct lane *l, uint32_t bytes)
 {
 	unsigned int slot = __builtin_ffs(l->free);
+	uint32_t *touched;
 
 	if (!slot)
 		return 0;
+	touched = &l->touched[slot - 1];
+	if (*touched < bytes && !lane_take_memory(bytes - *touched))
+		return 0;
 	l->free &= ~(1u << (slot - 1));
 	l->recent |= 1u << (slot - 1);
-	if (l->touched[slot - 1] < bytes)
-		l->touched[slot - 1] = bytes;
+	if (*touched < bytes)
+		*touched = bytes;
 	return slot;
 }
 
@@ -121,9 +136,30 @@ void lane_tick(struct lane *l)
 		if (!(rested & 1u << i) || !l->touched[i])
 			continue;
 		madvise(lane_data(l, i + 1), l->touched[i], MADV_REMOVE);
-		l->touched[i] = 0;
+		lane_give_memory(l, i);
 	}
 	l->recent = 0;
+}
+
+/* ---- it goes ---- */
+
+void lane_free(struct lane *l)
+{
+	unsigned int i;
+
+	if (!l)
+		return;
+	for (i = 0; i < LANE_SLOTS; i++)
+		lane_give_memory(l, i);
+	if (l->shared) {
+		lane_close(l);
+		munmap(l->shared, LANE_BYTES);
+	}
+	if (l->memory_fd >= 0)
+		close(l->memory_fd);
+	if (l->done_fd >= 0)
+		close(l->done_fd);
+	free(l);
 }
 
 /* ---- I/O ---- */

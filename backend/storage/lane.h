@@ -104,6 +104,12 @@ int lane_new(struct lane **ret_lane);
  */
 void lane_free(struct lane *l);
 
+/**
+ * lane_limit_memory() - what all lanes together may have for data
+ * @bytes: at least what one request needs; before there is a lane
+ */
+void lane_limit_memory(uint64_t bytes);
+
 /* ---- for the worker ---- */
 
 /**
@@ -111,7 +117,8 @@ void lane_free(struct lane *l);
  * @l: the lane
  * @bytes: of data that it will hold
  *
- * Return: its number, or 0: all are in use.
+ * Return: its number, or 0: all are in use, or, if `free` has one, all lanes together
+ * have what they may have, until the next tick.
  */
 unsigned int lane_get(struct lane *l, uint32_t bytes);
 

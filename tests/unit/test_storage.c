@@ -172,6 +172,34 @@ static void test_all_slots(struct storage *s)
 	end(s, l);
 }
 
+/* What all lanes may have is there again when their slots have rested, or they are gone.
+ */
+static void test_memory(struct storage *s)
+{
+	struct lane *one, *two;
+	unsigned int slot;
+
+	lane_limit_memory(12288);
+	CHECK_EQ(lane_new(&one), 0);
+	CHECK_EQ(lane_new(&two), 0);
+	storage_add(s, one, disk);
+	storage_add(s, two, disk);
+	slot = lane_get(one, 8192);
+	CHECK(slot && !lane_get(two, 8192) && two->free);
+	CHECK(lane_get(two, 4096) && lane_get(two, 0));
+	CHECK(!lane_get(one, 1));
+	lane_put(one, slot);
+	CHECK_EQ(lane_get(one, 8192), slot); /* which has its memory */
+	lane_put(one, slot);
+	lane_tick(one);
+	lane_tick(one);
+	CHECK(lane_get(two, 8192));
+	end(s, two);
+	CHECK(lane_get(one, 8192) && lane_get(one, 4096) && !lane_get(one, 1));
+	end(s, one);
+	lane_limit_memory(UINT64_MAX / 2);
+}
+
 static void test_rounds(struct storage *s)
 {
 	int before = check_descriptors(), i;
@@ -448,6 +476,7 @@ int main(void)
 	CHECK(s);
 	test_io(s);
 	test_all_slots(s);
+	test_memory(s);
 	test_shared_flush(s);
 	test_replaced(s);
 	test_rounds(s);
