@@ -21,12 +21,11 @@ static void failure_reason(char *text, size_t size)
 	const char *code = getenv("MONITOR_EXIT_CODE");
 	const char *status = getenv("MONITOR_EXIT_STATUS");
 
-	snprintf(
-		text, size,
-		"%d xenmeterd has failed and is not started again by itself (%s%s%s%s%s); "
-		"the guest waits until somebody starts it",
-		EIO, result ? result : "reason unknown", code ? ", last: " : "",
-		code ? code : "", status ? " " : "", status ? status : "");
+	snprintf(text, size,
+		 "%d xenmeterd has failed and is not started again by itself "
+		 "(%s%s%s%s%s); the guest waits until somebody starts it",
+		 EIO, result ? result : "reason unknown", code ? ", last: " : "",
+		 code ? code : "", status ? " " : "", status ? status : "");
 }
 
 /* Is it of a guest that waits for the next daemon? */
