@@ -7,8 +7,8 @@
  * accepted, refused and fatal.
  *
  * Transmit:  netif_take_frame(), copy the spans, netif_answer_frame(), ring_push().
- * Receive:   netif_rx_slots(), netif_take_rx() as often, netif_rx_part() and copy for
- *	      each, netif_answer_rx(), ring_push().
+ * Receive:   netif_rx_slots(), netif_take_rx() as often, netif_rx_part_at() and copy from
+ *	      one part to the next, netif_answer_rx(), ring_push().
  * Control:   ring_pop(), netif_decode_ctrl(), fetch what it names, netif_answer_ctrl(),
  *	      ring_push().
  */
@@ -255,6 +255,16 @@ struct net_rx_part {
 unsigned int netif_rx_slots(const struct net_rx_frame *frame);
 
 /**
+ * netif_rx_extras() - how many of its slots carry extras: they follow the first one
+ * @frame: what is sent
+ */
+static inline unsigned int netif_rx_extras(const struct net_rx_frame *frame)
+{
+	return (frame->gso != NET_GSO_NONE) + (frame->hash != NET_HASH_NONE) +
+	       (frame->headroom != 0);
+}
+
+/**
  * netif_take_rx() - take the next page that the guest posted
  * @rx: the ring, of slots of NET_RX_SLOT_SIZE
  * @ret: written on RING_REQUEST
@@ -264,6 +274,20 @@ unsigned int netif_rx_slots(const struct net_rx_frame *frame);
  * (netif.h: "responses always appear in the same ring slot as their request").
  */
 enum ring_status netif_take_rx(struct ring *rx, struct net_rx_slot *ret);
+
+/**
+ * netif_rx_part_at() - the part of a frame that begins so far into it
+ * @frame: what is sent; netif_rx_slots() found it fit to be sent
+ * @at: 0, or the end of the part before, which is not the frame's
+ */
+static inline struct net_rx_part netif_rx_part_at(const struct net_rx_frame *frame,
+						  uint32_t at)
+{
+	uint32_t offset = at ? 0 : frame->headroom;
+	uint32_t room = GRANT_PAGE_SIZE - offset, left = frame->size - at;
+
+	return (struct net_rx_part){ at, offset, left < room ? left : room };
+}
 
 /**
  * netif_rx_part() - what goes into one of the slots of a frame

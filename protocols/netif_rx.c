@@ -43,12 +43,6 @@ enum ring_status netif_take_rx(struct ring *rx, struct net_rx_slot *ret)
 
 /* ---- layout ---- */
 
-static unsigned int extras_of(const struct net_rx_frame *frame)
-{
-	return (frame->gso != NET_GSO_NONE) + (frame->hash != NET_HASH_NONE) +
-	       (frame->headroom != 0);
-}
-
 unsigned int netif_rx_slots(const struct net_rx_frame *frame)
 {
 	uint64_t pages = ((uint64_t)frame->size + frame->headroom + GRANT_PAGE_SIZE - 1) /
@@ -57,53 +51,46 @@ unsigned int netif_rx_slots(const struct net_rx_frame *frame)
 	assert(frame->headroom <= NET_MAX_HEADROOM);
 	if (!frame->size || pages > NET_RX_MAX_DATA_SLOTS)
 		return 0;
-	return pages + extras_of(frame);
+	return pages + netif_rx_extras(frame);
 }
 
 static bool is_extra(const struct net_rx_frame *frame, unsigned int slot)
 {
-	return slot && slot <= extras_of(frame);
+	return slot && slot <= netif_rx_extras(frame);
 }
 
 struct net_rx_part netif_rx_part(const struct net_rx_frame *frame, unsigned int slot)
 {
-	struct net_rx_part part = { .at = 0, .offset = 0, .length = 0 };
-	uint32_t room, left;
+	uint32_t at = 0;
 
 	if (is_extra(frame, slot))
-		return part;
+		return (struct net_rx_part){ .length = 0 };
 	if (slot)
-		part.at = (slot - extras_of(frame)) * GRANT_PAGE_SIZE - frame->headroom;
-	else
-		part.offset = frame->headroom;
-	assert(part.at < frame->size); /* else it has no such slot */
-	room = GRANT_PAGE_SIZE - part.offset;
-	left = frame->size - part.at;
-	part.length = left < room ? left : room;
-	return part;
+		at = (slot - netif_rx_extras(frame)) * GRANT_PAGE_SIZE - frame->headroom;
+	assert(at < frame->size); /* else it has no such slot */
+	return netif_rx_part_at(frame, at);
 }
 
 /* ---- responses ---- */
 
-static void encode_data(const struct net_rx_frame *frame, unsigned int slot, uint16_t id,
-			bool failed, struct netif_rx_response *ret)
+static struct netif_rx_response data_response(const struct net_rx_frame *frame,
+					      struct net_rx_part part, uint16_t id,
+					      bool failed)
 {
-	struct net_rx_part part = netif_rx_part(frame, slot);
+	struct netif_rx_response r = { .id = id, .offset = part.offset };
 
-	ret->id = id;
-	ret->offset = part.offset;
-	ret->flags = 0;
-	ret->status = failed ? NETIF_RSP_ERROR : part.length;
+	r.status = failed ? NETIF_RSP_ERROR : part.length;
 	if (part.at + part.length < frame->size)
-		ret->flags |= NETRXF_more_data;
-	if (slot)
-		return;
+		r.flags |= NETRXF_more_data;
+	if (part.at)
+		return r;
 	if (frame->csum_blank)
-		ret->flags |= NETRXF_csum_blank | NETRXF_data_validated;
+		r.flags |= NETRXF_csum_blank | NETRXF_data_validated;
 	if (frame->data_validated)
-		ret->flags |= NETRXF_data_validated;
-	if (extras_of(frame))
-		ret->flags |= NETRXF_extra_info;
+		r.flags |= NETRXF_data_validated;
+	if (netif_rx_extras(frame))
+		r.flags |= NETRXF_extra_info;
+	return r;
 }
 
 /* The extra that stands at @slot: xen-netback's order, that of the types' numbers. */
@@ -121,7 +108,7 @@ static void encode_extra(const struct net_rx_frame *frame, unsigned int slot,
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->type = extra_type(frame, slot);
-	if (slot < extras_of(frame))
+	if (slot < netif_rx_extras(frame))
 		ret->flags = XEN_NETIF_EXTRA_FLAG_MORE;
 	switch (ret->type) {
 	case XEN_NETIF_EXTRA_TYPE_GSO:
@@ -149,19 +136,38 @@ void netif_encode_rx(const struct net_rx_frame *frame, unsigned int slot, uint16
 		encode_extra(frame, slot, &extra);
 		memcpy(ret_bytes, &extra, sizeof(extra));
 	} else {
-		encode_data(frame, slot, id, failed, &data);
+		data = data_response(frame, netif_rx_part(frame, slot), id, failed);
 		memcpy(ret_bytes, &data, sizeof(data));
+	}
+}
+
+static void answer_extras(struct ring *rx, const struct net_rx_frame *frame,
+			  unsigned int extras)
+{
+	struct netif_extra_info extra;
+	unsigned int slot;
+
+	for (slot = 1; slot <= extras; slot++) {
+		encode_extra(frame, slot, &extra);
+		ring_respond(rx, &extra, sizeof(extra));
 	}
 }
 
 void netif_answer_rx(struct ring *rx, const struct net_rx_frame *frame,
 		     const struct net_rx_slot *slots, uint32_t failed)
 {
-	unsigned int count = netif_rx_slots(frame), i;
-	uint8_t bytes[NET_RX_RESPONSE_SIZE];
+	unsigned int extras = netif_rx_extras(frame), slot = 0;
+	struct net_rx_part part;
+	uint32_t at;
 
-	for (i = 0; i < count; i++) {
-		netif_encode_rx(frame, i, slots[i].id, failed & 1u << i, bytes);
-		ring_respond(rx, bytes, sizeof(bytes));
+	for (at = 0; at < frame->size; at += part.length) {
+		struct netif_rx_response data;
+
+		part = netif_rx_part_at(frame, at);
+		data = data_response(frame, part, slots[slot].id, failed & 1u << slot);
+		ring_respond(rx, &data, sizeof(data));
+		if (!slot)
+			answer_extras(rx, frame, extras);
+		slot += slot ? 1 : 1 + extras;
 	}
 }

@@ -166,12 +166,16 @@ static inline void ring_end_take(struct ring *r)
 	if (r->record)
 		__atomic_store_n(&r->record->taken, r->record->taken + 1,
 				 __ATOMIC_RELEASE);
-	/* The next slot lies in the guest's cache: let it travel while this one is
-	 * served. */
-	if (r->req_cons != r->req_seen) {
-		__builtin_prefetch(ring_slot(r, r->req_cons));
-		__builtin_prefetch(ring_slot(r, r->req_cons) + 64);
-	}
+}
+
+/* The next slot lies in the guest's cache: let it travel while this one is served. Small
+ * slots come along with their neighbours. */
+static inline void ring_prefetch_next(const struct ring *r)
+{
+	if (r->req_cons == r->req_seen)
+		return;
+	__builtin_prefetch(ring_slot(r, r->req_cons));
+	__builtin_prefetch(ring_slot(r, r->req_cons) + 64);
 }
 
 /* Copy the next slot, which is there, and take it. */
@@ -227,6 +231,7 @@ static inline void ring_take_entry(struct ring *r, struct ring_entry *e)
 		ring_take_next(r, e->bytes, RING_ENTRY_BYTES); /* no call */
 	else
 		ring_take_next(r, e->bytes, r->slot_size);
+	ring_prefetch_next(r);
 }
 
 /**

@@ -260,26 +260,25 @@ static inline bool net_rx_has_room(struct net_queue *q, struct rx_batch *b,
 static void net_rx_place_frame(struct net_queue *q, struct rx_batch *b,
 			       struct rx_frame *f, unsigned int slots)
 {
-	struct grant_move *moves = b->move;
+	struct net_rx_slot *slot = &b->slot[b->slots];
 	uint8_t *frame = (uint8_t *)(f->header + 1);
+	struct net_rx_part part;
 	unsigned int i;
+	uint32_t at;
 
 	f->first_slot = b->slots;
 	f->slots = slots;
 	f->first_move = b->moves;
-	for (i = 0; i < slots; i++) {
-		struct net_rx_slot *slot = &b->slot[b->slots++];
-		struct net_rx_part part = netif_rx_part(&f->wire, i);
-
-		netif_take_rx(&q->rx, slot);
-		if (!part.length)
-			continue;
-		moves[b->moves++] = (struct grant_move){
-			.span = { .gref = slot->gref,
-				  .offset = part.offset,
-				  .length = part.length },
-			.local = frame + part.at,
+	for (i = 0; i < slots; i++)
+		netif_take_rx(&q->rx, &slot[i]);
+	b->slots += slots;
+	for (at = 0; at < f->wire.size; at += part.length) {
+		part = netif_rx_part_at(&f->wire, at);
+		b->move[b->moves++] = (struct grant_move){
+			.span = { slot->gref, part.offset, part.length },
+			.local = frame + at,
 		};
+		slot += at ? 1 : 1 + netif_rx_extras(&f->wire);
 	}
 	f->moves = b->moves - f->first_move;
 	b->frame[b->count++] = f;
