@@ -133,6 +133,9 @@
  * guest that connects makes three for each device. */
 #define LIMIT_STORE_EVENTS 1024
 
+/* Answers of storage helpers taken before other things get their turn. */
+#define LIMIT_HELPER_EVENTS 256
+
 /* Longest value of a xenstore key that is read. xenstored refuses longer ones. */
 #define LIMIT_XENSTORE_VALUE 2048
 
