@@ -27,6 +27,8 @@
 
 /* A persistent grant that was not used for so long is unmapped (as xen-blkback does). */
 #define LIMIT_PERSISTENT_UNUSED_MS 60000
+/* So many are unmapped in a visit: each is a system call, and a hypercall. */
+#define LIMIT_PERSISTENT_UNMAPPED 32
 /* A full cache gives up its oldest grant only if that rested at least so long; else the
  * new page is copied. A guest that never repeats a grant thus gets no mappings for it. */
 #define LIMIT_PERSISTENT_CHURN_MS 1000
