@@ -87,8 +87,10 @@ static struct row_key device_row_key(const struct device *d, uint32_t queue)
 		.devid = d->devid,
 		.queue = queue,
 	};
+	uint32_t domid, devid;
 
-	snprintf(key.device, sizeof(key.device), "%s", d->class->name);
+	/* As the directory is called: a disk may be vbd or vbd3. */
+	xenbus_split_device(d->path, key.device, &domid, &devid);
 	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
 	memcpy(key.name, d->guest->name, sizeof(key.name));
 	return key;

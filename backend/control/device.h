@@ -80,7 +80,6 @@ struct device {
  * there.
  */
 struct device_class {
-	const char *name;    /* the key of its rows */
 	size_t size;	     /* of the struct that begins with a struct device */
 	bool one_worker;     /* its queues share data: one worker serves them all */
 	bool serves_closing; /* a frontend at Closing, until it is Closed */

@@ -904,7 +904,6 @@ static void vbd_release(struct control *c, struct device *d)
 }
 
 const struct device_class vbd_class = {
-	.name = "vbd",
 	.size = sizeof(struct vbd),
 	/* As xen-blkback: a disk that is in use is written to until it is unmounted. */
 	.serves_closing = true,

@@ -599,7 +599,6 @@ static void vif_release(struct control *c, struct device *d)
 }
 
 const struct device_class vif_class = {
-	.name = "vif",
 	.size = sizeof(struct vif),
 	.one_worker = true,
 	.prepare = vif_prepare,
