@@ -98,6 +98,8 @@ struct device_class {
 	/* Give a queue a journal. What fails is no error of the device's. */
 	int (*make_journal)(struct device *d, struct queue *q, const char *prefix,
 			    struct journal_key *key);
+	/* Could a queue be made of it? It is closed. 0, or -errno. */
+	int (*try_journal)(struct journal *j);
 	/* Is a queue's ring still where its journal says? @dir has the queue's keys. */
 	bool (*is_as_before)(struct control *c, const struct queue *q, const char *dir);
 	/* Make a queue of a journal, which is the queue's on success. */

@@ -593,6 +593,18 @@ static bool vbd_is_as_before(struct control *c, struct vbd *v,
 	       now.discard == was->discard;
 }
 
+static int vbd_try_journal(struct journal *j)
+{
+	struct blk_queue *q = blk_queue_new();
+	int err = q ? blk_queue_take_journal(q, j) : -ENOMEM;
+
+	if (err)
+		journal_close(j);
+	if (q)
+		blk_queue_free(q);
+	return err;
+}
+
 static bool vbd_is_same_ring(struct control *c, const struct queue *base, const char *dir)
 {
 	const struct blk_queue_config *q = &blk_queue_of(base)->config;
@@ -913,6 +925,7 @@ const struct device_class vbd_class = {
 	.make_queue = vbd_make_queue,
 	.free_queue = vbd_free_queue,
 	.make_journal = vbd_make_journal,
+	.try_journal = vbd_try_journal,
 	.is_as_before = vbd_is_same_ring,
 	.resume_queue = vbd_resume_queue,
 	.announce = vbd_announce,
