@@ -37,6 +37,7 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 	meter_start(&b->meter, clock_now(), clock_ns_to_cycles(b->cpu_start_ns, khz));
 	b->read_limit = READ_SLACK * best_cpu_reading();
 	switches_open(&b->switches, khz);
+	settle_use_log(&row->log);
 	row->tid = gettid();
 	row->kind = kind;
 	row->switches = b->switches.detector;
@@ -46,6 +47,7 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 void books_close(struct books *b)
 {
 	books_publish(b);
+	settle_use_log(NULL);
 	switches_close(&b->switches);
 }
 

@@ -9,6 +9,30 @@
 
 _Static_assert(STAGE_COUNT == ROW_STAGES, "a row has every stage");
 
+/* Where this thread keeps what an update of its undoes. */
+static __thread struct row_log *settle_log;
+
+void settle_use_log(struct row_log *log)
+{
+	settle_log = log;
+}
+
+struct undo settle_undo(void)
+{
+	return (struct undo){ .log = settle_log };
+}
+
+/* An account changes these. */
+static inline __attribute__((always_inline)) void
+keep_account(struct undo *u, const struct row *row, const struct account *a)
+{
+	_Static_assert(ROW_apportioned_parse == ROW_exact_parse + ROW_STAGES - 1,
+		       "one after the other");
+	undo_keep(u, row, ROW_exact_parse, 2 * (ROW_STAGES - 1));
+	if (a->exact[STAGE_SPIN] | a->apportioned[STAGE_SPIN])
+		undo_keep(u, row, ROW_exact_spin, 2);
+}
+
 static void row_add_account(struct row *row, const struct account *a)
 {
 	int i;
@@ -43,6 +67,25 @@ static void row_add_by_kind(struct row *row, const struct settlement *s, uint64_
 	row_add(row, slot + 2, cycles);
 }
 
+static inline __attribute__((always_inline)) void keep_request(struct row *row,
+							       const struct settlement *s,
+							       const struct account *bill,
+							       uint64_t cycles)
+{
+	struct undo u = settle_undo();
+
+	undo_keep(&u, row, ROW_requests, ROW_pages_copied - ROW_requests + 1);
+	if (s->kind == REQUEST_REFUSED)
+		undo_keep(&u, row, ROW_refused_cycles, 1);
+	else
+		undo_keep(&u, row, ROW_read_requests + 3 * s->kind, 3);
+	undo_keep(&u, row, ROW_request_cycles + histogram_bucket(cycles), 1);
+	undo_keep(&u, row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+	undo_keep(&u, row, ROW_request_cycles_sum, 2);
+	keep_account(&u, row, bill);
+	undo_begin(&u, row, 1);
+}
+
 uint64_t row_settle_request(struct row *row, const struct settlement *s,
 			    const struct account *bill)
 {
@@ -51,7 +94,7 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 	if (!accounting_enabled)
 		return 0;
 	cycles = account_total(bill);
-	sequence_begin(&row->sequence);
+	keep_request(row, s, bill, cycles);
 	row_add(row, ROW_requests, 1);
 	if (s->bytes)
 		row_add(row, ROW_bytes, s->bytes);
@@ -133,6 +176,34 @@ static void row_add_drops(struct row *row, const struct frames *f)
 			row_add(row, ROW_tx_dropped_grant + i, f->dropped[i]);
 }
 
+static void keep_frames(struct row *row, enum frame_direction direction,
+			const struct frames *f, const struct account *account,
+			uint64_t cycles)
+{
+	bool to = direction == FRAMES_TO_GUEST;
+	struct undo u = settle_undo();
+	uint32_t count = f->count + f->refused, i;
+
+	_Static_assert(8 + FRAMES_MAX <= LOG_RANGES, "a latency each");
+	undo_keep(&u, row, ROW_requests, ROW_pages_copied - ROW_requests + 1);
+	undo_keep(&u, row, to ? ROW_rx_parse_cycles : ROW_tx_parse_cycles,
+		  ROW_STAGES - 1);
+	/* What only frames change, and refused ones. */
+	undo_keep(&u, row, ROW_refused_cycles, ROW_rx_filtered - ROW_refused_cycles + 1);
+	undo_keep(&u, row, ROW_tx_spin_cycles,
+		  ROW_request_latency_sum - ROW_tx_spin_cycles + 1);
+	keep_account(&u, row, account);
+	if (count)
+		undo_keep(&u, row, ROW_request_cycles + histogram_bucket(cycles / count),
+			  1);
+	if (f->timed < count)
+		undo_keep(&u, row, ROW_request_latency, 1);
+	for (i = 0; i < f->timed; i++)
+		undo_keep(&u, row,
+			  ROW_request_latency + histogram_bucket(f->latency_ns[i]), 1);
+	undo_begin(&u, row, count);
+}
+
 uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 			   const struct frames *f, const struct account *account)
 {
@@ -141,7 +212,7 @@ uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 	if (!accounting_enabled)
 		return 0;
 	cycles = account_total(account);
-	sequence_begin(&row->sequence);
+	keep_frames(row, direction, f, account, cycles);
 	if (f->count + f->refused)
 		row_add_each_frame(row, f, cycles);
 	row_add_direction(row, direction, f, account, cycles);
@@ -157,10 +228,28 @@ uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 	return cycles;
 }
 
+static inline __attribute__((always_inline)) void
+keep_visit(struct row *row, const struct visit *v, const struct account *account)
+{
+	struct undo u = settle_undo();
+
+	undo_keep(&u, row, ROW_events, ROW_rings_broken - ROW_events + 1);
+	if (v->pages_mapped)
+		undo_keep(&u, row, ROW_pages, 2);
+	if (v->store_events)
+		undo_keep(&u, row, ROW_store_events, 1);
+	if (v->muted)
+		undo_keep(&u, row, ROW_muted, 1);
+	if (v->bills_lost)
+		undo_keep(&u, row, ROW_bills_lost, 1);
+	keep_account(&u, row, account);
+	undo_begin(&u, row, 0);
+}
+
 uint64_t row_settle_visit(struct row *row, const struct visit *v,
 			  const struct account *account)
 {
-	sequence_begin(&row->sequence);
+	keep_visit(row, v, account);
 	if (v->events)
 		row_add(row, ROW_events, v->events);
 	if (v->events_spurious)
@@ -177,6 +266,8 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 		row_add(row, ROW_store_events, v->store_events);
 	if (v->muted)
 		row_add(row, ROW_muted, v->muted);
+	if (v->bills_lost)
+		row_add(row, ROW_bills_lost, v->bills_lost);
 	row_add_account(row, account);
 	sequence_end(&row->sequence);
 	return account_total(account);
@@ -184,12 +275,16 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 
 uint64_t row_settle_offload(struct row *row, const struct offload *o)
 {
+	struct undo u = settle_undo();
 	uint64_t sum = 0;
 	int i;
 
 	_Static_assert(ROW_offload_read + OFFLOAD_OTHER == ROW_offload_other,
 		       "a counter to each kind, in this order");
-	sequence_begin(&row->sequence);
+	undo_keep(&u, row, ROW_offload_cycles, 1);
+	undo_keep(&u, row, ROW_offload_exact, 1);
+	undo_keep(&u, row, ROW_offload_read, OFFLOAD_KINDS);
+	undo_begin(&u, row, 0);
 	for (i = 0; i < OFFLOAD_KINDS; i++) {
 		if (o->cycles[i])
 			row_add(row, ROW_offload_read + i, o->cycles[i]);

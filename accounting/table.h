@@ -47,6 +47,7 @@ struct visit {
 	uint32_t pages_mapped; /* the ring's own */
 	uint32_t store_events;
 	uint32_t muted;
+	uint32_t bills_lost; /* of requests that a former life had taken */
 };
 
 /* Frames that may be settled at once. */
@@ -115,6 +116,49 @@ int table_make_directory(const char *path);
 int table_create(const char *path, const struct clock_info *clock, unsigned int workers,
 		 unsigned int rows, struct table **ret_table);
 
+/* What is appended to the path of a table that cannot be gone on in as it is. */
+#define TABLE_OLD_SUFFIX ".old"
+
+enum table_origin {
+	TABLE_NEW,	 /* there was none, or it is of another boot of the machine */
+	TABLE_GOES_ON,	 /* as the next life of a former one */
+	TABLE_CONVERTED, /* likewise, of an older version; that is kept as *.old */
+	TABLE_SET_ASIDE, /* new, since what was there is damaged; it is kept as *.old */
+};
+
+struct table_past {
+	enum table_origin origin;
+	unsigned int undone; /* settlements that the former daemon's death cut off */
+};
+
+/**
+ * table_open() - go on in the table of the daemon that was here before, or make one
+ * @path: as for table_create(); the caller has made sure that no daemon writes it
+ * @clock: the calibrated clock; its rate becomes the table's if that goes on
+ * @workers: how many threads there will be; may differ from the former life's
+ * @rows: how many rows, row 0 included
+ * @ret_table: written on success; table_destroy() it
+ * @ret_past: written on success
+ *
+ * All rows are there with their charges. Those that were live wait for table_claim_row()
+ * with the same queue's key, until table_retire_left(). Books of all former threads are
+ * in one row more, the last. A death meanwhile leaves the old file as it was.
+ *
+ * Return: 0, or -errno.
+ */
+int table_open(const char *path, struct clock_info *clock, unsigned int workers,
+	       unsigned int rows, struct table **ret_table, struct table_past *ret_past);
+
+/**
+ * table_probe() - could table_open() go on in it?
+ * @path: the table's; a daemon may be writing it
+ * @clock: the calibrated clock
+ *
+ * Return: 0; -ENOENT: it would make a new one; -EPROTO: it would set this one aside;
+ * -errno.
+ */
+int table_probe(const char *path, const struct clock_info *clock);
+
 /**
  * table_set_time_accounting() - say what the CPU clocks of threads leave out
  * @table: the table
@@ -138,10 +182,11 @@ void table_destroy(struct table *table);
  * @key: domid, devid, queue, uuid, device, name; its generation is assigned here
  * @worker: index of the worker that will write it
  *
- * Takes a free row, else the retired one that is oldest; its counters are first added to
- * row 0, so that sums over the table never shrink.
+ * A queue of a former life goes on in its row. Else takes a free row, else the retired
+ * one that is oldest; its counters are first added to row 0, so that sums over the table
+ * never shrink.
  *
- * Return: the row, all counters 0, or NULL if every row is live.
+ * Return: the row, or NULL if every row is live.
  */
 struct row *table_claim_row(struct table *table, const struct row_key *key,
 			    unsigned int worker);
@@ -165,6 +210,12 @@ bool table_revive_row(struct row *row, uint32_t generation, unsigned int worker)
  * @row: a live row, with nothing left to settle; NULL does nothing
  */
 void table_retire_row(struct row *row);
+
+/**
+ * table_retire_left() - retire the rows of a former life that no queue has come for
+ * @table: the table
+ */
+void table_retire_left(struct table *table);
 
 /**
  * table_rename_row() - its guest has another name now
@@ -197,16 +248,29 @@ struct worker_row *table_worker(struct table *table, unsigned int worker);
 uint64_t worker_row_charged(const struct worker_row *wr);
 
 /**
- * table_start_time_ns() - when it was made, CLOCK_REALTIME: no other table says the same
+ * table_life_start_ns() - when this life began, CLOCK_REALTIME: no other one says the
+ * same
  * @table: the table
  */
-uint64_t table_start_time_ns(const struct table *table);
+uint64_t table_life_start_ns(const struct table *table);
+
+/**
+ * table_life() - which life of the daemon it is, from 1
+ * @table: the table
+ */
+uint32_t table_life(const struct table *table);
 
 /**
  * table_heartbeat() - tell readers that the daemon lives
  * @table: the table
  */
 void table_heartbeat(struct table *table);
+
+/**
+ * settle_use_log() - keep there what updates of this thread would have to be undone from
+ * @log: of the thread's row; NULL: nothing is kept
+ */
+void settle_use_log(struct row_log *log);
 
 /**
  * row_settle_request() - add a finished request to its row, in one update

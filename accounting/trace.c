@@ -47,7 +47,7 @@ static void fill_trace_header(struct trace_header *h, const struct table *table,
 	h->records = records;
 	h->head_size = sizeof(struct trace_ring_head);
 	h->clock_khz = clock->khz;
-	h->start_time_ns = table_start_time_ns(table);
+	h->start_time_ns = table_life_start_ns(table);
 }
 
 int trace_create(const char *table_path, const struct table *table,

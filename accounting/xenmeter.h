@@ -86,7 +86,7 @@ struct xenmeter_row {
 	uint32_t generation;
 	uint32_t life; /* in which it was claimed the last time */
 	uint8_t uuid[16];
-	char device[9]; /* "vbd", "vbd3" or "vif" */
+	char device[9]; /* "vbd" */
 	char name[49];	/* the guest's, may be empty */
 	uint64_t counter[XENMETER_SLOTS];
 };
@@ -395,10 +395,10 @@ uint64_t xenmeter_trace_lost(const struct xenmeter_trace *trace);
 uint64_t xenmeter_trace_clock_khz(const struct xenmeter_trace *trace);
 
 /**
- * xenmeter_trace_start_time_ns() - which daemon's it is
+ * xenmeter_trace_start_time_ns() - which life of the daemon it is of
  * @trace: the rings
  *
- * Return: start_time_ns of its table.
+ * Return: life_start_time_ns of its table.
  */
 uint64_t xenmeter_trace_start_time_ns(const struct xenmeter_trace *trace);
 

@@ -48,8 +48,7 @@ struct machine {
 	/* How often what comes next fails. */
 	unsigned int put_off, copies_fail, maps_fail, submits_fail;
 	unsigned int notified;
-	unsigned int unmapped; /* pages, so far */
-	struct lane *lane;     /* to be a queue's */
+	struct lane *lane; /* to be a queue's */
 	/* The worker is at rest and the target has seen what it waited for. */
 	bool done;
 };

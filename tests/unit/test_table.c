@@ -212,7 +212,7 @@ static void test_settle_request(void)
 
 static void test_settle_visit(void)
 {
-	struct visit v = { 5, 4, 3, 2, 1, 6, 7 };
+	struct visit v = { 5, 4, 3, 2, 1, 6, 7, 8 };
 	struct offload shared = { .cycles = { [OFFLOAD_READ] = 2, [OFFLOAD_OTHER] = 5 } };
 	struct offload alone = { .cycles = { [OFFLOAD_FLUSH] = 8 }, .exact = true };
 	struct table *t = create();

@@ -88,7 +88,7 @@ static void test_fields(void)
 	create(1);
 	t = open_trace();
 	CHECK_EQ(xenmeter_trace_clock_khz(t), 2500000);
-	CHECK_EQ(xenmeter_trace_start_time_ns(t), table_start_time_ns(table));
+	CHECK_EQ(xenmeter_trace_start_time_ns(t), table_life_start_ns(table));
 	trace_request(&ring[0], row, &s, &bill, &times, UINT64_MAX);
 	CHECK_EQ(xenmeter_trace_next(t, &r), 1);
 	CHECK_EQ(r.sequence, 1);

@@ -59,13 +59,13 @@ static enum tool_exit trace_open_failed(const char *path, int err)
 	return TOOL_NO_TABLE;
 }
 
-/* Table and trace are of one daemon, unless it is starting at this moment. */
+/* Table and trace are of one life of the daemon, unless it is starting at this moment. */
 static bool are_of_one_daemon(const struct trace_live *live)
 {
 	struct xenmeter_info info;
 
 	xenmeter_read_info(live->table, &info);
-	return xenmeter_trace_start_time_ns(live->trace) == info.start_time_ns;
+	return xenmeter_trace_start_time_ns(live->trace) == info.life_start_time_ns;
 }
 
 static void close_both(struct trace_live *live)
