@@ -375,11 +375,35 @@ static void *copy_array(const void *array, size_t count, size_t size)
 	return copy;
 }
 
+/* Of the life that is over, all threads stand in one row now. */
+static void subtract_past(struct report *r, const struct report *before)
+{
+	size_t i, k;
+
+	for (i = 0; i < r->workers_count; i++)
+		for (k = 0; k < before->workers_count; k++)
+			if (r->workers[i].worker.kind == XENMETER_PAST)
+				subtract_books(r->workers[i].worker.counter,
+					       before->workers[k].worker.counter);
+}
+
+static void subtract_workers(struct report *r, const struct report *before)
+{
+	size_t i;
+
+	if (r->info.life != before->info.life) {
+		subtract_past(r, before);
+		return;
+	}
+	for (i = 0; i < r->workers_count && i < before->workers_count; i++)
+		subtract_books(r->workers[i].worker.counter,
+			       before->workers[i].worker.counter);
+}
+
 int report_since(const struct report *now, const struct report *before,
 		 struct report **ret_report)
 {
 	struct report *r = copy_array(now, 1, sizeof(*r));
-	size_t i;
 
 	if (!r)
 		return -ENOMEM;
@@ -392,9 +416,7 @@ int report_since(const struct report *now, const struct report *before,
 		return -ENOMEM;
 	}
 	subtract_rows(r, before);
-	for (i = 0; i < r->workers_count && i < before->workers_count; i++)
-		subtract_books(r->workers[i].worker.counter,
-			       before->workers[i].worker.counter);
+	subtract_workers(r, before);
 	if (r->domain && before->domain)
 		subtract_domain(r->domain, before->domain);
 	*ret_report = r;

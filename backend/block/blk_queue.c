@@ -208,8 +208,10 @@ static int blk_queue_attach(struct queue *base)
 		return -ENOMEM;
 	err = queue_bind(base, &q->channel, q->config.remote_port);
 	/* Whoever showed the last answers may have been killed before it told. */
-	if (!err && base->resumed)
+	if (!err && base->resumed) {
 		queue_notify(base, &q->channel);
+		base->visit.bills_lost += q->ring.put_back;
+	}
 	return err;
 }
 
@@ -217,10 +219,8 @@ static void blk_queue_release(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
-	if (q->grants && !grants_held(q->grants)) {
-		grants_free(q->grants);
-		q->grants = NULL;
-	}
+	grants_free(q->grants);
+	q->grants = NULL;
 	queue_unmap_ring(base, &q->pages, q->config.ring_pages);
 	queue_unbind(base, &q->channel);
 }
@@ -673,19 +673,6 @@ static void close_lane(struct blk_queue *q)
 	lane_close(q->config.lane);
 }
 
-/* What is drained, or whose guest is dead, needs its mappings no more. There may be a
- * thousand, so they go one group a visit. True: there are more. */
-static bool unmap_grants(struct blk_queue *q)
-{
-	bool more;
-
-	if (!q->grants || (q->base.state != QUEUE_DROPPED && q->base.in_flight))
-		return false;
-	more = grants_unmap(q->grants);
-	queue_charge(&q->base, STAGE_GRANT);
-	return more;
-}
-
 static bool blk_queue_visit(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
@@ -699,8 +686,6 @@ static bool blk_queue_visit(struct queue *base)
 	if (q->held_until)
 		set_timer(q);
 	more = look_again(q) || held_may_start(q);
-	if (base->detaching)
-		more |= unmap_grants(q);
 	queue_end_event(base, &q->channel);
 	queue_charge(&q->base, STAGE_PARSE);
 	queue_settle(&q->base);
@@ -925,7 +910,6 @@ void blk_queue_free(struct blk_queue *q)
 {
 	free_requests(q);
 	give_bytes(q);
-	grants_free(q->grants);
 	journal_close(q->base.journal);
 	free(q);
 }

@@ -52,11 +52,6 @@ static uint64_t parse_size(const char *text)
 	return n <= (UINT64_MAX >> shift) ? n << shift : 0;
 }
 
-bool disk_is_null(const char *target)
-{
-	return !strncmp(target, NULL_PREFIX, strlen(NULL_PREFIX));
-}
-
 static int open_null(const char *target, struct disk *d, char *reason)
 {
 	d->kind = DISK_NULL;
@@ -305,7 +300,7 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 		return -ENOMEM;
 	d->fd = -1;
 	d->read_only = o->read_only;
-	if (disk_is_null(o->target))
+	if (!strncmp(o->target, NULL_PREFIX, strlen(NULL_PREFIX)))
 		err = open_null(o->target, d, ret_reason);
 	else
 		err = open_file(o, d, ret_reason);
@@ -409,22 +404,21 @@ bool disk_same(struct disk_id a, struct disk_id b)
 	return a.device == b.device && a.inode == b.inode;
 }
 
-int disk_measure(int fd, uint64_t *ret_bytes)
+int disk_measure(struct disk *d)
 {
+	uint64_t size = d->size + d->rest;
 	struct stat st;
 
-	if (fstat(fd, &st))
+	if (d->kind == DISK_FILE) {
+		if (fstat(d->fd, &st))
+			return -errno;
+		size = st.st_size;
+	} else if (d->kind == DISK_BLOCK && ioctl(d->fd, BLKGETSIZE64, &size)) {
 		return -errno;
-	if (S_ISBLK(st.st_mode))
-		return ioctl(fd, BLKGETSIZE64, ret_bytes) ? -errno : 0;
-	*ret_bytes = st.st_size;
-	return 0;
-}
-
-void disk_resize(struct disk *d, uint64_t bytes)
-{
-	d->size = bytes;
+	}
+	d->size = size;
 	round_size(d);
+	return 0;
 }
 
 /* ---- I/O ---- */

@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -50,7 +51,6 @@ enum exit_code {
 	EXIT_NO_STORE = 4,
 	EXIT_NO_TABLE = 5,
 	EXIT_NO_URING = 6,
-	EXIT_NO_WAY_ON = 7,
 };
 
 struct options {
@@ -220,13 +220,40 @@ static void calibrate_clock(struct daemon *d)
 			d->clock.read_cycles);
 }
 
+static void say_past(const struct daemon *d, const struct table_past *past)
+{
+	const char *path = d->options.table;
+
+	switch (past->origin) {
+	case TABLE_NEW:
+		return;
+	case TABLE_SET_ASIDE:
+		log_warning("%s: cannot go on in what is there: a new one begins, and it "
+			    "is kept as %s" TABLE_OLD_SUFFIX,
+			    path, path);
+		return;
+	case TABLE_CONVERTED:
+		log_info("%s is of an older version: it is kept as %s" TABLE_OLD_SUFFIX,
+			 path, path);
+		break;
+	case TABLE_GOES_ON:
+		break;
+	}
+	log_info("%s: accounts go on, in life %" PRIu32 " of the daemon; %u settlements "
+		 "that the last one's death cut off are undone",
+		 path, table_life(d->control.table), past->undone);
+}
+
 static int make_table(struct daemon *d)
 {
 	unsigned int threads = d->options.workers + 1; /* and ourselves */
 	struct control *c = &d->control;
-	int err =
-		table_create(d->options.table, &d->clock, threads, LIMIT_ROWS, &c->table);
+	struct table_past past;
+	int err = table_open(d->options.table, &d->clock, threads, LIMIT_ROWS, &c->table,
+			     &past);
 
+	if (!err)
+		say_past(d, &past);
 	if (!err)
 		err = trace_create(d->options.table, c->table, &d->clock,
 				   d->options.workers, TRACE_RECORDS, &c->trace);
@@ -683,9 +710,9 @@ static void daemon_stop(struct daemon *d)
 	close(d->timer_fd);
 }
 
-static int probe_code(const struct options *o)
+static int probe_code(void)
 {
-	switch (probe(o->table)) {
+	switch (probe()) {
 	case PROBE_WELL:
 		return EXIT_CLEAN;
 	case PROBE_NO_XEN:
@@ -694,8 +721,6 @@ static int probe_code(const struct options *o)
 		return EXIT_NO_STORE;
 	case PROBE_NO_URING:
 		return EXIT_NO_URING;
-	case PROBE_NO_WAY_ON:
-		return EXIT_NO_WAY_ON;
 	}
 	return EXIT_FAILED;
 }
@@ -712,7 +737,7 @@ int main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
 	if (d.options.probe)
-		return probe_code(&d.options);
+		return probe_code();
 	if (d.options.report_failure)
 		return failure_report() ? EXIT_NO_STORE : EXIT_CLEAN;
 	if (d.options.helper)

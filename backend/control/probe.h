@@ -13,16 +13,13 @@ enum probe_verdict {
 	PROBE_NO_XEN,
 	PROBE_NO_STORE,
 	PROBE_NO_URING,
-	PROBE_NO_WAY_ON, /* of what a former daemon left */
 };
 
 /**
- * probe() - look at clock, Xen devices, xenstore, io_uring and what a former daemon left,
- * and print what was found
- * @table: its path; what is there is read and stays as it is
+ * probe() - look at clock, Xen devices, xenstore and io_uring, and print what was found
  *
  * Goes to stdout, one line each: what, and what was found.
  */
-enum probe_verdict probe(const char *table);
+enum probe_verdict probe(void);
 
 #endif

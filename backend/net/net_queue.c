@@ -306,6 +306,7 @@ static void net_queue_notify_resumed(struct net_queue *q)
 {
 	if (!q->base.resumed)
 		return;
+	q->base.visit.bills_lost += q->tx.put_back;
 	queue_notify(&q->base, &q->tx_channel);
 	if (q->rx_events != &q->tx_channel)
 		queue_notify(&q->base, q->rx_events);

@@ -48,6 +48,7 @@ while [ $n -lt "$kills" ]; do
 	open=$((open + $2)) unshown=$((unshown + $3)) pushing=$((pushing + $4)) busy=$((busy + $5))
 	daemon_start
 	within 30 resumed || fail "kill $n: not all devices go on"
+	balanced
 done
 for d in $guests; do
 	expect_key "$(back "$d")/state" 4
@@ -63,4 +64,11 @@ say "kills with requests out: $out; requests done again: $open; answered and not
 [ "$kills" -lt 50 ] || { [ $unshown -gt 0 ] && [ $busy -gt 0 ]; } ||
 	fail 'no kill met an answer that was not shown, or I/O on its way'
 grep -q 'a daemon that is gone' "$LOG" && fail 'a device was closed'
+# One history: each queue is in the row that it had, and the books go on.
+say "settlements torn, and undone: $(awk '/accounts go on/ {
+	for (i = 1; i < NF; i++) if ($(i + 1) == "settlements") n += $i } END { print n + 0 }' "$LOG")"
+"$XENMETER" dump --all --json --table "$TABLE" >"$W/dump"
+expect_json "$W/dump" ".table.life == $n + 1 and ([.rows[] | select(.generation > 0)] |
+	length == 12 and ([.[].counters.bills_lost] | add) > 0) and
+	([.workers[] | select(.kind == \"past\")] | length) == 1"
 finish
