@@ -56,14 +56,17 @@ struct cpu_time {
 	uint32_t irq;
 	uint32_t woken_by;   /* the last interrupt since it became idle */
 	uint32_t hypervisor; /* 1: it tells what it took */
-	uint64_t first_ns;   /* the first reading, a switch: 0 before it */
-	uint64_t last_ns;    /* the last one */
-	uint64_t away_ns;    /* runnable and blocked, as far as they are booked */
-	uint64_t taken_ns;   /* of that, since the first reading */
-	uint64_t idle_ns;    /* idle while running, until it is known what ended it */
-	uint64_t stint_ns;   /* the first reading since the hypervisor started this CPU */
-	uint64_t starts;     /* by the hypervisor, since the first reading */
-	uint64_t lost;	     /* exits without an entry, entries without an exit */
+	uint32_t cause; /* the event that the interrupt is for; 0: none that is known */
+	uint32_t woken_for; /* that of woken_by */
+	uint64_t irq_ns;    /* what its slot had when the interrupt began */
+	uint64_t first_ns;  /* the first reading, a switch: 0 before it */
+	uint64_t last_ns;   /* the last one */
+	uint64_t away_ns;   /* runnable and blocked, as far as they are booked */
+	uint64_t taken_ns;  /* of that, since the first reading */
+	uint64_t idle_ns;   /* idle while running, until it is known what ended it */
+	uint64_t stint_ns;  /* the first reading since the hypervisor started this CPU */
+	uint64_t starts;    /* by the hypervisor, since the first reading */
+	uint64_t lost;	    /* exits without an entry, entries without an exit */
 	struct cpu_clocks first, seen;
 	uint64_t ns[CPU_SLOTS];	  /* by what ran */
 	uint64_t idle[CPU_SLOTS]; /* idle while running, by the interrupt that ended it */
@@ -194,10 +197,13 @@ CPU_TIME_INLINE void cpu_time_book(struct cpu_time *c, const struct cpu_clocks *
 	c->seen = *r;
 }
 
-CPU_TIME_INLINE void cpu_time_name_idle(struct cpu_time *c, uint32_t slot)
+CPU_TIME_INLINE uint64_t cpu_time_name_idle(struct cpu_time *c, uint32_t slot)
 {
-	cpu_time_add(&c->idle[slot & (CPU_SLOTS - 1)], c->idle_ns);
+	uint64_t ns = c->idle_ns;
+
+	cpu_time_add(&c->idle[slot & (CPU_SLOTS - 1)], ns);
 	c->idle_ns = 0;
+	return ns;
 }
 
 CPU_TIME_INLINE void cpu_time_count(struct cpu_time *c, uint32_t slot)
@@ -210,11 +216,14 @@ CPU_TIME_INLINE void cpu_time_count(struct cpu_time *c, uint32_t slot)
  * @c: this CPU's books
  * @r: the clocks now
  * @slot: what it is, CPU_SLOT_IDLE for the idle task
+ *
+ * Return: ns that were spent idle though running, for the event `woken_for` was about.
  */
-CPU_TIME_INLINE void cpu_time_switch(struct cpu_time *c, const struct cpu_clocks *r,
-				     uint32_t slot)
+CPU_TIME_INLINE uint64_t cpu_time_switch(struct cpu_time *c, const struct cpu_clocks *r,
+					 uint32_t slot)
 {
 	int outer = cpu_time_begin(c);
+	uint64_t idle = 0;
 
 	if (c->first_ns)
 		cpu_time_book(c, r);
@@ -223,13 +232,16 @@ CPU_TIME_INLINE void cpu_time_switch(struct cpu_time *c, const struct cpu_clocks
 	if (c->irq || c->softirq)
 		c->lost++;
 	if (c->task == CPU_SLOT_IDLE)
-		cpu_time_name_idle(c, c->woken_by);
+		idle = cpu_time_name_idle(c, c->woken_by);
 	c->woken_by = CPU_SLOT_IDLE;
+	c->woken_for = 0;
+	c->cause = 0;
 	c->irq = CPU_SLOT_IDLE;
 	c->softirq = CPU_SLOT_IDLE;
 	c->task = slot;
 	cpu_time_count(c, slot);
 	cpu_time_end(c, outer);
+	return idle;
 }
 
 /**
@@ -237,46 +249,63 @@ CPU_TIME_INLINE void cpu_time_switch(struct cpu_time *c, const struct cpu_clocks
  * @c: this CPU's books
  * @r: the clocks now
  * @slot: what it is, not CPU_SLOT_IDLE
+ * @cause: the event that it is for; 0: none that is known
  *
  * If it ends idle, the time that was spent idle though running is its.
+ *
+ * Return: that time, ns.
  */
-CPU_TIME_INLINE void cpu_time_enter_irq(struct cpu_time *c, const struct cpu_clocks *r,
-					uint32_t slot)
+CPU_TIME_INLINE uint64_t cpu_time_enter_irq(struct cpu_time *c,
+					    const struct cpu_clocks *r, uint32_t slot,
+					    uint32_t cause)
 {
+	uint64_t idle = 0;
 	int outer;
 
 	if (!c->first_ns)
-		return;
+		return 0;
 	outer = cpu_time_begin(c);
 	cpu_time_book(c, r);
 	if (c->irq)
 		c->lost++;
 	else if (!c->softirq && c->task == CPU_SLOT_IDLE)
-		cpu_time_name_idle(c, slot);
-	if (c->task == CPU_SLOT_IDLE)
+		idle = cpu_time_name_idle(c, slot);
+	if (c->task == CPU_SLOT_IDLE) {
 		c->woken_by = slot;
+		c->woken_for = cause;
+	}
 	c->irq = slot;
+	c->cause = cause;
+	c->irq_ns = c->ns[slot & (CPU_SLOTS - 1)];
 	cpu_time_count(c, slot);
 	cpu_time_end(c, outer);
+	return idle;
 }
 
 /**
  * cpu_time_exit_irq() - an interrupt's handler ends
  * @c: this CPU's books
  * @r: the clocks now
+ *
+ * Return: ns that it ran, for the event `cause` was about.
  */
-CPU_TIME_INLINE void cpu_time_exit_irq(struct cpu_time *c, const struct cpu_clocks *r)
+CPU_TIME_INLINE uint64_t cpu_time_exit_irq(struct cpu_time *c, const struct cpu_clocks *r)
 {
+	uint64_t ran = 0;
 	int outer;
 
 	if (!c->first_ns)
-		return;
+		return 0;
 	outer = cpu_time_begin(c);
 	cpu_time_book(c, r);
-	if (!c->irq)
+	if (c->irq)
+		ran = c->ns[c->irq & (CPU_SLOTS - 1)] - c->irq_ns;
+	else
 		c->lost++;
 	c->irq = CPU_SLOT_IDLE;
+	c->cause = 0;
 	cpu_time_end(c, outer);
+	return ran;
 }
 
 /**
@@ -301,6 +330,7 @@ CPU_TIME_INLINE void cpu_time_enter_softirq(struct cpu_time *c,
 	if (c->irq || c->softirq)
 		c->lost++;
 	c->irq = CPU_SLOT_IDLE;
+	c->cause = 0;
 	c->softirq = slot;
 	cpu_time_count(c, slot);
 	cpu_time_end(c, outer);
@@ -322,6 +352,7 @@ CPU_TIME_INLINE void cpu_time_exit_softirq(struct cpu_time *c, const struct cpu_
 	if (c->irq || !c->softirq)
 		c->lost++;
 	c->irq = CPU_SLOT_IDLE;
+	c->cause = 0;
 	c->softirq = CPU_SLOT_IDLE;
 	cpu_time_end(c, outer);
 }

@@ -273,6 +273,15 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 	return account_total(account);
 }
 
+void row_settle_events(struct row *row, uint64_t handler, uint64_t idle)
+{
+	sequence_begin(&row->sequence);
+	row_add(row, ROW_kernel_event, handler);
+	row_add(row, ROW_kernel_idle_exit, idle);
+	row_add(row, ROW_kernel_exact, handler + idle);
+	sequence_end(&row->sequence);
+}
+
 uint64_t row_settle_offload(struct row *row, const struct offload *o)
 {
 	struct undo u = settle_undo();

@@ -334,6 +334,16 @@ struct offload {
 uint64_t row_settle_offload(struct row *row, const struct offload *o);
 
 /**
+ * row_settle_events() - add what the kernel spent on a queue's events
+ * @row: the row
+ * @handler: cycles in their interrupts' handlers, for this row alone
+ * @idle: cycles in idle, which they ended, likewise
+ *
+ * It ran in none of our threads, so it is in none of their books.
+ */
+void row_settle_events(struct row *row, uint64_t handler, uint64_t idle);
+
+/**
  * table_header() - where the file begins
  * @t: the table
  */

@@ -310,6 +310,7 @@ static int start_workers(struct daemon *d)
 	struct worker_config config = { .table = c->table,
 					.trace = c->trace,
 					.khz = d->clock.khz,
+					.events = domain_events(d->domain),
 					.report_fd = d->report_pipe[1],
 					.buffer_bytes =
 						buffer_bytes(d->options.workers) };

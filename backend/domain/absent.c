@@ -24,6 +24,12 @@ const struct domain_name *domain_names(const struct domain_meter *m)
 	return NULL;
 }
 
+const struct event_cost *domain_events(const struct domain_meter *m)
+{
+	(void)m;
+	return NULL;
+}
+
 void domain_stop(struct domain_meter *m)
 {
 	(void)m;

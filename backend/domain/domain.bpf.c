@@ -18,9 +18,11 @@ typedef int64_t __s64;
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
 
 #include "cpu_time.h"
 #include "domain_maps.h"
+#include "event_cost.h"
 
 /* enum bpf_map_type and flags (linux/bpf.h). */
 #define MAP_TYPE_ARRAY 2
@@ -48,7 +50,13 @@ struct task_struct {
 };
 
 struct irqaction {
+	void *handler;
+	void *dev_id;
 	const char *name;
+};
+
+struct user_evtchn { /* drivers/xen/evtchn.c: dev_id of the interrupts of its ports */
+	uint32_t port;
 };
 
 #pragma clang attribute pop
@@ -72,6 +80,15 @@ struct {
 	__type(key, uint32_t);
 	__type(value, struct domain_irq);
 } irqs SEC(".maps");
+
+/* By port. Added to by the CPUs that take its interrupts. */
+struct {
+	__uint(type, MAP_TYPE_ARRAY);
+	__uint(map_flags, MAP_MMAPABLE);
+	__uint(max_entries, EVENT_PORTS);
+	__type(key, uint32_t);
+	__type(value, struct event_cost);
+} events SEC(".maps");
 
 struct domain_name names[DOMAIN_NAMES];
 uint32_t own_tgid; /* as the kernel counts them, whatever our namespace */
@@ -169,36 +186,75 @@ static __always_inline void cut_name(char *name)
 	}
 }
 
-static __always_inline uint32_t find_irq_slot(struct irqaction *action)
+/* "evtchn:" and the process that opened the device. */
+static __always_inline uint32_t is_event_name(const char *name)
+{
+	return name[0] == 'e' && name[1] == 'v' && name[2] == 't' && name[3] == 'c' &&
+	       name[4] == 'h' && name[5] == 'n' && name[6] == ':';
+}
+
+static __always_inline void find_irq(struct domain_irq *irq, struct irqaction *action)
 {
 	union {
 		uint64_t word[2];
 		char name[NAME_SIZE];
 	} u = { .word = { 0 } };
 
+	irq->slot = CPU_SLOT_INTERRUPTS;
+	irq->is_event = 0;
 	if (bpf_probe_read_kernel_str(u.name, sizeof(u.name), action->name) <= 0)
-		return CPU_SLOT_INTERRUPTS;
+		return;
+	irq->is_event = is_event_name(u.name);
 	cut_name(u.name);
-	return find_slot(DOMAIN_NAME_INTERRUPT, u.word, u.word, CPU_SLOT_INTERRUPTS);
+	irq->slot = find_slot(DOMAIN_NAME_INTERRUPT, u.word, u.word, CPU_SLOT_INTERRUPTS);
 }
 
-static __always_inline uint32_t irq_slot(int number, struct irqaction *action)
+/* Return: 1 + the port; 0: none that is told apart. */
+static __always_inline uint32_t event_cause(struct irqaction *action)
 {
-	uint32_t at = (uint32_t)number & (DOMAIN_IRQS - 1);
-	struct domain_irq *irq = bpf_map_lookup_elem(&irqs, &at);
+	const struct user_evtchn *user = action->dev_id;
+	uint32_t port = 0;
 
-	if (!irq)
-		return CPU_SLOT_INTERRUPTS;
-	if (irq->action != (uint64_t)action) {
-		irq->slot = find_irq_slot(action);
-		irq->action = (uint64_t)action;
-	}
-	return irq->slot;
+	if (!bpf_core_field_exists(user->port))
+		return 0;
+	if (bpf_probe_read_kernel(&port, sizeof(port), &user->port))
+		return 0;
+	return port < EVENT_PORTS ? port + 1 : 0;
+}
+
+/* ---- what an event costs ---- */
+
+static __always_inline struct event_cost *event_cost(uint32_t cause)
+{
+	uint32_t port = cause - 1;
+
+	return cause ? bpf_map_lookup_elem(&events, &port) : NULL;
+}
+
+static __always_inline void add_idle(uint32_t cause, uint64_t ns)
+{
+	struct event_cost *e = ns ? event_cost(cause) : NULL;
+
+	if (e)
+		cpu_time_add(&e->idle_ns, ns);
+}
+
+/* Within the daemon's own segments it is charged already, to whom they belong. */
+static __always_inline void add_handler(const struct cpu_time *c, uint32_t cause,
+					uint64_t ns)
+{
+	struct event_cost *e = event_cost(cause);
+
+	if (!e)
+		return;
+	cpu_time_add(&e->count, 1);
+	if (c->task != CPU_SLOT_DAEMON)
+		cpu_time_add(&e->handler_ns, ns);
 }
 
 /* ---- changes ---- */
 
-static __always_inline int enter_irq(uint32_t slot)
+static __always_inline int enter_irq(uint32_t slot, uint32_t cause)
 {
 	struct cpu_time *c = this_cpu();
 	struct cpu_clocks now;
@@ -206,7 +262,7 @@ static __always_inline int enter_irq(uint32_t slot)
 	if (!c)
 		return 0;
 	read_clocks(&now);
-	cpu_time_enter_irq(c, &now, slot);
+	add_idle(cause, cpu_time_enter_irq(c, &now, slot, cause));
 	return 0;
 }
 
@@ -214,11 +270,13 @@ static __always_inline int exit_irq(void)
 {
 	struct cpu_time *c = this_cpu();
 	struct cpu_clocks now;
+	uint32_t cause;
 
 	if (!c)
 		return 0;
 	read_clocks(&now);
-	cpu_time_exit_irq(c, &now);
+	cause = c->cause;
+	add_handler(c, cause, cpu_time_exit_irq(c, &now));
 	return 0;
 }
 
@@ -228,18 +286,31 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 {
 	struct cpu_time *c = this_cpu();
 	struct cpu_clocks now;
+	uint32_t cause;
 
 	if (!c)
 		return 0;
 	read_clocks(&now);
-	cpu_time_switch(c, &now, task_slot(next));
+	cause = c->woken_for;
+	add_idle(cause, cpu_time_switch(c, &now, task_slot(next)));
 	return 0;
 }
 
 SEC("tp_btf/irq_handler_entry")
-int BPF_PROG(enter_handler, int irq, struct irqaction *action)
+int BPF_PROG(enter_handler, int number, struct irqaction *action)
 {
-	return enter_irq(irq_slot(irq, action));
+	uint32_t at = (uint32_t)number & (DOMAIN_IRQS - 1);
+	struct domain_irq *irq = bpf_map_lookup_elem(&irqs, &at);
+
+	if (!irq)
+		return 0;
+	if (irq->action != (uint64_t)action ||
+	    irq->handler != (uint64_t)action->handler) {
+		find_irq(irq, action);
+		irq->handler = (uint64_t)action->handler;
+		irq->action = (uint64_t)action;
+	}
+	return enter_irq(irq->slot, irq->is_event ? event_cause(action) : 0);
 }
 
 SEC("tp_btf/irq_handler_exit")
@@ -279,7 +350,7 @@ int BPF_PROG(exit_softirq)
 SEC("tp_btf/local_timer_entry")
 int BPF_PROG(enter_timer)
 {
-	return enter_irq(CPU_SLOT_TIMER);
+	return enter_irq(CPU_SLOT_TIMER, 0);
 }
 
 SEC("tp_btf/local_timer_exit")
@@ -291,7 +362,7 @@ int BPF_PROG(exit_timer)
 SEC("tp_btf/reschedule_entry")
 int BPF_PROG(enter_reschedule)
 {
-	return enter_irq(CPU_SLOT_RESCHEDULE);
+	return enter_irq(CPU_SLOT_RESCHEDULE, 0);
 }
 
 SEC("tp_btf/reschedule_exit")
@@ -303,7 +374,7 @@ int BPF_PROG(exit_reschedule)
 SEC("tp_btf/call_function_entry")
 int BPF_PROG(enter_call)
 {
-	return enter_irq(CPU_SLOT_CALL);
+	return enter_irq(CPU_SLOT_CALL, 0);
 }
 
 SEC("tp_btf/call_function_exit")
@@ -315,7 +386,7 @@ int BPF_PROG(exit_call)
 SEC("tp_btf/call_function_single_entry")
 int BPF_PROG(enter_single_call)
 {
-	return enter_irq(CPU_SLOT_CALL);
+	return enter_irq(CPU_SLOT_CALL, 0);
 }
 
 SEC("tp_btf/call_function_single_exit")

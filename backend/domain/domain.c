@@ -26,7 +26,7 @@ struct domain_meter {
 	struct domain_bpf *programs;
 	const struct cpu_time *cpu;
 	size_t cpus;
-	size_t mapped; /* bytes */
+	const struct event_cost *event;
 };
 
 /* libbpf's own lines are for whoever looks for the cause. */
@@ -46,24 +46,33 @@ static int domain_print(enum libbpf_print_level level, const char *format, va_li
 
 /* ---- loading ---- */
 
-static size_t map_size(size_t cpus)
+static size_t map_size(const struct bpf_map *map)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
+	size_t size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
 
-	return (cpus * sizeof(struct cpu_time) + page - 1) / page * page;
+	return (size + page - 1) / page * page;
+}
+
+/* Return: an array's elements, or NULL. */
+static const void *map_array(const struct bpf_map *map)
+{
+	void *at = mmap(NULL, map_size(map), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void unmap_array(const struct bpf_map *map, const void *at)
+{
+	if (at)
+		munmap((void *)at, map_size(map));
 }
 
 static int domain_map(struct domain_meter *m)
 {
-	int fd = bpf_map__fd(m->programs->maps.cpus);
-	void *map;
-
-	m->mapped = map_size(m->cpus);
-	map = mmap(NULL, m->mapped, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	m->cpu = map;
-	return 0;
+	m->cpu = map_array(m->programs->maps.cpus);
+	m->event = map_array(m->programs->maps.events);
+	return m->cpu && m->event ? 0 : -errno;
 }
 
 /* The kernel's id of this process is not ours if we are in a namespace: a program that
@@ -128,8 +137,10 @@ void domain_stop(struct domain_meter *m)
 {
 	if (!m)
 		return;
-	if (m->cpu)
-		munmap((void *)m->cpu, m->mapped);
+	if (m->programs) {
+		unmap_array(m->programs->maps.cpus, m->cpu);
+		unmap_array(m->programs->maps.events, m->event);
+	}
 	domain_bpf__destroy(m->programs);
 	free(m);
 }
@@ -184,6 +195,11 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
 				break;
 		add_cpu(ret_sums, &copy);
 	}
+}
+
+const struct event_cost *domain_events(const struct domain_meter *m)
+{
+	return m ? m->event : NULL;
 }
 
 const struct domain_name *domain_names(const struct domain_meter *m)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "domain_maps.h"
+#include "event_cost.h"
 
 struct domain_meter;
 
@@ -53,6 +54,14 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums);
  * Return: DOMAIN_NAMES of them. One that is not free or taken does not change any more.
  */
 const struct domain_name *domain_names(const struct domain_meter *m);
+
+/**
+ * domain_events() - what events cost, by port
+ * @m: may be NULL
+ *
+ * Return: EVENT_PORTS of them, or NULL.
+ */
+const struct event_cost *domain_events(const struct domain_meter *m);
 
 /**
  * domain_stop() - remove the programs

@@ -33,9 +33,10 @@ struct domain_name {
 #define DOMAIN_IRQS 512
 
 struct domain_irq {
-	uint64_t action; /* the kernel's handler; another one: another interrupt */
+	uint64_t action;  /* the kernel's; another one: another interrupt */
+	uint64_t handler; /* likewise, since an action's place is used again */
 	uint32_t slot;
-	uint32_t reserved;
+	uint32_t is_event; /* for a port that a process has bound */
 };
 
 #endif

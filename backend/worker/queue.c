@@ -45,6 +45,38 @@ void queue_unmap_ring(struct queue *q, void **ring, uint32_t pages)
 	*ring = NULL;
 }
 
+static uint64_t cycles_of(const struct worker *w, uint64_t ns)
+{
+	return (uint64_t)((unsigned __int128)ns * w->khz / 1000000);
+}
+
+static struct event_cost event_cost(const struct worker *w, evtchn_port_t port)
+{
+	struct event_cost copy = { 0 };
+	const struct event_cost *e;
+
+	if (!w->events || port >= EVENT_PORTS)
+		return copy;
+	e = &w->events[port];
+	/* Programs in the kernel add to them meanwhile. */
+	copy.handler_ns = __atomic_load_n(&e->handler_ns, __ATOMIC_RELAXED);
+	copy.idle_ns = __atomic_load_n(&e->idle_ns, __ATOMIC_RELAXED);
+	return copy;
+}
+
+void queue_settle_events(struct channel *ch)
+{
+	const struct worker *w = ch->queue->worker;
+	struct event_cost now = event_cost(w, ch->port), before = ch->settled;
+	/* Of sums, so that no rounding is lost. */
+	uint64_t handler = cycles_of(w, now.handler_ns) - cycles_of(w, before.handler_ns);
+	uint64_t idle = cycles_of(w, now.idle_ns) - cycles_of(w, before.idle_ns);
+
+	ch->settled = now;
+	if (handler || idle)
+		row_settle_events(ch->queue->row, handler, idle);
+}
+
 int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port)
 {
 	xenevtchn_port_or_error_t port;
@@ -61,12 +93,16 @@ int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port)
 		return err;
 	}
 	ch->port = port;
+	/* A port had another owner before. */
+	ch->settled = event_cost(q->worker, port);
 	return 0;
 }
 
 void queue_unbind(struct queue *q, struct channel *ch)
 {
 	if (ch->port) {
+		if (q->worker->events)
+			queue_settle_events(ch);
 		worker_set_port(q->worker, ch->port, NULL);
 		xenevtchn_unbind(q->worker->evtchn, ch->port);
 	}

@@ -19,6 +19,7 @@
 #include "meter.h"
 #include "report.h"
 #include "share.h"
+#include "event_cost.h"
 #include "table.h"
 
 struct worker;
@@ -27,12 +28,13 @@ struct queue;
 /* An event channel of a queue. */
 struct channel {
 	struct queue *queue;
-	evtchn_port_t port;    /* 0: not bound */
-	uint32_t taken;	       /* work found since its last event */
-	uint32_t taken_before; /* between that event and the one before it */
-	uint32_t spurious_run; /* events in a row that brought nothing */
-	bool event;	       /* came, and its port is still masked */
-	bool muted;	       /* its port stays masked until the tick */
+	evtchn_port_t port;	   /* 0: not bound */
+	uint32_t taken;		   /* work found since its last event */
+	uint32_t taken_before;	   /* between that event and the one before it */
+	uint32_t spurious_run;	   /* events in a row that brought nothing */
+	bool event;		   /* came, and its port is still masked */
+	bool muted;		   /* its port stays masked until the tick */
+	struct event_cost settled; /* of what its port cost the kernel */
 };
 
 /* What an I/O's completion leads back to: the first member of whatever waits for one. */
@@ -120,6 +122,12 @@ bool queue_detached(const struct queue *q);
  * @ch: into which of its channels
  */
 void queue_event(struct channel *ch);
+
+/**
+ * queue_settle_events() - what a channel's events cost the kernel goes into the row
+ * @ch: bound
+ */
+void queue_settle_events(struct channel *ch);
 
 /**
  * queue_tick() - upkeep, once a second

@@ -446,9 +446,21 @@ static void send_reports(struct worker *w)
 	worker_claim_overhead(w);
 }
 
+/* In the kernel, outside of our threads. */
+static void settle_events(struct worker *w)
+{
+	size_t port;
+
+	for (port = 0; w->events && port < w->ports; port++)
+		if (w->by_port[port])
+			queue_settle_events(w->by_port[port]);
+}
+
 static void worker_tick(struct worker *w)
 {
 	struct queue *q;
+
+	settle_events(w);
 
 	for (q = w->queues; q; q = q->next) {
 		blame_begin(q->journal);
@@ -709,6 +721,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->quantum = c->khz * LIMIT_QUANTUM_US / 1000;
 	w->report_fd = c->report_fd;
 	w->buffer_bytes = c->buffer_bytes;
+	w->events = c->events;
 	w->runnable_end = &w->runnable;
 	err = -pthread_create(&w->thread, NULL, run_worker, w);
 	if (err) {

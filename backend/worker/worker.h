@@ -45,6 +45,7 @@ struct worker {
 	unsigned int index;
 	struct worker_row *row;
 	uint64_t khz;
+	const struct event_cost *events; /* by port; NULL: nobody measures */
 	pthread_t thread;
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
@@ -58,7 +59,8 @@ struct worker_config {
 	struct trace *trace;
 	uint64_t khz;
 	int report_fd;
-	uint64_t buffer_bytes; /* for data on its way, at most */
+	uint64_t buffer_bytes;		 /* for data on its way, at most */
+	const struct event_cost *events; /* EVENT_PORTS, by port; NULL: nobody measures */
 };
 
 /* ---- for the control thread ---- */

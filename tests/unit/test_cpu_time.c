@@ -57,7 +57,7 @@ static void interrupt_here(struct cpu_time *c)
 		return;
 	world.depth++;
 	run(below(500));
-	cpu_time_enter_irq(c, &world.clocks, EVENT);
+	cpu_time_enter_irq(c, &world.clocks, EVENT, 0);
 	run(below(500));
 	if (!below(4))
 		away(below(5000), 0);
@@ -112,7 +112,7 @@ static void test_nesting(void)
 	run(100);
 	cpu_time_enter_softirq(&c, &world.clocks, 3);
 	run(20);
-	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
 	run(3);
 	cpu_time_exit_irq(&c, &world.clocks);
 	run(40);
@@ -140,7 +140,7 @@ static void test_stolen(void)
 	run(100);
 	away(5000, 0);
 	run(10);
-	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
 	run(1);
 	away(400, 0);
 	run(1);
@@ -172,14 +172,14 @@ static void test_idle(void)
 	run(30);
 	away(0, 100000);
 	run(50);
-	cpu_time_enter_irq(&c, &world.clocks, CPU_SLOT_TIMER);
+	cpu_time_enter_irq(&c, &world.clocks, CPU_SLOT_TIMER, 0);
 	run(5);
 	cpu_time_exit_irq(&c, &world.clocks);
 	CHECK_EQ(c.idle[CPU_SLOT_TIMER], 80);
 	run(10);
 	away(0, 200000);
 	run(60);
-	cpu_time_enter_irq(&c, &world.clocks, EVENT);
+	cpu_time_enter_irq(&c, &world.clocks, EVENT, 0);
 	run(6);
 	cpu_time_exit_irq(&c, &world.clocks);
 	run(9);
@@ -195,10 +195,41 @@ static void test_idle(void)
 	cpu_time_switch(&c, &world.clocks, FIO);
 	CHECK_EQ(c.idle[CPU_SLOT_IDLE], 4);
 	/* An interrupt of a task has nothing to do with it. */
-	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
 	run(4);
 	cpu_time_exit_irq(&c, &world.clocks);
 	CHECK_EQ(c.idle[DISK], 0);
+	check_books(&c);
+}
+
+/* An event's interrupt costs what its handler ran, and what idle took because of it. */
+static void test_causes(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, CPU_SLOT_IDLE);
+	run(30);
+	away(0, 1000);
+	run(50);
+	CHECK_EQ(cpu_time_enter_irq(&c, &world.clocks, EVENT, 9), 80);
+	CHECK_EQ(c.cause, 9);
+	run(6);
+	away(500, 0);
+	run(2);
+	CHECK_EQ(cpu_time_exit_irq(&c, &world.clocks), 8);
+	CHECK_EQ(c.cause, 0);
+	CHECK_EQ(c.woken_for, 9);
+	run(11);
+	CHECK_EQ(cpu_time_switch(&c, &world.clocks, FIO), 11);
+	CHECK_EQ(c.woken_for, 0);
+	run(100);
+	/* What interrupts a task ends no idle. */
+	CHECK_EQ(cpu_time_enter_irq(&c, &world.clocks, EVENT, 10), 0);
+	run(3);
+	CHECK_EQ(cpu_time_exit_irq(&c, &world.clocks), 3);
+	CHECK_EQ(cpu_time_exit_irq(&c, &world.clocks), 0);
+	CHECK_EQ(c.lost, 1);
+	CHECK_EQ(cpu_time_switch(&c, &world.clocks, SHELL), 0);
 	check_books(&c);
 }
 
@@ -209,11 +240,11 @@ static void test_no_hypervisor(void)
 
 	memset(&c, 0, sizeof(c));
 	world.clocks = (struct cpu_clocks){ .now_ns = 5 };
-	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
 	CHECK_EQ(c.entries[DISK], 0); /* not begun: the task is not known */
 	cpu_time_switch(&c, &world.clocks, CPU_SLOT_IDLE);
 	run(1000);
-	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
 	run(10);
 	cpu_time_exit_irq(&c, &world.clocks);
 	cpu_time_switch(&c, &world.clocks, FIO);
@@ -230,7 +261,7 @@ static void test_lost(void)
 	static struct cpu_time c;
 
 	begin(&c, FIO);
-	cpu_time_enter_irq(&c, &world.clocks, DISK);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
 	run(5);
 	cpu_time_enter_softirq(&c, &world.clocks, 1);
 	CHECK_EQ(c.lost, 1);
@@ -354,7 +385,7 @@ static void life_change(struct life *l)
 		cpu_time_exit_irq(&l->c, now);
 	} else if (!below(3)) {
 		l->irq = below(2) ? DISK : EVENT;
-		cpu_time_enter_irq(&l->c, now, l->irq);
+		cpu_time_enter_irq(&l->c, now, l->irq, 0);
 	} else if (l->softirq) {
 		l->softirq = 0;
 		cpu_time_exit_softirq(&l->c, now);
@@ -445,7 +476,7 @@ static void test_hostile(void)
 			break;
 		case 1:
 		case 2:
-			cpu_time_enter_irq(&c, &world.clocks, EVENT);
+			cpu_time_enter_irq(&c, &world.clocks, EVENT, 0);
 			break;
 		case 3:
 			cpu_time_exit_irq(&c, &world.clocks);
@@ -478,6 +509,7 @@ int main(int argc, char **argv)
 	test_nesting();
 	test_stolen();
 	test_idle();
+	test_causes();
 	test_no_hypervisor();
 	test_lost();
 	test_back();
