@@ -35,8 +35,8 @@ later() { [ "$(turns)" -gt "$1" ]; }
 goes_on() {
 	local turn
 	turn=$(told one turn)
-	within 60 later $((turn + 1)) || fail "$1: the guest's disk stands still"
-	within 30 ping -q -c 3 -i 0.2 -W 5 10.0.0.2 || fail "$1: the guest is not reached"
+	within 120 later $((turn + 1)) || fail "$1: the guest's disk stands still"
+	within 120 ping -q -c 3 -i 0.2 -W 5 10.0.0.2 || fail "$1: the guest is not reached"
 	say "$SECONDS s: $1: turn $(turns), domain $(domid one)"
 }
 # live NAME: all rows that are live are this guest's, of its present domain
@@ -45,7 +45,7 @@ live() {
 		[.rows[] | select(.state == "live")] | length == 4 and
 			all(.name == $n and .domid == $id)'
 }
-expect_live() { within 30 live "$1" || fail "the rows are not $1's"; }
+expect_live() { within 120 live "$1" || fail "the rows are not $1's"; }
 
 # quiet COMMAND...: what it says is shown only if it fails
 quiet() {

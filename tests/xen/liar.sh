@@ -8,7 +8,7 @@ liar() {
 	{
 		echo 'while read -r name words; do
 			echo "$name $words"
-			timeout 100 /lies/$name $words >/tmp/out 2>&1 || {
+			timeout 200 /lies/$name $words >/tmp/out 2>&1 || {
 				tell failed "$name $words: $(tail -c 500 /tmp/out)"
 				exit 1
 			}
@@ -35,7 +35,7 @@ vanish() {
 	before=$(counter liar events)
 	send liar go 1
 	storms() { [ "$(counter liar events)" -gt $((before + 60)) ]; }
-	within 60 storms || fail 'no storm'
+	within 120 storms || fail 'no storm'
 	destroy liar
 	expect_json '[.rows[] | select(.name == "liar" and .state == "live")] | length == 0'
 }

@@ -101,7 +101,7 @@ both_ways() {
 	exec {sink}<&-
 	[ "$sum" = "$SUM" ] || fail "$1's data arrive changed: $(wc -c </tmp/copy) bytes"
 	begin "$1" 'sink 7000'
-	within 30 nc -w 30 "10.0.0.$2" 7000 </tmp/copy || fail "no data to $1"
+	within 90 nc -w 30 "10.0.0.$2" 7000 </tmp/copy || fail "no data to $1"
 	finish "$1" 60 || fail "$1: $ANSWER"
 	[ "$ANSWER" = "$SUM" ] || fail "data arrive changed in $1"
 }
