@@ -30,7 +30,7 @@ net_modules="xen-blkfront xen-netfront"
 lies_modules="xen-evtchn xen-gntdev xen-gntalloc"
 # Loaded by a scenario that wants them.
 module_files="xen-blkback"
-net_module_files="pktgen"
+net_module_files="pktgen ext4 crc32c_generic"
 
 domain_programs="bash jq stat flock sleep timeout dd truncate ip brctl losetup blockdev e2fsck
 	mkfs.ext4 xenstore-read xenstore-write xenstore-ls xenstore-list xenstore-rm
@@ -272,15 +272,17 @@ own_image() { # DIRECTORY SCENARIO...
 	put_libraries "$stage/usr/bin/xenmeter" || return
 	install -m 755 "$here/domain-init" "$stage/init" || return
 	gcc -O2 -o "$stage/xm/load" "$here/load.c" || return
+	gcc -O2 -o "$stage/xm/gaps" "$here/gaps.c" || return
 	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
 	install -m 755 tests/daemon/systemd-init "$stage/xm/" || return
 	cp tests/bench/study/{nginx.conf,pace.lua} "$stage/xm/web/" || return
-	cp -r "$here"/{lib.sh,net.sh,handover.sh,study.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh} \
+	cp -r "$here"/{lib.sh,net.sh,handover.sh,kills.sh,numbers.sh,study.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh} \
 		"$here/scenarios" "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
+	echo "${XEN_KILLS:-2}" >"$stage/xm/kills"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same
 	pack "$stage" "$out/own.cpio" && cat "$cache/domain.cpio" "$out/own.cpio" >"$out/ramdisk"
 }

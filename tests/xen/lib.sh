@@ -53,6 +53,13 @@ daemon_stop() {
 	DAEMON=
 }
 
+# daemon_kill: kill -9
+daemon_kill() {
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" 2>/dev/null || :
+	DAEMON=
+}
+
 daemon_said() { grep -qE -- "$1" "$LOG"; }
 
 balanced() {
@@ -204,7 +211,7 @@ guest_ramdisk() {
 	local dir=/tmp/guest-$1
 	rm -rf "$dir" "$LOGS/guest-$1.log"
 	mkdir -p "$dir/root" "$D"
-	cp /xm/guest-init /xm/talk.sh /xm/load "$dir/root/"
+	cp /xm/guest-init /xm/talk.sh /xm/load /xm/gaps "$dir/root/"
 	case ${RAMDISK:-} in
 	lies | web) cp -r "/xm/$RAMDISK" "$dir/root/" ;;
 	esac

@@ -24,14 +24,14 @@ vif() {
 	[ $# = 0 ] || printf ',%s' "$@"
 }
 
-# net_guest NAME NUMBER [OPTION-OF-VIF...]: with RAMDISK=net, unless another is told, and with
-# DISKS, a line of its config
+# net_guest NAME NUMBER [OPTION-OF-VIF...]: with RAMDISK=net, unless another is told, with
+# DISKS, a line of its config, and JOB, what it runs before it does as it is asked
 net_guest() {
 	local name=$1 number=$2
 	shift 2
 	BEGUN[$name]=0
 	RAMDISK=${RAMDISK:-net} guest "$name" ${DISKS:+"$DISKS"} "vif=[\"$(vif "$number" "$@")\"]" \
-		< <(echo "number=$number"; cat /xm/guest-net.sh)
+		< <(echo "number=$number"; echo "${JOB:-}"; cat /xm/guest-net.sh)
 }
 
 # begin GUEST COMMAND...
