@@ -67,6 +67,10 @@
  * to wait for something else. */
 #define LIMIT_PARKED_NS 10000000
 
+/* Of those that wait for room at a disk, one more than there is room for is tried after
+ * so many: there may be more room, which others have left. */
+#define LIMIT_ROOM_PROBE 8
+
 /* Disk I/O that is tried again after EINTR or EAGAIN. */
 #define LIMIT_DISK_RETRIES 8
 

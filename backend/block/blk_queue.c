@@ -481,13 +481,21 @@ static void run_late(struct blk_queue *q)
 	}
 }
 
-/* As many as have made room at the disk, and one to find out whether there is more. If
- * none has, the end of what is under way leads here; a refusal does too, and must not, or
- * the worker would ask all the time. */
+/* As many as have made room at the disk, and now and then one to find out whether there
+ * is more. If none has, the end of what is under way leads here; a refusal does too, and
+ * must not, or the worker would ask all the time. */
 static void run_parked(struct blk_queue *q)
 {
-	uint32_t room = q->room ? q->room + 1 : !q->at_once;
+	uint32_t room = q->room ? q->room : !q->at_once;
 
+	q->room = 0;
+	if (!q->parked)
+		return;
+	q->room_used += room;
+	if (q->room_used >= LIMIT_ROOM_PROBE) {
+		q->room_used = 0;
+		room++;
+	}
 	for (; room && q->parked; room--) {
 		struct request *req = q->parked;
 
@@ -497,7 +505,6 @@ static void run_parked(struct blk_queue *q)
 		req->step = STEP_SUBMIT;
 		run_request(q, req);
 	}
-	q->room = 0;
 }
 
 static void release_held(struct blk_queue *q)

@@ -121,6 +121,7 @@ struct blk_queue {
 	struct request *late, **late_end;     /* first come first */
 	uint32_t at_once;		      /* I/O under way in the kernel */
 	uint32_t room;			      /* such that ended since the last visit */
+	uint32_t room_used;		      /* since it was last asked for more */
 	struct request *flushing;  /* its flush is under way; there is one at a time */
 	struct request *sharers;   /* that flush is for these too */
 	struct request *unflushed; /* came since it began: they share the next */
