@@ -202,7 +202,7 @@ struct row_key {
 	uint32_t queue;
 	uint32_t generation; /* never used twice by one daemon: domids come again */
 	uint8_t uuid[16];    /* of the VM; zero where the daemon may not read it */
-	char device[8];	     /* "vbd", NUL-padded */
+	char device[8];	     /* "vbd", "vbd3" or "vif", NUL-padded */
 	char name[48];	     /* of the guest, for people, NUL-terminated */
 };
 _Static_assert(sizeof(struct row_key) == 88, "key layout");

@@ -86,7 +86,7 @@ struct xenmeter_row {
 	uint32_t generation;
 	uint32_t life; /* in which it was claimed the last time */
 	uint8_t uuid[16];
-	char device[9]; /* "vbd" */
+	char device[9]; /* "vbd", "vbd3" or "vif" */
 	char name[49];	/* the guest's, may be empty */
 	uint64_t counter[XENMETER_SLOTS];
 };

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "check_nagios.h"
 #include "clock.h"
 #include "histogram.h"
 #include "report.h"
@@ -37,9 +38,15 @@ struct texts {
 	char (*text)[TEXT_MAX];
 };
 
+enum check_format { CHECK_TEXT, CHECK_JSON, CHECK_NAGIOS };
+
+static const char *const format_names[] = { "text", "json", "nagios" };
+#define FORMATS (sizeof(format_names) / sizeof(format_names[0]))
+
 struct check {
 	const char *path;
-	bool json;
+	enum check_format format;
+	struct nagios nagios;
 	bool may_be_stopped;
 	struct report *report;
 	struct texts faults; /* what must not be */
@@ -499,10 +506,39 @@ static void print_verdict_json(const struct check *c, const char *summed_up)
 
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
-	{ "json", 'j', NULL, 0, "Print the verdict as a JSON object", 0 },
+	{ "format", 'f', "FORMAT", 0, "Print the verdict as text, json or nagios", 0 },
+	{ "json", 'j', NULL, 0, "As --format json: one object", 0 },
+	{ "warning", 'w', "PERCENT", 0,
+	  "nagios: warn if one guest takes that much of all CPUs of this domain", 0 },
+	{ "critical", 'c', "PERCENT", 0, "nagios: likewise, critical", 0 },
+	{ "interval", 'i', "SECONDS", 0, "nagios: measure that long; the default is 1",
+	  0 },
 	{ "stopped", 's', NULL, 0, "Do not fail if the daemon does not run", 0 },
 	{ 0 },
 };
+
+static double parse_limit(const char *arg, const char *option, double most,
+			  struct argp_state *state)
+{
+	char *end;
+	double value = strtod(arg, &end);
+
+	if (end == arg || *end || !(value > 0) || value > most)
+		argp_error(state, "--%s takes a number up to %g, not \"%s\"", option,
+			   most, arg);
+	return value;
+}
+
+static enum check_format parse_format(const char *arg, struct argp_state *state)
+{
+	size_t i;
+
+	for (i = 0; i < FORMATS; i++)
+		if (!strcmp(arg, format_names[i]))
+			return (enum check_format)i;
+	argp_error(state, "--format is text, json or nagios, not \"%s\"", arg);
+	return CHECK_TEXT;
+}
 
 static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 {
@@ -512,8 +548,20 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 	case 't':
 		c->path = arg;
 		return 0;
+	case 'f':
+		c->format = parse_format(arg, state);
+		return 0;
 	case 'j':
-		c->json = true;
+		c->format = CHECK_JSON;
+		return 0;
+	case 'w':
+		c->nagios.warning = parse_limit(arg, "warning", 100, state);
+		return 0;
+	case 'c':
+		c->nagios.critical = parse_limit(arg, "critical", 100, state);
+		return 0;
+	case 'i':
+		c->nagios.seconds = parse_limit(arg, "interval", 60, state);
 		return 0;
 	case 's':
 		c->may_be_stopped = true;
@@ -577,6 +625,32 @@ static void check_all(struct check *c)
 		check_balance(c, &commons[i]);
 }
 
+static enum tool_exit print_in_format(const struct check *c, const char *summed_up)
+{
+	enum tool_exit status = TOOL_OK;
+	bool runs = c->report->state == DAEMON_RUNNING || c->may_be_stopped;
+
+	if (c->faults.count)
+		status = TOOL_FAILED;
+	else if (!runs)
+		status = TOOL_NOT_RUNNING;
+	switch (c->format) {
+	case CHECK_TEXT:
+		print_verdict(c, summed_up);
+		break;
+	case CHECK_JSON:
+		print_verdict_json(c, summed_up);
+		break;
+	case CHECK_NAGIOS:
+		return nagios_print(&c->nagios, c->path, c->report, summed_up,
+				    status == TOOL_OK);
+	}
+	if (status == TOOL_NOT_RUNNING)
+		fprintf(stderr, "xenmeter: the daemon does not run (%s)\n",
+			report_state_name(c->report->state));
+	return status;
+}
+
 enum tool_exit check_main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -584,32 +658,22 @@ enum tool_exit check_main(int argc, char **argv)
 		.parser = parse_check_option,
 		.doc = "Verify the table and that its books balance.",
 	};
-	struct check c = { .path = XENMETER_DEFAULT_PATH };
+	struct check c = { .path = XENMETER_DEFAULT_PATH, .nagios.seconds = 1 };
 	char text[2 * TEXT_MAX];
-	const char *state;
-	bool sound, runs;
+	enum tool_exit status;
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
 	err = report_take_quiet(c.path, &c.report);
+	if (err && c.format == CHECK_NAGIOS)
+		return nagios_open_failed(c.path, err);
 	if (err)
 		return tool_open_failed(c.path, err);
 	check_all(&c);
 	print_summary(&c, text, sizeof(text));
-	if (c.json)
-		print_verdict_json(&c, text);
-	else
-		print_verdict(&c, text);
-	sound = !c.faults.count;
-	state = report_state_name(c.report->state);
-	runs = c.report->state == DAEMON_RUNNING || c.may_be_stopped;
+	status = print_in_format(&c, text);
 	free(c.faults.text);
 	free(c.notes.text);
 	report_free(c.report);
-	if (!sound)
-		return TOOL_FAILED;
-	if (runs)
-		return TOOL_OK;
-	fprintf(stderr, "xenmeter: the daemon does not run (%s)\n", state);
-	return TOOL_NOT_RUNNING;
+	return status;
 }

@@ -19,6 +19,9 @@
 
 /* ---- user and capabilities ---- */
 
+/* Disks are named while helpers run; they belong to root or whoever made them. */
+#define KEPT_BY_HELPERS CAP_DAC_OVERRIDE
+
 /* Each thread watches its own context switches by a perf event, and where perf is kept
  * from users altogether (kernel.perf_event_paranoid=3, Debian's default) only this may
  * open one. An event that is open asks for nothing. */
@@ -35,19 +38,21 @@ static const unsigned int capabilities[] = {
 
 static bool dropped;
 
-static void choose_capabilities(void)
+/* These alone, as far as we have them. */
+static void choose_capabilities(const unsigned int *chosen, size_t count)
 {
-	bool have[sizeof(capabilities) / sizeof(capabilities[0])];
+	uint64_t have = 0;
 	size_t i;
 
 	capng_get_caps_process();
-	for (i = 0; i < sizeof(have) / sizeof(have[0]); i++)
-		have[i] = capng_have_capability(CAPNG_PERMITTED, capabilities[i]);
+	for (i = 0; i < count; i++)
+		if (capng_have_capability(CAPNG_PERMITTED, chosen[i]))
+			have |= 1ull << chosen[i];
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (i = 0; i < sizeof(have) / sizeof(have[0]); i++)
-		if (have[i])
+	for (i = 0; i < count; i++)
+		if (have & 1ull << chosen[i])
 			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-				     capabilities[i]);
+				     chosen[i]);
 }
 
 static int find_user(const char *user, struct passwd **ret_pw)
@@ -92,7 +97,7 @@ int sandbox_drop(const char *user)
 		return -errno;
 	capng_get_caps_process();
 	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	choose_capabilities();
+	choose_capabilities(capabilities, sizeof(capabilities) / sizeof(capabilities[0]));
 	dropped = true;
 	if (user)
 		return become(user);
@@ -101,13 +106,14 @@ int sandbox_drop(const char *user)
 
 int sandbox_give_up(const char *user)
 {
+	static const unsigned int kept[] = { KEPT_BY_HELPERS };
 	bool bounded;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	capng_get_caps_process();
 	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	capng_clear(CAPNG_SELECT_BOTH);
+	choose_capabilities(kept, 1);
 	if (user)
 		return become(user);
 	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
@@ -305,7 +311,7 @@ static const int helper_calls[] = {
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fallocate),
-	SCMP_SYS(ioctl), /* BLKDISCARD */
+	SCMP_SYS(ioctl), /* BLKDISCARD, a block device's size */
 	SCMP_SYS(ioprio_set),
 	SCMP_SYS(write),
 	/* Lanes: they come by the socket, and are mapped. */
@@ -321,6 +327,22 @@ static const int helper_calls[] = {
 	SCMP_SYS(madvise),
 	SCMP_SYS(brk),
 	SCMP_SYS(prctl), /* its name */
+	/* A disk that is opened and measured, and what sysfs and the store say of it. */
+	SCMP_SYS(openat),
+	SCMP_SYS(open),
+	SCMP_SYS(read),
+	SCMP_SYS(lseek),
+	SCMP_SYS(stat),
+	SCMP_SYS(statx),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(socket),
+	SCMP_SYS(connect),
+	SCMP_SYS(writev),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
 	/* Threads, which are made and end as there is work. */
 	SCMP_SYS(futex),
 	SCMP_SYS(set_robust_list),

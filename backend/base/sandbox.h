@@ -30,10 +30,10 @@ int sandbox_take_group(const char *user);
 int sandbox_drop(const char *user);
 
 /**
- * sandbox_give_up() - be another user, without any rights
+ * sandbox_give_up() - be another user, with no right but to open any file
  * @user: a name, or NULL to stay who we are
  *
- * For a process that makes storage helpers.
+ * For a process that makes storage helpers, which open disks.
  *
  * Return: 0; -ENOENT if there is no such user, or -errno.
  */

@@ -219,8 +219,10 @@ static void blk_queue_release(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 
-	grants_free(q->grants);
-	q->grants = NULL;
+	if (q->grants && !grants_held(q->grants)) {
+		grants_free(q->grants);
+		q->grants = NULL;
+	}
 	queue_unmap_ring(base, &q->pages, q->config.ring_pages);
 	queue_unbind(base, &q->channel);
 }
@@ -680,6 +682,19 @@ static void close_lane(struct blk_queue *q)
 	lane_close(q->config.lane);
 }
 
+/* What is drained, or whose guest is dead, needs its mappings no more. There may be a
+ * thousand, so they go one group a visit. True: there are more. */
+static bool unmap_grants(struct blk_queue *q)
+{
+	bool more;
+
+	if (!q->grants || (q->base.state != QUEUE_DROPPED && q->base.in_flight))
+		return false;
+	more = grants_unmap(q->grants);
+	queue_charge(&q->base, STAGE_GRANT);
+	return more;
+}
+
 static bool blk_queue_visit(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
@@ -693,6 +708,8 @@ static bool blk_queue_visit(struct queue *base)
 	if (q->held_until)
 		set_timer(q);
 	more = look_again(q) || held_may_start(q);
+	if (base->detaching)
+		more |= unmap_grants(q);
 	queue_end_event(base, &q->channel);
 	queue_charge(&q->base, STAGE_PARSE);
 	queue_settle(&q->base);
@@ -917,6 +934,7 @@ void blk_queue_free(struct blk_queue *q)
 {
 	free_requests(q);
 	give_bytes(q);
+	grants_free(q->grants);
 	journal_close(q->base.journal);
 	free(q);
 }

@@ -52,6 +52,11 @@ static uint64_t parse_size(const char *text)
 	return n <= (UINT64_MAX >> shift) ? n << shift : 0;
 }
 
+bool disk_is_null(const char *target)
+{
+	return !strncmp(target, NULL_PREFIX, strlen(NULL_PREFIX));
+}
+
 static int open_null(const char *target, struct disk *d, char *reason)
 {
 	d->kind = DISK_NULL;
@@ -300,7 +305,7 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 		return -ENOMEM;
 	d->fd = -1;
 	d->read_only = o->read_only;
-	if (!strncmp(o->target, NULL_PREFIX, strlen(NULL_PREFIX)))
+	if (disk_is_null(o->target))
 		err = open_null(o->target, d, ret_reason);
 	else
 		err = open_file(o, d, ret_reason);
@@ -404,21 +409,22 @@ bool disk_same(struct disk_id a, struct disk_id b)
 	return a.device == b.device && a.inode == b.inode;
 }
 
-int disk_measure(struct disk *d)
+int disk_measure(int fd, uint64_t *ret_bytes)
 {
-	uint64_t size = d->size + d->rest;
 	struct stat st;
 
-	if (d->kind == DISK_FILE) {
-		if (fstat(d->fd, &st))
-			return -errno;
-		size = st.st_size;
-	} else if (d->kind == DISK_BLOCK && ioctl(d->fd, BLKGETSIZE64, &size)) {
+	if (fstat(fd, &st))
 		return -errno;
-	}
-	d->size = size;
-	round_size(d);
+	if (S_ISBLK(st.st_mode))
+		return ioctl(fd, BLKGETSIZE64, ret_bytes) ? -errno : 0;
+	*ret_bytes = st.st_size;
 	return 0;
+}
+
+void disk_resize(struct disk *d, uint64_t bytes)
+{
+	d->size = bytes;
+	round_size(d);
 }
 
 /* ---- I/O ---- */

@@ -64,10 +64,19 @@ enum disk_start {
 #define DISK_REASON_SIZE 256
 
 /**
+ * disk_is_null() - is it one that answers at once, so that nobody waits for it?
+ * @target: as in struct disk_options
+ */
+bool disk_is_null(const char *target);
+
+/**
  * disk_open() - open what a device is backed by
  * @o: which and how
  * @ret_disk: written on success; disk_close() it
  * @ret_reason: written on failure: one sentence for the operator
+ *
+ * It may wait for the disk: the control thread has it done by the guest's helper, unless
+ * disk_is_null().
  *
  * A file is a disk of 512-byte sectors. Where there is no direct I/O, or it needs larger
  * units, the page cache is used: @ret_disk's `direct` and `direct_unit` tell.
@@ -130,12 +139,22 @@ int disk_replace(struct disk *d, const struct disk *medium);
 bool disk_same(struct disk_id a, struct disk_id b);
 
 /**
- * disk_measure() - has it been resized? Its `size` and `rest` are what they are now
- * @d: the disk; workers do not look at these
+ * disk_measure() - how large is it now?
+ * @fd: of a disk that is a file or a block device
+ * @ret_bytes: written on success
+ *
+ * It may wait for the disk: not for the control thread.
  *
  * Return: 0, or -errno.
  */
-int disk_measure(struct disk *d);
+int disk_measure(int fd, uint64_t *ret_bytes);
+
+/**
+ * disk_resize() - it has another size: `size` and `rest` are what they are now
+ * @d: the disk; workers do not look at these
+ * @bytes: as of disk_measure()
+ */
+void disk_resize(struct disk *d, uint64_t bytes);
 
 /**
  * disk_set_ioprio() - from now on I/O to it has another priority

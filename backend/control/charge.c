@@ -115,6 +115,17 @@ void charge_store(struct control *c)
 	g->events_unpaid = 0; /* what is left was about no device */
 }
 
+void charge_helper(struct control *c, struct device *d, uint64_t ns)
+{
+	struct worker_figures *f = &c->charges.books.figures;
+	struct offload o = { .exact = true };
+
+	o.cycles[OFFLOAD_OTHER] = clock_ns_to_cycles(ns, c->charges.books.khz);
+	f->offload += o.cycles[OFFLOAD_OTHER];
+	if (d->control_row)
+		f->offload_charged += row_settle_offload(d->control_row, &o);
+}
+
 void charge_nobody(struct control *c)
 {
 	charge(c, NULL);

@@ -68,6 +68,14 @@ void charge_count_event(struct control *c, struct device *d);
 void charge_store(struct control *c);
 
 /**
+ * charge_helper() - a storage helper has run for a device
+ * @c: the control thread's state
+ * @d: the device
+ * @ns: of CPU time, all of it the device's
+ */
+void charge_helper(struct control *c, struct device *d, uint64_t ns);
+
+/**
  * charge_nobody() - what ran since the last boundary, in the store too, was no device's
  */
 void charge_nobody(struct control *c);

@@ -144,16 +144,30 @@ static struct device *control_device_of(const struct control *c, const struct gu
 	return d;
 }
 
+static struct guest *control_guest_of(const struct control *c, const struct storage *s)
+{
+	struct guest *g = c->guests.first;
+
+	while (g && g->storage != s)
+		g = g->next;
+	return g;
+}
+
 void control_handle_helpers(struct control *c)
 {
+	unsigned int left = LIMIT_HELPER_EVENTS;
 	struct storage *s;
-	struct guest *g;
 
-	while ((s = storage_next(&c->storage_source))) {
-		for (g = c->guests.first; g && g->storage != s;)
-			g = g->next;
-		storage_replace(s);
-		charge(c, g ? control_device_of(c, g) : NULL);
+	while (left-- && (s = storage_next(&c->storage_source))) {
+		struct guest *g = control_guest_of(c, s);
+		struct storage_question *q = storage_receive(s);
+		struct device *d = q ? q->owner : g ? control_device_of(c, g) : NULL;
+
+		if (q) {
+			charge_helper(c, d, q->cpu_ns);
+			device_answered(c, d);
+		}
+		charge(c, d);
 	}
 }
 
@@ -265,7 +279,7 @@ bool control_attaching(const struct control *c)
 	const struct device *d;
 
 	for (d = c->devices; d; d = d->next)
-		if (d->phase == PHASE_ATTACHING)
+		if (d->phase == PHASE_ATTACHING || d->opening)
 			return true;
 	return false;
 }

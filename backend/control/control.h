@@ -66,7 +66,7 @@ void control_handle_event(struct control *c, const char *path, const char *token
 void control_handle_report(struct control *c, const struct message *m);
 
 /**
- * control_handle_helpers() - storage helpers have ended
+ * control_handle_helpers() - storage helpers have answered, or ended
  * @c: the control thread's state
  */
 void control_handle_helpers(struct control *c);
@@ -96,7 +96,7 @@ void control_hurry(struct control *c);
 void control_stop(struct control *c);
 
 /**
- * control_attaching() - are workers attaching queues of any device?
+ * control_attaching() - is any device about to be connected?
  * @c: the control thread's state
  */
 bool control_attaching(const struct control *c);

@@ -87,8 +87,10 @@ static struct row_key device_row_key(const struct device *d, uint32_t queue)
 		.devid = d->devid,
 		.queue = queue,
 	};
+	uint32_t domid, devid;
 
-	snprintf(key.device, sizeof(key.device), "%s", d->class->name);
+	/* As the directory is called: a disk may be vbd or vbd3. */
+	xenbus_split_device(d->path, key.device, &domid, &devid);
 	memcpy(key.uuid, d->guest->uuid, sizeof(key.uuid));
 	memcpy(key.name, d->guest->name, sizeof(key.name));
 	return key;
@@ -616,7 +618,8 @@ static void device_begin_close(struct control *c, struct device *d, bool drop)
 	if (d->class->closing)
 		d->class->closing(d);
 	d->waits_for[0] = '\0';
-	d->pending = 0;
+	d->awaits_answer = d->class->is_asking && d->class->is_asking(d);
+	d->pending = d->awaits_answer;
 	d->dropped = drop;
 	d->phase = PHASE_DETACHING;
 	device_detach_queues(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);
@@ -694,6 +697,16 @@ struct device *device_report(struct control *c, const struct message *m)
 	if (d)
 		device_handle_report(c, d, m);
 	return d;
+}
+
+void device_answered(struct control *c, struct device *d)
+{
+	d->class->answered(c, d);
+	if (!d->awaits_answer || d->class->is_asking(d))
+		return;
+	d->awaits_answer = false;
+	if (!--d->pending)
+		device_end_close(c, d);
 }
 
 /* ---- gone ---- */
@@ -968,8 +981,10 @@ void device_step(struct control *c, struct device *d)
 
 static void device_tick_waiting(struct device *d)
 {
-	if (++d->waiting == DEVICE_WAIT_SECONDS)
+	if (++d->waiting == DEVICE_WAIT_SECONDS) {
 		device_say(d, LOG_LEVEL_INFO, "waits for %s", d->waits_for);
+		d->opening = false;
+	}
 	d->dirty = true;
 }
 

@@ -62,6 +62,8 @@ struct device {
 	uint64_t nonce;		 /* of this connection; 0: it has no journals */
 	struct journals left;	 /* of a former life, not taken up yet */
 	bool resumed;		 /* from these, and not announced yet */
+	bool opening;		 /* a helper opens its disk, which should not take long */
+	bool awaits_answer;	 /* detaching, which waits for a helper's answer */
 	unsigned int hurries;	 /* tries that it had to wait for a former life */
 	unsigned int retry;	 /* bit mask of queues to be attached once more */
 	struct row *control_row; /* NULL: there was none to be had */
@@ -78,7 +80,6 @@ struct device {
  * there.
  */
 struct device_class {
-	const char *name;    /* the key of its rows */
 	size_t size;	     /* of the struct that begins with a struct device */
 	bool one_worker;     /* its queues share data: one worker serves them all */
 	bool serves_closing; /* a frontend at Closing, until it is Closed */
@@ -97,6 +98,8 @@ struct device_class {
 	/* Give a queue a journal. What fails is no error of the device's. */
 	int (*make_journal)(struct device *d, struct queue *q, const char *prefix,
 			    struct journal_key *key);
+	/* Could a queue be made of it? It is closed. 0, or -errno. */
+	int (*try_journal)(struct journal *j);
 	/* Is a queue's ring still where its journal says? @dir has the queue's keys. */
 	bool (*is_as_before)(struct control *c, const struct queue *q, const char *dir);
 	/* Make a queue of a journal, which is the queue's on success. */
@@ -109,6 +112,11 @@ struct device_class {
 	int (*changed)(struct control *c, struct device *d);
 	/* A worker has something to say of a queue of this kind; may be NULL. */
 	void (*report)(struct control *c, struct device *d, const struct message *m);
+	/* Has a storage helper what was asked for it, and perhaps its disk open? It is
+	 * not closed before that is answered. May be NULL. */
+	bool (*is_asking)(const struct device *d);
+	/* A storage helper has answered; there if is_asking() is. */
+	void (*answered)(struct control *c, struct device *d);
 	/* Connected, once a second. */
 	void (*tick)(struct control *c, struct device *d);
 	/* Queues are about to be detached; may be NULL. */
@@ -172,6 +180,11 @@ bool device_may_step(const struct control *c, const struct device *d);
  * @d: for which device_may_step()
  */
 void device_step(struct control *c, struct device *d);
+
+/**
+ * device_answered() - a storage helper has answered what was asked for a device
+ */
+void device_answered(struct control *c, struct device *d);
 
 /**
  * device_vanished() - was its directory removed, and is nothing of it with the workers?

@@ -6,11 +6,14 @@
  * Domids, devices' numbers and grant references come again; the nonce does not.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "blame.h"
+#include "device.h"
 #include "lives.h"
 #include "log.h"
 #include "xenbus.h"
@@ -38,10 +41,14 @@ static int lives_found(void *context, const char *path)
 	struct journal *j;
 	int err = journal_open(path, &j);
 
-	if (!err)
+	if (!err) {
 		lives_add(context, j);
-	else
+		return 0;
+	}
+	if (err != -ENODATA)
 		log_warning("%s: cannot go on from it: %s", path, strerror(-err));
+	if (err == -ENODATA || err == -EPROTO)
+		unlinkat(AT_FDCWD, path, 0);
 	return 0;
 }
 
@@ -52,6 +59,45 @@ void lives_find(struct lives *l, const char *prefix)
 	if (err && err != -ENOENT)
 		log_warning("%s: cannot look for journals: %s", prefix, strerror(-err));
 }
+
+/* ---- on trial ---- */
+
+struct trial {
+	unsigned int journals, unusable;
+};
+
+static int lives_try_one(void *context, const char *path)
+{
+	struct trial *t = context;
+	const struct device_class *class;
+	struct journal *j;
+	int err = journal_open_copy(path, &j);
+
+	if (err == -ENODATA || err == -ENOENT)
+		return 0; /* being made, or gone meanwhile */
+	if (!err) {
+		class = device_class_of(journal_key(j)->kind);
+		err = class ? class->try_journal(j) : -EPROTO;
+		if (!class)
+			journal_close(j);
+	}
+	t->journals++;
+	t->unusable += err != 0;
+	return 0;
+}
+
+int lives_try(const char *prefix, unsigned int *ret_unusable)
+{
+	struct trial t = { 0 };
+	int err = journal_scan(prefix, lives_try_one, &t);
+
+	if (err && err != -ENOENT)
+		return err;
+	*ret_unusable = t.unusable;
+	return t.journals;
+}
+
+/* ---- taken ---- */
 
 uint64_t lives_nonce(void)
 {

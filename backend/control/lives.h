@@ -36,6 +36,17 @@ struct lives {
 void lives_find(struct lives *l, const char *prefix);
 
 /**
+ * lives_try() - could this program go on from what there is?
+ * @prefix: of journals' paths, see journal_create()
+ * @ret_unusable: written on success: of so many it could not
+ *
+ * Nothing is changed. A daemon may be at work meanwhile.
+ *
+ * Return: how many journals there are, or -errno.
+ */
+int lives_try(const char *prefix, unsigned int *ret_unusable);
+
+/**
  * lives_nonce() - a name for a connection, not 0
  */
 uint64_t lives_nonce(void);

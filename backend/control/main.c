@@ -51,6 +51,7 @@ enum exit_code {
 	EXIT_NO_STORE = 4,
 	EXIT_NO_TABLE = 5,
 	EXIT_NO_URING = 6,
+	EXIT_NO_WAY_ON = 7,
 };
 
 struct options {
@@ -711,9 +712,9 @@ static void daemon_stop(struct daemon *d)
 	close(d->timer_fd);
 }
 
-static int probe_code(void)
+static int probe_code(const struct options *o)
 {
-	switch (probe()) {
+	switch (probe(o->table)) {
 	case PROBE_WELL:
 		return EXIT_CLEAN;
 	case PROBE_NO_XEN:
@@ -722,6 +723,8 @@ static int probe_code(void)
 		return EXIT_NO_STORE;
 	case PROBE_NO_URING:
 		return EXIT_NO_URING;
+	case PROBE_NO_WAY_ON:
+		return EXIT_NO_WAY_ON;
 	}
 	return EXIT_FAILED;
 }
@@ -738,7 +741,7 @@ int main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&parser, argc, argv, 0, NULL, &d.options);
 	if (d.options.probe)
-		return probe_code();
+		return probe_code(&d.options);
 	if (d.options.report_failure)
 		return failure_report() ? EXIT_NO_STORE : EXIT_CLEAN;
 	if (d.options.helper)

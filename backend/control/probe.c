@@ -16,6 +16,7 @@
 #include <xenstore.h>
 
 #include "clock.h"
+#include "lives.h"
 #include "probe.h"
 #include "switches.h"
 #include "uring.h"
@@ -169,9 +170,31 @@ static bool probe_uring(void)
 	return true;
 }
 
-enum probe_verdict probe(void)
+/* ---- a former daemon ---- */
+
+/* An upgrade asks this before it stops the daemon that runs. */
+static bool probe_journals(const char *table)
 {
-	bool events, grants, store, uring;
+	unsigned int unusable;
+	int count = lives_try(table, &unusable);
+
+	if (count < 0)
+		probe_print("journals", "%s", strerror(-count));
+	else if (!count)
+		probe_print("journals", "none");
+	else if (unusable)
+		probe_print("journals",
+			    "%u of %d CANNOT BE USED: those devices would be "
+			    "closed",
+			    unusable, count);
+	else
+		probe_print("journals", "%d, all can be used", count);
+	return count >= 0 && (!count || !unusable);
+}
+
+enum probe_verdict probe(const char *table)
+{
+	bool events, grants, store, uring, way_on;
 	struct utsname kernel;
 
 	if (!uname(&kernel))
@@ -181,6 +204,7 @@ enum probe_verdict probe(void)
 	grants = probe_grants();
 	store = probe_store();
 	uring = probe_uring();
+	way_on = probe_journals(table);
 	probe_print("taps", "%s",
 		    access("/dev/net/tun", R_OK | W_OK)
 			    ? "no /dev/net/tun (modprobe tun): no network devices"
@@ -191,5 +215,7 @@ enum probe_verdict probe(void)
 		return PROBE_NO_XEN;
 	if (!store)
 		return PROBE_NO_STORE;
-	return uring ? PROBE_WELL : PROBE_NO_URING;
+	if (!uring)
+		return PROBE_NO_URING;
+	return way_on ? PROBE_WELL : PROBE_NO_WAY_ON;
 }

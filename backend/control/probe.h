@@ -13,13 +13,16 @@ enum probe_verdict {
 	PROBE_NO_XEN,
 	PROBE_NO_STORE,
 	PROBE_NO_URING,
+	PROBE_NO_WAY_ON, /* of what a former daemon left */
 };
 
 /**
- * probe() - look at clock, Xen devices, xenstore and io_uring, and print what was found
+ * probe() - look at clock, Xen devices, xenstore, io_uring and what a former daemon left,
+ * and print what was found
+ * @table: its path; what is there is read and stays as it is
  *
  * Goes to stdout, one line each: what, and what was found.
  */
-enum probe_verdict probe(void);
+enum probe_verdict probe(const char *table);
 
 #endif

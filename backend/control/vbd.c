@@ -34,6 +34,10 @@ struct vbd {
 	struct vbd_source source; /* of the disk that is open */
 	struct disk_claim claim;  /* from when it first connected */
 	struct vbd_throttle throttle;
+	/* What the guest's helper is asked. */
+	struct storage_question opening, measuring;
+	char *opening_target; /* of the first */
+	bool measuring_stale; /* the second is about another medium */
 	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
@@ -254,6 +258,8 @@ static void vbd_warn_if_rounded(struct vbd *v)
 			   v->disk->rest);
 }
 
+/* ---- the disk is opened ---- */
+
 static struct disk_options vbd_disk_options(const struct vbd_source *source)
 {
 	return (struct disk_options){
@@ -269,12 +275,79 @@ static int vbd_wait_for_medium(struct vbd *v, const char *reason)
 	return device_wait(&v->base, "a medium that can be served: %s", reason);
 }
 
+/* The guest's helper, which is made with its first disk. */
+static struct storage *vbd_storage(struct control *c, struct device *d)
+{
+	struct guest *g = d->guest;
+
+	if (!g->storage)
+		g->storage = storage_new(&c->storage_source, g->domid);
+	return g->storage;
+}
+
+static bool vbd_is_asked(const struct storage_question *q, const struct disk_options *o)
+{
+	return !strcmp(q->disk.target, o->target) && q->disk.read_only == o->read_only &&
+	       q->disk.buffered == o->buffered;
+}
+
+static int vbd_ask_open(struct control *c, struct vbd *v, const struct disk_options *o)
+{
+	struct storage *s = vbd_storage(c, &v->base);
+	struct disk_options mine = *o;
+
+	free(v->opening_target);
+	mine.target = v->opening_target = strdup(o->target);
+	if (!s || !v->opening_target)
+		return -ENOMEM;
+	v->opening.owner = v;
+	v->base.opening = true;
+	storage_ask_open(s, &v->opening, v->base.path, &mine);
+	return -EINPROGRESS;
+}
+
+/* To open a disk may take as long as the disk likes, so the helper does it; one thing at
+ * a time, or a guest that connects again and again would have it begin more and more.
+ * -EINPROGRESS: it has not answered. */
+static int vbd_fetch_disk(struct control *c, struct vbd *v, const struct disk_options *o,
+			  struct disk **ret_disk, char reason[DISK_REASON_SIZE])
+{
+	struct storage_question *q = &v->opening;
+
+	snprintf(reason, DISK_REASON_SIZE, "out of memory");
+	if (disk_is_null(o->target))
+		return disk_open(o, ret_disk, reason);
+	if (q->state == QUESTION_ASKED)
+		return -EINPROGRESS;
+	if (q->state == QUESTION_NONE || !vbd_is_asked(q, o)) {
+		storage_drop(v->base.guest->storage, q);
+		return vbd_ask_open(c, v, o);
+	}
+	q->state = QUESTION_NONE;
+	if (q->err)
+		memcpy(reason, q->reason, sizeof(q->reason));
+	else
+		*ret_disk = q->opened;
+	q->opened = NULL;
+	return q->err;
+}
+
+/* A drive that waits for a medium says that, and looks again each second. */
+static int vbd_wait_for_helper(struct control *c, struct vbd *v)
+{
+	if (v->base.waits_for[0] && vbd_is_cdrom(c, &v->base))
+		return -EAGAIN;
+	return device_wait(&v->base, "its storage helper to open %s", v->opening_target);
+}
+
 static int vbd_open_source(struct control *c, struct vbd *v)
 {
 	struct disk_options o = vbd_disk_options(&v->source);
-	char reason[DISK_REASON_SIZE] = "out of memory";
-	int err = disk_open(&o, &v->disk, reason);
+	char reason[DISK_REASON_SIZE];
+	int err = vbd_fetch_disk(c, v, &o, &v->disk, reason);
 
+	if (err == -EINPROGRESS)
+		return vbd_wait_for_helper(c, v);
 	if (err && vbd_is_cdrom(c, &v->base))
 		return vbd_wait_for_medium(v, reason);
 	if (err) {
@@ -318,6 +391,8 @@ static int vbd_open_disk(struct control *c, struct device *d, bool connecting)
 	} else {
 		free(now.target);
 	}
+	if (err == -EAGAIN && v->opening.state == QUESTION_ASKED)
+		return err;
 	/* Another disk than it had: that one is free. */
 	if (err || !disk_same(v->claim.id, v->disk->id))
 		disk_claim_release(&v->claim);
@@ -432,22 +507,20 @@ static struct blk_limits vbd_limits(const struct disk *disk)
 	};
 }
 
-/* What may block of the guest's is done by its helper, which is made with its first disk.
- */
+/* What may block of the guest's is done by its helper. */
 static int vbd_make_lane(struct control *c, struct device *d, struct blk_queue *q)
 {
 	const struct disk *disk = vbd_of(d)->disk;
-	struct guest *g = d->guest;
+	struct storage *s;
 	int err;
 
 	if (disk->kind == DISK_NULL)
 		return 0;
-	if (!g->storage)
-		g->storage = storage_new(&c->storage_source, g->domid);
-	err = g->storage ? lane_new(&q->config.lane) : -ENOMEM;
+	s = vbd_storage(c, d);
+	err = s ? lane_new(&q->config.lane) : -ENOMEM;
 	if (err)
 		return err;
-	storage_add(g->storage, q->config.lane, disk->fd);
+	storage_add(s, q->config.lane, disk->fd);
 	return 0;
 }
 
@@ -518,6 +591,18 @@ static bool vbd_is_as_before(struct control *c, struct vbd *v,
 	return (vbd_is_cdrom(c, &v->base) || disk_same(id, v->disk->id)) &&
 	       now.sector_size == was->sector_size && now.read_only == was->read_only &&
 	       now.discard == was->discard;
+}
+
+static int vbd_try_journal(struct journal *j)
+{
+	struct blk_queue *q = blk_queue_new();
+	int err = q ? blk_queue_take_journal(q, j) : -ENOMEM;
+
+	if (err)
+		journal_close(j);
+	if (q)
+		blk_queue_free(q);
+	return err;
 }
 
 static bool vbd_is_same_ring(struct control *c, const struct queue *base, const char *dir)
@@ -633,17 +718,52 @@ static void vbd_publish_size(struct control *c, struct vbd *v)
 	device_publish(c, d, &keys, XenbusStateConnected);
 }
 
-/* Has the disk been resized? */
+/* Has the disk been resized? The helper looks, since a disk that hangs may not tell. */
 static void vbd_tick(struct control *c, struct device *d)
 {
 	struct vbd *v = vbd_of(d);
-	uint64_t before = v->disk->size;
 
-	if (!v->source.target || disk_measure(v->disk) || v->disk->size == before)
+	(void)c;
+	if (!v->source.target || v->disk->kind == DISK_NULL ||
+	    v->measuring.state == QUESTION_ASKED)
+		return;
+	v->measuring_stale = false;
+	v->measuring.owner = v;
+	storage_ask_size(d->guest->storage, &v->measuring, v->disk->fd);
+}
+
+static void vbd_take_size(struct control *c, struct vbd *v, uint64_t bytes)
+{
+	uint64_t before = v->disk->size;
+	struct device *d = &v->base;
+
+	disk_resize(v->disk, bytes);
+	if (v->disk->size == before)
 		return;
 	device_say(d, LOG_LEVEL_INFO, "resized from %" PRIu64 " to %" PRIu64 " bytes",
 		   before, v->disk->size);
 	vbd_publish_size(c, v);
+}
+
+static bool vbd_is_asking(const struct device *d)
+{
+	return ((const struct vbd *)d)->opening.state == QUESTION_ASKED;
+}
+
+static void vbd_answered(struct control *c, struct device *d)
+{
+	struct vbd *v = vbd_of(d);
+
+	if (v->opening.state == QUESTION_ANSWERED) {
+		d->opening = false;
+		d->dirty = true;
+	}
+	if (v->measuring.state != QUESTION_ANSWERED)
+		return;
+	v->measuring.state = QUESTION_NONE;
+	if (!v->measuring.err && !v->measuring_stale && v->disk && v->source.target &&
+	    d->phase == PHASE_CONNECTED)
+		vbd_take_size(c, v, v->measuring.bytes);
 }
 
 /* ---- another medium ---- */
@@ -667,19 +787,21 @@ static int vbd_take_medium(struct control *c, struct vbd *v,
 	return err && err != -EAGAIN ? vbd_wait_for_medium(v, strerror(-err)) : err;
 }
 
-/* -EAGAIN: there is none that can be served, but there may be one later. */
+/* -EAGAIN: there is none that can be served, but there may be one later. -EINPROGRESS:
+ * it is being opened. */
 static int vbd_open_medium(struct control *c, struct vbd *v,
 			   const struct vbd_source *source, struct disk **ret_medium)
 {
 	struct disk_options o = vbd_disk_options(source);
-	char reason[DISK_REASON_SIZE] = "out of memory";
+	char reason[DISK_REASON_SIZE];
 	struct disk *medium;
 	int err;
 
 	/* Workers go on with what they know of the disk. */
 	o.buffered |= !v->disk->direct;
-	if (disk_open(&o, &medium, reason))
-		return vbd_wait_for_medium(v, reason);
+	err = vbd_fetch_disk(c, v, &o, &medium, reason);
+	if (err)
+		return err == -EINPROGRESS ? err : vbd_wait_for_medium(v, reason);
 	err = vbd_take_medium(c, v, source, medium);
 	if (err)
 		disk_close(medium);
@@ -732,8 +854,11 @@ static int vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source
 	struct disk *medium = NULL;
 	int err = now->target ? vbd_open_medium(c, v, now, &medium) : 0;
 
+	if (err == -EINPROGRESS)
+		return vbd_wait_for_helper(c, v);
 	if (err == -EAGAIN && !v->source.target)
 		return err;
+	v->measuring_stale = true;
 	vbd_put_in_medium(v, medium, now->target);
 	vbd_tell_helper(v);
 	disk_close(medium);
@@ -770,20 +895,27 @@ static int vbd_changed(struct control *c, struct device *d)
  * firmware and the kernel. Else the hotplug script takes the block device away now. */
 static void vbd_closed(struct control *c, struct device *d)
 {
+	struct vbd *v = vbd_of(d);
+
 	if (d->gone || !device_is_online(c, d))
-		disk_claim_release(&vbd_of(d)->claim);
+		disk_claim_release(&v->claim);
+	storage_drop(d->guest->storage, &v->opening);
 	vbd_close_disk(d);
 }
 
 static void vbd_release(struct control *c, struct device *d)
 {
+	struct vbd *v = vbd_of(d);
+
 	(void)c;
-	disk_claim_release(&vbd_of(d)->claim);
+	storage_drop(d->guest->storage, &v->opening);
+	storage_drop(d->guest->storage, &v->measuring);
+	free(v->opening_target);
+	disk_claim_release(&v->claim);
 	vbd_close_disk(d);
 }
 
 const struct device_class vbd_class = {
-	.name = "vbd",
 	.size = sizeof(struct vbd),
 	/* As xen-blkback: a disk that is in use is written to until it is unmounted. */
 	.serves_closing = true,
@@ -793,10 +925,13 @@ const struct device_class vbd_class = {
 	.make_queue = vbd_make_queue,
 	.free_queue = vbd_free_queue,
 	.make_journal = vbd_make_journal,
+	.try_journal = vbd_try_journal,
 	.is_as_before = vbd_is_same_ring,
 	.resume_queue = vbd_resume_queue,
 	.announce = vbd_announce,
 	.changed = vbd_changed,
+	.is_asking = vbd_is_asking,
+	.answered = vbd_answered,
 	.tick = vbd_tick,
 	.closed = vbd_closed,
 	.release = vbd_release,

@@ -364,6 +364,23 @@ static int vif_make_journal(struct device *d, struct queue *q, const char *prefi
 	return net_queue_make_journal(net_queue_of(q), prefix, key);
 }
 
+static int vif_try_journal(struct journal *j)
+{
+	struct net_vif *vif = calloc(1, sizeof(*vif));
+	struct net_queue *q = vif ? net_queue_new() : NULL;
+	int err = q ? 0 : -ENOMEM;
+
+	if (!err) {
+		q->config.vif = vif;
+		err = net_queue_take_journal(q, j);
+	}
+	if (err)
+		journal_close(j);
+	net_queue_free(q);
+	free(vif);
+	return err;
+}
+
 static bool vif_is_same_ring(struct control *c, const struct queue *base, const char *dir)
 {
 	const struct net_queue_config *q = &net_queue_of(base)->config;
@@ -599,7 +616,6 @@ static void vif_release(struct control *c, struct device *d)
 }
 
 const struct device_class vif_class = {
-	.name = "vif",
 	.size = sizeof(struct vif),
 	.one_worker = true,
 	.prepare = vif_prepare,
@@ -608,6 +624,7 @@ const struct device_class vif_class = {
 	.make_queue = vif_make_queue,
 	.free_queue = vif_free_queue,
 	.make_journal = vif_make_journal,
+	.try_journal = vif_try_journal,
 	.is_as_before = vif_is_same_ring,
 	.resume_queue = vif_resume_queue,
 	.announce = vif_announce,

@@ -3,14 +3,16 @@
  * Helpers are connected to, and told of their lanes, without waiting: what cannot be sent
  * now is sent at the next tick. A helper that has ended has closed its socket, and none
  * of its I/O is under way any more: only then is another one made, which does again what
- * was begun. A helper says nothing, so all that its socket can tell is its end.
+ * was begun, and is asked again what was not answered.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -21,6 +23,7 @@ struct storage {
 	uint32_t domid;
 	int socket; /* -1: not connected */
 	struct lane *lanes;
+	struct storage_question *questions; /* not answered */
 	uint64_t last_id;
 	bool complained;
 	bool fresh; /* connected since the last tick */
@@ -58,23 +61,51 @@ static int storage_send_fds(int socket, const void *bytes, size_t size, const in
 	struct msghdr m = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
 	};
 
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	if (count) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
 	return sendmsg(socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static void storage_send(struct storage *s, struct lane *l)
 {
-	struct storage_message m = { STORAGE_VERSION, s->domid, l->id, l->disk };
+	struct storage_message m = {
+		.version = STORAGE_VERSION,
+		.kind = STORAGE_LANE,
+		.domid = s->domid,
+		.id = l->id,
+		.disk = l->disk,
+	};
 	int fds[STORAGE_DESCRIPTORS] = { l->disk, l->memory_fd, l->done_fd };
 
 	l->sent = !storage_send_fds(s->socket, &m, sizeof(m), fds, STORAGE_DESCRIPTORS);
+}
+
+static void storage_send_question(struct storage *s, struct storage_question *q)
+{
+	struct storage_message m = {
+		.version = STORAGE_VERSION,
+		.kind = q->kind,
+		.domid = s->domid,
+		.id = q->id,
+	};
+
+	if (q->kind == STORAGE_MEASURE) {
+		m.disk = q->number;
+	} else {
+		m.read_only = q->disk.read_only;
+		m.buffered = q->disk.buffered;
+		strcpy(m.backend, q->backend);
+		strcpy(m.target, q->disk.target);
+	}
+	q->sent = !storage_send_fds(s->socket, &m, sizeof(m), NULL, 0);
 }
 
 /* ---- connect ---- */
@@ -134,7 +165,7 @@ static void storage_connect(struct storage *s)
 		err = storage_await_end(s);
 	s->fresh = !err;
 	if (err && !s->complained)
-		log_error("domain %u: no storage helper: %s; its flushes and discards "
+		log_error("domain %u: no storage helper: %s; its disks "
 			  "wait for one",
 			  s->domid, strerror(-err));
 	s->complained = err;
@@ -142,6 +173,7 @@ static void storage_connect(struct storage *s)
 
 static void storage_lose(struct storage *s)
 {
+	struct storage_question *q;
 	struct lane *l;
 
 	log_warning(
@@ -152,21 +184,27 @@ static void storage_lose(struct storage *s)
 	s->socket = -1;
 	for (l = s->lanes; l; l = l->next)
 		l->sent = false;
+	for (q = s->questions; q; q = q->next)
+		q->sent = false;
 }
 
 /* ---- lanes ---- */
 
 static void storage_have_helper(struct storage *s)
 {
+	struct storage_question *q;
 	struct lane *l;
 
-	if (s->socket < 0 && s->lanes)
+	if (s->socket < 0 && (s->lanes || s->questions))
 		storage_connect(s);
 	if (s->socket < 0)
 		return;
 	for (l = s->lanes; l; l = l->next)
 		if (!l->sent && !lane_is_closed(l))
 			storage_send(s, l);
+	for (q = s->questions; q; q = q->next)
+		if (!q->sent)
+			storage_send_question(s, q);
 }
 
 void storage_tick(struct storage *s)
@@ -188,15 +226,6 @@ struct storage *storage_next(const struct storage_source *source)
 	struct epoll_event event;
 
 	return epoll_wait(source->events, &event, 1, 0) == 1 ? event.data.ptr : NULL;
-}
-
-void storage_replace(struct storage *s)
-{
-	bool wait = s->fresh;
-
-	storage_lose(s);
-	if (!wait)
-		storage_have_helper(s);
 }
 
 void storage_add(struct storage *s, struct lane *l, int disk)
@@ -226,4 +255,187 @@ void storage_remove(struct storage *s, struct lane *l)
 		at = &(*at)->next;
 	if (*at)
 		*at = l->next;
+}
+
+/* ---- questions ---- */
+
+static uint64_t storage_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void storage_ask(struct storage *s, struct storage_question *q)
+{
+	q->asked_at_ns = storage_now_ns();
+	q->cpu_ns = 0;
+	q->state = QUESTION_ASKED;
+	q->sent = false;
+	q->id = ++s->last_id;
+	q->next = s->questions;
+	s->questions = q;
+	if (s->socket < 0)
+		storage_connect(s);
+	if (s->socket >= 0)
+		storage_send_question(s, q);
+}
+
+static bool storage_is_askable(const struct storage_question *q)
+{
+	return strlen(q->backend) < STORAGE_BACKEND_SIZE &&
+	       strlen(q->disk.target) < STORAGE_TARGET_SIZE;
+}
+
+void storage_ask_open(struct storage *s, struct storage_question *q, const char *backend,
+		      const struct disk_options *o)
+{
+	q->kind = STORAGE_OPEN;
+	q->backend = backend;
+	q->disk = *o;
+	if (storage_is_askable(q)) {
+		storage_ask(s, q);
+		return;
+	}
+	q->state = QUESTION_ANSWERED;
+	q->err = -ENAMETOOLONG;
+	snprintf(q->reason, sizeof(q->reason), "its name is too long");
+}
+
+void storage_ask_size(struct storage *s, struct storage_question *q, int disk)
+{
+	q->kind = STORAGE_MEASURE;
+	q->number = disk;
+	storage_ask(s, q);
+}
+
+static void storage_unlink(struct storage *s, struct storage_question *q)
+{
+	struct storage_question **at = &s->questions;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+}
+
+void storage_drop(struct storage *s, struct storage_question *q)
+{
+	if (q->state == QUESTION_ASKED)
+		storage_unlink(s, q);
+	if (q->state == QUESTION_ANSWERED)
+		disk_close(q->opened);
+	q->opened = NULL;
+	q->state = QUESTION_NONE;
+}
+
+/* ---- answers ---- */
+
+/* What a disk can be: nothing else is believed of one that a helper has opened. */
+static bool storage_is_disk(const struct disk *d)
+{
+	return (d->kind == DISK_FILE || d->kind == DISK_BLOCK) &&
+	       (d->discard == DISK_DISCARD_NONE || d->discard == DISK_DISCARD_HOLE ||
+		d->discard == DISK_DISCARD_COMMAND) &&
+	       d->sector_size >= 512 && d->sector_size <= 4096 &&
+	       !(d->sector_size & (d->sector_size - 1)) && d->size &&
+	       !(d->size % d->sector_size) && d->rest < d->sector_size &&
+	       (!d->most || d->most >= d->sector_size) && d->discard_granularity;
+}
+
+static int storage_take_disk(struct storage_question *q, const struct storage_answer *a,
+			     int fd)
+{
+	struct disk *d = storage_is_disk(&a->disk) ? malloc(sizeof(*d)) : NULL;
+
+	if (!d || fd < 0) {
+		free(d);
+		return -EIO;
+	}
+	*d = a->disk;
+	d->fd = fd;
+	d->read_only = q->disk.read_only;
+	d->ioprio = 0;
+	q->opened = d;
+	return 0;
+}
+
+/* The descriptor is kept, or closed. */
+static void storage_take_answer(struct storage_question *q,
+				const struct storage_answer *a, int fd)
+{
+	q->state = QUESTION_ANSWERED;
+	q->err = a->err < 0 && a->err >= -4095 ? a->err : a->err ? -EIO : 0;
+	q->bytes = a->disk.size;
+	q->cpu_ns = storage_now_ns() - q->asked_at_ns; /* of one thread: no more */
+	if (q->cpu_ns > a->cpu_ns)
+		q->cpu_ns = a->cpu_ns;
+	snprintf(q->reason, sizeof(q->reason), "%.*s", (int)sizeof(a->reason) - 1,
+		 a->reason);
+	if (q->err || q->kind != STORAGE_OPEN)
+		return;
+	q->err = storage_take_disk(q, a, fd);
+	if (q->err)
+		snprintf(q->reason, sizeof(q->reason),
+			 "its storage helper has not opened it");
+}
+
+static struct storage_question *storage_find(const struct storage *s, uint64_t id)
+{
+	struct storage_question *q = s->questions;
+
+	while (q && q->id != id)
+		q = q->next;
+	return q;
+}
+
+/* Bytes, 0 if it has ended, -errno. */
+static ssize_t storage_recv(int socket, struct storage_answer *a, int *ret_fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { a, sizeof(*a) };
+	struct msghdr m = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(int)), /* no second one */
+	};
+	ssize_t got = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	*ret_fd = -1;
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	return got < 0 ? -errno : got;
+}
+
+struct storage_question *storage_receive(struct storage *s)
+{
+	struct storage_question *q;
+	struct storage_answer a;
+	bool fresh = s->fresh;
+	int fd;
+	ssize_t got = storage_recv(s->socket, &a, &fd);
+
+	if (got == -EAGAIN || got == -EINTR)
+		return NULL;
+	if (got != sizeof(a) || a.version != STORAGE_VERSION) {
+		if (fd >= 0)
+			close(fd);
+		storage_lose(s);
+		if (!fresh)
+			storage_have_helper(s);
+		return NULL;
+	}
+	q = storage_find(s, a.id);
+	if (q) {
+		storage_unlink(s, q);
+		storage_take_answer(q, &a, fd);
+	}
+	if (fd >= 0 && (!q || !q->opened))
+		close(fd);
+	return q;
 }

@@ -1,35 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's end of a guest's storage helper: a process that does what may block on the
- * guest's disks, in lanes. It is connected to when it is first needed, and again at once
- * when it has died; all that it has to know is in the lanes, so nothing is lost with it.
- * Nothing here waits for a helper. Control thread only.
+ * The daemon's end of a guest's storage helper: a process that opens and measures the
+ * guest's disks, and does what may block on them, in lanes. It is connected to when it is
+ * first needed, and again at once when it has died; all that it has to know is in the
+ * lanes and in questions that it has not answered, so nothing is lost with it. Nothing
+ * here waits for a helper. Control thread only.
  */
 #ifndef XENMETER_STORAGE_H
 #define XENMETER_STORAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "disk.h"
 #include "lane.h"
 
-/* Where helpers come from, and what tells that one of them has ended. */
+/* Where helpers come from, and what tells that one of them has answered or ended. */
 struct storage_source {
 	int launcher;	  /* the socket of launcher_start(), */
 	const char *path; /* or one on which systemd listens; NULL */
 	int events;	  /* readable when storage_next() would name one */
 };
 
-/* To a helper, with the descriptors of a disk, of a lane's memory and of its event. A
- * lane that it has already gets another disk. */
-struct storage_message {
-	uint32_t version;
-	uint32_t domid; /* for the process's name */
-	uint64_t lane;
-	uint64_t disk; /* lanes of one disk have one number */
+enum storage_kind {
+	/* Serve a lane. With the descriptors of a disk, of the lane's memory and of its
+	 * event. A lane that is served already gets another disk. */
+	STORAGE_LANE,
+	STORAGE_OPEN,	 /* a disk */
+	STORAGE_MEASURE, /* a disk of some lane's */
 };
 
-#define STORAGE_VERSION	    3
-#define STORAGE_DESCRIPTORS 3
+#define STORAGE_VERSION	     4
+#define STORAGE_DESCRIPTORS  3
+#define STORAGE_BACKEND_SIZE 64
+#define STORAGE_TARGET_SIZE  4096
+
+/* To a helper. */
+struct storage_message {
+	uint32_t version;
+	uint32_t kind;	/* enum storage_kind */
+	uint32_t domid; /* the guest's: its disks alone are opened */
+	uint8_t read_only, buffered, unused[2];
+	uint64_t id;   /* of the lane, or of the question */
+	uint64_t disk; /* lanes of one disk have one number */
+	/* What names the disk, for STORAGE_OPEN alone: the device's directory in the
+	 * store, which has to agree, and its path. */
+	char backend[STORAGE_BACKEND_SIZE];
+	char target[STORAGE_TARGET_SIZE];
+};
+
+/* From a helper; with the descriptor of a disk that it has opened. */
+struct storage_answer {
+	uint32_t version;
+	int32_t err; /* 0 or -errno */
+	uint64_t id;
+	uint64_t cpu_ns;  /* that it took */
+	struct disk disk; /* measured: its size alone */
+	char reason[DISK_REASON_SIZE];
+};
+
+/* What a helper is asked: one thing at a time. Zeroed, it is nothing. */
+struct storage_question {
+	struct storage_question *next; /* not answered yet */
+	void *owner;		       /* of whoever asks */
+	enum { QUESTION_NONE, QUESTION_ASKED, QUESTION_ANSWERED } state;
+	bool sent;
+	enum storage_kind kind;
+	uint64_t id;
+	const char *backend;	  /* of STORAGE_OPEN; both stay */
+	struct disk_options disk; /* what to open */
+	int number;		  /* of STORAGE_MEASURE */
+	/* The answer. */
+	int err;
+	struct disk *opened;
+	uint64_t bytes;
+	uint64_t asked_at_ns, cpu_ns; /* of the helper's */
+	char reason[DISK_REASON_SIZE];
+};
 
 struct storage;
 
@@ -54,7 +101,7 @@ int launcher_start(const char *user, int *ret_socket);
 int storage_helper_run(int socket);
 
 /**
- * storage_listen() - be told of helpers' ends
+ * storage_listen() - be told of helpers' answers and ends
  * @source: its `events` is written on success; to be closed
  *
  * Return: 0 or -errno.
@@ -62,23 +109,53 @@ int storage_helper_run(int socket);
 int storage_listen(struct storage_source *source);
 
 /**
- * storage_next() - whose helper has ended?
+ * storage_next() - whose helper has answered, or ended?
  * @source: where it came from
  *
- * storage_replace() it, or it is named again.
+ * storage_receive() has to follow, or it is named again.
  *
  * Return: NULL: nobody's.
  */
 struct storage *storage_next(const struct storage_source *source);
 
 /**
- * storage_replace() - the helper has ended: have another one
+ * storage_receive() - take its answer, or if it has ended, have another one
  * @s: the guest's
  *
  * One that came since the last storage_tick() is replaced at the next: a helper that
  * ends at its start shall not be made again and again.
+ *
+ * Return: what is answered now; NULL: nothing that anybody has asked.
  */
-void storage_replace(struct storage *s);
+struct storage_question *storage_receive(struct storage *s);
+
+/**
+ * storage_ask_open() - have a disk opened
+ * @s: the guest's
+ * @q: not asked; its `opened` is whoever's takes it, if its `err` is 0; else its `reason`
+ *	tells the operator
+ * @backend: the device's directory; stays until it is answered or dropped
+ * @o: likewise its target
+ *
+ * The helper opens only what that directory names, and for writing only if that says so.
+ */
+void storage_ask_open(struct storage *s, struct storage_question *q, const char *backend,
+		      const struct disk_options *o);
+
+/**
+ * storage_ask_size() - have a disk measured
+ * @s: the guest's
+ * @q: not asked; its `bytes` is the size, if its `err` is 0
+ * @disk: as given to storage_add()
+ */
+void storage_ask_size(struct storage *s, struct storage_question *q, int disk);
+
+/**
+ * storage_drop() - nobody waits for the answer any more
+ * @s: the guest's; NULL: it was never asked
+ * @q: in any state; it can be asked again
+ */
+void storage_drop(struct storage *s, struct storage_question *q);
 
 /**
  * storage_new() - a guest's, not connected yet

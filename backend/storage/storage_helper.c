@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A storage helper: the process in which one guest's I/O may block, and hang, without
- * anybody else. It has no rights; it has the disks that it was sent, and the memory of
- * lanes. It keeps nothing: whoever comes after it finds in a lane what was begun.
+ * anybody else. It opens that guest's disks (storage_open.c), and has those that it was
+ * sent, and the memory of lanes. It keeps nothing: whoever comes after it finds in a lane
+ * what was begun.
  *
- * The first thread takes lanes from the socket. Each lane has threads of its own, one
- * that waits and more while it has more to do, up to LANE_THREADS. What they have run
- * stands in the lane, for the daemon to charge. When the daemon says so, or the socket
- * has been closed, a lane's threads end; what was posted and not begun stays so.
+ * The first thread takes lanes and questions from the socket. Each lane has threads of
+ * its own, one that waits and more while it has more to do, up to LANE_THREADS. What they
+ * have run stands in the lane, for the daemon to charge. When the daemon says so, or the
+ * socket has been closed, a lane's threads end; what was posted and not begun stays so.
  *
  * Lanes of one disk share its flushes: one is under way, and whoever asks meanwhile
  * shares the next, with its outcome and, in equal parts, its cost.
@@ -35,6 +36,7 @@
 
 #include "sandbox.h"
 #include "storage.h"
+#include "storage_open.h"
 
 #define STACK_BYTES  65536
 #define IDLE_SECONDS 2 /* until a thread ends that is not a lane's only one */
@@ -55,7 +57,8 @@ struct served_disk {
 	unsigned int lanes;
 	struct flush *flushes; /* asked for, and not begun */
 	bool flushing;
-	pthread_cond_t flush_over;
+	unsigned int measuring; /* threads that have `fd` for it */
+	pthread_cond_t flush_over, measured;
 };
 
 struct served_lane {
@@ -76,21 +79,13 @@ static bool stopping;		  /* likewise written; the daemon has gone */
 
 /* ---- what ran ---- */
 
-static uint64_t thread_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* What the calling thread has run since this was asked last, ns. */
 static uint64_t take_thread_ns(void)
 {
 	static __thread uint64_t taken;
 	uint64_t before = taken;
 
-	taken = thread_ns();
+	taken = storage_thread_ns();
 	return taken - before;
 }
 
@@ -276,6 +271,7 @@ static struct served_disk *new_disk(uint64_t id, int fd)
 	d->id = id;
 	d->fd = fd;
 	pthread_cond_init(&d->flush_over, NULL);
+	pthread_cond_init(&d->measured, NULL);
 	d->next = disks;
 	disks = d;
 	return d;
@@ -309,6 +305,8 @@ static void put_disk(struct served_disk *d)
 		at = &(*at)->next;
 	if (last)
 		*at = d->next;
+	while (last && d->measuring)
+		pthread_cond_wait(&d->measured, &lock);
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
@@ -490,7 +488,7 @@ static bool add_lane(const struct storage_message *m, const int fds[STORAGE_DESC
 		free(l);
 		return false;
 	}
-	l->id = m->lane;
+	l->id = m->id;
 	l->data = (uint8_t *)l->shared + LANE_HEAD_BYTES;
 	l->done = fds[2];
 	l->threads = 1;
@@ -522,6 +520,55 @@ static bool change_disk(uint64_t id, int fd)
 	return l;
 }
 
+/* ---- measuring ---- */
+
+struct measuring {
+	struct served_disk *disk;
+	uint64_t id;
+	int socket;
+};
+
+static void *measure(void *arg)
+{
+	struct measuring *mine = arg;
+	struct storage_answer a = { .version = STORAGE_VERSION, .id = mine->id };
+
+	a.err = disk_measure(mine->disk->fd, &a.disk.size);
+	a.cpu_ns = storage_thread_ns();
+	storage_say(mine->socket, &a, -1);
+	pthread_mutex_lock(&lock);
+	mine->disk->measuring--;
+	pthread_cond_broadcast(&mine->disk->measured);
+	pthread_mutex_unlock(&lock);
+	free(mine);
+	return NULL;
+}
+
+/* Of a disk that is not served any more nobody wants to know. */
+static void begin_measuring(int socket, const struct storage_message *m)
+{
+	struct measuring *mine = malloc(sizeof(*mine));
+	struct served_disk *d;
+
+	pthread_mutex_lock(&lock);
+	for (d = disks; d && d->id != m->disk;)
+		d = d->next;
+	if (d && mine) {
+		*mine = (struct measuring){ d, m->id, socket };
+		d->measuring++;
+	}
+	pthread_mutex_unlock(&lock);
+	if (d && mine && storage_begin_thread(measure, mine))
+		return;
+	if (d && mine) {
+		pthread_mutex_lock(&lock);
+		d->measuring--;
+		pthread_mutex_unlock(&lock);
+	}
+	free(mine);
+	storage_refuse(socket, m->id, d ? -EAGAIN : -ENODEV, "");
+}
+
 static void name_process(uint32_t domid)
 {
 	char name[16];
@@ -530,20 +577,48 @@ static void name_process(uint32_t domid)
 	prctl(PR_SET_NAME, name);
 }
 
-static bool handle_message(const struct storage_message *m,
-			   const int fds[STORAGE_DESCRIPTORS])
+static bool take_lane(const struct storage_message *m, const int fds[STORAGE_DESCRIPTORS])
 {
 	unsigned int i;
 
-	if (m->version != STORAGE_VERSION)
-		return false;
-	if (!lanes)
-		name_process(m->domid);
-	if (!change_disk(m->lane, fds[0]))
+	if (!change_disk(m->id, fds[0]))
 		return add_lane(m, fds);
 	for (i = 0; i < STORAGE_DESCRIPTORS; i++)
 		close(fds[i]);
 	return true;
+}
+
+/* A helper is one guest's: the first message says whose. */
+static bool is_for_us(const struct storage_message *m)
+{
+	static bool known;
+	static uint32_t domid;
+
+	if (m->version != STORAGE_VERSION || (known && m->domid != domid))
+		return false;
+	if (!known)
+		name_process(m->domid);
+	known = true;
+	domid = m->domid;
+	return true;
+}
+
+static bool handle_message(int socket, const struct storage_message *m, const int *fds,
+			   unsigned int count)
+{
+	if (!is_for_us(m))
+		return false;
+	switch ((enum storage_kind)m->kind) {
+	case STORAGE_LANE:
+		return count == STORAGE_DESCRIPTORS && take_lane(m, fds);
+	case STORAGE_OPEN:
+		storage_open(socket, m);
+		return !count;
+	case STORAGE_MEASURE:
+		begin_measuring(socket, m);
+		return !count;
+	}
+	return false;
 }
 
 /* False: the daemon is gone, or says what nobody understands. */
@@ -562,17 +637,23 @@ static bool take_message(int socket)
 		.msg_controllen = sizeof(control),
 	};
 	int fds[STORAGE_DESCRIPTORS];
+	unsigned int count = 0;
 	const struct cmsghdr *c;
 	ssize_t got;
 
 	do {
 		got = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
 	} while (got < 0 && errno == EINTR);
-	c = got == sizeof(said) && !(m.msg_flags & MSG_CTRUNC) ? CMSG_FIRSTHDR(&m) : NULL;
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(fds)))
+	if (got != sizeof(said) || m.msg_flags & MSG_CTRUNC)
 		return false;
-	memcpy(fds, CMSG_DATA(c), sizeof(fds));
-	return handle_message(&said, fds);
+	c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		if (count > STORAGE_DESCRIPTORS)
+			return false;
+		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+	}
+	return handle_message(socket, &said, fds, count);
 }
 
 /* ---- life ---- */
@@ -601,7 +682,6 @@ int storage_helper_run(int socket)
 		return 1;
 	while (take_message(socket))
 		;
-	close(socket);
 	end_lanes();
 	return 0;
 }

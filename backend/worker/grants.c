@@ -6,6 +6,7 @@
  * recently used first; what is used again at the same time stays where it is. Every page
  * is a mapping of its own, so that each can be unmapped alone.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -161,18 +162,33 @@ uint32_t grants_held(const struct grants *g)
 	return g->count;
 }
 
+static bool grants_drop(struct grants *g, uint64_t now_ms, uint64_t unused_ms)
+{
+	unsigned int left = LIMIT_PERSISTENT_UNMAPPED;
+
+	while (g->oldest && now_ms - g->oldest->used_ms >= unused_ms) {
+		if (!left--)
+			return true;
+		mapping_drop(g, g->oldest);
+	}
+	return false;
+}
+
 void grants_trim(struct grants *g, uint64_t now_ms)
 {
-	while (g->oldest && now_ms - g->oldest->used_ms > LIMIT_PERSISTENT_UNUSED_MS)
-		mapping_drop(g, g->oldest);
+	grants_drop(g, now_ms, LIMIT_PERSISTENT_UNUSED_MS);
+}
+
+bool grants_unmap(struct grants *g)
+{
+	return grants_drop(g, 0, 0);
 }
 
 void grants_free(struct grants *g)
 {
 	if (!g)
 		return;
-	while (g->oldest)
-		mapping_drop(g, g->oldest);
+	assert(!g->count);
 	free(g->bucket);
 	free(g);
 }

@@ -40,8 +40,18 @@ enum grant_fault {
 struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent);
 
 /**
- * grants_free() - unmap all
- * @g: may be NULL
+ * grants_unmap() - unmap some of what is mapped
+ * @g: the queue's grants; not to be used for a copy any more
+ *
+ * At most LIMIT_PERSISTENT_UNMAPPED, so that others have their turns meanwhile.
+ *
+ * Return: whether there are more.
+ */
+bool grants_unmap(struct grants *g);
+
+/**
+ * grants_free() - free them
+ * @g: nothing is mapped; may be NULL
  */
 void grants_free(struct grants *g);
 

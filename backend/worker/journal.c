@@ -137,10 +137,9 @@ static int journal_reserve(int fd, size_t size)
 	return 0;
 }
 
-static int journal_map(struct journal *j, int fd)
+static int journal_map(struct journal *j, int fd, int flags)
 {
-	void *map = mmap(NULL, j->size, PROT_READ | PROT_WRITE,
-			 fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	void *map = mmap(NULL, j->size, PROT_READ | PROT_WRITE, flags, fd, 0);
 
 	if (map == MAP_FAILED)
 		return -errno;
@@ -159,7 +158,7 @@ static int journal_make_file(struct journal *j)
 		return -errno;
 	err = journal_reserve(fd, j->size);
 	if (!err)
-		err = journal_map(j, fd);
+		err = journal_map(j, fd, MAP_SHARED);
 	close(fd);
 	if (err)
 		unlinkat(AT_FDCWD, j->path, 0);
@@ -199,7 +198,8 @@ int journal_create(const char *prefix, const struct journal_key *key,
 	j->size = journal_size(shape);
 	err = prefix ? journal_name(prefix, key, &j->path) : 0;
 	if (!err)
-		err = prefix ? journal_make_file(j) : journal_map(j, -1);
+		err = prefix ? journal_make_file(j)
+			     : journal_map(j, -1, MAP_SHARED | MAP_ANONYMOUS);
 	if (err) {
 		journal_close(j);
 		return err;
@@ -211,10 +211,22 @@ int journal_create(const char *prefix, const struct journal_key *key,
 
 /* ---- opened ---- */
 
+/* As a process leaves it that was killed while it made one. */
+static bool journal_is_begun(const struct journal_header *h)
+{
+	static const char nothing[sizeof(journal_magic)];
+
+	return !memcmp(h->magic, nothing, sizeof(nothing)) ||
+	       (!memcmp(h->magic, journal_magic, sizeof(h->magic)) &&
+		h->version == JOURNAL_VERSION && !h->complete);
+}
+
 static int journal_check(const struct journal *j)
 {
 	const struct journal_header *h = j->header;
 
+	if (journal_is_begun(h))
+		return -ENODATA;
 	if (memcmp(h->magic, journal_magic, sizeof(h->magic)) ||
 	    h->version != JOURNAL_VERSION || h->complete != 1 || h->size != j->size)
 		return -EPROTO;
@@ -224,26 +236,28 @@ static int journal_check(const struct journal *j)
 	return 0;
 }
 
-static int journal_open_file(struct journal *j)
+static int journal_open_file(struct journal *j, int access, int flags)
 {
-	int fd = open(j->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	int fd = open(j->path, access | O_NOFOLLOW | O_CLOEXEC), err = 0;
 	struct stat st;
 
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st))
 		err = -errno;
-	else if (!S_ISREG(st.st_mode) || st.st_size > JOURNAL_BIGGEST ||
-		 st.st_size < (off_t)sizeof(struct journal_header))
+	else if (!S_ISREG(st.st_mode) || st.st_size > JOURNAL_BIGGEST)
 		err = -EPROTO;
+	else if (st.st_size < (off_t)sizeof(struct journal_header))
+		err = -ENODATA;
 	j->size = err ? 0 : st.st_size;
 	if (!err)
-		err = journal_map(j, fd);
+		err = journal_map(j, fd, flags);
 	close(fd);
 	return err ? err : journal_check(j);
 }
 
-int journal_open(const char *path, struct journal **ret_journal)
+static int journal_open_as(const char *path, int access, int flags,
+			   struct journal **ret_journal)
 {
 	struct journal *j = calloc(1, sizeof(*j));
 	int err = -ENOMEM;
@@ -252,12 +266,28 @@ int journal_open(const char *path, struct journal **ret_journal)
 		return err;
 	j->path = strdup(path);
 	if (j->path)
-		err = journal_open_file(j);
+		err = journal_open_file(j, access, flags);
 	if (err) {
 		journal_close(j);
 		return err;
 	}
 	*ret_journal = j;
+	return 0;
+}
+
+int journal_open(const char *path, struct journal **ret_journal)
+{
+	return journal_open_as(path, O_RDWR, MAP_SHARED, ret_journal);
+}
+
+int journal_open_copy(const char *path, struct journal **ret_journal)
+{
+	int err = journal_open_as(path, O_RDONLY, MAP_PRIVATE, ret_journal);
+
+	if (err)
+		return err;
+	free((*ret_journal)->path);
+	(*ret_journal)->path = NULL;
 	return 0;
 }
 

@@ -71,9 +71,19 @@ int journal_create(const char *prefix, const struct journal_key *key,
  * @path: as journal_scan() gives it
  * @ret_journal: written on success; journal_close() it
  *
- * Return: 0; -EPROTO: it is incomplete, damaged or of another version; -errno.
+ * Return: 0; -ENODATA: whoever made it was killed meanwhile, or is still at it; -EPROTO:
+ * it is damaged or of another version; -errno.
  */
 int journal_open(const char *path, struct journal **ret_journal);
+
+/**
+ * journal_open_copy() - look at a journal, which may be in use
+ * @path: as journal_scan() gives it
+ * @ret_journal: written on success; journal_close() it; what is written into it is lost
+ *
+ * Return: as journal_open().
+ */
+int journal_open_copy(const char *path, struct journal **ret_journal);
 
 /**
  * journal_remove() - the file goes, the memory stays until journal_close()

@@ -43,6 +43,6 @@ attach "$d" xvdc "$(disk plain 1M)"
 load "$d" --devid xvdc --rw read --bs 512 --number 10
 ! grep -q "/plain:.*page cache" "$LOG" || fail 'not directly'
 "$SIMXL" destroy "$d"
-umount "$W/mnt"
+within 10 umount "$W/mnt" || fail "the disk is still open"
 trap cleanup EXIT
 finish

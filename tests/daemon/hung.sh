@@ -58,6 +58,12 @@ served() {
 }
 say "the $what hangs"
 served
+if [ "$what" = helper ]; then
+	say 'a disk that its helper does not open: its own device waits'
+	attach 1 xvdb "$(disk d 16M)"
+	within 20 grep -q '1/51728 .*waits for its storage helper to open' "$LOG" || fail 'it does not say so'
+	served
+fi
 say 'the daemon is stopped'
 LEAKS_MEANT="pid $DAEMON:" # what hangs, it leaves to its journal
 daemon_stop
@@ -75,6 +81,7 @@ resume
 within 20 moves 1 "$(row 1 flush_requests)" || fail 'guest 1 does not go on'
 end $one
 expect_json "$W/1.out" '.verify.errors == 0 and .errors.error == 0'
+[ "$what" != helper ] || load 1 --devid xvdb --rw randwrite --number 100 >/dev/null
 for d in 1 2; do "$SIMXL" block-detach $d xvda; done
 [ "$what" = helper ] || { remove; trap cleanup EXIT; }
 finish

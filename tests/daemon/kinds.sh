@@ -13,6 +13,8 @@ KIND=vbd3
 attach "$d" xvda "$img" --kind vbd3
 load "$d" --rw randrw --verify --number 500 --depth 4
 expect_key "$(back "$d")/sectors" 32768
+"$XENMETER" dump --json --table "$TABLE" >"$W/rows"
+expect_json "$W/rows" '[.rows[] | [.device, .device_name]] | unique == [["vbd3", "xvda"]]'
 "$SIMXL" block-detach "$d" xvda
 KIND=vbd
 

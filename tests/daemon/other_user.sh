@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # As another user: the daemon serves disks of root, found after it has dropped its rights,
-# of which two are left to each thread, and none to the process that flushes for a guest;
+# of which two are left to each thread, and one to the process that opens a guest's disks;
 # members of the group read the table, nobody else does.
 . "$(dirname "$0")/lib.sh"
 
@@ -43,7 +43,7 @@ for name in worker-0 worker-1; do
 	grep -q "^$name" "$W/threads" || fail "no thread is called $name"
 done
 [ "$(grep -vc '^worker' "$W/threads")" = 2 ] || fail "not two: ours and libxenstore's"
-kept=0
+kept=$((1 << 1))
 load_bg "$W/hold.out" "$one" --hold 30
 state "$one" back 4
 within 10 helper "$one" || fail 'no storage helper'

@@ -67,6 +67,8 @@ cat >"$W/units/down.target" <<END
 DefaultDependencies=no
 Conflicts=xenmeterd.service xendomains.service
 END
+mkdir "$W/units/xenmeter-storage@.service.d"
+cp "$W/units/xenmeterd.service.d/simulated.conf" "$W/units/xenmeter-storage@.service.d/"
 
 export UNITS="$W/units" LOG
 sh -c "echo \$\$ >$GROUP/cgroup.procs && exec unshare --mount --pid --uts --ipc --cgroup --fork \
@@ -141,7 +143,7 @@ serve() {
 }
 serve 77
 
-say 'storage helpers have no rights, and a control group each'
+say 'storage helpers have one right, and a control group each'
 load_bg "$W/hold.out" "$d" --hold 30
 state "$d" back 4
 units() { control list-units --no-legend --plain 'xenmeter-storage@*' | awk '$3 == "active" { print $1 }'; }
@@ -151,7 +153,9 @@ helper_status() {
 	inside sed -n "s/^$1:[[:space:]]*//p" "/proc/$(control show "$(units)" --property=MainPID --value)/status"
 }
 [ "$(helper_status Uid | cut -f 1)" = "$user" ] || fail "its user is $(helper_status Uid)"
-[ $((0x$(helper_status CapPrm) | 0x$(helper_status CapBnd))) = 0 ] || fail 'it has capabilities'
+# CAP_DAC_OVERRIDE
+[ $((0x$(helper_status CapPrm) | 0x$(helper_status CapBnd))) = $((1 << 1)) ] ||
+	fail "it has capabilities $(helper_status CapPrm)"
 [ "$(helper_status Name)" = "storage-$d" ] || fail "its name is $(helper_status Name)"
 end "$BG"
 

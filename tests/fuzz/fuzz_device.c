@@ -24,7 +24,7 @@
 #define MOST_TURNS 1000 /* until all has come to an end */
 #define LOSSES	   12	/* of the store: a step of each device makes fewer calls */
 
-enum { TAKE_ALL = 1, TAKE_REPORT = 2, TICK = 4, LOOK = 8 };
+enum { TAKE_ALL = 1, TAKE_REPORT = 2, TICK = 4, LOOK = 8, TAKE_HELPERS = 16 };
 
 static struct {
 	struct input in;
@@ -273,7 +273,8 @@ static void check(void)
 static void turn(uint8_t how, unsigned int most_events)
 {
 	struct control *c = &world.control;
-	unsigned int causes = 1 + !!(how & TAKE_REPORT) + !!(how & TICK);
+	unsigned int causes =
+		1 + !!(how & TAKE_REPORT) + !!(how & TAKE_HELPERS) + !!(how & TICK);
 
 	if (how & LOOK) {
 		charge_after_look(c, causes);
@@ -286,6 +287,10 @@ static void turn(uint8_t how, unsigned int most_events)
 	if (how & TAKE_REPORT) {
 		charge_cause(c);
 		take_report();
+	}
+	if (how & TAKE_HELPERS) {
+		charge_cause(c);
+		control_handle_helpers(c);
 	}
 	if (how & TICK) {
 		charge_cause(c);
@@ -382,13 +387,14 @@ static bool at_rest(void)
 	for (d = world.control.devices; d; d = d->next)
 		if (d->dirty && !world.control.stopping)
 			return false;
-	return !store.events && !served_queues() && !control_busy(&world.control);
+	return !store.events && !served_queues() && !served_questions() &&
+	       !control_busy(&world.control);
 }
 
 static void whole_turn(void)
 {
 	let_workers_act();
-	turn(TAKE_ALL | TAKE_REPORT | TICK, LIMIT_WATCH_EVENTS);
+	turn(TAKE_ALL | TAKE_REPORT | TAKE_HELPERS | TICK, LIMIT_WATCH_EVENTS);
 }
 
 /* The toolstack removes all that it has made, unless the daemon stops. */

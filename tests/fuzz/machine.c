@@ -255,6 +255,7 @@ int xengnttab_unmap(xengnttab_handle *handle, void *at, uint32_t count)
 	uint32_t gref = ((uint8_t *)at - memory[0]) / GRANT_PAGE_SIZE, i;
 
 	MUST(handle == &gnttab && (uint8_t *)at >= memory[0] && gref < MACHINE_PAGES);
+	machine.unmapped += count;
 	for (i = gref; i < gref + count; i++) {
 		MUST(mapped[i]);
 		mapped[i]--;

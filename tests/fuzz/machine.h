@@ -48,7 +48,8 @@ struct machine {
 	/* How often what comes next fails. */
 	unsigned int put_off, copies_fail, maps_fail, submits_fail;
 	unsigned int notified;
-	struct lane *lane; /* to be a queue's */
+	unsigned int unmapped; /* pages, so far */
+	struct lane *lane;     /* to be a queue's */
 	/* The worker is at rest and the target has seen what it waited for. */
 	bool done;
 };

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "blk_queue.h"
+#include "device.h"
 #include "disk_life.h"
 #include "net_queue.h"
 #include "served.h"
@@ -276,22 +277,112 @@ unsigned int served_queues(void)
 
 /* ---- queues ---- */
 
-/* ---- storage helpers: none is made, lanes are counted ---- */
+/* ---- storage helpers: none is made, lanes are counted, questions answered here ---- */
 
 struct storage {
+	struct storage *next;
 	unsigned int lanes;
+	struct storage_question *questions;
 };
+
+static struct storage *storages;
 
 struct storage *storage_new(const struct storage_source *source, uint32_t domid)
 {
+	struct storage *s = calloc(1, sizeof(*s));
+
 	(void)source, (void)domid;
-	return calloc(1, sizeof(struct storage));
+	s->next = storages;
+	storages = s;
+	return s;
 }
 
 void storage_free(struct storage *s)
 {
-	MUST(!s || !s->lanes);
+	struct storage **at = &storages;
+
+	if (!s)
+		return;
+	MUST(!s->lanes && !s->questions);
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
 	free(s);
+}
+
+static void ask(struct storage *s, struct storage_question *q)
+{
+	MUST(q->state != QUESTION_ASKED && q->owner);
+	q->state = QUESTION_ASKED;
+	q->next = s->questions;
+	s->questions = q;
+}
+
+void storage_ask_open(struct storage *s, struct storage_question *q, const char *backend,
+		      const struct disk_options *o)
+{
+	MUST(device_is_path(backend));
+	q->kind = STORAGE_OPEN;
+	q->disk = *o;
+	ask(s, q);
+}
+
+void storage_ask_size(struct storage *s, struct storage_question *q, int disk)
+{
+	MUST(s->lanes);
+	q->kind = STORAGE_MEASURE;
+	q->err = disk_measure(disk, &q->bytes);
+	ask(s, q);
+}
+
+static void drop_question(struct storage *s, struct storage_question *q)
+{
+	struct storage_question **at = &s->questions;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+}
+
+void storage_drop(struct storage *s, struct storage_question *q)
+{
+	if (q->state == QUESTION_ASKED)
+		drop_question(s, q);
+	if (q->state == QUESTION_ANSWERED)
+		disk_close(q->opened);
+	q->opened = NULL;
+	q->state = QUESTION_NONE;
+}
+
+unsigned int served_questions(void)
+{
+	unsigned int count = 0;
+	struct storage *s;
+
+	for (s = storages; s; s = s->next)
+		count += s->questions != NULL;
+	return count;
+}
+
+struct storage *storage_next(const struct storage_source *source)
+{
+	struct storage *s = storages;
+
+	(void)source;
+	while (s && !s->questions)
+		s = s->next;
+	return s;
+}
+
+struct storage_question *storage_receive(struct storage *s)
+{
+	struct storage_question *q = s->questions;
+
+	drop_question(s, q);
+	q->state = QUESTION_ANSWERED;
+	if (q->kind == STORAGE_OPEN)
+		q->err = disk_open(&q->disk, &q->opened, q->reason);
+	return q;
 }
 
 void storage_add(struct storage *s, struct lane *l, int disk)
@@ -311,17 +402,6 @@ void storage_remove(struct storage *s, struct lane *l)
 	MUST(s->lanes && l->id);
 	l->id = 0;
 	s->lanes--;
-}
-
-struct storage *storage_next(const struct storage_source *source)
-{
-	(void)source;
-	return NULL;
-}
-
-void storage_replace(struct storage *s)
-{
-	(void)s;
 }
 
 void storage_tick(struct storage *s)

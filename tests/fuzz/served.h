@@ -54,4 +54,9 @@ void served_settle(const struct control *c);
  */
 unsigned int served_queues(void);
 
+/**
+ * served_questions() - how many guests' helpers have not answered?
+ */
+unsigned int served_questions(void);
+
 #endif

@@ -483,6 +483,45 @@ check() {
 	said "before the daemon fell silent"
 }
 
+# nagios STATUS WORD OPTION...: the first word of the verdict, and its exit status
+nagios() {
+	status=$1
+	word=$2
+	shift 2
+	run "$status" "$xenmeter" check --format nagios --table "$table" "$@"
+	[ "$(wc -l <"$out")" -eq 1 ] || fail "more than a line"
+	grep -q "^XENMETER $word - [^|]*\( | [^|]*\)\?$" "$out" || fail "no line of a plugin that says $word"
+}
+
+# A monitoring system reads the exit status, one line, and figures behind a bar.
+check_nagios() {
+	make 'name:4=a|b'
+	nagios 2 CRITICAL
+	said "the daemon does not run (stopped), books balanced: 3 guests"
+	nagios 0 OK --stopped
+	said " | charged=0.757s offloaded=0.000s unattributed=0."
+	make worker:0:6=500000000 row:4:0=41
+	nagios 2 CRITICAL --stopped
+	said "3 faults, the first: row 4 (domid 7 vbd 51712 queue 0)"
+	mkfifo "$dir/ready" "$dir/hold"
+	"$maker" "$table" 'name:4=a|b' running <"$dir/hold" >"$dir/ready" &
+	exec 3>"$dir/hold"
+	read -r _ <"$dir/ready"
+	nagios 0 OK --warning 30 --critical 50 --interval 0.1
+	said "takes 0.0 % of this domain, books balanced"
+	said " guest=0.00%;30;50;0;100"
+	exec 3>&-
+	wait
+	run 2 "$xenmeter" check --format nagios --table "$dir/none"
+	said "XENMETER CRITICAL - $dir/none: no table"
+	run 2 "$xenmeter" check --format nagios --table "$dir"
+	said "damaged or no table"
+	run 2 "$xenmeter" check --format xml
+	complained "--format is text, json or nagios" 2
+	run 2 "$xenmeter" check --warning 0
+	complained "--warning takes a number up to 100" 2
+}
+
 # The program that accounting/example.c shows.
 example() {
 	make
@@ -511,5 +550,6 @@ full
 states
 running
 check
+check_nagios
 example
 exit $failed

@@ -132,6 +132,22 @@ static void poke(off_t at, uint8_t byte)
 	close(fd);
 }
 
+/* Where the header's last word is: behind the generation. */
+static off_t complete_at(struct journal *j)
+{
+	static const uint64_t mark = 0x1122334455667788;
+	int fd = open(path, O_RDONLY);
+	uint8_t head[1024];
+	const uint8_t *at;
+
+	*journal_row_generation(j) = mark;
+	CHECK_EQ(pread(fd, head, sizeof(head), 0), sizeof(head));
+	close(fd);
+	at = memmem(head, sizeof(head), &mark, sizeof(mark));
+	CHECK(at);
+	return at - head + sizeof(mark);
+}
+
 /* A byte of a good file is changed, or some are missing. */
 static void what_is_damaged_is_none(void)
 {
@@ -150,14 +166,53 @@ static void what_is_damaged_is_none(void)
 	CHECK(!truncate(path, st.st_size - 64));
 	CHECK_EQ(journal_open(path, &next), -EPROTO);
 	CHECK(!truncate(path, 10));
-	CHECK_EQ(journal_open(path, &next), -EPROTO);
-	CHECK(!truncate(path, 0));
-	CHECK_EQ(journal_open(path, &next), -EPROTO);
-	CHECK(!truncate(path, st.st_size)); /* zeroes: killed while it was made */
-	CHECK_EQ(journal_open(path, &next), -EPROTO);
+	CHECK_EQ(journal_open(path, &next), -ENODATA);
 	journal_remove(j);
 	journal_close(j);
 	CHECK_EQ(journal_open(path, &next), -ENOENT);
+}
+
+/* Its maker was killed, with no byte written, before the header was, and within it. */
+static void what_was_only_begun_is_told_apart(void)
+{
+	struct journal *j, *next;
+	struct stat st;
+
+	create(&j);
+	CHECK(!stat(path, &st));
+	CHECK(!truncate(path, 0));
+	CHECK_EQ(journal_open(path, &next), -ENODATA);
+	CHECK(!truncate(path, st.st_size));
+	CHECK_EQ(journal_open(path, &next), -ENODATA);
+	journal_close(j);
+
+	create(&j);
+	poke(complete_at(j), 0);
+	CHECK_EQ(journal_open(path, &next), -ENODATA);
+	poke(complete_at(j), 2);
+	CHECK_EQ(journal_open(path, &next), -EPROTO);
+	journal_remove(j);
+	journal_close(j);
+}
+
+static void a_copy_changes_nothing(void)
+{
+	struct journal *j, *copy;
+
+	create(&j);
+	CHECK_EQ(journal_open_copy(path, &copy), 0);
+	CHECK(!memcmp(journal_key(copy), &key, sizeof(key)));
+	*(uint8_t *)journal_kept(copy) = 99;
+	journal_blame(copy)->deaths = 3;
+	CHECK_EQ(*(uint8_t *)journal_kept(j), 4);
+	CHECK_EQ(journal_blame(j)->deaths, 0);
+	journal_remove(copy); /* it has no file */
+	journal_close(copy);
+	CHECK_EQ(journal_open_copy(path, &copy), 0);
+	journal_close(copy);
+	journal_remove(j);
+	journal_close(j);
+	CHECK_EQ(journal_open_copy(path, &copy), -ENOENT);
 }
 
 static void without_a_file_it_is_memory(void)
@@ -184,6 +239,8 @@ int main(void)
 	a_new_one_begins_anew();
 	journals_are_found_among_other_files();
 	what_is_damaged_is_none();
+	what_was_only_begun_is_told_apart();
+	a_copy_changes_nothing();
 	without_a_file_it_is_memory();
 	CHECK_EQ(check_descriptors(), descriptors);
 	check_remove_directory(dir);

@@ -3,6 +3,7 @@
  * A storage helper as a process, from the daemon's end: what is posted is done, and what
  * was begun by one that dies is done by the next; lanes of one disk share its flushes;
  * lanes come and go and leave nothing;
+ * disks are measured, and opened only where the store names them;
  * whoever sends it nonsense has no helper any more; and what a hostile helper writes into
  * a lane is taken for an error at most.
  */
@@ -318,6 +319,7 @@ static void kill_helper(struct storage *s)
 	CHECK_EQ(kill(helper_pid(), SIGKILL), 0);
 	CHECK_EQ(poll(&fd, 1, 20000), 1);
 	CHECK(storage_next(&source) == s);
+	CHECK(!storage_receive(s));
 }
 
 /* It is not waited for the tick, but by one that comes to replace a new one. */
@@ -332,15 +334,68 @@ static void test_replaced(struct storage *s)
 	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
 	storage_tick(s);
 	kill_helper(s);
-	storage_replace(s);
 	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
 	kill_helper(s);
-	storage_replace(s);
 	CHECK(!storage_next(&source) && !helper_pid());
 	storage_tick(s);
 	CHECK_EQ(run(l, slot, LANE_FLUSH, 0, 0), 0);
 	lane_put(l, slot);
 	end(s, l);
+}
+
+/* The next that is answered. */
+static struct storage_question *await_answer(struct storage *s)
+{
+	struct pollfd fd = { source.events, POLLIN, 0 };
+	struct storage_question *q;
+
+	CHECK_EQ(poll(&fd, 1, 20000), 1);
+	CHECK(storage_next(&source) == s);
+	q = storage_receive(s);
+	CHECK(!q || q->state == QUESTION_ANSWERED);
+	return q;
+}
+
+/* Of a disk that is served; of another one it says so. */
+static void test_measure(struct storage *s)
+{
+	struct storage_question q[2] = { 0 }, *first, *second;
+	struct lane *l;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	storage_ask_size(s, &q[0], disk);
+	storage_ask_size(s, &q[1], disk + 1);
+	first = await_answer(s);
+	second = await_answer(s);
+	CHECK(first != second && first && second);
+	CHECK_EQ(q[0].err, 0);
+	CHECK_EQ(q[0].bytes, 1 << 20);
+	CHECK_EQ(q[1].err, -ENODEV);
+	storage_ask_size(s, &q[0], disk);
+	storage_drop(s, &q[0]);
+	CHECK(!await_answer(s)); /* to nobody */
+	end(s, l);
+}
+
+/* Without a store no disk is named; and no lie of a daemon's is believed. */
+static void test_open_refused(struct storage *s, const char *path)
+{
+	struct disk_options o = { .target = path, .read_only = true };
+	struct storage_question q = { 0 };
+	char backend[STORAGE_BACKEND_SIZE];
+
+	snprintf(backend, sizeof(backend), "backend/vbd/%d/51712", getpid());
+	storage_ask_open(s, &q, backend, &o);
+	CHECK(await_answer(s) == &q);
+	CHECK_EQ(q.err, -EPERM);
+	CHECK(strstr(q.reason, "cannot read the device's directory"));
+	o.target = "null:16M";
+	storage_drop(s, &q);
+	storage_ask_open(s, &q, backend, &o);
+	CHECK(await_answer(s) == &q);
+	CHECK_EQ(q.err, -EAGAIN);
+	storage_drop(s, &q);
 }
 
 /* As it is after a helper has died in the middle of it. */
@@ -445,8 +500,11 @@ static int helper_of(const void *bytes, size_t size, int descriptors)
 
 static void test_nonsense(void)
 {
-	struct storage_message m = { STORAGE_VERSION, 1, 1, 1 };
-	struct storage_message old = { STORAGE_VERSION + 1, 1, 1, 1 };
+	struct storage_message m = { .version = STORAGE_VERSION, .kind = STORAGE_LANE };
+	struct storage_message old = { .version = STORAGE_VERSION + 1 };
+	struct storage_message odd = { .version = STORAGE_VERSION, .kind = 77 };
+	struct storage_message open = { .version = STORAGE_VERSION,
+					.kind = STORAGE_OPEN };
 
 	CHECK_EQ(helper_of("x", 1, 0), 0);
 	CHECK_EQ(helper_of(&m, sizeof(m), 0), 0);
@@ -454,6 +512,8 @@ static void test_nonsense(void)
 	CHECK_EQ(helper_of(&m, sizeof(m), 4), 0);
 	CHECK_EQ(helper_of(&m, sizeof(m), 3), 0); /* no lane's memory */
 	CHECK_EQ(helper_of(&old, sizeof(old), 3), 0);
+	CHECK_EQ(helper_of(&odd, sizeof(odd), 0), 0);
+	CHECK_EQ(helper_of(&open, sizeof(open), 1), 0);
 }
 
 int main(void)
@@ -470,6 +530,7 @@ int main(void)
 		      0);
 	CHECK(kernel != MAP_FAILED);
 	CHECK_EQ(sem_init(&kernel->gate, 1, 0), 0);
+	setenv("XENSTORED_PATH", "/nonexistent/store", 1);
 	CHECK_EQ(launcher_start(NULL, &source.launcher), 0);
 	CHECK_EQ(storage_listen(&source), 0);
 	s = storage_new(&source, getpid()); /* whose process has a name of its own */
@@ -479,6 +540,8 @@ int main(void)
 	test_memory(s);
 	test_shared_flush(s);
 	test_replaced(s);
+	test_measure(s);
+	test_open_refused(s, path);
 	test_rounds(s);
 	test_begun(s);
 	test_lies();

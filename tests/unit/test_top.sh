@@ -13,10 +13,10 @@ json_value=$3
 export LC_ALL=C.UTF-8 TMUX_TMPDIR="$dir"
 unset TMUX NO_COLOR
 
-# table GUESTS [CHANGE...]: one whose daemon runs until the next
+# hold CHANGE...: a table whose daemon runs until release
 hold() {
 	mkfifo "$dir/hold" "$dir/ready"
-	"$maker" "$table" "$@" running <"$dir/hold" >"$dir/ready" &
+	"$maker" "$table" "$@" <"$dir/hold" >"$dir/ready" &
 	held=$!
 	exec 3>"$dir/hold"
 	read -r _ <"$dir/ready"
@@ -28,7 +28,9 @@ release() {
 }
 
 batch() {
-	hold guests=51
+	hold guests=51 running domain
+	run 0 "$xenmeter" top --batch -n 1 --accumulate --table "$table"
+	said "domain%: guests 5.0 daemon 1.0 storage 2.0 kernel 4.0 others 10.0 unnamed 0.5"
 	run 0 "$xenmeter" top --batch --iterations 2 --delay 0.1 --accumulate --table "$table"
 	[ "$(grep -c 'guest-' "$out")" -eq 102 ] || fail "51 guests, twice"
 	[ "$(grep 'guest-' "$out" | awk 'NR == 1 { print $2 }')" = guest-51 ] || fail "the dearest first"
@@ -102,7 +104,7 @@ redrawn() {
 # such a line would push the last one out.
 sizes() {
 	for guests in 1 51 400; do
-		hold guests=$guests
+		hold guests=$guests running
 		begin 80 24
 		for size in "80 24" "132 50" "50 12"; do
 			mux resize-window -t =shown: -x ${size% *} -y ${size#* }
@@ -121,7 +123,7 @@ sizes() {
 }
 
 pages() {
-	hold guests=51
+	hold guests=51 running
 	begin 80 24
 	keys Down Down Enter
 	shows "guest-49  domid 49"

@@ -114,6 +114,59 @@ static void write_books(const struct report *r, FILE *f)
 	putc('\n', f);
 }
 
+/* What the kinds of the domain's lines are called here. */
+static const char *domain_part(enum xenmeter_domain_kind kind)
+{
+	switch (kind) {
+	case XENMETER_DOMAIN_DAEMON:
+		return "daemon";
+	case XENMETER_DOMAIN_HELPER:
+		return "storage";
+	case XENMETER_DOMAIN_INTERRUPT:
+	case XENMETER_DOMAIN_SOFTIRQ:
+	case XENMETER_DOMAIN_IDLE:
+	case XENMETER_DOMAIN_KTHREAD:
+		return "kernel";
+	case XENMETER_DOMAIN_PROCESS:
+		return "others";
+	case XENMETER_DOMAIN_UNNAMED:
+		return "unnamed";
+	case XENMETER_DOMAIN_GAP:
+		break;
+	}
+	return NULL;
+}
+
+/* What was charged to guests, and what is left of each part, of all CPUs of the domain.
+ * Return: lines. */
+static int write_domain(const struct report *r, FILE *f)
+{
+	static const char *const parts[] = { "daemon", "storage", "kernel", "others",
+					     "unnamed" };
+	const struct xenmeter_domain *d = r->domain;
+	double part[5] = { 0 }, guests = 0, all;
+	size_t i, p;
+
+	if (!d)
+		return 0;
+	all = fmax((double)d->elapsed_ns * d->cpus, 1);
+	for (i = 0; i < d->count; i++) {
+		const struct xenmeter_domain_line *l = &d->line[i];
+		const char *name = domain_part(l->kind);
+		uint64_t charged = l->charged_ns < l->ns ? l->charged_ns : l->ns;
+
+		guests += charged;
+		for (p = 0; name && p < 5; p++)
+			if (!strcmp(name, parts[p]))
+				part[p] += l->ns - charged;
+	}
+	fprintf(f, "domain%%: guests %.1f", 100 * guests / all);
+	for (p = 0; p < 5; p++)
+		fprintf(f, " %s %.1f", parts[p], 100 * part[p] / all);
+	putc('\n', f);
+	return 1;
+}
+
 /* ---- guests and queues ---- */
 
 static int add_shown(struct top *t, struct grid *g, const struct columns *columns,
@@ -230,7 +283,9 @@ static void write_help(FILE *f)
 	      "  CYC/R us/R cycles, microseconds for each request  EVT/s notifications\n"
 	      "  from the guest, SPU/s without work.  Bars: time in which a "
 	      "worker is not\n"
-	      "  idle; at 100 it limits the guests that it serves.\n",
+	      "  idle; at 100 it limits the guests that it serves.  domain%: of "
+	      "all CPUs,\n"
+	      "  charged to guests, and what else ran\n",
 	      f);
 }
 
@@ -266,6 +321,7 @@ int top_make_page(struct top *t, size_t lines, size_t width, struct page *ret_pa
 	write_head(t, f);
 	used += write_bars(top_report(t), f, lines, width);
 	write_books(top_report(t), f);
+	used += write_domain(top_report(t), f);
 	err = write_view(t, f, lines, width, used, &page);
 	if (fclose(f) && !err)
 		err = -ENOMEM;
