@@ -60,4 +60,16 @@ daemon_kill
 daemon_start --user nobody
 [ "$(grep -c 'the domain.s CPU is measured' "$LOG")" = 2 ] || fail 'not measured again'
 serve
+# The books go on: what ran in the last life, and what was counted meanwhile.
+before=$(jq '.domain.running_seconds' "$W/dump")
+went_on() {
+	dump >"$W/dump2"
+	jq -e --argjson own "$own" --argjson before "$before" '.domain | . != null
+		and .running_seconds >= $before
+		and ([.lines[] | select(.kind == "process" and .name == "spinner").seconds]
+			| (add // 0) >= $own / 2)
+		and ([.lines[] | select(.kind == "gap")] | length) == 1
+		and ([.lines[].seconds] | add) >= .running_seconds * 0.999999' "$W/dump2" >/dev/null
+}
+within 10 went_on || { jq .domain "$W/dump2"; fail 'the books do not go on in the next life'; }
 finish
