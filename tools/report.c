@@ -3,6 +3,7 @@
  * Readings of the table and their sums.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -202,10 +203,66 @@ static int copy_rows(struct report *r)
 	return 0;
 }
 
+/* The kernel names them by the thread that opened the device: a worker. */
+static bool is_own_events(const char *name)
+{
+	return !strncmp(name, "evtchn:worker", 13) ||
+	       !strncmp(name, "evtchn:xenmeter", 15);
+}
+
+/* Of a storage helper, which is called by its guest. */
+static bool is_helper_of(const char *name, uint32_t domid)
+{
+	char expected[32];
+
+	snprintf(expected, sizeof(expected), "storage-%" PRIu32, domid);
+	return !strcmp(name, expected);
+}
+
+/* Cycles of a row that are part of a line. */
+static uint64_t charged_of_line(const struct xenmeter_domain_line *l,
+				const struct xenmeter_row *row)
+{
+	const uint64_t *n = row->counter;
+
+	switch (l->kind) {
+	case XENMETER_DOMAIN_HELPER:
+		return is_helper_of(l->name, row->domid)
+			       ? n[ROW_offload_cycles] - n[ROW_offload_store]
+			       : 0;
+	case XENMETER_DOMAIN_INTERRUPT:
+		return is_own_events(l->name) ? n[ROW_kernel_event] : 0;
+	case XENMETER_DOMAIN_IDLE:
+		return is_own_events(l->name) ? n[ROW_kernel_idle_exit] : 0;
+	case XENMETER_DOMAIN_DAEMON:
+	case XENMETER_DOMAIN_SOFTIRQ:
+	case XENMETER_DOMAIN_KTHREAD:
+	case XENMETER_DOMAIN_PROCESS:
+	case XENMETER_DOMAIN_UNNAMED:
+	case XENMETER_DOMAIN_GAP:
+		return 0;
+	}
+	return 0;
+}
+
+/* The daemon writes what its own threads charged; the rest stands in the rows. Rows may
+ * have been charged when the domain was not measured: no more than the line. */
+static void charge_domain_line(const struct report *r, struct xenmeter_domain_line *l)
+{
+	uint64_t cycles = 0, ns;
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		cycles += charged_of_line(l, &r->rows[i].row);
+	ns = (uint64_t)(xenmeter_seconds(r->table, cycles) * 1e9);
+	l->charged_ns += ns < l->ns ? ns : l->ns;
+}
+
 /* A table without them is as good as any. */
 static int copy_domain_books(struct report *r)
 {
 	int tries = torn_tries(r), err;
+	size_t i;
 
 	r->domain = malloc(sizeof(*r->domain));
 	if (!r->domain)
@@ -213,8 +270,11 @@ static int copy_domain_books(struct report *r)
 	while ((err = xenmeter_read_domain(r->table, r->domain)) == XENMETER_TORN &&
 	       --tries)
 		torn_pause();
-	if (err >= 0)
+	if (err >= 0) {
+		for (i = 0; i < r->domain->count; i++)
+			charge_domain_line(r, &r->domain->line[i]);
 		return 0;
+	}
 	free(r->domain);
 	r->domain = NULL;
 	return err == -ENOENT ? 0 : err;

@@ -54,6 +54,7 @@ tail -n 1 "$W/domain" | grep -qE '^(Xen|The kernel) counts [0-9.]+ s, named [0-9
 	cat "$W/domain"
 	fail 'the last line of dump --domain'
 }
+grep -q '^Guests were charged' "$W/domain" || fail 'dump --domain does not say what was charged'
 tail -n 1 "$W/domain"
 # Killed, it starts again with them.
 daemon_kill

@@ -59,10 +59,22 @@ static uint64_t named_ns(const struct xenmeter_domain *d)
 	return ns;
 }
 
+static uint64_t charged_ns(const struct xenmeter_domain *d)
+{
+	uint64_t ns = 0;
+	size_t i;
+
+	for (i = 0; i < d->count; i++)
+		ns += d->line[i].charged_ns;
+	return ns;
+}
+
 static void print_domain_count(const struct xenmeter_domain *d)
 {
 	char percent[CELL];
 
+	text_percent(percent, charged_ns(d), d->running_ns);
+	printf("Guests were charged %.3f s of it, %s %%\n", charged_ns(d) / 1e9, percent);
 	text_percent(percent, named_ns(d), d->running_ns);
 	if (d->counted_by == XENMETER_BY_HYPERVISOR)
 		printf("Others ran on its %" PRIu32 " CPUs for %.3f s while it was "
