@@ -314,10 +314,15 @@ static pid_t helper_pid(void)
 static void kill_helper(struct storage *s)
 {
 	struct pollfd fd = { source.events, POLLIN, 0 };
+	pid_t pid = helper_pid();
+	int left = 20000;
 
 	CHECK(!storage_next(&source));
-	CHECK_EQ(kill(helper_pid(), SIGKILL), 0);
+	CHECK_EQ(kill(pid, SIGKILL), 0);
 	CHECK_EQ(poll(&fd, 1, 20000), 1);
+	/* Its socket is closed before it is gone. */
+	while (!kill(pid, 0) && left--)
+		usleep(1000);
 	CHECK(storage_next(&source) == s);
 	CHECK(!storage_receive(s));
 }
