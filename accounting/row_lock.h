@@ -64,10 +64,11 @@ static inline __attribute__((always_inline)) void undo_keep_words(struct undo *u
 								  unsigned int word,
 								  unsigned int count)
 {
-	if (!u->log)
-		return;
-	u->log->range[u->ranges++] = (struct log_range){ word, count };
-	memcpy(&u->log->saved[u->words], (const uint64_t *)row + word, 8 * count);
+	if (u->log) {
+		u->log->range[u->ranges] = (struct log_range){ word, count };
+		memcpy(&u->log->saved[u->words], (const uint64_t *)row + word, 8 * count);
+	}
+	u->ranges++;
 	u->words += count;
 }
 

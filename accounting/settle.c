@@ -17,9 +17,15 @@ void settle_use_log(struct row_log *log)
 	settle_log = log;
 }
 
-struct undo settle_undo(void)
+/* Inlined, so that where each copy goes is a constant. */
+static inline struct undo begin_undo(void)
 {
 	return (struct undo){ .log = settle_log };
+}
+
+struct undo settle_undo(void)
+{
+	return begin_undo();
 }
 
 /* An account changes these. */
@@ -67,20 +73,18 @@ static void row_add_by_kind(struct row *row, const struct settlement *s, uint64_
 	row_add(row, slot + 2, cycles);
 }
 
-static inline __attribute__((always_inline)) void keep_request(struct row *row,
-							       const struct settlement *s,
-							       const struct account *bill,
-							       uint64_t cycles)
+static inline __attribute__((always_inline)) void
+keep_request(struct row *row, const struct settlement *s, const struct account *bill,
+	     const unsigned int bucket[2])
 {
-	struct undo u = settle_undo();
+	struct undo u = begin_undo();
 
+	_Static_assert(ROW_refused_cycles == ROW_read_requests + 3 * REQUEST_REFUSED,
+		       "one of three words, the others stay");
 	undo_keep(&u, row, ROW_requests, ROW_pages_copied - ROW_requests + 1);
-	if (s->kind == REQUEST_REFUSED)
-		undo_keep(&u, row, ROW_refused_cycles, 1);
-	else
-		undo_keep(&u, row, ROW_read_requests + 3 * s->kind, 3);
-	undo_keep(&u, row, ROW_request_cycles + histogram_bucket(cycles), 1);
-	undo_keep(&u, row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+	undo_keep(&u, row, ROW_read_requests + 3 * s->kind, 3);
+	undo_keep(&u, row, bucket[0], 1);
+	undo_keep(&u, row, bucket[1], 1);
 	undo_keep(&u, row, ROW_request_cycles_sum, 2);
 	keep_account(&u, row, bill);
 	undo_begin(&u, row, 1);
@@ -89,12 +93,15 @@ static inline __attribute__((always_inline)) void keep_request(struct row *row,
 uint64_t row_settle_request(struct row *row, const struct settlement *s,
 			    const struct account *bill)
 {
+	unsigned int bucket[2];
 	uint64_t cycles;
 
 	if (!accounting_enabled)
 		return 0;
 	cycles = account_total(bill);
-	keep_request(row, s, bill, cycles);
+	bucket[0] = ROW_request_cycles + histogram_bucket(cycles);
+	bucket[1] = ROW_request_latency + histogram_bucket(s->latency_ns);
+	keep_request(row, s, bill, bucket);
 	row_add(row, ROW_requests, 1);
 	if (s->bytes)
 		row_add(row, ROW_bytes, s->bytes);
@@ -108,9 +115,9 @@ uint64_t row_settle_request(struct row *row, const struct settlement *s,
 		row_add(row, ROW_pages_copied, s->pages_copied);
 	row_add_account(row, bill);
 	row_add_by_kind(row, s, cycles);
-	row_add(row, ROW_request_cycles + histogram_bucket(cycles), 1);
+	row_add(row, bucket[0], 1);
 	row_add(row, ROW_request_cycles_sum, cycles);
-	row_add(row, ROW_request_latency + histogram_bucket(s->latency_ns), 1);
+	row_add(row, bucket[1], 1);
 	row_add(row, ROW_request_latency_sum, s->latency_ns);
 	sequence_end(&row->sequence);
 	return cycles;
@@ -181,7 +188,7 @@ static void keep_frames(struct row *row, enum frame_direction direction,
 			uint64_t cycles)
 {
 	bool to = direction == FRAMES_TO_GUEST;
-	struct undo u = settle_undo();
+	struct undo u = begin_undo();
 	uint32_t count = f->count + f->refused, i;
 
 	_Static_assert(8 + FRAMES_MAX <= LOG_RANGES, "a latency each");
@@ -231,7 +238,7 @@ uint64_t row_settle_frames(struct row *row, enum frame_direction direction,
 static inline __attribute__((always_inline)) void
 keep_visit(struct row *row, const struct visit *v, const struct account *account)
 {
-	struct undo u = settle_undo();
+	struct undo u = begin_undo();
 
 	undo_keep(&u, row, ROW_events, ROW_rings_broken - ROW_events + 1);
 	if (v->pages_mapped)
@@ -275,7 +282,10 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 
 void row_settle_events(struct row *row, uint64_t handler, uint64_t idle)
 {
-	sequence_begin(&row->sequence);
+	struct undo u = begin_undo();
+
+	undo_keep(&u, row, ROW_kernel_exact, ROW_kernel_idle_exit - ROW_kernel_exact + 1);
+	undo_begin(&u, row, 0);
 	row_add(row, ROW_kernel_event, handler);
 	row_add(row, ROW_kernel_idle_exit, idle);
 	row_add(row, ROW_kernel_exact, handler + idle);
@@ -284,7 +294,7 @@ void row_settle_events(struct row *row, uint64_t handler, uint64_t idle)
 
 uint64_t row_settle_offload(struct row *row, const struct offload *o)
 {
-	struct undo u = settle_undo();
+	struct undo u = begin_undo();
 	uint64_t sum = 0;
 	int i;
 

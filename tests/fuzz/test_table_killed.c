@@ -117,6 +117,11 @@ static void settle_offload(void)
 	row_settle_offload(row, &o);
 }
 
+static void settle_events(void)
+{
+	row_settle_events(row, 11, 22);
+}
+
 static void publish(void)
 {
 	struct worker_figures f = { .cpu_ns = 5, .turns = 3 };
@@ -304,6 +309,7 @@ int main(void)
 	check_update("frames to the guest", settle_rx);
 	check_update("visit", settle_visit);
 	check_update("offload", settle_offload);
+	check_update("events", settle_events);
 	check_update("books", publish);
 	check_update("books again", publish);
 	check_update("name", rename_guest);
