@@ -66,7 +66,9 @@ struct cpu_time {
 	uint64_t idle_ns;   /* idle while running, until it is known what ended it */
 	uint64_t stint_ns;  /* the first reading since the hypervisor started this CPU */
 	uint64_t starts;    /* by the hypervisor, since the first reading */
-	uint64_t lost;	    /* exits without an entry, entries without an exit */
+	uint64_t runnable_ns; /* what the hypervisor kept, since the first reading */
+	uint64_t blocked_ns;
+	uint64_t lost; /* exits without an entry, entries without an exit */
 	struct cpu_clocks first, seen;
 	uint64_t ns[CPU_SLOTS];	  /* by what ran */
 	uint64_t idle[CPU_SLOTS]; /* idle while running, by the interrupt that ended it */
@@ -148,11 +150,19 @@ CPU_TIME_INLINE uint64_t cpu_time_take(struct cpu_time *c, const struct cpu_cloc
 }
 
 /* The hypervisor has started this CPU since the last reading. How long it had run before
- * the first one is not known: its count begins with ours. */
+ * the first one is not known: its count begins with ours. It does so again when its sums
+ * began anew, as after a migration. */
 CPU_TIME_INLINE void cpu_time_note_start(struct cpu_time *c, const struct cpu_clocks *r)
 {
+	int64_t runnable = (int64_t)(r->runnable_ns - c->seen.runnable_ns);
+	int64_t blocked = (int64_t)(r->blocked_ns - c->seen.blocked_ns);
+
+	if (runnable > 0)
+		c->runnable_ns += (uint64_t)runnable;
+	if (blocked > 0)
+		c->blocked_ns += (uint64_t)blocked;
 	c->stint_ns = r->now_ns;
-	if (c->starts++)
+	if (c->starts++ && r->running_ns >= c->seen.running_ns)
 		return;
 	c->first.running_ns = r->running_ns - (c->last_ns - c->first_ns - c->taken_ns);
 }

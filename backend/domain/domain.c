@@ -172,8 +172,8 @@ static void add_cpu(struct domain_sums *to, const struct cpu_time *c)
 	to->hypervisor |= c->hypervisor;
 	to->running_ns += cpu_time_running(c);
 	to->counted_ns += c->seen.running_ns + c->last_ns - c->stint_ns;
-	to->runnable_ns += c->seen.runnable_ns - c->first.runnable_ns;
-	to->blocked_ns += c->seen.blocked_ns - c->first.blocked_ns;
+	to->runnable_ns += c->runnable_ns;
+	to->blocked_ns += c->blocked_ns;
 	to->elapsed_ns += c->last_ns - c->first_ns;
 	to->lost += c->lost;
 	for (i = 0; i < CPU_SLOTS; i++) {

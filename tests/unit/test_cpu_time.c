@@ -305,13 +305,18 @@ static void test_back(void)
 	/* The hypervisor's sums begin anew after a migration. */
 	away(3000000000, 0);
 	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(c.runnable_ns, 3000000000);
 	world.clocks.runnable_ns = 0;
 	world.clocks.blocked_ns = 0;
+	world.clocks.running_ns = 0;
+	world.clocks.entered_ns = 1;
 	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK_EQ(cpu_time_running(&c), booked(&c));
 	run(2);
 	away(40, 0);
 	cpu_time_switch(&c, &world.clocks, SHELL);
 	CHECK_EQ(c.ns[FIO], 1102);
+	CHECK_EQ(c.runnable_ns, 3000000040);
 	check_books(&c);
 }
 
