@@ -183,7 +183,7 @@ int netfront_service(struct netfront *front, int timeout_ms)
 		__atomic_store_n(&front->closing, true, __ATOMIC_RELAXED);
 		return NETFRONT_EVENT_CLOSING;
 	}
-	net_keys_read(front);
+	net_keys_read_live(front);
 	return old.mtu != front->info.mtu || old.carrier != front->info.carrier
 		       ? NETFRONT_EVENT_CHANGED
 		       : NETFRONT_EVENT_NONE;

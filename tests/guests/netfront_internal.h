@@ -117,6 +117,7 @@ void control_fini(struct netfront *front);
 
 int net_keys_publish(struct netfront *front);
 void net_keys_read(struct netfront *front);
+void net_keys_read_live(struct netfront *front);
 int net_keys_read_mac(struct netfront *front);
 
 #endif

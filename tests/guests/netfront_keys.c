@@ -135,6 +135,23 @@ static uint32_t offer(struct front_store *store, const char *key,
 }
 
 /**
+ * net_keys_read_live() - what may change while it is connected
+ * @front: with its backend known
+ *
+ * What is offered may not, and is not read again: the threads of its queues look at it,
+ * and a backend that is being removed offers nothing.
+ */
+void net_keys_read_live(struct netfront *front)
+{
+	struct front_store *store = &front->store;
+	struct netfront_info *info = &front->info;
+	uint64_t mtu = store_read_or(store, store->dir, "mtu", DEFAULT_MTU);
+
+	info->carrier = store_backend_u32(store, "carrier", 1);
+	info->mtu = store_backend_u32(store, "mtu", (uint32_t)mtu);
+}
+
+/**
  * net_keys_read() - what the backend offers and says
  * @front: with its backend known
  */
@@ -142,8 +159,8 @@ void net_keys_read(struct netfront *front)
 {
 	struct front_store *store = &front->store;
 	struct netfront_info *info = &front->info;
-	uint64_t mtu = store_read_or(store, store->dir, "mtu", DEFAULT_MTU);
 
+	net_keys_read_live(front);
 	info->offers =
 		offer(store, "feature-sg", NETFRONT_SG) |
 		offer(store, "feature-gso-tcpv4", NETFRONT_GSO_TCPV4) |
@@ -160,8 +177,6 @@ void net_keys_read(struct netfront *front)
 		store_backend_u32(store, "feature-dynamic-multicast-control", 0);
 	info->xdp_headroom = store_backend_u32(store, "feature-xdp-headroom", 0);
 	info->max_queues = store_backend_u32(store, "multi-queue-max-queues", 0);
-	info->carrier = store_backend_u32(store, "carrier", 1);
-	info->mtu = store_backend_u32(store, "mtu", (uint32_t)mtu);
 }
 
 /**
