@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "disk_life.h"
@@ -33,8 +34,18 @@ static void look_at_entries(const struct ring_journal *j, struct left *l)
 	}
 }
 
+static void look_at_ring(const struct ring_journal *r, struct left *l)
+{
+	if (r->entry)
+		look_at_entries(r, l);
+	else
+		l->open += r->record->taken - r->record->rsp_pushed;
+	l->pushing += r->record->rsp_intended != r->record->rsp_pushed;
+}
+
 static int look(void *context, const char *path)
 {
+	unsigned int rings, i;
 	struct left *l = context;
 	struct journal *j;
 	struct ring_journal r;
@@ -42,12 +53,12 @@ static int look(void *context, const char *path)
 	if (journal_open(path, &j))
 		return 0;
 	l->journals++;
-	r = journal_ring(j, 0);
-	if (r.entry)
-		look_at_entries(&r, l);
-	else
-		l->open += r.record->taken - r.record->rsp_pushed;
-	l->pushing += r.record->rsp_intended != r.record->rsp_pushed;
+	/* From the guest and to it. */
+	rings = strcmp(journal_key(j)->kind, "vif") ? 1 : 2;
+	for (i = 0; i < rings; i++) {
+		r = journal_ring(j, i);
+		look_at_ring(&r, l);
+	}
 	journal_close(j);
 	return 0;
 }

@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The daemon is killed at random moments, under frames in all directions: numbered UDP
+# frames from one guest to another, of which some may be lost and none may come twice, and
+# files by TCP between two others, whose sums are right. Rings, TAPs and states stay.
+#
+# Slots are answered a moment after they are taken, so few kills meet some: those are
+# counted here, and each single store is tested by net_killed.
+# Without systemd, which keeps the TAPs' descriptors, an interface has no carrier between two
+# daemons, and what is sent to it meanwhile is lost.
+# usage: net_kills.sh [KILLS [SEED]]
+. "$(dirname "$0")/netlib.sh"
+
+need busybox busybox-static; need curl curl
+kills=${1:-25}
+seed=${2:-$(date +%s)}
+say "$kills kills, seed $seed"
+quiet
+net_host
+from=$(guest from); to=$(guest to)
+vif_attach "$from"; vif_attach "$to"
+netload_bg "$W/to.out" "$to" sink --json --time 36000; sink=$BG
+netload_ready "$to"
+netload_start "$W/from.out" "$from" --time 36000 --udp --size 1000 --rate 8000 \
+	--dst "00:16:3e:00:$(printf %02x "$to"):00"; source=$BG
+net_guest server --queues 2; server=$D
+net_guest client --queues 2; client=$D
+guests="$from $to $server $client"
+
+mkdir "$W/www"
+head -c 3000000 /dev/urandom >"$W/www/file"
+sum=$(sha256sum <"$W/www/file")
+in_guest_bg "$server" busybox httpd -f -p 80 -h "$W/www"
+listens() { in_guest "$server" ss -ltn 'sport = 80' | grep -q LISTEN; }
+within 10 listens || fail 'no server'
+# Files one after the other; a line for each sum.
+cat >"$W/download" <<END
+trap 'exit 0' TERM
+while [ ! -e $W/enough ]; do
+	curl -sf -m 60 http://10.77.0.$server/file | sha256sum >>$W/sums
+done
+END
+: >"$W/sums"
+in_guest_bg "$client" sh "$W/download"; download=$BG
+
+n=0 slots=0 met=0
+going() { [ "$(row "$to" rx_frames)" -gt 0 ] && [ "$(row "$client" rx_frames)" -gt 0 ]; }
+within 20 going || fail 'no frames'
+index() { for d in $guests; do cat "/sys/class/net/vif$d.0/ifindex"; done; }
+taps=$(index)
+pause() {
+	awk -v s="$seed" -v n="$n" 'BEGIN { srand(s + n); printf "%.3f\n", 0.02 + rand() / 4 }'
+}
+resumed() { [ "$(grep -c 'goes on where the last daemon ended' "$LOG")" -ge $((4 * n)) ]; }
+while [ $n -lt "$kills" ]; do
+	n=$((n + 1))
+	sleep "$(pause)"
+	daemon_kill
+	# shellcheck disable=SC2046
+	set -- $("$LEFT" "$TABLE")
+	[ "$1" = 6 ] || fail "kill $n: $1 journals, not 6"
+	[ "$2" = 0 ] || met=$((met + 1))
+	slots=$((slots + $2))
+	daemon_start
+	within 30 resumed || fail "kill $n: not all vifs go on"
+done
+[ "$(index)" = "$taps" ] || fail 'other TAPs'
+for d in $guests; do
+	expect_key "$(back "$d" 0)/state" 4
+	expect_key "/local/domain/$d/device/vif/0/state" 4
+done
+grep -q 'a daemon that is gone' "$LOG" && fail 'a device was closed'
+
+# One more file, from its first byte, and one more frame.
+done_before=$(wc -l <"$W/sums")
+more() { [ "$(wc -l <"$W/sums")" -gt $((done_before + 1)) ]; }
+within 60 more || fail "no file any more after $done_before"
+: >"$W/enough"
+ended "$download"
+[ "$(sort -u "$W/sums")" = "$sum" ] || { sort "$W/sums" | uniq -c; fail 'a wrong file'; }
+end "$source"
+sleep 0.1
+end "$sink"
+lost=$(get "$W/to.out" .verify.lost) good=$(get "$W/to.out" .verify.good)
+say "$(wc -l <"$W/sums") files, each right; $good frames came, $lost were lost," \
+	"$(get "$W/to.out" .verify.late) came late or twice"
+say "kills with slots taken: $met; slots answered or posted again: $slots"
+expect_json "$W/to.out" '.verify.bad == 0 and .verify.late == 0 and .protocol_violations == 0'
+expect_json "$W/from.out" '.protocol_violations == 0 and .tx.error == 0'
+[ "$good" -gt 0 ] || fail 'no frame came'
+for d in "$server" "$client"; do
+	net_down "$d"
+	expect_json "$W/xm$d.out" '.protocol_violations == 0 and .verify.csum_bad == 0'
+done
+finish
