@@ -409,16 +409,27 @@ bool disk_same(struct disk_id a, struct disk_id b)
 	return a.device == b.device && a.inode == b.inode;
 }
 
+/* A block device's size is known to the kernel. */
+static int measure(int fd, int sync, uint64_t *ret_bytes)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | sync, STATX_TYPE | STATX_SIZE, &stx))
+		return -errno;
+	if (S_ISBLK(stx.stx_mode))
+		return ioctl(fd, BLKGETSIZE64, ret_bytes) ? -errno : 0;
+	*ret_bytes = stx.stx_size;
+	return 0;
+}
+
 int disk_measure(int fd, uint64_t *ret_bytes)
 {
-	struct stat st;
+	return measure(fd, AT_STATX_FORCE_SYNC, ret_bytes);
+}
 
-	if (fstat(fd, &st))
-		return -errno;
-	if (S_ISBLK(st.st_mode))
-		return ioctl(fd, BLKGETSIZE64, ret_bytes) ? -errno : 0;
-	*ret_bytes = st.st_size;
-	return 0;
+int disk_glance(int fd, uint64_t *ret_bytes)
+{
+	return measure(fd, AT_STATX_DONT_SYNC, ret_bytes);
 }
 
 void disk_resize(struct disk *d, uint64_t bytes)

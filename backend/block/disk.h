@@ -150,6 +150,15 @@ bool disk_same(struct disk_id a, struct disk_id b);
 int disk_measure(int fd, uint64_t *ret_bytes);
 
 /**
+ * disk_glance() - likewise, without waiting
+ * @fd: as in disk_measure()
+ * @ret_bytes: written on success; of a file on another host what was known last
+ *
+ * Return: 0, or -errno.
+ */
+int disk_glance(int fd, uint64_t *ret_bytes);
+
+/**
  * disk_resize() - it has another size: `size` and `rest` are what they are now
  * @d: the disk; workers do not look at these
  * @bytes: as of disk_measure()

@@ -19,6 +19,9 @@
 /* Before the path of a CD's medium, where libxl has inserted it. */
 #define LIBXL_RAW "aio:"
 
+/* Between questions for the size of a disk that another host may have. */
+#define MEASURE_SECONDS 16
+
 /* What the toolstack has written of the disk. */
 struct vbd_source {
 	char *target; /* NULL: nothing yet */
@@ -38,6 +41,7 @@ struct vbd {
 	struct storage_question opening, measuring;
 	char *opening_target; /* of the first */
 	bool measuring_stale; /* the second is about another medium */
+	unsigned int glances; /* at its size, one a second */
 	/* What the frontend asked for, of the present connection. */
 	enum blkif_abi abi;
 	unsigned int ring_pages;
@@ -718,20 +722,6 @@ static void vbd_publish_size(struct control *c, struct vbd *v)
 	device_publish(c, d, &keys, XenbusStateConnected);
 }
 
-/* Has the disk been resized? The helper looks, since a disk that hangs may not tell. */
-static void vbd_tick(struct control *c, struct device *d)
-{
-	struct vbd *v = vbd_of(d);
-
-	(void)c;
-	if (!v->source.target || v->disk->kind == DISK_NULL ||
-	    v->measuring.state == QUESTION_ASKED)
-		return;
-	v->measuring_stale = false;
-	v->measuring.owner = v;
-	storage_ask_size(d->guest->storage, &v->measuring, v->disk->fd);
-}
-
 static void vbd_take_size(struct control *c, struct vbd *v, uint64_t bytes)
 {
 	uint64_t before = v->disk->size;
@@ -743,6 +733,25 @@ static void vbd_take_size(struct control *c, struct vbd *v, uint64_t bytes)
 	device_say(d, LOG_LEVEL_INFO, "resized from %" PRIu64 " to %" PRIu64 " bytes",
 		   before, v->disk->size);
 	vbd_publish_size(c, v);
+}
+
+/* Has the disk been resized? What the kernel knows is asked each second. Another host's
+ * answer the helper waits for, now and then. */
+static void vbd_tick(struct control *c, struct device *d)
+{
+	struct vbd *v = vbd_of(d);
+	uint64_t bytes;
+
+	if (!v->source.target || v->disk->kind == DISK_NULL)
+		return;
+	if (!disk_glance(v->disk->fd, &bytes))
+		vbd_take_size(c, v, bytes);
+	if (v->disk->kind != DISK_FILE || ++v->glances % MEASURE_SECONDS ||
+	    v->measuring.state == QUESTION_ASKED)
+		return;
+	v->measuring_stale = false;
+	v->measuring.owner = v;
+	storage_ask_size(d->guest->storage, &v->measuring, v->disk->fd);
 }
 
 static bool vbd_is_asking(const struct device *d)
