@@ -392,13 +392,8 @@ static void start_domain(struct daemon *d)
 	err = domain_start(&d->domain);
 	if (!err)
 		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
-	if (err == -ENOSYS)
-		log_info("the domain's CPU is not measured: this build cannot");
-	else if (err == -ENOENT)
-		log_info("the domain's CPU is not measured: this kernel has no BTF");
-	else if (err)
-		log_info("the domain's CPU is not measured: the kernel refuses: %s",
-			 strerror(-err));
+	if (err)
+		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
 	else
 		log_info("the domain's CPU is measured by programs in the kernel");
 }

@@ -16,6 +16,7 @@
 #include <xenstore.h>
 
 #include "clock.h"
+#include "domain.h"
 #include "lives.h"
 #include "probe.h"
 #include "switches.h"
@@ -148,6 +149,19 @@ static void probe_module(const char *name, const char *path)
 			"LOADED: it will take devices before we do; see xenmeterd(8)");
 }
 
+/* ---- the kernel ---- */
+
+/* As a daemon would, for a moment. */
+static void probe_domain(void)
+{
+	struct domain_meter *m = NULL;
+	int err = domain_start(&m);
+
+	probe_print("domain's CPU", "%s%s", err ? "not measured: " : "measured",
+		    err ? domain_refusal(err) : "");
+	domain_stop(m);
+}
+
 /* ---- io_uring ---- */
 
 static bool probe_uring(void)
@@ -205,6 +219,7 @@ enum probe_verdict probe(const char *table)
 	store = probe_store();
 	uring = probe_uring();
 	way_on = probe_journals(table);
+	probe_domain();
 	probe_print("taps", "%s",
 		    access("/dev/net/tun", R_OK | W_OK)
 			    ? "no /dev/net/tun (modprobe tun): no network devices"

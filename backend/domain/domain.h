@@ -41,6 +41,12 @@ struct domain_sums {
 int domain_start(struct domain_meter **ret_meter);
 
 /**
+ * domain_refusal() - why domain_start() failed, in words
+ * @err: what it returned
+ */
+const char *domain_refusal(int err);
+
+/**
  * domain_read() - add up what all CPUs did
  * @m: the meter
  * @ret_sums: written; a CPU that is being written all the time is as it was found
