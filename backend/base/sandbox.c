@@ -19,21 +19,26 @@
 
 /* ---- user and capabilities ---- */
 
-/* Disks are named while helpers run; they belong to root or whoever made them. */
-#define KEPT_BY_HELPERS CAP_DAC_OVERRIDE
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-/* Each thread watches its own context switches by a perf event, and where perf is kept
- * from users altogether (kernel.perf_event_paranoid=3, Debian's default) only this may
- * open one. An event that is open asks for nothing. */
-#define LENT CAP_SYS_ADMIN
+/* Disks are named while helpers run; they belong to root or whoever made them. */
+static const unsigned int kept_by_helpers[] = { CAP_DAC_OVERRIDE };
+
+/* Until a thread has what it needs them for. */
+static const unsigned int lent[] = {
+	/* Each thread watches its own context switches by a perf event, and where perf is
+	 * kept from users altogether (kernel.perf_event_paranoid=3, Debian's default)
+	 * only this may open one. An event that is open asks for nothing. */
+	CAP_SYS_ADMIN,
+	/* The devices in /dev/xen that a worker opens are root's. */
+	CAP_DAC_OVERRIDE,
+};
 
 static const unsigned int capabilities[] = {
-	/* Disks are named while we run; they belong to root or whoever made them, and so
-	 * do the devices in /dev/xen that a worker opens. */
-	CAP_DAC_OVERRIDE,
 	/* TAPs are made, set up and removed as vifs come and go. */
 	CAP_NET_ADMIN,
-	LENT,
+	CAP_SYS_ADMIN,
+	CAP_DAC_OVERRIDE,
 };
 
 static bool dropped;
@@ -97,7 +102,7 @@ int sandbox_drop(const char *user)
 		return -errno;
 	capng_get_caps_process();
 	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	choose_capabilities(capabilities, sizeof(capabilities) / sizeof(capabilities[0]));
+	choose_capabilities(capabilities, COUNT(capabilities));
 	dropped = true;
 	if (user)
 		return become(user);
@@ -106,14 +111,13 @@ int sandbox_drop(const char *user)
 
 int sandbox_give_up(const char *user)
 {
-	static const unsigned int kept[] = { KEPT_BY_HELPERS };
 	bool bounded;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	capng_get_caps_process();
 	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	choose_capabilities(kept, 1);
+	choose_capabilities(kept_by_helpers, COUNT(kept_by_helpers));
 	if (user)
 		return become(user);
 	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
@@ -123,18 +127,28 @@ int sandbox_give_up(const char *user)
 
 int sandbox_shed(void)
 {
+	size_t i;
+
 	if (!dropped)
 		return 0;
 	capng_get_caps_process();
-	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, LENT);
+	for (i = 0; i < COUNT(lent); i++)
+		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, lent[i]);
 	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
 /* None of them ends yet: what cannot be read counts as had. */
 static bool has_lent(pid_t tid)
 {
+	size_t i;
+
 	capng_setpid(tid);
-	return capng_get_caps_process() || capng_have_capability(CAPNG_PERMITTED, LENT);
+	if (capng_get_caps_process())
+		return true;
+	for (i = 0; i < COUNT(lent); i++)
+		if (capng_have_capability(CAPNG_PERMITTED, lent[i]))
+			return true;
+	return false;
 }
 
 static int check_shed(void)

@@ -22,8 +22,9 @@ int sandbox_take_group(const char *user);
  * @user: a name, or NULL to stay who we are
  *
  * Before any thread is made: capabilities belong to threads, which inherit them. Started
- * without a capability, we do without it. CAP_SYS_ADMIN is only lent: a thread that keeps
- * books opens them with it, and gives it back by sandbox_shed().
+ * without a capability, we do without it. CAP_SYS_ADMIN and CAP_DAC_OVERRIDE are only
+ * lent: a thread that keeps books opens them with the first, a worker its devices with
+ * the second, and gives them back by sandbox_shed().
  *
  * Return: 0; -ENOENT if there is no such user, or -errno.
  */

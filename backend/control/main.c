@@ -170,6 +170,27 @@ static const struct argp parser = {
 
 /* ---- start ---- */
 
+/* One that we make is our group's, too: journals come and go there. */
+static void make_table_directory(const struct daemon *d)
+{
+	char dir[4096];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", d->options.table);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = '\0';
+	if (mkdir(dir, 0755)) {
+		if (errno != EEXIST)
+			log_debug("%s: cannot make it: %s", dir, strerror(errno));
+		return;
+	}
+	if (d->options.user && chmod(dir, 0775))
+		log_warning("%s: cannot let our group write there: %s", dir,
+			    strerror(errno));
+}
+
 /* Two daemons would fight for the same devices and the same table. */
 static int lock_table(struct daemon *d)
 {
@@ -180,8 +201,7 @@ static int lock_table(struct daemon *d)
 		log_error("--table: the path is too long");
 		return EXIT_NO_TABLE;
 	}
-	if (table_make_directory(d->options.table))
-		log_debug("%s: cannot make its directory", d->options.table);
+	make_table_directory(d);
 	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (d->lock_fd < 0) {
 		log_error("%s: %s; choose another place with --table, or run as root",
@@ -436,7 +456,7 @@ static int shed_perf_rights(void)
 
 	if (!err)
 		return EXIT_CLEAN;
-	log_error("cannot drop the capability kept for perf events: %s", strerror(-err));
+	log_error("cannot drop the capabilities kept until now: %s", strerror(-err));
 	return EXIT_FAILED;
 }
 

@@ -641,26 +641,26 @@ static void close_all(struct worker *w)
 	free(w->by_port);
 }
 
-/* The books' perf event is open; the ring's threads in the kernel are not made yet. */
+/* The books' perf event is open, and so is all that is root's; nothing of a guest's was
+ * seen yet. */
 static int shed_rights(const struct worker *w)
 {
 	int err = sandbox_shed();
 
 	if (err)
-		log_error(
-			"worker %u: cannot drop the capability kept for perf events: %s",
-			w->index, strerror(-err));
+		log_error("worker %u: cannot drop the capabilities that it was lent: %s",
+			  w->index, strerror(-err));
 	return err;
 }
 
 static enum worker_trouble open_all(struct worker *w)
 {
-	if (shed_rights(w))
-		return WORKER_NO_SANDBOX;
 	w->ring_open = !open_ring(w);
 	if (!w->ring_open)
 		return WORKER_NO_URING;
-	return open_devices(w) ? WORKER_NO_XEN : WORKER_WELL;
+	if (open_devices(w))
+		return WORKER_NO_XEN;
+	return shed_rights(w) ? WORKER_NO_SANDBOX : WORKER_WELL;
 }
 
 static void open_books(struct worker *w)

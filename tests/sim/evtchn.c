@@ -46,7 +46,7 @@ static int fifo_make(xenevtchn_handle *xce, unsigned int flags)
 	char name[32];
 
 	sim_fifo_name(xce->open.id, name, sizeof(name));
-	if (mkfifoat(xce->open.host->dir_fd, name, 0600) < 0)
+	if (mkfifoat(xce->open.host->dir_fd, name, 0666) < 0)
 		return -errno;
 	xce->fd = openat(xce->open.host->dir_fd, name, oflags);
 	if (xce->fd < 0 || fstat(xce->fd, &st) < 0)
