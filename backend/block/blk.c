@@ -214,7 +214,10 @@ static enum step give_to_helper(struct blk_queue *q, struct request *req)
 				   .bytes = op.bytes,
 				   .io = lane_io(q, op.io),
 				   .at = op.memory ? req->done : 0,
-				   .ioprio = disk_ioprio(q->config.disk) };
+				   .ioprio = disk_ioprio(q->config.disk),
+				   .unit = q->config.disk->direct
+						   ? q->config.disk->direct_unit
+						   : 0 };
 
 	if (!req->slot)
 		req->slot = blk_get_slot(q, op.memory ? req->bytes : 0);

@@ -199,7 +199,13 @@ static int measure_file(struct disk *d, const struct stat *st)
 	if (!d->direct)
 		return 0;
 	d->direct_unit = direct_unit(d->fd);
-	return d->direct_unit > MIN_SECTOR ? leave_direct(d) : 0;
+	/* A part of a unit at its end could be written through the page cache alone, and
+	 * the two must never be mixed. */
+	if (d->direct_unit > GRANT_PAGE_SIZE || d->size % d->direct_unit)
+		return leave_direct(d);
+	if (d->physical_sector_size < d->direct_unit)
+		d->physical_sector_size = d->direct_unit;
+	return 0;
 }
 
 static int open_descriptor(const struct disk_options *o, struct disk *d, char *reason)
@@ -288,10 +294,15 @@ static int check_sectors(const struct disk *d, const char *target, char *reason)
 	return -EINVAL;
 }
 
-/* As a loop device does (drivers/block/loop.c). */
+/* As a loop device does (drivers/block/loop.c); to what can be written, where that is
+ * more. */
 static void round_size(struct disk *d)
 {
-	d->rest = d->size % d->sector_size;
+	uint32_t unit = d->sector_size;
+
+	if (d->direct && d->direct_unit > unit)
+		unit = d->direct_unit;
+	d->rest = d->size % unit;
 	d->size -= d->rest;
 }
 
@@ -375,6 +386,8 @@ const char *disk_misfit(const struct disk *d, const struct disk *medium)
 		return "its sectors have another size";
 	if (medium->read_only != d->read_only)
 		return "its mode is another one";
+	if (medium->direct_unit > d->direct_unit)
+		return "direct I/O needs larger units there";
 	/* Workers would take the page cache's work for what a direct read costs. */
 	if (medium->direct != d->direct)
 		return "it has no direct I/O";
@@ -462,7 +475,9 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			memset(op->memory, 0, op->bytes);
 		return DISK_FINISHED;
 	}
-	if (!d->direct)
+	/* What is no multiple of the unit, the helper reads, changes and writes. */
+	if (!d->direct ||
+	    (d->direct_unit && (op->offset | op->bytes) & (d->direct_unit - 1)))
 		return DISK_MAY_WAIT;
 	if (d->most && bytes > d->most)
 		bytes = d->most;

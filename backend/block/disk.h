@@ -78,8 +78,9 @@ bool disk_is_null(const char *target);
  * It may wait for the disk: the control thread has it done by the guest's helper, unless
  * disk_is_null().
  *
- * A file is a disk of 512-byte sectors. Where there is no direct I/O, or it needs larger
- * units, the page cache is used: @ret_disk's `direct` and `direct_unit` tell.
+ * A file is a disk of 512-byte sectors. Where direct I/O needs larger units, what is no
+ * multiple of these is for the helper. Where there is no direct I/O, or the file's size
+ * is no multiple, the page cache is used: @ret_disk's `direct` and `direct_unit` tell.
  *
  * A size that is no multiple of the sector is rounded down, and @ret_disk's `rest` tells.
  * Others are not kept from the file or device by this: see disk_claim_take().

@@ -240,12 +240,13 @@ static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
 /* Said by the device, whose guest may have it opened again and again (XSA-43). */
 static void vbd_warn_if_cached(struct vbd *v, const struct disk_options *o)
 {
-	char why[64] = "no direct I/O there";
+	char why[96] = "no direct I/O there";
 
 	if (v->disk->kind == DISK_NULL || v->disk->direct || o->buffered)
 		return;
 	if (v->disk->direct_unit)
-		snprintf(why, sizeof(why), "direct I/O there needs %u bytes at least",
+		snprintf(why, sizeof(why),
+			 "its size is no multiple of the %u bytes that direct I/O needs",
 			 v->disk->direct_unit);
 	device_say(&v->base, LOG_LEVEL_WARNING,
 		   "%s: %s, using the page cache; its work in kernel threads is not "

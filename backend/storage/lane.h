@@ -49,6 +49,7 @@ struct lane_op {
 	uint32_t io;	 /* enum lane_io */
 	uint32_t at;	 /* where the data begin in the slot, bytes */
 	uint32_t ioprio; /* of ioprio_set(2); 0: the process's */
+	uint32_t unit;	 /* of direct I/O, bytes; 0: any will do */
 	uint32_t unused;
 };
 

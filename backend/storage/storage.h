@@ -30,7 +30,7 @@ enum storage_kind {
 	STORAGE_MEASURE, /* a disk of some lane's */
 };
 
-#define STORAGE_VERSION	     4
+#define STORAGE_VERSION	     5
 #define STORAGE_DESCRIPTORS  3
 #define STORAGE_BACKEND_SIZE 64
 #define STORAGE_TARGET_SIZE  4096

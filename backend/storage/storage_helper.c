@@ -57,7 +57,8 @@ struct served_disk {
 	unsigned int lanes;
 	struct flush *flushes; /* asked for, and not begun */
 	bool flushing;
-	unsigned int measuring; /* threads that have `fd` for it */
+	unsigned int measuring;	  /* threads that have `fd` for it */
+	pthread_mutex_t changing; /* a part of a unit is; not under the lock */
 	pthread_cond_t flush_over, measured;
 };
 
@@ -180,6 +181,118 @@ static int32_t move_data(const struct served_lane *l, const struct lane_op *op,
 	return done;
 }
 
+/* ---- I/O in parts of units ---- */
+
+#define CHANGED_BYTES 65536 /* at a time, of whole units */
+#define MOST_UNIT     4096
+
+struct piece {
+	uint64_t from;	/* where its first unit begins in the disk */
+	uint32_t bytes; /* of whole units */
+	uint32_t at;	/* in these, where the part begins that is asked for, */
+	uint32_t part;	/* and how much of it */
+};
+
+static struct piece next_piece(const struct lane_op *op, uint32_t done)
+{
+	uint64_t at = op->offset + done, end = op->offset + op->bytes;
+	struct piece p = { .from = at - at % op->unit };
+
+	if (end - p.from > CHANGED_BYTES)
+		end = p.from + CHANGED_BYTES;
+	p.at = at - p.from;
+	p.part = end - at;
+	p.bytes = (p.at + p.part + op->unit - 1) / op->unit * op->unit;
+	return p;
+}
+
+static ssize_t read_piece(int fd, const struct piece *p, uint8_t *units)
+{
+	ssize_t got;
+
+	do {
+		got = pread(fd, units, p->bytes, p->from);
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
+/* What is not asked for in the first and the last unit is written back as it was. */
+static ssize_t write_piece(int fd, const struct piece *p, uint8_t *units,
+			   const uint8_t *data)
+{
+	ssize_t moved = p->bytes;
+
+	if (p->part != p->bytes)
+		moved = read_piece(fd, p, units);
+	if (moved != p->bytes)
+		return moved < 0 ? moved : -EIO;
+	memcpy(units + p->at, data, p->part);
+	do {
+		moved = pwrite(fd, units, p->bytes, p->from);
+	} while (moved < 0 && errno == EINTR);
+	if (moved < 0)
+		return -errno;
+	return moved == p->bytes ? (ssize_t)p->part : -EIO;
+}
+
+static ssize_t move_piece(const struct served_lane *l, const struct lane_op *op,
+			  const struct piece *p, uint8_t *units, uint8_t *data)
+{
+	ssize_t moved;
+
+	if (op->io == LANE_WRITE)
+		return write_piece(l->disk->fd, p, units, data);
+	moved = read_piece(l->disk->fd, p, units);
+	if (moved < 0)
+		return moved;
+	moved = moved > p->at ? moved - p->at : 0;
+	if (moved > p->part)
+		moved = p->part;
+	memcpy(data, units + p->at, moved);
+	return moved;
+}
+
+static int32_t move_pieces(const struct served_lane *l, const struct lane_op *op,
+			   uint8_t *data)
+{
+	uint8_t *units = aligned_alloc(MOST_UNIT, CHANGED_BYTES);
+	ssize_t moved = units ? 1 : -ENOMEM;
+	uint32_t done = 0;
+
+	while (done < op->bytes && moved > 0) {
+		struct piece p = next_piece(op, done);
+
+		moved = move_piece(l, op, &p, units, data + done);
+		if (moved > 0)
+			done += moved;
+		if (moved < (ssize_t)p.part)
+			break;
+	}
+	free(units);
+	return done ? (int32_t)done : (int32_t)moved;
+}
+
+/* Two writes in one unit come one after the other, or one would be written back by the
+ * other as it was before. */
+static int32_t move_parts(struct served_lane *l, const struct lane_op *op, uint8_t *data)
+{
+	int32_t moved;
+
+	if (op->unit > MOST_UNIT || op->unit & (op->unit - 1))
+		return -EINVAL;
+	if (op->io == LANE_WRITE)
+		pthread_mutex_lock(&l->disk->changing);
+	moved = move_pieces(l, op, data);
+	if (op->io == LANE_WRITE)
+		pthread_mutex_unlock(&l->disk->changing);
+	return moved;
+}
+
+static bool is_in_parts(const struct lane_op *op)
+{
+	return op->unit && (op->offset % op->unit || op->bytes % op->unit);
+}
+
 static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t *data)
 {
 	uint64_t range[2] = { op->offset, op->bytes };
@@ -189,6 +302,8 @@ static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t 
 	case LANE_WRITE:
 		if (op->bytes > LANE_SLOT_BYTES || op->at > LANE_SLOT_BYTES - op->bytes)
 			return -EINVAL;
+		if (is_in_parts(op))
+			return move_parts(l, op, data + op->at);
 		return move_data(l, op, data + op->at);
 	case LANE_FLUSH:
 		return flush_disk(l);
@@ -272,6 +387,7 @@ static struct served_disk *new_disk(uint64_t id, int fd)
 	d->fd = fd;
 	pthread_cond_init(&d->flush_over, NULL);
 	pthread_cond_init(&d->measured, NULL);
+	pthread_mutex_init(&d->changing, NULL);
 	d->next = disks;
 	disks = d;
 	return d;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -66,6 +67,20 @@ int fdatasync(int fd)
 
 extern int __real_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
 int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+
+extern ssize_t __real_pread64(int fd, void *to, size_t size, off_t at);
+ssize_t __wrap_pread64(int fd, void *to, size_t size, off_t at);
+
+/* Time for others to change what was read. */
+ssize_t __wrap_pread64(int fd, void *to, size_t size, off_t at)
+{
+	ssize_t got = __real_pread64(fd, to, size, at);
+	int i;
+
+	for (i = 0; i < 100; i++)
+		sched_yield();
+	return got;
+}
 
 int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
@@ -215,6 +230,93 @@ static void test_rounds(struct storage *s)
 		end(s, l);
 	}
 	CHECK_EQ(check_descriptors(), before);
+}
+
+#define UNIT	   4096
+#define UNIT_PARTS 8
+
+static void post_part(struct lane *l, unsigned int slot, enum lane_io io, uint64_t at,
+		      uint32_t bytes)
+{
+	struct lane_op op = { .io = io, .offset = at, .bytes = bytes, .unit = UNIT };
+
+	lane_post(l, slot, &op);
+}
+
+/* All parts of a unit are written at once, and none is lost. */
+static void write_parts(struct lane *l, uint8_t value)
+{
+	unsigned int slot, i;
+	int32_t result;
+
+	for (i = 0; i < UNIT_PARTS; i++) {
+		slot = lane_get(l, 512);
+		memset(lane_data(l, slot), value + i, 512);
+		post_part(l, slot, LANE_WRITE, UNIT + i * 512, 512);
+	}
+	lane_kick(l);
+	while (i) {
+		await(l);
+		while (lane_take_done(l, &slot, &result)) {
+			CHECK_EQ(result, 512);
+			lane_put(l, slot);
+			i--;
+		}
+	}
+}
+
+static int32_t run_part(struct lane *l, unsigned int slot, enum lane_io io, uint64_t at,
+			uint32_t bytes)
+{
+	unsigned int done;
+	int32_t result;
+
+	post_part(l, slot, io, at, bytes);
+	lane_kick(l);
+	while (!lane_take_done(l, &done, &result))
+		await(l);
+	return result;
+}
+
+/* Where direct I/O has units that are larger than sectors. */
+static void test_parts(struct storage *s)
+{
+	unsigned int slot, i, round;
+	struct lane *l;
+	uint8_t *data;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	for (round = 0; round < 100; round++) {
+		write_parts(l, round);
+		slot = lane_get(l, UNIT);
+		data = lane_data(l, slot);
+		CHECK_EQ(run(l, slot, LANE_READ, UNIT, UNIT), UNIT);
+		for (i = 0; i < UNIT; i++)
+			CHECK_EQ(data[i], (uint8_t)(round + i / 512));
+		lane_put(l, slot);
+	}
+	/* Over many units, the first and the last in part. */
+	slot = lane_get(l, 300 * 512);
+	data = lane_data(l, slot);
+	for (i = 0; i < 300 * 512; i++)
+		data[i] = i / 512 * 7 + i;
+	CHECK_EQ(run_part(l, slot, LANE_WRITE, UNIT + 1536, 300 * 512), 300 * 512);
+	memset(data, 0, 300 * 512);
+	CHECK_EQ(run_part(l, slot, LANE_READ, UNIT + 1536, 300 * 512), 300 * 512);
+	for (i = 0; i < 300 * 512; i++)
+		CHECK_EQ(data[i], (uint8_t)(i / 512 * 7 + i));
+	CHECK_EQ(run(l, slot, LANE_READ, UNIT + 1024, 512), 512);
+	CHECK_EQ(data[0], (uint8_t)(99 + 2));
+	/* A unit that is not whole cannot be written: the file would grow. */
+	CHECK_EQ(ftruncate(disk, (1 << 20) - 1024), 0);
+	CHECK_EQ(run_part(l, slot, LANE_WRITE, (1 << 20) - UNIT, 512), -EIO);
+	CHECK_EQ(run_part(l, slot, LANE_READ, (1 << 20) - 2048, 1536), 1024);
+	CHECK_EQ(run_part(l, slot, LANE_READ, (1 << 20) - 512, 512), 0);
+	CHECK_EQ(lseek(disk, 0, SEEK_END), (1 << 20) - 1024);
+	CHECK_EQ(ftruncate(disk, 1 << 20), 0);
+	lane_put(l, slot);
+	end(s, l);
 }
 
 #define SHARERS 3
@@ -543,6 +645,7 @@ int main(void)
 	test_io(s);
 	test_all_slots(s);
 	test_memory(s);
+	test_parts(s);
 	test_shared_flush(s);
 	test_replaced(s);
 	test_measure(s);
