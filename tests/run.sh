@@ -33,7 +33,8 @@ for option in "$@"; do
 done
 
 test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
-	curl apache2-utils busybox-static systemd clang-format debootstrap tmux"
+	curl apache2-utils busybox-static systemd clang-format debootstrap tmux
+	clang bpftool libbpf-dev"
 passed=0 failed=0 skipped=0
 second_tries=()
 slowest=$(mktemp)
