@@ -62,7 +62,7 @@
  * second; a request that comes with an event ends it. */
 #define LIMIT_SPURIOUS_RUN 64
 
-/* Events taken in a turn that has queues to visit anyway. */
+/* Events taken in a turn, with one reading. */
 #define LIMIT_EVENTS_PER_TURN 16
 
 /* How long a request waits for room at a disk that may be out of tags, before it is taken

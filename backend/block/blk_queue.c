@@ -575,6 +575,13 @@ static void push_responses(struct blk_queue *q)
 	queue_charge(&q->base, STAGE_RESPOND);
 }
 
+/* Nothing else is on its way, so that the request pays for the next wait anyhow. */
+static bool submits_later(struct blk_queue *q)
+{
+	return q->submitted_count == 1 && q->base.in_flight == 1 &&
+	       worker_submit_later(q->base.worker, &q->base);
+}
+
 /* One system call for all that this visit prepared. */
 static void submit_visit(struct blk_queue *q)
 {
@@ -586,7 +593,8 @@ static void submit_visit(struct blk_queue *q)
 		return;
 	if (q->config.lane)
 		lane_kick(q->config.lane);
-	uring_submit(&w->uring);
+	if (!submits_later(q))
+		uring_submit(&w->uring);
 	worker_claim(w, &cost);
 	for (req = q->submitted, q->submitted = NULL; req; req = req->next) {
 		req->bill.exact[STAGE_SUBMIT] += take_share(&cost, q->submitted_count--);

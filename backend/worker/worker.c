@@ -14,7 +14,9 @@
  *  2. Charge the wait. Real sleep is idle. What the wait cost in CPU (going to sleep,
  *     waking up, completion work inside the system call) is divided equally among the
  *     completions that it brought: the charge is exact if all are of one row, apportioned
- *     if not. A look that brought nothing is paid by the queues that have work.
+ *     if not. A look that brought nothing is paid by the queues that have work. Where
+ *     one queue alone has caused the last waits and sends one request at a time, its I/O
+ *     is submitted by the wait, and is part of what that cost (worker_submit_later()).
  *  3. Handle each completion. The cookie of an I/O is a struct waiter, whose queue's
  *     class takes it; the cookies up to COOKIE_LAST are the worker's own. An event makes
  *     its queue runnable.
@@ -147,6 +149,8 @@ static void report_detached(struct worker *w, struct queue *q)
 			     .detached = q->detaching };
 
 	remove_queue(w, q);
+	if (w->sole == q)
+		w->sole = NULL;
 	q->detaching = 0;
 	worker_report(w, &m);
 }
@@ -167,6 +171,7 @@ static void visit_queue(struct worker *w, struct queue *q, bool alone)
 {
 	uint64_t before = before_share(w);
 
+	w->one_visit = alone;
 	q->visit_until = alone ? UINT64_MAX : worker_last(w) + w->quantum;
 	blame_begin(q->journal);
 	if (q->class->visit(q))
@@ -252,6 +257,15 @@ static uint64_t coarse_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* There is no sleep that would submit a queue's I/O. */
+static void submit_alone(struct worker *w)
+{
+	worker_claim_overhead(w);
+	uring_submit(&w->uring);
+	worker_claim(w, &w->unsubmitted->account.exact[STAGE_SUBMIT]);
+	w->unsubmitted = NULL;
+}
+
 /* Sleep until something completes; what of it was CPU, in cycles. */
 static uint64_t sleep_for_completions(struct worker *w)
 {
@@ -300,12 +314,30 @@ static bool all_of_one(const struct worker *w, struct io_uring_cqe **cqes,
 	return true;
 }
 
+static void note_sole(struct worker *w, struct queue *cause)
+{
+	w->sole_waits = cause && cause == w->sole ? w->sole_waits + 1 : 0;
+	w->sole = cause;
+}
+
+/* The wait has submitted a queue's I/O, and others had a part in it. */
+static void charge_unsubmitted(struct worker *w, unsigned int causes, uint64_t *cost)
+{
+	w->unsubmitted->account.apportioned[STAGE_SUBMIT] += take_share(cost, causes + 1);
+}
+
 static void charge_causes(struct worker *w, struct io_uring_cqe **cqes,
 			  unsigned int count, uint64_t cost)
 {
+	struct queue *first = queue_of(w, cqes[0]);
 	bool exact = all_of_one(w, cqes, count);
 	unsigned int i;
 
+	note_sole(w, exact ? first : NULL);
+	if (w->unsubmitted && !(exact && first == w->unsubmitted)) {
+		exact = false;
+		charge_unsubmitted(w, count, &cost);
+	}
 	for (i = 0; i < count; i++) {
 		uint64_t share = take_share(&cost, count - i);
 		struct waiter *waiter = waiter_of(cqes[i]);
@@ -328,6 +360,10 @@ static void charge_waiting(struct worker *w, uint64_t cost)
 	unsigned int count = 0;
 	struct queue *q;
 
+	if (w->unsubmitted) { /* the wait was cut short, but has submitted its I/O */
+		w->unsubmitted->account.exact[STAGE_SUBMIT] += cost;
+		return;
+	}
 	for (q = w->runnable; q; q = q->next_runnable)
 		count++;
 	if (!count)
@@ -341,35 +377,43 @@ static void charge_waiting(struct worker *w, uint64_t cost)
 
 /* ---- what completed ---- */
 
-/* Which queue's event is it? The reading is that queue's cost. False: there was none. */
-static bool take_event(struct worker *w)
+static struct channel *channel_of(const struct worker *w, evtchn_port_t port)
 {
-	xenevtchn_port_or_error_t port = xenevtchn_pending(w->evtchn);
-	struct channel *ch = NULL;
-	struct queue *q;
-
-	if (port >= 0 && (size_t)port < w->ports)
-		ch = w->by_port[port];
-	q = ch ? ch->queue : NULL;
-	w->event_queue = q;
-	if (ch)
-		queue_event(ch);
-	worker_claim(w, q ? &q->account.exact[STAGE_PARSE] : &w->books.meter.overhead);
-	return port >= 0;
+	return port < w->ports ? w->by_port[port] : NULL;
 }
 
-/* One a turn, so that what woke us has one payer. A turn that has queues to visit anyway
- * takes more: a guest's event shall not wait for its neighbours' visits one by one. */
-static void take_events(struct worker *w)
+/* Take events, in the order in which they came, with one reading: exact if there is one,
+ * else divided equally among their queues. What woke us was the first. */
+static unsigned int take_events(struct worker *w)
 {
-	unsigned int left = w->runnable ? LIMIT_EVENTS_PER_TURN : 1;
-	struct queue *first;
+	evtchn_port_t port[LIMIT_EVENTS_PER_TURN];
+	ssize_t got = read(xenevtchn_fd(w->evtchn), port, sizeof(port));
+	unsigned int count = got < 0 ? 0 : got / sizeof(port[0]), i;
+	uint64_t cost = 0;
 
-	take_event(w);
-	first = w->event_queue;
-	while (--left && take_event(w))
-		;
-	w->event_queue = first;
+	w->event_queue = NULL;
+	for (i = 0; i < count; i++) {
+		struct channel *ch = channel_of(w, port[i]);
+
+		if (ch)
+			queue_event(ch);
+		if (ch && !i)
+			w->event_queue = ch->queue;
+	}
+	worker_claim(w, &cost);
+	for (i = 0; i < count; i++) {
+		struct channel *ch = channel_of(w, port[i]);
+		uint64_t share = take_share(&cost, count - i);
+
+		if (!ch)
+			w->books.meter.overhead += share;
+		else if (count == 1)
+			ch->queue->account.exact[STAGE_PARSE] += share;
+		else
+			ch->queue->account.apportioned[STAGE_PARSE] += share;
+	}
+	w->books.meter.overhead += cost; /* there was none */
+	return count;
 }
 
 /* Before a port is bound. Linux's evtchn device keeps events in a ring with one place for
@@ -379,7 +423,7 @@ static void take_events(struct worker *w)
 static void drain_events(struct worker *w)
 {
 	worker_claim_overhead(w);
-	while (take_event(w))
+	while (take_events(w))
 		;
 }
 
@@ -532,6 +576,8 @@ static void worker_turn(struct worker *w)
 	uint64_t cost;
 
 	arm_all(w);
+	if (w->runnable && w->unsubmitted)
+		submit_alone(w);
 	if (w->runnable || io_uring_cq_ready(&w->uring))
 		cost = peek_for_completions(w);
 	else
@@ -549,6 +595,7 @@ static void worker_turn(struct worker *w)
 		charge_causes(w, cqes, count, cost);
 	else
 		charge_waiting(w, cost);
+	w->unsubmitted = NULL;
 	for (i = 0; i < count; i++)
 		dispatch_completion(w, cqes[i]);
 	io_uring_cq_advance(&w->uring, count);

@@ -35,6 +35,10 @@ struct worker {
 	struct queue *queues;	  /* that are attached */
 	struct queue *runnable, **runnable_end;
 	struct queue *event_queue; /* whose event this turn brought, if any */
+	bool one_visit;		   /* this turn has one queue to visit */
+	struct queue *sole;	   /* nobody else caused the last waits */
+	unsigned int sole_waits;   /* so many */
+	struct queue *unsubmitted; /* whose I/O goes to the kernel with the next wait */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
 	struct reports reports;
 	bool ring_open;
@@ -160,6 +164,28 @@ static inline uint64_t worker_ns_since(const struct worker *w, uint64_t then)
 static inline void worker_claim_overhead(struct worker *w)
 {
 	worker_claim(w, &w->books.meter.overhead);
+}
+
+/* A queue that caused so many waits alone is thought to cause the next one, too. */
+#define WORKER_SOLE_WAITS 8
+
+/**
+ * worker_submit_later() - shall a request's I/O go to the kernel with the wait?
+ * @w: the worker
+ * @q: whose visit it is; it waits for that I/O and for nothing else
+ *
+ * One system call less where a queue sends one request after the other. What the wait
+ * costs is then its own, submission and all, unless somebody else ends the wait after
+ * all: then it is apportioned.
+ *
+ * Return: false: it has to be submitted now.
+ */
+static inline bool worker_submit_later(struct worker *w, struct queue *q)
+{
+	if (!w->one_visit || w->sole != q || w->sole_waits < WORKER_SOLE_WAITS)
+		return false;
+	w->unsubmitted = q;
+	return true;
 }
 
 /**

@@ -106,10 +106,14 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 ssize_t __real_read(int fd, void *to, size_t size);
 ssize_t __wrap_read(int fd, void *to, size_t size);
 
+static ssize_t read_ports(evtchn_port_t *to, size_t size);
+
 ssize_t __wrap_read(int fd, void *to, size_t size)
 {
 	int32_t result;
 
+	if (target && fd == evtchn.fd)
+		return read_ports(to, size);
 	if (!target || fd < MACHINE_FD)
 		return __real_read(fd, to, size);
 	result = target->read(fd, to, size);
@@ -374,18 +378,21 @@ static struct port *deliverable(void)
 	return NULL;
 }
 
-xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *handle)
+/* What a reading of the event-channel device gives. */
+static ssize_t read_ports(evtchn_port_t *to, size_t size)
 {
-	struct port *port = deliverable();
+	size_t count = 0;
+	struct port *port;
 
-	MUST(handle == &evtchn);
-	if (!port) {
-		errno = EAGAIN;
-		return -1;
+	while (count < size / sizeof(*to) && (port = deliverable())) {
+		port->pending = false;
+		port->masked = true;
+		to[count++] = port - ports;
 	}
-	port->pending = false;
-	port->masked = true;
-	return port - ports;
+	if (count)
+		return count * sizeof(*to);
+	errno = EAGAIN;
+	return -1;
 }
 
 void machine_kick(evtchn_port_t port)
@@ -888,6 +895,7 @@ int io_uring_register_buffers_update_tag(struct io_uring *r, unsigned int offset
 
 int io_uring_submit(struct io_uring *r)
 {
+	machine.submits++;
 	if (machine.submits_fail) {
 		machine.submits_fail--;
 		return -EBUSY;

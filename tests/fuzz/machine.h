@@ -50,6 +50,7 @@ struct machine {
 	unsigned int notified;
 	unsigned int unmapped; /* pages, so far */
 	struct lane *lane;     /* to be a queue's */
+	unsigned int submits;  /* system calls that only submit */
 	/* The worker is at rest and the target has seen what it waited for. */
 	bool done;
 };
