@@ -145,6 +145,25 @@ static bool net_is_kept_sane(const struct net_kept *kept, unsigned int queues)
 	return true;
 }
 
+/* A byte that is neither is no bool. */
+static bool net_are_flags(const void *flags, size_t count)
+{
+	const uint8_t *flag = flags;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (flag[i] > 1)
+			return false;
+	return true;
+}
+
+static bool net_is_negotiated_sane(const struct net_negotiated *n,
+				   const struct net_kept *kept)
+{
+	return n->null_frame <= NET_NULL_MAX && net_are_flags(&n->can, sizeof(n->can)) &&
+	       net_are_flags(&kept->multicast.on, sizeof(kept->multicast.on));
+}
+
 static void net_vif_resume(struct net_vif *vif, const struct net_negotiated *n,
 			   const struct net_kept *kept, unsigned int queues)
 {
@@ -172,7 +191,8 @@ int net_queue_take_journal(struct net_queue *q, struct journal *j)
 	    key->queues > LIMIT_QUEUES_PER_DEVICE || key->queue >= key->queues)
 		return -EPROTO;
 	shape = net_journal_shape(n->has_control);
-	if (!journal_has_shape(j, &shape) || !net_is_kept_sane(kept, key->queues))
+	if (!journal_has_shape(j, &shape) || !net_is_kept_sane(kept, key->queues) ||
+	    !net_is_negotiated_sane(n, kept))
 		return -EPROTO;
 	q->config.index = key->queue;
 	q->config.tx_ref = n->tx_ref;
