@@ -12,7 +12,7 @@
 . "$(dirname "$0")/netlib.sh"
 
 need busybox busybox-static; need curl curl
-kills=${1:-25}
+kills=${1:-12}
 seed=${2:-$(date +%s)}
 say "$kills kills, seed $seed"
 quiet
