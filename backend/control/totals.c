@@ -41,6 +41,8 @@ struct sum {
 	uint64_t apportioned;
 	uint64_t offload; /* in neither of the two above */
 	uint64_t offload_exact;
+	uint64_t kernel; /* in none of the three */
+	uint64_t kernel_exact;
 };
 
 struct total {
@@ -116,6 +118,9 @@ static void sum_add_row(struct sum *to, const struct xenmeter_row *row)
 	to->apportioned += sum_stages(row->counter, ROW_apportioned_parse);
 	to->offload += row->counter[ROW_offload_cycles];
 	to->offload_exact += row->counter[ROW_offload_exact];
+	to->kernel_exact += row->counter[ROW_kernel_exact];
+	to->kernel +=
+		row->counter[ROW_kernel_exact] + row->counter[ROW_kernel_apportioned];
 }
 
 /* Domids come again; where the uuid may not be read, the name has to tell. */
@@ -209,14 +214,15 @@ static int sum_print(char value[VALUE_SIZE], const struct sum *s)
 	return snprintf(value, VALUE_SIZE,
 			"requests=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
 			" exact=%" PRIu64 " apportioned=%" PRIu64 " offload=%" PRIu64
-			" offload_exact=%" PRIu64,
+			" offload_exact=%" PRIu64 " kernel=%" PRIu64
+			" kernel_exact=%" PRIu64,
 			s->requests, s->bytes, s->errors, s->exact, s->apportioned,
-			s->offload, s->offload_exact);
+			s->offload, s->offload_exact, s->kernel, s->kernel_exact);
 }
 
 static uint64_t sum_cycles(const struct sum *s)
 {
-	return s->exact + s->apportioned + s->offload;
+	return s->exact + s->apportioned + s->offload + s->kernel;
 }
 
 static bool total_is_worth_writing(struct totals *t, const struct total *g)

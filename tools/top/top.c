@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "drivers.h"
 #include "tool.h"
 #include "top.h"
 
@@ -245,6 +246,10 @@ static const struct argp_option options[] = {
 	{ "active", 'o', NULL, 0, "Show only guests that did something", 0 },
 	{ "filter", 'f', "TEXT", 0,
 	  "Show only guests with TEXT in their name, or that domid or uuid", 0 },
+	{ "drivers", 'R', NULL, 0,
+	  "In dom0: show the guests of all driver domains, from the totals that these "
+	  "publish",
+	  0 },
 	{ 0 },
 };
 
@@ -296,11 +301,19 @@ static error_t parse_top_option(int key, char *arg, struct argp_state *state)
 	case 'f':
 		snprintf(t->filter, sizeof(t->filter), "%s", arg);
 		return 0;
+	case 'R':
+		t->drivers = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
+}
+
+static bool has_screen(const struct top *t)
+{
+	return !t->batch && !t->json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
 }
 
 static int run_top(struct top *t)
@@ -309,11 +322,25 @@ static int run_top(struct top *t)
 
 	if (err)
 		return err;
-	if (t->batch || t->json || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+	if (!has_screen(t))
 		return run_batch(t);
 	pause_top(fmin(t->delay, DELAY_FIRST));
 	err = top_read(t);
 	return err ? err : top_run_screen(t);
+}
+
+static enum tool_exit run_drivers(const struct top *t)
+{
+	struct drivers_top options = {
+		.delay = t->delay,
+		.iterations = t->iterations,
+		.json = t->json,
+		.screen = has_screen(t),
+		.active = t->active,
+		.filter = t->filter,
+	};
+
+	return drivers_top(&options);
 }
 
 static void free_top(struct top *t)
@@ -340,6 +367,8 @@ enum tool_exit top_main(int argc, char **argv)
 
 	t.sort = sort_find("cpu");
 	argp_parse(&argp, argc, argv, 0, NULL, &t);
+	if (t.drivers)
+		return run_drivers(&t);
 	err = run_top(&t);
 	free_top(&t);
 	if (err != -ENOSYS)

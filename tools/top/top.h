@@ -38,6 +38,7 @@ struct top {
 	long iterations; /* 0: no end */
 	bool batch;
 	bool json;
+	bool drivers; /* of all driver domains, as drivers_top() shows them */
 
 	enum top_view view;
 	const struct sort *sort;
