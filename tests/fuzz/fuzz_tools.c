@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tools on damaged tables. The input is places and words by which a sound table is
+ * changed; then each way to look at it is called as the program would be, and what keeps
+ * readings (export, record, the difference of two) goes from the sound one to it.
+ *
+ * What must hold: each of them ends, soon, with an exit status that it has; what it calls
+ * JSON is JSON, and a metric a metric.
+ */
+#include <ctype.h>
+#include <jansson.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "export.h"
+#include "fuzz.h"
+#include "record.h"
+#include "table.h"
+#include "tool.h"
+
+#define KHZ	  1000
+#define MOST_NS	  10000000000
+#define PATH_SIZE 64
+
+static uint8_t image[1u << 17];
+static size_t image_size;
+static char path[PATH_SIZE];
+static int file;
+static FILE *nowhere;
+
+/* Nobody sleeps for a writer that is not there. */
+int __wrap_nanosleep(const struct timespec *pause, struct timespec *rest);
+int __wrap_nanosleep(const struct timespec *pause, struct timespec *rest)
+{
+	(void)pause;
+	(void)rest;
+	return 0;
+}
+
+/* As in xenmeter.c, which has main(). */
+enum tool_exit tool_open_failed(const char *table, int err)
+{
+	MUST(table && err < 0);
+	return TOOL_DAMAGED;
+}
+
+int tool_flush(FILE *f)
+{
+	return fflush(f);
+}
+
+/* ---- tables ---- */
+
+static void fill_table(struct table *t)
+{
+	static const struct domain_line lines[DOMAIN_LINES] = {
+		{ "workers", DOMAIN_DAEMON, 0, 10000, 8000 },
+		{ "sshd", DOMAIN_PROCESS, 0, 2000, 0 },
+	};
+	struct row_key keys[] = {
+		{ .domid = 1, .devid = 51712, .device = "vbd", .name = "a" },
+		{ .domid = 2, .devid = 0, .device = "vif", .name = "b" },
+	};
+	struct settlement s = { .bytes = 4096, .latency_ns = 50000 };
+	struct account bill = { .exact = { 100, 200 }, .apportioned = { 10 } };
+	struct domain d = { .running_ns = 12000, .cpus = 1, .elapsed_ns = 20000 };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct row *row = table_claim_row(t, &keys[i], 0);
+
+		MUST(row);
+		row_settle_request(row, &s, &bill);
+	}
+	table_write_domain(t, &d, lines);
+}
+
+static void make_image(void)
+{
+	struct clock_info clock = { CLOCK_TSC_INVARIANT, KHZ, 20 };
+	char name[] = "/tmp/xenmeter-fuzz-XXXXXX";
+	struct table *t;
+	int fd = mkstemp(name);
+	FILE *f;
+
+	MUST(fd >= 0 && !table_create(name, &clock, 1, 3, &t));
+	fill_table(t);
+	table_destroy(t);
+	close(fd);
+	f = fopen(name, "rb");
+	MUST(f);
+	image_size = fread(image, 1, sizeof(image), f);
+	MUST(image_size > sizeof(struct table_header) && image_size < sizeof(image));
+	fclose(f);
+	unlink(name);
+	file = memfd_create("table", MFD_CLOEXEC);
+	nowhere = fopen("/dev/null", "w");
+	MUST(file >= 0 && nowhere);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+}
+
+/* Another file under the same name: what is mapped of the last one stays as it is. */
+static void put(const void *bytes, size_t size)
+{
+	int fd = memfd_create("table", MFD_CLOEXEC);
+
+	MUST(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+	MUST(dup2(fd, file) == file);
+	close(fd);
+}
+
+static void put_patched(struct input *in)
+{
+	static uint8_t copy[sizeof(image)];
+
+	memcpy(copy, image, image_size);
+	while (in->left) {
+		size_t at = input_32(in) % (image_size - 8);
+		uint64_t word = input_64(in);
+
+		memcpy(copy + (at < 512 ? at / 4 * 4 : at), &word, at < 512 ? 4 : 8);
+	}
+	put(copy, image_size);
+}
+
+/* ---- programs ---- */
+
+struct program {
+	const char *name;
+	enum tool_exit (*run)(int argc, char **argv);
+	const char *option[4];
+	bool json;
+};
+
+static const struct program programs[] = {
+	{ "xenmeter dump", dump_main, { "--all" }, false },
+	{ "xenmeter dump", dump_main, { "--json", "--all" }, true },
+	{ "xenmeter dump", dump_main, { "--csv", "--all" }, false },
+	{ "xenmeter dump", dump_main, { "--device", "--guest", "1" }, false },
+	{ "xenmeter dump", dump_main, { "--stage", "--by", "uuid" }, false },
+	{ "xenmeter dump", dump_main, { "--percentile" }, false },
+	{ "xenmeter dump", dump_main, { "--histogram" }, false },
+	{ "xenmeter dump", dump_main, { "--domain" }, false },
+	{ "xenmeter check", check_main, { NULL }, false },
+	{ "xenmeter check", check_main, { "--json", "--stopped" }, true },
+	{ "xenmeter check", check_main, { "--format", "nagios", "-w", "30" }, false },
+	{ "xenmeter top", top_main, { "--batch", "-n", "2", "-a" }, false },
+	{ "xenmeter top", top_main, { "--json", "-n", "1" }, true },
+	{ "xenmeter export", export_main, { "--textfile", "-", "--histograms" }, false },
+};
+#define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
+
+static void must_be_json(const char *text, size_t size)
+{
+	json_error_t error;
+	json_t *o = json_loadb(text, size, JSON_DISABLE_EOF_CHECK, &error);
+
+	MUST(o);
+	json_decref(o);
+}
+
+static void run_program(const struct program *p)
+{
+	char name[32], table[PATH_SIZE + 16], option[4][16] = { "" };
+	char *argv[8] = { name, table }, *text = NULL;
+	FILE *terminal = stdout, *complaints = stderr;
+	enum tool_exit status;
+	size_t size = 0;
+	int argc = 2;
+
+	snprintf(name, sizeof(name), "%s", p->name);
+	snprintf(table, sizeof(table), "--table=%s", path);
+	for (; argc < 6 && p->option[argc - 2]; argc++) {
+		snprintf(option[argc - 2], 16, "%s", p->option[argc - 2]);
+		argv[argc] = option[argc - 2];
+	}
+	stdout = open_memstream(&text, &size);
+	MUST(stdout);
+	stderr = nowhere;
+	status = p->run(argc, argv);
+	fclose(stdout);
+	stdout = terminal;
+	stderr = complaints;
+	MUST(status <= TOOL_NOT_RUNNING);
+	if (p->json && size)
+		must_be_json(text, size);
+	free(text);
+}
+
+/* ---- what keeps readings ---- */
+
+static void must_be_metrics(const struct exporter *e)
+{
+	char *text = NULL, *line, *rest;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	MUST(f);
+	metrics_write(e, METRICS_OPENMETRICS, f);
+	fclose(f);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		MUST(line[0] == '#' || !strncmp(line, "xenmeter_", strlen("xenmeter_")));
+	free(text);
+}
+
+static void keep_readings(struct input in)
+{
+	struct exporter e = { .path = path, .max_guests = 2, .histograms = true };
+	struct report *before = NULL, *now = NULL, *since = NULL, *again = NULL;
+	struct recorder r = { .table = path, .lock = -1, .fresh = true };
+
+	put(image, image_size);
+	MUST(!exporter_read(&e));
+	MUST(!report_take(path, &before) && !report_take(path, &again));
+	MUST(!recorder_take(&r, again));
+	put_patched(&in);
+	exporter_read(&e);
+	must_be_metrics(&e);
+	if (!report_take(path, &now)) {
+		MUST(!report_since(now, before, &since));
+		MUST(!report_take_again(now, &again));
+		MUST(!recorder_take(&r, again));
+	}
+	MUST(!recorder_settle(&r) && !recorder_end_history(&r));
+	recorder_close(&r);
+	exporter_free(&e);
+	report_free(since);
+	report_free(now);
+	report_free(before);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	uint64_t began;
+	size_t i;
+
+	if (!image_size)
+		make_image();
+	keep_readings(in);
+	put_patched(&in);
+	began = now_ns();
+	for (i = 0; i < PROGRAMS; i++)
+		run_program(&programs[i]);
+	MUST(now_ns() - began < MOST_NS);
+	return 0;
+}
