@@ -115,9 +115,8 @@ intact() {
 	# shellcheck disable=SC2086
 	read -r fed took turns <<<"$(echo $ANSWER)"
 	there 'for _ in $(seq 300); do [ ! -s /tmp/took ] || break; sleep 0.2; done
-		cat /tmp/took /tmp/fed'
-	[ "$(echo $ANSWER)" = "$fed $took" ] ||
-		fail "it sent up to $fed and took up to $took; there: $(echo $ANSWER)"
+		echo $(cat /tmp/took /tmp/fed)'
+	[ "$ANSWER" = "$fed $took" ] || fail "it sent up to $fed and took up to $took; there: $ANSWER"
 	on one complaints
 	[ -z "$ANSWER" ] || fail "its kernel says: $ANSWER"
 	say "$turns copies, numbers to $fed and to $took: all right"

@@ -313,6 +313,11 @@ show_logs() {
 	xenstore-ls /local/domain/0/error 2>/dev/null
 	echo '---- kernel:'
 	dmesg | tail -n 20
+	[ -z "${ASKED:-}" ] || ! alive dd || (
+		ask dd 'tail -n 25 /var/log/xenmeterd.log; tail -n 5 /var/log/xen/*.log
+			xenstore-ls backend | grep -E "state|error|status"; ps'
+		echo "---- dd: $ANSWER"
+	)
 	xenmeter dump --json --all | jq -Mc '.rows[] |
 		[.state, .name, .devid, .queue, (.counters | with_entries(select(.value != 0)))]'
 }
