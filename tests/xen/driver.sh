@@ -2,9 +2,27 @@
 # The rest of a driver domain's start, sourced by domain-init: what an operator would have
 # run there, and then what dom0 asks for.
 . /xm/talk.sh
+LOG=/var/log/xenmeterd.log
+
+daemon_start() {
+	: >"$LOG"
+	xenmeterd --user xenmeter --domain=off >>"$LOG" 2>&1 &
+	echo $! >/run/daemon
+	until grep -q 'serving with' "$LOG"; do sleep 0.1; done
+}
+
+# next_daemon SIGNAL DEVICES: this one ends by it, and another goes on with so many devices
+next_daemon() {
+	local pid
+	pid=$(cat /run/daemon)
+	kill "-$1" "$pid"
+	while [ -e "/proc/$pid" ]; do sleep 0.1; done
+	daemon_start
+	until [ "$(grep -c 'goes on where the last daemon ended' "$LOG")" = "$2" ]; do sleep 0.1; done
+}
+
 xl devd
-xenmeterd --user xenmeter --domain=off >/var/log/xenmeterd.log 2>&1 &
-until grep -q 'serving with' /var/log/xenmeterd.log; do sleep 0.1; done
+daemon_start
 truncate -s 16M /tmp/disk.img
 tell up 1
 
