@@ -20,6 +20,7 @@
 #include "lives.h"
 #include "probe.h"
 #include "switches.h"
+#include "table.h"
 #include "uring.h"
 #include "worker.h"
 
@@ -206,6 +207,25 @@ static bool probe_journals(const char *table)
 	return count >= 0 && (!count || !unusable);
 }
 
+static bool probe_table(const char *table)
+{
+	struct clock_info clock;
+	int err;
+
+	clock_calibrate(&clock);
+	err = table_probe(table, &clock);
+	if (!err)
+		probe_print("table", "ok, its counters go on");
+	else if (err == -ENOENT)
+		probe_print("table", "none");
+	else if (err == -EPROTO)
+		probe_print("table", "CANNOT BE USED: it would be set aside, and all "
+				     "counters begin anew");
+	else
+		probe_print("table", "%s", strerror(-err));
+	return !err || err == -ENOENT;
+}
+
 enum probe_verdict probe(const char *table)
 {
 	bool events, grants, store, uring, way_on;
@@ -218,7 +238,7 @@ enum probe_verdict probe(const char *table)
 	grants = probe_grants();
 	store = probe_store();
 	uring = probe_uring();
-	way_on = probe_journals(table);
+	way_on = probe_journals(table) & probe_table(table);
 	probe_domain();
 	probe_print("taps", "%s",
 		    access("/dev/net/tun", R_OK | W_OK)

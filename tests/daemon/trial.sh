@@ -20,6 +20,7 @@ probe() { # CODE LINE
 	code=0; "$SIMXL" run 0 "$XENMETERD" --probe --table "$TABLE" >"$W/probe" 2>&1 || code=$?
 	[ $code = "$1" ] || { cat "$W/probe"; fail "exit code $code, not $1"; }
 	grep -Eq "^journals +$2" "$W/probe" || { cat "$W/probe"; fail "not: $2"; }
+	grep -Eq "^table +${3:-ok, its counters go on}" "$W/probe" || { cat "$W/probe"; fail 'the table'; }
 }
 left() { ls "$W"; cat "$TABLE" "$TABLE".journal.* | cksum; }
 say 'while a daemon serves'
@@ -52,6 +53,18 @@ kind=$(grep -abo vbd "$TABLE.journal.vbd-$d-51712-0" | head -1 | cut -d: -f1)
 poke "$kind" 'vcd'
 truncate -s 10000 "$other"
 probe 7 '1 of 4 CANNOT BE USED'
+
+rm "$other"
+
+say 'a table that is none'
+cp "$TABLE" "$W/good"
+# Into the same file: a reader may have it open.
+printf 'XX' | dd of="$TABLE" bs=1 conv=notrunc status=none
+probe 7 '3, all can be used' 'CANNOT BE USED'
+cat "$W/good" >"$TABLE"
+probe 0 '3, all can be used'
+cp "$TABLE.journal.vbd-$d-51712-0" "$other"
+printf 'YY' | dd of="$other" bs=1 conv=notrunc status=none
 
 say 'they are removed, and the others gone on from'
 daemon_start
