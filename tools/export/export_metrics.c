@@ -333,9 +333,8 @@ static void put_worker_state(const struct out *o, const struct report_worker *w,
 {
 	fprintf(o->f,
 		"xenmeter_worker_seconds_total{worker=\"%s%zu\",state=\"%s\"} %.9f\n",
-		w->worker.kind == XENMETER_WORKER ? ""
-						  : report_thread_name(w->worker.kind),
-		w->index, state, seconds(o, cycles));
+		w->worker.kind == XENMETER_CONTROL ? "control" : "", w->index, state,
+		seconds(o, cycles));
 }
 
 static void put_worker_states(const struct out *o)
@@ -351,6 +350,10 @@ static void put_worker_states(const struct out *o)
 		const struct report_worker *w = &r->workers[i];
 		const uint64_t *n = w->worker.counter;
 
+		/* Counters of a new life's threads begin anew, which readers of
+		 * metrics know; the past would give them the same time again. */
+		if (w->worker.kind == XENMETER_PAST)
+			continue;
 		put_worker_state(o, w, "charged", n[WORKER_charged]);
 		put_worker_state(o, w, "idle", n[WORKER_idle]);
 		put_worker_state(o, w, "overhead", n[WORKER_overhead]);
