@@ -82,6 +82,21 @@ void books_repair(struct books *b, uint64_t *to)
 	switches_reset(&b->switches);
 	cpu = read_cpu_clock(b, &now);
 	meter_claim_dirty(&b->meter, now, cpu, to);
+	b->disturbed[b->disturbances++ % BOOKS_DISTURBED] = (struct disturbed){ to, now };
+}
+
+bool books_were_disturbed(const struct books *b, const struct account *a, uint64_t since)
+{
+	const uint64_t *from = (const void *)a, *end = (const void *)(a + 1);
+	unsigned int i;
+
+	for (i = 0; i < BOOKS_DISTURBED; i++) {
+		const struct disturbed *d = &b->disturbed[i];
+
+		if (d->to >= from && d->to < end && d->at >= since)
+			return true;
+	}
+	return false;
 }
 
 /* End the segment that is running, whole or not, with the CPU clock at its end. */

@@ -30,6 +30,14 @@
 #define READ_SLACK 10
 #define READ_TRIES 3
 
+/* The last segments that were disturbed, for traces. */
+#define BOOKS_DISTURBED 16
+
+struct disturbed {
+	const uint64_t *to; /* the payer's counter */
+	uint64_t at;	    /* clock when the segment ended */
+};
+
 struct books {
 	struct meter meter;
 	struct switches switches;
@@ -42,6 +50,8 @@ struct books {
 	uint64_t read_limit; /* a reading that took more was interrupted, cycles */
 	uint64_t cpu_start_ns;
 	uint64_t cpu_ns; /* the CPU clock, as last read */
+	uint64_t disturbances;
+	struct disturbed disturbed[BOOKS_DISTURBED]; /* in turn */
 };
 
 /**
@@ -68,6 +78,17 @@ void books_close(struct books *b);
  * @to: the payer's counter
  */
 void books_repair(struct books *b, uint64_t *to);
+
+/**
+ * books_were_disturbed() - was the thread switched out in a segment of this account's?
+ * @b: the books
+ * @a: the account
+ * @since: the clock when it was begun; another one may have been in its place before
+ *
+ * If so, its charges are CPU of the thread all the same, but caches were another's
+ * meanwhile. What is further back than BOOKS_DISTURBED such segments is not known.
+ */
+bool books_were_disturbed(const struct books *b, const struct account *a, uint64_t since);
 
 /**
  * books_claim() - end the running segment and charge it

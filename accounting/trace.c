@@ -160,6 +160,8 @@ static void set_record_times(struct xenmeter_record *r, const struct trace_times
 	r->queueing = handed - t->taken;
 	r->device = ended - handed;
 	r->response = t->answered - ended;
+	if (t->disturbed)
+		r->flags |= XENMETER_RECORD_DISTURBED;
 }
 
 static void put_record(struct trace_ring *ring, const struct xenmeter_record *r)

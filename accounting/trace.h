@@ -34,6 +34,7 @@ struct trace_times {
 	uint64_t handed;   /* to the disk */
 	uint64_t ended;	   /* by the disk */
 	uint64_t answered; /* and settled */
+	bool disturbed;	   /* its worker was off the CPU while it ran for it */
 };
 
 /**

@@ -238,6 +238,7 @@ static void trace_settled(struct blk_queue *q, const struct request *req,
 		.handed = req->handed,
 		.ended = req->ended,
 		.answered = worker_last(w),
+		.disturbed = worker_was_disturbed(w, &req->bill, req->taken),
 	};
 	/* What was refused may have said anything. */
 	bool placed = !req->refused && req->blk.nr_sectors;

@@ -59,6 +59,7 @@ static void net_queue_trace_batch(struct net_queue *q, enum frame_direction dire
 		if (f->latency_ns[i] > oldest_ns)
 			oldest_ns = f->latency_ns[i];
 	times.taken = times.answered - clock_ns_to_cycles(oldest_ns, w->books.khz);
+	times.disturbed = worker_was_disturbed(w, a, times.taken);
 	trace_frames(&w->trace, q->base.row, direction, f, a, &times);
 }
 

@@ -118,6 +118,18 @@ static inline void worker_claim(struct worker *w, uint64_t *to)
 }
 
 /**
+ * worker_was_disturbed() - was it off the CPU in a segment of this account's?
+ * @w: the worker
+ * @a: the account
+ * @since: the clock when it was begun
+ */
+static inline bool worker_was_disturbed(const struct worker *w, const struct account *a,
+					uint64_t since)
+{
+	return books_were_disturbed(&w->books, a, since);
+}
+
+/**
  * worker_settled() - so many cycles went into a row
  */
 static inline void worker_settled(struct worker *w, uint64_t cycles)

@@ -34,7 +34,7 @@ static void make_image(void)
 	struct clock_info clock = { CLOCK_TSC_INVARIANT, 2000000, 25 };
 	struct row_key key = { .domid = 1, .devid = 2, .device = "vbd" };
 	struct settlement s = { .kind = REQUEST_READ, .bytes = 4096 };
-	struct trace_times times = { 1, 2, 3, 4 };
+	struct trace_times times = { 1, 2, 3, 4, false };
 	struct account bill = { .exact = { 1, 2, 3, 4, 5 } };
 	struct trace_ring ring;
 	struct trace *trace;

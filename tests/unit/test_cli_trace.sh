@@ -45,12 +45,12 @@ saved_text() {
 	"$maker" file "$file"
 	trace 0 --input "$file"
 	cat >"$dir/expected" <<'TEXT'
-TIME            GUEST        DEVICE/Q OP          SECTOR BYTES STATUS     CYC CPU-us EXACT QUEUE  DISK  RESP
-06:00:00.499000 web, the "first" xvda/2   write         2048  8192 ok        2000   2000  75.0 10.0k  200k 30.0k
-06:00:00.500000 web, the "first" xvdb/0   unknown          0     0 refused    100    100 100.0     0     0  4000
+TIME            GUEST        DEVICE/Q OP          SECTOR BYTES STATUS     CYC CPU-us EXACT  QUEUE  DISK  RESP
+06:00:00.499000 web, the "first" xvda/2   write         2048  8192 ok        2000   2000  75.0* 10.0k  200k 30.0k
+06:00:00.500000 web, the "first" xvdb/0   unknown          0     0 refused    100    100 100.0      0     0  4000
 42 lost here
-06:00:01.500000 m?tt         vif0/0   rx               0 18.2k ok          15     15 100.0     0  3000 1.00G
-06:00:01.500001 domid 9      51712/0  read             0     0 failed       0      0     -  1000     0     0
+06:00:01.500000 m?tt         vif0/0   rx               0 18.2k ok          15     15 100.0      0  3000 1.00G
+06:00:01.500001 domid 9      51712/0  read             0     0 failed       0      0     -   1000     0     0
 TEXT
 	diff "$dir/expected" "$out" || fail "lines for people"
 	[ "$(cat "$err")" = "4 requests, 42 lost" ] || fail "the sum"
@@ -82,6 +82,7 @@ saved_json() {
 	value pages 2
 	value cycles 2000
 	value exact false
+	value disturbed true
 	value exact_parse 100
 	value exact_respond 500
 	value apportioned_complete 500
@@ -97,6 +98,7 @@ saved_json() {
 	value op rx
 	value requests 12
 	value exact true
+	value disturbed false
 	value name 'm?tt'
 	value uuid null
 	cp "$dir/json" "$out"

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "books.h"
 #include "check.h"
 #include "trace.h"
 
@@ -81,7 +82,7 @@ static void test_fields(void)
 				      .pages = 77 };
 	const struct account bill = { .exact = { 1, 2, 3, 4, 5ull << 32 },
 				      .apportioned = { 6, 7, 8, 9, UINT32_MAX } };
-	const struct trace_times times = { 1000, 1010, 1300, 1305 };
+	const struct trace_times times = { 1000, 1010, 1300, 1305, true };
 	struct xenmeter_trace *t;
 	struct xenmeter_record r;
 
@@ -105,6 +106,7 @@ static void test_fields(void)
 	CHECK_EQ(r.pages, 77);
 	CHECK_EQ(r.sector, UINT64_MAX);
 	CHECK_EQ(r.bytes, 1ull << 40);
+	CHECK_EQ(r.flags, XENMETER_RECORD_DISTURBED);
 	CHECK_EQ(r.taken, 1000);
 	CHECK_EQ(r.queueing, 10);
 	CHECK_EQ(r.device, 290);
@@ -160,7 +162,7 @@ static void expect_frames(struct xenmeter_trace *t, enum frame_direction directi
 			  enum xenmeter_status status)
 {
 	const struct account account = { .exact = { 640 } };
-	const struct trace_times times = { 100, 110, 130, 190 };
+	const struct trace_times times = { 100, 110, 130, 190, false };
 	struct xenmeter_record r;
 
 	trace_frames(&ring[0], row, direction, f, &account, &times);
@@ -171,10 +173,29 @@ static void expect_frames(struct xenmeter_trace *t, enum frame_direction directi
 	CHECK_EQ(r.failed, f->failed + f->refused);
 	CHECK_EQ(r.bytes, f->bytes);
 	CHECK_EQ(r.pages, f->pages);
+	CHECK_EQ(r.flags, 0);
 	CHECK_EQ(r.exact[0], 640);
 	CHECK_EQ(r.queueing, 10);
 	CHECK_EQ(r.device, 20);
 	CHECK_EQ(r.response, 60);
+}
+
+/* A read stood in a trace with 1.7 M cycles, "exact", and nothing said why. */
+static void test_disturbed(void)
+{
+	struct books b = { 0 };
+	struct account a[3] = { 0 };
+
+	CHECK(!books_were_disturbed(&b, &a[1], 0));
+	b.disturbed[BOOKS_DISTURBED - 1] =
+		(struct disturbed){ &a[1].apportioned[STAGE_SPIN], 500 };
+	CHECK(books_were_disturbed(&b, &a[1], 500));
+	/* One that had the same place before, and its neighbours. */
+	CHECK(!books_were_disturbed(&b, &a[1], 501));
+	CHECK(!books_were_disturbed(&b, &a[0], 0));
+	CHECK(!books_were_disturbed(&b, &a[2], 0));
+	b.disturbed[0] = (struct disturbed){ &b.meter.overhead, 600 };
+	CHECK(!books_were_disturbed(&b, &a[1], 501));
 }
 
 static void test_frames(void)
@@ -451,6 +472,7 @@ int main(int argc, char **argv)
 	test_fields();
 	test_kinds();
 	test_frames();
+	test_disturbed();
 	test_readers();
 	test_rings();
 	test_lost();

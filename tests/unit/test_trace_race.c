@@ -29,7 +29,7 @@ static void write_one(uint64_t n)
 	struct settlement s = { .kind = REQUEST_READ, .bytes = n ^ 1, .pages = n };
 	struct account bill = { .exact = { n, n, n, n, n },
 				.apportioned = { n, n, n, n, n } };
-	struct trace_times times = { n, 2 * n, 3 * n, 4 * n };
+	struct trace_times times = { n, 2 * n, 3 * n, 4 * n, false };
 
 	trace_request(&ring, row, &s, &bill, &times, ~n);
 }

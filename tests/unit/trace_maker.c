@@ -76,7 +76,8 @@ static const struct xenmeter_record requests[] = {
 	  .device = 200,
 	  .response = 30,
 	  .exact = { 100, 200, 300, 400, 500 },
-	  .apportioned = { 0, 0, 0, 500, 0 } },
+	  .apportioned = { 0, 0, 0, 500, 0 },
+	  .flags = XENMETER_RECORD_DISTURBED },
 	{ .sequence = 8,
 	  .kind = XENMETER_RECORD_REQUEST,
 	  .operation = XENMETER_OP_UNKNOWN,
@@ -177,7 +178,7 @@ static void write_requests(struct trace_ring *ring, const struct row *row)
 
 	for (i = 0; i < REQUESTS; i++) {
 		struct settlement s = { .kind = i % REQUEST_REFUSED, .bytes = 512 * i };
-		struct trace_times times = { 0, 1, 2 + i, 3 + i };
+		struct trace_times times = { 0, 1, 2 + i, 3 + i, false };
 
 		trace_request(ring, row, &s, &bill, &times, 8 * i);
 	}

@@ -54,7 +54,8 @@ static const char doc[] =
 	"  OP       tx: frames from the guest, rx: to it\n"
 	"  SECTOR   the first one, of 512 bytes\n"
 	"  CYC      CPU cycles that it cost; CPU-us: the same in microseconds\n"
-	"  EXACT    percentage of them that ran for it alone\n"
+	"  EXACT    percentage of them that ran for it alone; *: the worker was\n"
+	"           switched out meanwhile\n"
 	"  QUEUE DISK RESP  nanoseconds until the disk had it, until the disk had\n"
 	"           completed it, and until the guest was answered";
 

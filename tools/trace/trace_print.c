@@ -65,7 +65,7 @@ static const struct {
 	[COLUMN_DEVICE] = { "DEVICE/Q", -8, 0 }, [COLUMN_OP] = { "OP", -7, 0 },
 	[COLUMN_SECTOR] = { "SECTOR", 10, 4 },	 [COLUMN_BYTES] = { "BYTES", 5, 0 },
 	[COLUMN_STATUS] = { "STATUS", -7, 3 },	 [COLUMN_CYCLES] = { "CYC", 6, 2 },
-	[COLUMN_US] = { "CPU-us", 6, 0 },	 [COLUMN_EXACT] = { "EXACT", 5, 1 },
+	[COLUMN_US] = { "CPU-us", 6, 0 },	 [COLUMN_EXACT] = { "EXACT ", 6, 1 },
 	[COLUMN_QUEUE] = { "QUEUE", 5, 0 },	 [COLUMN_DISK] = { "DISK", 5, 0 },
 	[COLUMN_RESPONSE] = { "RESP", 5, 0 },
 };
@@ -181,6 +181,7 @@ static void print_record(const struct trace_known *k, const struct xenmeter_reco
 	text_compact(cell[COLUMN_US],
 		     clock_cycles_to_ns(trace_cycles(r), k->clock_khz) / 1e3);
 	text_percent(cell[COLUMN_EXACT], trace_exact_cycles(r), trace_cycles(r));
+	strcat(cell[COLUMN_EXACT], r->flags & XENMETER_RECORD_DISTURBED ? "*" : " ");
 	text_compact(cell[COLUMN_QUEUE], clock_cycles_to_ns(r->queueing, k->clock_khz));
 	text_compact(cell[COLUMN_DISK], clock_cycles_to_ns(r->device, k->clock_khz));
 	text_compact(cell[COLUMN_RESPONSE],
@@ -233,6 +234,8 @@ static void set_costs_json(json_t *o, const struct xenmeter_record *r)
 	set_integer(o, "cycles", trace_cycles(r));
 	json_object_set_new(o, "exact",
 			    json_boolean(trace_cycles(r) == trace_exact_cycles(r)));
+	json_object_set_new(o, "disturbed",
+			    json_boolean(r->flags & XENMETER_RECORD_DISTURBED));
 	set_stages_json(o, "exact", r->exact);
 	set_stages_json(o, "apportioned", r->apportioned);
 }
