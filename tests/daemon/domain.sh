@@ -13,7 +13,7 @@ serve() {
 	expect_json "$W/one.out" '.verify.errors == 0 and .errors.error == 0'
 }
 
-host --user nobody
+host_for nobody
 one=$(guest one)
 attach "$one" xvda "$(disk a 16M)"
 serve

@@ -103,6 +103,19 @@ host() {
 	daemon_start "$@"
 }
 
+# host_for USER [DAEMON-OPTION...]: one whose daemon gives up its rights for that user. The
+# simulated Xen has no devices, but files of root's, and journals are beside the table.
+host_for() {
+	local user=$1; shift
+	umask 0
+	mkdir "$W/table.d"
+	chmod 755 "$W"
+	TABLE=$W/table.d/table
+	"$SIMXL" up
+	chmod 777 "$XENSIM_DIR"
+	daemon_start --user "$user" "$@"
+}
+
 daemon_stop() {
 	kill -TERM "$DAEMON" || fail 'the daemon has died'
 	local code=0; wait "$DAEMON" || code=$?

@@ -47,6 +47,7 @@ daemon_stop
 
 say 'in a driver domain'
 dd=$("$SIMXL" create dd --driver-domain)
+TABLE=$W/far # another machine's
 "$SIMXL" run "$dd" "$XENMETERD" --table "$TABLE" --domain=off 2>>"$LOG" >&2 &
 DAEMON=$!
 within 20 serving || fail 'the daemon does not start'

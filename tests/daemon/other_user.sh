@@ -7,14 +7,7 @@
 
 [ "$(id -u)" = 0 ] || skip 'only root has rights to drop'
 need setpriv util-linux
-# The simulated Xen has no devices, but files of root's.
-umask 0
-chmod 755 "$W"
-"$SIMXL" up
-chmod 777 "$W/xen"
-mkdir "$W/table.d" && chmod 777 "$W/table.d"
-TABLE=$W/table.d/table
-daemon_start --user nobody --workers 2
+host_for nobody --workers 2
 # field FILE NAME
 field() { sed -n "s/^$2:[[:space:]]*//p" "$1"; }
 kept=$((1 << 12)) # CAP_NET_ADMIN
