@@ -211,8 +211,8 @@ void storage_tick(struct storage *s)
 {
 	if (!s)
 		return;
-	storage_have_helper(s);
 	s->fresh = false;
+	storage_have_helper(s);
 }
 
 int storage_listen(struct storage_source *source)
