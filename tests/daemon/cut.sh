@@ -28,7 +28,7 @@ not_helped() {
 	within 20 reached $kind 10 || fail 'nothing comes'
 	within 20 has_begun "$before" || fail 'there is no helper'
 	cycles=$(helped)
-	within 30 reached $kind $(($(row "$one" $kind) + 100)) || fail 'nothing comes'
+	within 30 reached $kind $(($(row "$one" $kind) + 30)) || fail 'nothing comes'
 	[ "$(helped)" = "$cycles" ] || fail 'the helper had something to do'
 	end "$BG"
 	expect_json "$W/1.out" '.errors.error == 0 and (.verify.errors // 0) == 0'
