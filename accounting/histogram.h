@@ -25,8 +25,9 @@ static inline unsigned int histogram_bucket(uint64_t value)
 
 	if (value < 4)
 		return value;
-	top = 63 - __builtin_clzll(value);
-	bucket = (top - 1) * 4 + ((value >> (top - 2)) & 3);
+	top = 63 ^ __builtin_clzll(value);
+	/* (top - 1) * 4 + the two bits; the highest is still before them: 4 more */
+	bucket = top * 4 - 8 + (value >> (top - 2));
 	return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }
 

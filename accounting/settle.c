@@ -4,6 +4,7 @@
  */
 #include "enabled.h"
 #include "histogram.h"
+#include "requests.h"
 #include "row_lock.h"
 #include "table.h"
 
@@ -52,9 +53,9 @@ static void row_add_account(struct row *row, const struct account *a)
 	}
 }
 
-static void row_add_by_kind(struct row *row, const struct settlement *s, uint64_t cycles)
+static void row_add_kinds(struct row *row, const struct requests *r)
 {
-	unsigned int slot = ROW_read_requests + 3 * s->kind;
+	unsigned int kind, slot = ROW_read_requests;
 
 	_Static_assert(ROW_write_requests == ROW_read_requests + 3 * REQUEST_WRITE &&
 			       ROW_flush_requests ==
@@ -62,65 +63,79 @@ static void row_add_by_kind(struct row *row, const struct settlement *s, uint64_
 			       ROW_discard_requests ==
 				       ROW_read_requests + 3 * REQUEST_DISCARD,
 		       "three counters to each kind, in this order");
-	if (s->kind == REQUEST_REFUSED) {
-		row_add(row, ROW_refused, 1);
-		row_add(row, ROW_refused_cycles, cycles);
-		return;
+	for (kind = 0; kind < REQUEST_REFUSED; kind++, slot += 3) {
+		if (!r->kind[kind].count)
+			continue;
+		row_add(row, slot, r->kind[kind].count);
+		row_add(row, slot + 1, r->kind[kind].bytes);
+		row_add(row, slot + 2, r->kind[kind].cycles);
 	}
-	row_add(row, slot, 1);
-	if (s->bytes)
-		row_add(row, slot + 1, s->bytes);
-	row_add(row, slot + 2, cycles);
+	if (!r->kind[REQUEST_REFUSED].count)
+		return;
+	row_add(row, ROW_refused, r->kind[REQUEST_REFUSED].count);
+	row_add(row, ROW_refused_cycles, r->kind[REQUEST_REFUSED].cycles);
 }
 
-static inline __attribute__((always_inline)) void
-keep_request(struct row *row, const struct settlement *s, const struct account *bill,
-	     const unsigned int bucket[2])
+static void keep_requests(struct row *row, const struct requests *r)
 {
 	struct undo u = begin_undo();
+	uint32_t i;
 
 	_Static_assert(ROW_refused_cycles == ROW_read_requests + 3 * REQUEST_REFUSED,
-		       "one of three words, the others stay");
+		       "behind the kinds");
+	_Static_assert(5 + 2 * REQUESTS_MAX <= LOG_RANGES, "two buckets each");
 	undo_keep(&u, row, ROW_requests, ROW_pages_copied - ROW_requests + 1);
-	undo_keep(&u, row, ROW_read_requests + 3 * s->kind, 3);
-	undo_keep(&u, row, bucket[0], 1);
-	undo_keep(&u, row, bucket[1], 1);
+	undo_keep(&u, row, ROW_read_requests, ROW_refused_cycles - ROW_read_requests + 1);
 	undo_keep(&u, row, ROW_request_cycles_sum, 2);
-	keep_account(&u, row, bill);
-	undo_begin(&u, row, 1);
+	keep_account(&u, row, &r->account);
+	for (i = 0; i < r->count; i++) {
+		undo_keep(&u, row, ROW_request_cycles + r->cycles_bucket[i], 1);
+		undo_keep(&u, row, ROW_request_latency + r->latency_bucket[i], 1);
+	}
+	undo_begin(&u, row, r->count);
+}
+
+static void row_add_requests(struct row *row, const struct requests *r)
+{
+	uint32_t i;
+
+	row_add(row, ROW_requests, r->count);
+	row_add(row, ROW_bytes, r->bytes);
+	row_add(row, ROW_errors, r->failed);
+	row_add(row, ROW_pages, r->pages);
+	row_add(row, ROW_pages_mapped, r->pages_mapped);
+	row_add(row, ROW_pages_copied, r->pages_copied);
+	row_add(row, ROW_request_cycles_sum, r->cycles);
+	row_add(row, ROW_request_latency_sum, r->latency_ns);
+	for (i = 0; i < r->count; i++) {
+		row_add(row, ROW_request_cycles + r->cycles_bucket[i], 1);
+		row_add(row, ROW_request_latency + r->latency_bucket[i], 1);
+	}
+}
+
+uint64_t row_settle_requests(struct row *row, struct requests *r)
+{
+	uint64_t cycles = r->cycles;
+
+	if (!r->count)
+		return 0;
+	keep_requests(row, r);
+	row_add_requests(row, r);
+	row_add_kinds(row, r);
+	row_add_account(row, &r->account);
+	sequence_end(&row->sequence);
+	requests_clear(r);
+	return cycles;
 }
 
 uint64_t row_settle_request(struct row *row, const struct settlement *s,
 			    const struct account *bill)
 {
-	unsigned int bucket[2];
-	uint64_t cycles;
+	struct requests one;
 
-	if (!accounting_enabled)
-		return 0;
-	cycles = account_total(bill);
-	bucket[0] = ROW_request_cycles + histogram_bucket(cycles);
-	bucket[1] = ROW_request_latency + histogram_bucket(s->latency_ns);
-	keep_request(row, s, bill, bucket);
-	row_add(row, ROW_requests, 1);
-	if (s->bytes)
-		row_add(row, ROW_bytes, s->bytes);
-	if (s->failed)
-		row_add(row, ROW_errors, 1);
-	if (s->pages)
-		row_add(row, ROW_pages, s->pages);
-	if (s->pages_mapped)
-		row_add(row, ROW_pages_mapped, s->pages_mapped);
-	if (s->pages_copied)
-		row_add(row, ROW_pages_copied, s->pages_copied);
-	row_add_account(row, bill);
-	row_add_by_kind(row, s, cycles);
-	row_add(row, bucket[0], 1);
-	row_add(row, ROW_request_cycles_sum, cycles);
-	row_add(row, bucket[1], 1);
-	row_add(row, ROW_request_latency_sum, s->latency_ns);
-	sequence_end(&row->sequence);
-	return cycles;
+	requests_clear(&one);
+	requests_add(&one, s, bill);
+	return row_settle_requests(row, &one);
 }
 
 /* Each frame costs the same: one batch went through each stage together. */

@@ -177,7 +177,8 @@ static struct plain plain_x86_32(const void *raw_slot)
 	};
 }
 
-static struct plain plain_request(enum blkif_abi abi, const void *raw_slot)
+static inline __attribute__((always_inline)) struct plain
+plain_request(enum blkif_abi abi, const void *raw_slot)
 {
 	return abi == BLKIF_ABI_X86_64 ? plain_native(raw_slot) : plain_x86_32(raw_slot);
 }
@@ -245,8 +246,8 @@ static bool decode_segment(const struct blkif_request_segment *raw,
 
 /* Segments of a request whose nr_segments is checked; then the span on the disk. The
  * bytes may lie at any address. */
-static enum blk_verdict decode_data(const uint8_t *raw, const struct blk_limits *limits,
-				    struct blk_request *ret)
+static inline enum blk_verdict
+decode_data(const uint8_t *raw, const struct blk_limits *limits, struct blk_request *ret)
 {
 	uint64_t sectors = 0;
 	unsigned int i;

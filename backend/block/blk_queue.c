@@ -13,6 +13,7 @@
 
 #include "blk.h"
 #include "blk_queue.h"
+#include "requests.h"
 #include "uring.h"
 #include "worker.h"
 
@@ -247,14 +248,22 @@ static void trace_settled(struct blk_queue *q, const struct request *req,
 		      placed ? req->blk.sector : 0);
 }
 
-static void settle_request(struct blk_queue *q, struct request *req)
+static void settle_requests(struct blk_queue *q, struct requests *r)
+{
+	worker_settled(q->base.worker, row_settle_requests(q->base.row, r));
+}
+
+static inline void settle_request(struct blk_queue *q, struct request *req,
+				  struct requests *r)
 {
 	struct worker *w = q->base.worker;
 	struct settlement s;
 
 	blk_settlement(req, &s);
 	s.latency_ns = worker_ns_since(w, req->taken);
-	worker_settled(w, row_settle_request(q->base.row, &s, &req->bill));
+	requests_add(r, &s, &req->bill);
+	if (r->count == REQUESTS_MAX)
+		settle_requests(q, r);
 	if (trace_wanted(&w->trace, w->now_ms))
 		trace_settled(q, req, &s);
 	q->base.in_flight--;
@@ -329,7 +338,7 @@ static bool take_turn(struct blk_queue *q, const struct request *req)
 
 /* Without memory it is tried again when a request of this queue's has ended, or at the
  * next tick. */
-static bool get_buffer(struct blk_queue *q, struct request *req)
+static inline bool get_buffer(struct blk_queue *q, struct request *req)
 {
 	if (!req->bytes)
 		return true;
@@ -559,6 +568,7 @@ static struct request *take_request(struct blk_queue *q)
 static void push_responses(struct blk_queue *q)
 {
 	struct request *req, *next;
+	struct requests settled;
 	bool notify;
 
 	if (!q->answered)
@@ -567,10 +577,12 @@ static void push_responses(struct blk_queue *q)
 	req = q->answered;
 	q->answered = NULL;
 	q->answered_end = &q->answered;
+	requests_clear(&settled);
 	for (; req; req = next) {
 		next = req->next;
-		settle_request(q, req);
+		settle_request(q, req, &settled);
 	}
+	settle_requests(q, &settled);
 	if (notify)
 		queue_notify(&q->base, &q->channel);
 	queue_charge(&q->base, STAGE_RESPOND);
@@ -903,6 +915,7 @@ static void blk_queue_drain(struct queue *base)
 {
 	struct blk_queue *q = blk_queue_of(base);
 	struct request *req = q->held;
+	struct requests settled;
 
 	q->held_until = 0;
 	if (!req || base->state != QUEUE_DROPPED)
@@ -910,7 +923,9 @@ static void blk_queue_drain(struct queue *base)
 	q->held = NULL;
 	req->room = 0; /* it never got a buffer */
 	req->status = BLKIF_RSP_ERROR;
-	settle_request(q, req);
+	requests_clear(&settled);
+	settle_request(q, req, &settled);
+	settle_requests(q, &settled);
 }
 
 static const struct queue_class blk_queue_class = {
