@@ -15,7 +15,7 @@ LOOPS=$l
 mkfs.ext4 -q "$l"
 mkdir "$W/mnt"
 mount "$l" "$W/mnt" 2>/dev/null || skip 'cannot mount'
-trap 'code=$?; umount "$W/mnt" || umount -l "$W/mnt"; (exit $code); cleanup' EXIT
+trap 'code=$?; set +e; umount "$W/mnt" || umount -l "$W/mnt"; (exit $code); cleanup' EXIT
 
 head -c 1234944 /dev/urandom >"$W/mnt/iso" # 603 * 2048 bytes, no multiple of 4096
 dd if="$W/mnt/iso" of=/dev/null bs=512 count=1 iflag=direct 2>/dev/null &&

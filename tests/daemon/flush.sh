@@ -17,7 +17,7 @@ if [ "$1" = file ]; then
 	mkdir "$W/mnt"
 	# No journal commits of their own while we count.
 	mount -o noatime,commit=600 "$l" "$W/mnt" 2>/dev/null || skip 'cannot mount'
-	trap 'code=$?; umount "$W/mnt" || umount -l "$W/mnt"; (exit $code); cleanup' EXIT
+	trap 'code=$?; set +e; umount "$W/mnt" || umount -l "$W/mnt"; (exit $code); cleanup' EXIT
 	target=$W/mnt/image
 	dd if=/dev/zero of="$target" bs=1M count=8 conv=fsync 2>/dev/null
 	sync -f "$W/mnt"
