@@ -11,6 +11,12 @@ addresses() {
 	ip address add "fd0$2::$number/64" dev "$1"
 }
 
+# reach ADDRESS-WITH-OPTIONS: of a few pings one is answered, on a slow machine in a later try
+reach() {
+	for _ in 1 2 3 4 5; do ping -q -c 3 -i 0.2 -W 10 "$@" && return; done
+	return 1
+}
+
 # transfer ADDRESS PORT: send /tmp/data to a sink
 transfer() { nc -w 30 "$1" "$2" </tmp/data; }
 

@@ -78,8 +78,7 @@ ping_all() {
 	local name=$1 n
 	shift
 	for n in "$@"; do
-		on "$name" "ping -q -c 3 -i 0.2 -W 10 10.0.0.$n && ping -q -c 3 -i 0.2 -W 10 fd00::$n &&
-			ping -q -c 2 -i 0.2 -W 10 -s 5000 10.0.0.$n"
+		on "$name" "reach 10.0.0.$n && reach fd00::$n && reach -s 5000 10.0.0.$n"
 	done
 }
 
