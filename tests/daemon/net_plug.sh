@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 # The TAP is there before InitWait, without carrier; Connected comes only after the
 # hotplug script has said `connected`; the carrier comes and goes with the frontend, the
-# TAP with the device. Arguments: options of the daemon.
+# TAP with the device. Argument: the user that the daemon becomes.
 . "$(dirname "$0")/netlib.sh"
 
 quiet
-net_host "$@"
+net_bridge
+host${1:+_for} "$@"
 d=$(guest one)
 "$SIMXL" vif-attach "$d" 0 --bridge "$BRIDGE" --no-script
 "$SIMXL" wait-state "$d" vif:0 back 2

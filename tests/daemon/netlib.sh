@@ -69,12 +69,16 @@ net_address() {
 
 # net_host [DAEMON-OPTION...]: a host with a daemon and a bridge
 net_host() {
+	net_bridge
+	host "$@"
+}
+
+net_bridge() {
 	net_calm
 	ip link set lo up
 	ip link add "$BRIDGE" type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 	ip link set "$BRIDGE" up
 	net_address '' "$BRIDGE" 254 fe
-	host "$@"
 }
 
 # ---- vifs ----
