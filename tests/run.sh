@@ -148,7 +148,7 @@ unknown_functions() {
 
 laws() {
 	law "device code does not name the meter" \
-		"grep -nE '\\b((meter|bill|books|account|row_settle)_[a-z_]+|charge(_[a-z_]+)?|worker_(claim|settled)[a-z_]*|queue_(charge|settle)[a-z_]*)\(' -r backend/block backend/net backend/worker/grants.* backend/control/v[bi]?.c backend/control/device.[ch] backend/control/watches.[ch] backend/control/guest.[ch] backend/control/disk_owner.[ch] --include=*.[ch] --exclude=*_queue.[ch]"
+		"grep -nE '\\b((meter|bill|books|account|row_settle)_[a-z_]+|charge(_[a-z_]+)?|worker_(claim|settled|offloaded)[a-z_]*|queue_(charge|settle)[a-z_]*)\(' -r backend/{base,block,control,net,storage,worker} --include=*.[ch] --exclude={'*queue',charge,control,main,worker}.[ch]"
 	law "protocols/ and accounting/ include nothing of backend/" \
 		"grep -nE '#include \"(\\.\\./|backend)' -r protocols accounting --include=*.[ch]"
 	law "protocols/ has no I/O, no allocation, no log" \

@@ -3,6 +3,10 @@
  * The control thread's books: who pays for what it does. A segment of its time is charged
  * when it ends, to the device that it was for, at once into the device's control row;
  * what no guest caused is overhead. Everything here runs on the control thread.
+ *
+ * Two verbs charge what ran on this thread: charge() and charge_nobody(). The others
+ * account for CPU that its clock does not show, which has other rules: libxenstore's
+ * thread (charge_store()), a guest's helper (charge_helper()), and the sleep.
  */
 #ifndef XENMETER_CHARGE_H
 #define XENMETER_CHARGE_H
