@@ -13,7 +13,7 @@
  * Rows: our state. Columns: the frontend's. What is not named is XENBUS_STAY.
  *
  * Closing is also written by the toolstack, to ask for removal: as long as the frontend
- * is connected we then go on serving it, because it has to flush before it lets go. It
+ * is connected we then go on serving it, because it has to flush before it closes. It
  * stays until the frontend is Closed, as firmware and crash kernels wait until they have
  * read it.
  */

@@ -334,7 +334,7 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk,
 }
 
 /* The value of a line NAME=VALUE, to its end. */
-static const char *find_line(const char *text, const char *name)
+static const char *find_value(const char *text, const char *name)
 {
 	while (strncmp(text, name, strlen(name))) {
 		text = strchr(text, '\n');
@@ -354,7 +354,7 @@ int disk_find_node(unsigned int major, unsigned int minor, char ret_node[DISK_NO
 
 	if (sysfs_text(device, "uevent", events, sizeof(events)))
 		return -ENOENT;
-	name = find_line(events, "DEVNAME=");
+	name = find_value(events, "DEVNAME=");
 	if (!name || snprintf(node, sizeof(node), "/dev/%.*s", (int)strcspn(name, "\n"),
 			      name) >= (int)sizeof(node))
 		return -ENOENT;
@@ -423,7 +423,7 @@ bool disk_same(struct disk_id a, struct disk_id b)
 }
 
 /* A block device's size is known to the kernel. */
-static int measure(int fd, int sync, uint64_t *ret_bytes)
+static int measure_disk(int fd, int sync, uint64_t *ret_bytes)
 {
 	struct statx stx;
 
@@ -437,12 +437,12 @@ static int measure(int fd, int sync, uint64_t *ret_bytes)
 
 int disk_measure(int fd, uint64_t *ret_bytes)
 {
-	return measure(fd, AT_STATX_FORCE_SYNC, ret_bytes);
+	return measure_disk(fd, AT_STATX_FORCE_SYNC, ret_bytes);
 }
 
 int disk_glance(int fd, uint64_t *ret_bytes)
 {
-	return measure(fd, AT_STATX_DONT_SYNC, ret_bytes);
+	return measure_disk(fd, AT_STATX_DONT_SYNC, ret_bytes);
 }
 
 void disk_resize(struct disk *d, uint64_t bytes)

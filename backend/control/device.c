@@ -784,7 +784,7 @@ static void device_try_connect(struct control *c, struct device *d)
 {
 	if (d->failed || d->phase != PHASE_IDLE)
 		return;
-	if (blame_is_met(&d->blame))
+	if (blame_is_reached(&d->blame))
 		device_wait(d,
 			    "the end of the %d minutes in which the daemon has died of "
 			    "it %d times",
@@ -852,7 +852,7 @@ static void device_go_on(struct control *c, struct device *d)
 	struct journal_blame blame = { 0 };
 
 	journals_blame(&d->left, &blame);
-	if (blame_is_met(&blame)) {
+	if (blame_is_reached(&blame)) {
 		device_fail(c, d, -EIO,
 			    "the daemon has died of it %d times within %d minutes; not "
 			    "served any more",

@@ -123,7 +123,7 @@ struct device_class {
 	void (*closing)(struct device *d);
 	/* All queues have been detached. */
 	void (*closed)(struct control *c, struct device *d);
-	/* Let go of all that is behind it; the device is freed. */
+	/* Free all that is behind it; then the device is freed. */
 	void (*release)(struct control *c, struct device *d);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `xenmeterd --report-failure`: the daemon is not started any more, and its guests wait.
- * Main thread, instead of serving; of systemd's, once the start limit is met.
+ * Main thread, instead of serving; of systemd's, once the start limit is reached.
  */
 #ifndef XENMETER_FAILURE_H
 #define XENMETER_FAILURE_H

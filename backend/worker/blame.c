@@ -101,7 +101,7 @@ void blame_sum(struct journal_blame *sum, const struct journal_blame *b)
 			blame_add(sum, b->at_s[i]);
 }
 
-bool blame_is_met(const struct journal_blame *b)
+bool blame_is_reached(const struct journal_blame *b)
 {
 	uint64_t now = blame_now_s();
 	unsigned int recent = 0, i;

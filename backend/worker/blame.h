@@ -71,8 +71,8 @@ void blame_add(struct journal_blame *b, uint64_t at_s);
 void blame_sum(struct journal_blame *sum, const struct journal_blame *b);
 
 /**
- * blame_is_met() - were there BLAME_DEATHS within the last BLAME_SECONDS?
+ * blame_is_reached() - were there BLAME_DEATHS within the last BLAME_SECONDS?
  */
-bool blame_is_met(const struct journal_blame *b);
+bool blame_is_reached(const struct journal_blame *b);
 
 #endif

@@ -38,6 +38,7 @@ bounded() {
 }
 sleep 0.2
 measure 'rate=50000,50000'; bounded 1000000 20
+limited=$TURNS
 xenstore-write "$b/rate" 400000,100000
 sleep 0.2
 measure 'rate=400000,100000'; bounded 4000000 10
@@ -45,6 +46,7 @@ xenstore-rm "$b/rate"
 sleep 0.2
 measure 'no rate'
 [ $SPEED -gt 8000000 ] || fail 'it is limited still'
+[ $((limited * 2)) -le $((TURNS * 3)) ] || fail "a limit of 1 MB/s takes $limited turns, none $TURNS"
 xenstore-write "$b/rate" 20000,100000
 sleep 0.3
 measure 'rate=20000,100000'; bounded 200000 10

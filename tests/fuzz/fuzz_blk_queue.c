@@ -33,7 +33,7 @@ enum action {
 	FAIL,
 	SECOND,
 	RESIZE,
-	LET_GO,
+	RELEASE,
 	LIMIT,
 	ACTIONS,
 };
@@ -427,7 +427,7 @@ static void act(struct worker *w)
 	case RESIZE:
 		resize(w);
 		break;
-	case LET_GO:
+	case RELEASE:
 		send_detach(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
 		break;
 	case LIMIT:

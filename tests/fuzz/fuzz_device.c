@@ -2,7 +2,7 @@
 /*
  * The control thread as a whole: devices, their handshake, the keys of vbd and vif,
  * guests and their limits, its books. The input is what three guests, the toolstack and
- * the workers do, in which order the daemon hears of it, and which of its calls fail;
+ * the workers do, in which order the daemon sees it, and which of its calls fail;
  * store.h and served.h are what it is told by.
  *
  * What must hold: the rules of store.h and served.h; each state that is written follows

@@ -35,7 +35,7 @@ enum action {
 	FAIL,
 	SECOND,
 	TELL,
-	LET_GO,
+	RELEASE,
 	NOTHING,
 	ACTIONS,
 };
@@ -474,7 +474,7 @@ static void act(struct worker *w)
 	case TELL:
 		tell(w);
 		break;
-	case LET_GO:
+	case RELEASE:
 		send_detach(w, input_8(&world.in) & 1 ? MESSAGE_DROP : MESSAGE_DETACH);
 		break;
 	case NOTHING:

@@ -169,7 +169,7 @@ static void own_faults_blame_the_queue(void)
 		check_death(call_what_is_forbidden, SIGSYS, ++deaths);
 		check_death(use_all_of_the_stack, SIGSEGV, ++deaths);
 	}
-	CHECK(blame_is_met(journal_blame(journal)));
+	CHECK(blame_is_reached(journal_blame(journal)));
 	journal_close(journal);
 }
 
@@ -196,21 +196,21 @@ static void three_within_ten_minutes(void)
 {
 	struct journal_blame b = { 0 }, sum = { 0 };
 
-	CHECK(!blame_is_met(&b));
+	CHECK(!blame_is_reached(&b));
 	blame_add(&b, seconds_ago(0));
 	blame_add(&b, seconds_ago(0));
-	CHECK(!blame_is_met(&b));
+	CHECK(!blame_is_reached(&b));
 	blame_sum(&sum, &b);
-	CHECK(!blame_is_met(&sum));
+	CHECK(!blame_is_reached(&sum));
 	blame_add(&b, seconds_ago(0));
-	CHECK(blame_is_met(&b));
+	CHECK(blame_is_reached(&b));
 	CHECK_EQ(b.deaths, 3);
 
 	/* Of two queues of a device together. */
 	b = (struct journal_blame){ 0 };
 	blame_add(&b, seconds_ago(0));
 	blame_sum(&sum, &b);
-	CHECK(blame_is_met(&sum));
+	CHECK(blame_is_reached(&sum));
 }
 
 static void older_ones_do_not_count(void)
@@ -221,11 +221,11 @@ static void older_ones_do_not_count(void)
 
 	if (seconds_ago(0) <= BLAME_SECONDS + 2)
 		return; /* nothing is older than the machine */
-	CHECK(!blame_is_met(&b));
+	CHECK(!blame_is_reached(&b));
 	/* The last ones are remembered, in whatever order they are added. */
 	blame_add(&b, seconds_ago(1));
 	blame_sum(&b, &old);
-	CHECK(blame_is_met(&b));
+	CHECK(blame_is_reached(&b));
 }
 
 int main(void)
