@@ -78,6 +78,17 @@ attach "$stub" xvda "$img"
 load "$stub" --rw randwrite --number 200
 for d in "$three" "$stub"; do "$SIMXL" block-detach "$d" xvda; done
 
+say 'a daemon elsewhere has it: waited for'
+"$HOLDS" "$img" >"$W/holds" &
+q=$!; PIDS="$PIDS $q"
+within 10 grep -q held "$W/holds" || fail 'the lock was not given back'
+attach "$one" xvda "$img"
+load_bg "$W/one.out" "$one" --rw randread --number 200; p=$BG
+waits "$one" "$img, which another program or host has locked"
+kill $q; wait $q || :
+ended "$p"
+"$SIMXL" block-detach "$one" xvda
+
 say 'a device model: QEMU opens what is served, and what QEMU has is served'
 if command -v qemu-io >/dev/null; then
 	attach "$one" xvda "$img"
@@ -92,5 +103,7 @@ if command -v qemu-io >/dev/null; then
 	load "$one" --rw randread --number 200
 	"$SIMXL" block-detach "$one" xvda
 	kill $q; wait $q || :
+else
+	say 'not tried: needs qemu-io (package qemu-utils)'
 fi
 finish
