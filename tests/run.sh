@@ -82,10 +82,10 @@ count() {
 }
 
 # suites BUILD SUITE... [-SUITE...]: run these, but for what is in those with a dash; the
-# log of what failed. Most tests wait more than they work, so there are two at a time for
+# log of what failed. Most tests wait more than they work, so there are three at a time for
 # each CPU.
 suites() {
-	local dir=$1 began=$SECONDS suite arguments=(--num-processes $((2 * $(nproc))))
+	local dir=$1 began=$SECONDS suite arguments=(--num-processes $((3 * $(nproc))))
 	shift
 	for suite in "$@"; do
 		case $suite in
