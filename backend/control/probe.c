@@ -75,12 +75,13 @@ static void probe_tsc_mode(void)
 		    flags & 1 ? "emulated now: set tsc_mode=\"native\"" : "not emulated");
 }
 
-static void probe_clock(void)
+static void probe_clock(struct clock_info *ret_clock)
 {
 	struct clock_info clock;
 	struct switches switches;
 
 	clock_calibrate(&clock);
+	*ret_clock = clock;
 	probe_print("clock", "TSC, %s, %llu kHz",
 		    clock.kind == CLOCK_TSC_INVARIANT ? "invariant"
 						      : "VARIANT: cycles are not seconds",
@@ -207,13 +208,10 @@ static bool probe_journals(const char *table)
 	return count >= 0 && (!count || !unusable);
 }
 
-static bool probe_table(const char *table)
+static bool probe_table(const char *table, const struct clock_info *clock)
 {
-	struct clock_info clock;
-	int err;
+	int err = table_probe(table, clock);
 
-	clock_calibrate(&clock);
-	err = table_probe(table, &clock);
 	if (!err)
 		probe_print("table", "ok, its counters go on");
 	else if (err == -ENOENT)
@@ -229,16 +227,17 @@ static bool probe_table(const char *table)
 enum probe_verdict probe(const char *table)
 {
 	bool events, grants, store, uring, way_on;
+	struct clock_info clock;
 	struct utsname kernel;
 
 	if (!uname(&kernel))
 		probe_print("kernel", "%s %s", kernel.sysname, kernel.release);
-	probe_clock();
+	probe_clock(&clock);
 	events = probe_evtchn();
 	grants = probe_grants();
 	store = probe_store();
 	uring = probe_uring();
-	way_on = probe_journals(table) & probe_table(table);
+	way_on = probe_journals(table) & probe_table(table, &clock);
 	probe_domain();
 	probe_print("taps", "%s",
 		    access("/dev/net/tun", R_OK | W_OK)

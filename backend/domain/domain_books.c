@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "domain_books.h"
 #include "domain_lines.h"
 
@@ -31,11 +32,11 @@ struct domain_books {
 	int stat;	   /* /proc/stat; -1: it cannot be had */
 };
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t monotonic_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
@@ -58,7 +59,7 @@ static uint64_t kernel_idle_ns(const struct domain_books *b)
  * samples at ticks. */
 static uint64_t kernel_running_ns(const struct domain_books *b)
 {
-	uint64_t all = clock_ns(CLOCK_MONOTONIC) * sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t all = monotonic_ns() * sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t idle = b->stat < 0 ? 0 : kernel_idle_ns(b);
 
 	return all > idle ? all - idle : 0;
@@ -114,7 +115,7 @@ int domain_books_open(const struct domain_meter *meter, struct table *table,
 	b->charged_at_start_ns = table_charged_ns(table);
 	/* The programs began earlier, on a busy machine by a second. */
 	b->kernel_at_start_ns = kernel_running_ns(b) - metered_ns(meter);
-	b->began_ns = clock_ns(CLOCK_MONOTONIC);
+	b->began_ns = monotonic_ns();
 	*ret_books = b;
 	return 0;
 }
@@ -137,8 +138,8 @@ static uint64_t fill_head(struct domain_books *b, const struct domain_sums *sums
 	struct domain *h = &b->head;
 	uint64_t running = sums->running_ns;
 
-	h->time_ns = clock_ns(CLOCK_REALTIME);
-	h->elapsed_ns = b->former.elapsed_ns + clock_ns(CLOCK_MONOTONIC) - b->began_ns;
+	h->time_ns = clock_realtime_ns();
+	h->elapsed_ns = b->former.elapsed_ns + monotonic_ns() - b->began_ns;
 	h->runnable_ns = b->former.runnable_ns + sums->runnable_ns;
 	h->blocked_ns = b->former.blocked_ns + sums->blocked_ns;
 	h->cpus = sums->cpus;

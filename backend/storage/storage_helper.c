@@ -34,6 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "sandbox.h"
 #include "storage.h"
 #include "storage_open.h"
@@ -86,7 +87,7 @@ static uint64_t take_thread_ns(void)
 	static __thread uint64_t taken;
 	uint64_t before = taken;
 
-	taken = storage_thread_ns();
+	taken = clock_thread_ns();
 	return taken - before;
 }
 
@@ -650,7 +651,7 @@ static void *measure(void *arg)
 	struct storage_answer a = { .version = STORAGE_VERSION, .id = mine->id };
 
 	a.err = disk_measure(mine->disk->fd, &a.disk.size);
-	a.cpu_ns = storage_thread_ns();
+	a.cpu_ns = clock_thread_ns();
 	storage_say(mine->socket, &a, -1);
 	pthread_mutex_lock(&lock);
 	mine->disk->measuring--;

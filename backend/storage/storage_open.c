@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "clock.h"
 #include "storage_open.h"
 
 /* libxenstore has a path on its stack, and a message. */
@@ -62,14 +63,6 @@ void storage_refuse(int socket, uint64_t id, int err, const char *reason)
 }
 
 /* ---- threads ---- */
-
-uint64_t storage_thread_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static unsigned int threads;
 
@@ -217,7 +210,7 @@ static void *run_opening(void *arg)
 	}
 	if (!a.err)
 		a.disk = *d;
-	a.cpu_ns = storage_thread_ns();
+	a.cpu_ns = clock_thread_ns();
 	storage_say(o->socket, &a, d ? d->fd : -1);
 	disk_close(d);
 	free(o);

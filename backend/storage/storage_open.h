@@ -26,11 +26,6 @@ void storage_open(int socket, const struct storage_message *m);
 bool storage_begin_thread(void *(*run)(void *), void *arg);
 
 /**
- * storage_thread_ns() - CPU time of the calling thread
- */
-uint64_t storage_thread_ns(void);
-
-/**
  * storage_say() - answer a question
  * @socket: where to
  * @a: the answer

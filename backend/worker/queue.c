@@ -45,11 +45,6 @@ void queue_unmap_ring(struct queue *q, void **ring, uint32_t pages)
 	*ring = NULL;
 }
 
-static uint64_t cycles_of(const struct worker *w, uint64_t ns)
-{
-	return (uint64_t)((unsigned __int128)ns * w->khz / 1000000);
-}
-
 static struct event_cost event_cost(const struct worker *w, evtchn_port_t port)
 {
 	struct event_cost copy = { 0 };
@@ -69,8 +64,10 @@ void queue_settle_events(struct channel *ch)
 	const struct worker *w = ch->queue->worker;
 	struct event_cost now = event_cost(w, ch->port), before = ch->settled;
 	/* Of sums, so that no rounding is lost. */
-	uint64_t handler = cycles_of(w, now.handler_ns) - cycles_of(w, before.handler_ns);
-	uint64_t idle = cycles_of(w, now.idle_ns) - cycles_of(w, before.idle_ns);
+	uint64_t handler = clock_ns_to_cycles(now.handler_ns, w->khz) -
+			   clock_ns_to_cycles(before.handler_ns, w->khz);
+	uint64_t idle = clock_ns_to_cycles(now.idle_ns, w->khz) -
+			clock_ns_to_cycles(before.idle_ns, w->khz);
 
 	ch->settled = now;
 	if (handler || idle)
