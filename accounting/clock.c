@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calibration of the time stamp counter. Runs once, before any worker starts.
+ * Calibration of the time stamp counter. Runs before any worker starts.
  */
 #include <cpuid.h>
 #include <stdbool.h>
 
 #include "clock.h"
 
-#define CALIBRATION_NS 50000000
-#define COST_RUNS      20
-#define COST_READINGS  100
-#define PAIR_SAMPLES   64
+#define COST_RUNS     20
+#define COST_READINGS 100
+#define PAIR_SAMPLES  64
 
 struct pair {
 	uint64_t tsc;
@@ -74,9 +73,9 @@ static bool clock_is_invariant(void)
 	return edx & (1u << 8);
 }
 
-void clock_calibrate(struct clock_info *ret_info)
+void clock_calibrate(uint32_t ns, struct clock_info *ret_info)
 {
-	struct timespec pause = { .tv_nsec = CALIBRATION_NS };
+	struct timespec pause = { .tv_nsec = ns };
 	struct pair from, to;
 
 	from = clock_read_pair();

@@ -11,6 +11,10 @@
 
 #include "enabled.h"
 
+/* The rate to some millionths; and so that another clock than before is recognised. */
+#define CLOCK_CALIBRATION_NS 50000000
+#define CLOCK_GLANCE_NS	     1000000
+
 enum clock_kind {
 	CLOCK_TSC_INVARIANT = 1, /* constant rate, runs in deep sleep too */
 	CLOCK_TSC_VARIANT = 2,	 /* may change its rate: cycles are not seconds */
@@ -103,11 +107,12 @@ static inline uint64_t clock_realtime_ns(void)
 
 /**
  * clock_calibrate() - find the clock's rate, cost and kind
+ * @ns: for so long, below a second: CLOCK_CALIBRATION_NS, or CLOCK_GLANCE_NS
  * @ret_info: written
  *
- * Takes 50 ms: the counter is compared with CLOCK_MONOTONIC_RAW, which nobody steers.
+ * The counter is compared with CLOCK_MONOTONIC_RAW, which nobody steers.
  * Invariance is CPUID leaf 0x80000007, EDX bit 8 (AMD APM 3, Intel SDM 3).
  */
-void clock_calibrate(struct clock_info *ret_info);
+void clock_calibrate(uint32_t ns, struct clock_info *ret_info);
 
 #endif

@@ -228,9 +228,12 @@ static int open_store(struct daemon *d)
 	return EXIT_NO_STORE;
 }
 
+/* A table that goes on has the rate; while it is measured anew, guests would wait. */
 static void calibrate_clock(struct daemon *d)
 {
-	clock_calibrate(&d->clock);
+	clock_calibrate(CLOCK_GLANCE_NS, &d->clock);
+	if (table_probe(d->options.table, &d->clock))
+		clock_calibrate(CLOCK_CALIBRATION_NS, &d->clock);
 	if (d->clock.kind != CLOCK_TSC_INVARIANT)
 		log_warning("this CPU's time stamp counter may change its rate: cycles "
 			    "are not seconds");

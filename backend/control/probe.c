@@ -80,7 +80,7 @@ static void probe_clock(struct clock_info *ret_clock)
 	struct clock_info clock;
 	struct switches switches;
 
-	clock_calibrate(&clock);
+	clock_calibrate(CLOCK_CALIBRATION_NS, &clock);
 	*ret_clock = clock;
 	probe_print("clock", "TSC, %s, %llu kHz",
 		    clock.kind == CLOCK_TSC_INVARIANT ? "invariant"

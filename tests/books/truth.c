@@ -243,7 +243,7 @@ int main(int argc, char **argv)
 	size_t i, k;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	clock_calibrate(&clock);
+	clock_calibrate(CLOCK_CALIBRATION_NS, &clock);
 	khz = clock.khz;
 	pin();
 	for (i = 0; i < LINEUPS; i++) {
