@@ -8,6 +8,7 @@
 #define XENMETER_CONTROL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <xenstore.h>
 
 #include "charge.h"
@@ -45,6 +46,8 @@ struct control {
 	bool leaving;	 /* stopping, and devices stay as they are for the next daemon */
 	bool hurry;	 /* a device waits for what a former life leaves in a moment */
 	bool store_lost; /* xenstored is gone: nothing is read or written any more */
+	unsigned int resumed; /* devices that go on where the last daemon ended */
+	uint64_t resumed_at;  /* clock when the last of them did */
 };
 
 /**

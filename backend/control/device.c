@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "blame.h"
+#include "clock.h"
 #include "device.h"
 #include "watches.h"
 
@@ -416,6 +417,8 @@ static void device_announce(struct control *c, struct device *d)
 	d->class->announce(c, d, &keys);
 	if (d->resumed) {
 		d->resumed = false;
+		c->resumed++;
+		c->resumed_at = clock_now();
 		xenbus_clear_error(c->xs, d->path); /* see failure.h */
 		device_say(d, LOG_LEVEL_INFO, "goes on where the last daemon ended");
 		return; /* all is in the store, and the frontend notices nothing */

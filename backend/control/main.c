@@ -70,6 +70,9 @@ struct daemon {
 	struct options options;
 	struct control control;
 	struct clock_info clock;
+	uint64_t began;		 /* clock in main() */
+	unsigned int loading_ms; /* from the fork to main(), in steps of 10 */
+	bool resumption_said;
 	struct totals *totals;
 	struct domain_meter *domain; /* NULL: not measured */
 	struct domain_books *domain_books;
@@ -169,6 +172,31 @@ static const struct argp parser = {
 };
 
 /* ---- start ---- */
+
+/* Until main(), since this process was made: the 22nd field of its stat (proc(5)). */
+static unsigned int loading_ms(void)
+{
+	char text[1024] = "";
+	const char *at;
+	struct timespec now;
+	unsigned int field;
+	int64_t ms;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	at = strrchr(text, ')');
+	for (field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if (at)
+		ms -= strtoll(at, NULL, 10) * 1000 / sysconf(_SC_CLK_TCK);
+	return at && ms > 0 ? ms : 0;
+}
 
 /* One that we make is our group's, too: journals come and go there. */
 static void make_table_directory(const struct daemon *d)
@@ -638,6 +666,23 @@ static void release_devices(struct daemon *d)
 		begin_stop(d);
 }
 
+/* How long guests waited for us, less what ended the last daemon. */
+static void say_resumption(struct daemon *d)
+{
+	const struct control *c = &d->control;
+	uint64_t ms;
+
+	if (d->resumption_said || !c->swept || c->hurry || control_attaching(c))
+		return;
+	d->resumption_said = true;
+	if (!c->resumed)
+		return;
+	ms = clock_cycles_to_ns(c->resumed_at - d->began, d->clock.khz) / 1000000;
+	log_info("%u devices go on %" PRIu64 " ms after main() began; this process was "
+		 "%" PRIu64 " ms old by then",
+		 c->resumed, ms, ms + d->loading_ms);
+}
+
 /* What the control thread waits for; taken in this order. */
 enum { WAIT_SIGNAL, WAIT_STORE, WAIT_REPORT, WAIT_HELPER, WAIT_TICK, WAITS };
 
@@ -695,6 +740,7 @@ static void daemon_loop(struct daemon *d)
 		}
 		charge(&d->control, NULL);
 		control_step(&d->control);
+		say_resumption(d);
 		release_devices(d);
 	}
 }
@@ -753,6 +799,8 @@ int main(int argc, char **argv)
 		.options = { .workers = placement_default_workers(),
 			     .table = TABLE_DEFAULT_PATH },
 		.lock_fd = -1,
+		.began = clock_now(),
+		.loading_ms = loading_ms(),
 	};
 	int code;
 

@@ -41,6 +41,8 @@ for round in 1 2 3 4 5 6; do
 done
 expect_key "$(back "$one")/xenmeter-journal" "$nonce"
 grep -q 'a daemon that is gone' "$LOG" && fail 'a device was closed'
+[ "$(grep -c '3 devices go on [0-9]* ms after main() began' "$LOG")" = 6 ] ||
+	fail 'it does not say when all devices went on'
 
 say 'one is destroyed meanwhile'
 daemon_kill
