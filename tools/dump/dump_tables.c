@@ -72,43 +72,64 @@ static const struct {
 	enum grid_kind kind;
 	unsigned int rank;
 } stage_columns[] = {
-	{ "DOMID", GRID_RIGHT, 0 },   { "NAME", GRID_NAME, 0 },
-	{ "DEV", GRID_LEFT, 1 },      { "DEVID", GRID_RIGHT, 0 },
-	{ "KIND", GRID_LEFT, 0 },     { "PARSE", GRID_RIGHT, 0 },
-	{ "GRANT", GRID_RIGHT, 0 },   { "SUBMIT", GRID_RIGHT, 0 },
-	{ "COMPLE", GRID_RIGHT, 0 },  { "RESPON", GRID_RIGHT, 0 },
-	{ "CYC/REQ", GRID_RIGHT, 0 }, { "us/REQ", GRID_RIGHT, 0 },
+	{ "DOMID", GRID_RIGHT, 0 },  { "NAME", GRID_NAME, 0 },
+	{ "DEV", GRID_LEFT, 1 },     { "DEVID", GRID_RIGHT, 0 },
+	{ "KIND", GRID_LEFT, 0 },    { "PARSE", GRID_RIGHT, 0 },
+	{ "GRANT", GRID_RIGHT, 0 },  { "SUBMIT", GRID_RIGHT, 0 },
+	{ "COMPLE", GRID_RIGHT, 0 }, { "RESPON", GRID_RIGHT, 0 },
+	{ "SPIN", GRID_RIGHT, 2 },   { "CYC/REQ", GRID_RIGHT, 0 },
+	{ "us/REQ", GRID_RIGHT, 0 },
 };
 #define STAGE_COLUMNS (sizeof(stage_columns) / sizeof(stage_columns[0]))
 #define STAGE_FIRST   5
-#define STAGES	      (ROW_exact_respond - ROW_exact_parse + 1)
 
-/* The lines of a device: five counters of cycles by stage, and what they are divided by.
- */
+/* The lines of a device: counters of cycles, and what they are divided by. */
 static const struct stage_line {
 	const char *kind;
-	enum row_counter first;
+	enum row_counter first; /* the stage parse; of what has no stages, all of it */
 	enum row_counter requests;
+	bool staged;
 	const char *device; /* only of this kind; NULL: of all */
 } stage_lines[] = {
-	{ "exact", ROW_exact_parse, ROW_requests, NULL },
-	{ "apportioned", ROW_apportioned_parse, ROW_requests, NULL },
-	{ "tx", ROW_tx_parse_cycles, ROW_tx_frames, "vif" },
-	{ "rx", ROW_rx_parse_cycles, ROW_rx_frames, "vif" },
+	{ "exact", ROW_exact_parse, ROW_requests, true, NULL },
+	{ "apportioned", ROW_apportioned_parse, ROW_requests, true, NULL },
+	{ "tx", ROW_tx_parse_cycles, ROW_tx_frames, true, "vif" },
+	{ "rx", ROW_rx_parse_cycles, ROW_rx_frames, true, "vif" },
+	/* Of requests of that kind; what is of none, of all requests. */
+	{ "offld read", ROW_offload_read, ROW_read_requests, false, NULL },
+	{ "offld write", ROW_offload_write, ROW_write_requests, false, NULL },
+	{ "offld flush", ROW_offload_flush, ROW_flush_requests, false, NULL },
+	{ "offld disc", ROW_offload_discard, ROW_discard_requests, false, NULL },
+	{ "offld store", ROW_offload_store, ROW_requests, false, NULL },
+	{ "offld other", ROW_offload_other, ROW_requests, false, NULL },
+	{ "kern event", ROW_kernel_event, ROW_requests, false, NULL },
+	{ "kern idle", ROW_kernel_idle_exit, ROW_requests, false, NULL },
+	{ "kern softirq", ROW_kernel_softirq, ROW_requests, false, NULL },
+	{ "kern block", ROW_kernel_block, ROW_requests, false, NULL },
+	{ "kern thread", ROW_kernel_kthread, ROW_requests, false, NULL },
 };
 #define STAGE_LINES (sizeof(stage_lines) / sizeof(stage_lines[0]))
 
-static uint64_t stage_cycles(const uint64_t *counter, const struct stage_line *s,
-			     unsigned int stage)
+static uint64_t stage_sum(const uint64_t *counter, const struct stage_line *s)
 {
 	uint64_t cycles = 0;
 	unsigned int i;
 
-	if (stage < STAGES)
-		return counter[s->first + stage];
-	for (i = 0; i < STAGES; i++)
-		cycles += counter[s->first + i];
+	if (!s->staged)
+		return counter[s->first];
+	for (i = 0; i < ROW_STAGES; i++)
+		cycles += counter[row_stage_slot(s->first, i)];
 	return cycles;
+}
+
+static void stage_cell(char *cell, const uint64_t *counter, const struct stage_line *s,
+		       unsigned int stage)
+{
+	if (s->staged)
+		cell_average(cell, counter[row_stage_slot(s->first, stage)],
+			     counter[s->requests]);
+	else
+		strcpy(cell, "-");
 }
 
 static int add_stage_line(struct grid *g, const struct line *l,
@@ -127,17 +148,22 @@ static int add_stage_line(struct grid *g, const struct line *l,
 		who[i](cell, l);
 		err = grid_set(g, i, cell);
 	}
-	for (i = 0; !err && i <= STAGES; i++) {
-		cell_average(cell, stage_cycles(counter, s, i), counter[s->requests]);
+	for (i = 0; !err && i < ROW_STAGES; i++) {
+		stage_cell(cell, counter, s, i);
 		err = grid_set(g, STAGE_FIRST + i, cell);
 	}
-	cell_average_us(cell, l->report, stage_cycles(counter, s, STAGES),
-			counter[s->requests]);
+	cell_average(cell, stage_sum(counter, s), counter[s->requests]);
+	if (!err)
+		err = grid_set(g, STAGE_COLUMNS - 2, cell);
+	cell_average_us(cell, l->report, stage_sum(counter, s), counter[s->requests]);
 	return err ? err : grid_set(g, STAGE_COLUMNS - 1, cell);
 }
 
+/* What ran elsewhere has a line where there is some. */
 static bool has_stage_line(const struct group *g, const struct stage_line *s)
 {
+	if (!s->staged)
+		return g->counter[s->first];
 	return !s->device || !strcmp(g->newest->row.device, s->device);
 }
 

@@ -95,22 +95,24 @@ static void put_count(const struct out *o, const char *name, const struct series
 
 /* ---- devices ---- */
 
-static const char *const stages[] = { "parse", "grant", "submit", "complete", "respond" };
-#define STAGES (sizeof(stages) / sizeof(stages[0]))
+static const char *const stages[ROW_STAGES] = { "parse",    "grant",   "submit",
+						"complete", "respond", "spin" };
 
 static void put_device_cpu(const struct out *o, const struct series *s)
 {
 	static const char name[] = "xenmeter_device_cpu_seconds_total";
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < STAGES; i++)
+	for (i = 0; i < ROW_STAGES; i++)
 		put_seconds(o, name, s, "kind", "exact", stages[i],
-			    s->counter[ROW_exact_parse + i]);
-	for (i = 0; i < STAGES; i++)
+			    s->counter[row_stage_slot(ROW_exact_parse, i)]);
+	for (i = 0; i < ROW_STAGES; i++)
 		put_seconds(o, name, s, "kind", "apportioned", stages[i],
-			    s->counter[ROW_apportioned_parse + i]);
+			    s->counter[row_stage_slot(ROW_apportioned_parse, i)]);
 	put_seconds(o, name, s, "kind", "offload", "none",
-		    counters_cpu(s->counter) - counters_charged(s->counter));
+		    s->counter[ROW_offload_cycles]);
+	put_seconds(o, name, s, "kind", "kernel", "none",
+		    s->counter[ROW_kernel_exact] + s->counter[ROW_kernel_apportioned]);
 }
 
 /* What has no bytes has those of rings_broken, which are not shown. */
@@ -322,10 +324,12 @@ static void put_unlisted(const struct out *o)
 	fprintf(o->f,
 		"xenmeter_unlisted_cpu_seconds_total{kind=\"exact\"} %.9f\n"
 		"xenmeter_unlisted_cpu_seconds_total{kind=\"apportioned\"} %.9f\n"
-		"xenmeter_unlisted_cpu_seconds_total{kind=\"offload\"} %.9f\n",
+		"xenmeter_unlisted_cpu_seconds_total{kind=\"offload\"} %.9f\n"
+		"xenmeter_unlisted_cpu_seconds_total{kind=\"kernel\"} %.9f\n",
 		seconds(o, counters_exact(n)),
 		seconds(o, counters_charged(n) - counters_exact(n)),
-		seconds(o, counters_cpu(n) - counters_charged(n)));
+		seconds(o, n[ROW_offload_cycles]),
+		seconds(o, n[ROW_kernel_exact] + n[ROW_kernel_apportioned]));
 }
 
 static void put_worker_state(const struct out *o, const struct report_worker *w,
@@ -362,6 +366,49 @@ static void put_worker_states(const struct out *o)
 	}
 }
 
+static void put_gauge(const struct out *o, const char *name, const char *help,
+		      double value)
+{
+	put_family(o, name, "gauge", help);
+	fprintf(o->f, "%s %.*f\n", name, value == floor(value) ? 0 : 9, value);
+}
+
+static void put_domain_kinds(const struct out *o, const struct xenmeter_domain *d)
+{
+	enum xenmeter_domain_kind kind;
+	size_t i;
+
+	put_family(
+		o, "xenmeter_domain_cpu_seconds", "counter",
+		"What ran when the hypervisor counted this domain as running, by kind.");
+	for (kind = XENMETER_DOMAIN_DAEMON; kind <= XENMETER_DOMAIN_GAP; kind++) {
+		uint64_t ns = 0;
+
+		for (i = 0; i < d->count; i++)
+			ns += d->line[i].kind == kind ? d->line[i].ns : 0;
+		fprintf(o->f, "xenmeter_domain_cpu_seconds_total{kind=\"%s\"} %.9f\n",
+			report_domain_kind_name(kind), ns / 1e9);
+	}
+}
+
+/* Of the whole driver domain, where it is measured. */
+static void put_domain(const struct out *o)
+{
+	const struct xenmeter_domain *d = o->e->report->domain;
+
+	if (!d)
+		return;
+	put_family(o, "xenmeter_domain_seconds", "counter",
+		   "Time of this domain's CPUs by the hypervisor's count, by state.");
+	fprintf(o->f,
+		"xenmeter_domain_seconds_total{state=\"running\"} %.9f\n"
+		"xenmeter_domain_seconds_total{state=\"runnable\"} %.9f\n"
+		"xenmeter_domain_seconds_total{state=\"blocked\"} %.9f\n",
+		d->running_ns / 1e9, d->runnable_ns / 1e9, d->blocked_ns / 1e9);
+	put_gauge(o, "xenmeter_domain_cpus", "CPUs of this domain.", d->cpus);
+	put_domain_kinds(o, d);
+}
+
 static bool worker_is_balanced(const struct xenmeter_worker *w)
 {
 	const uint64_t *n = w->counter;
@@ -370,13 +417,6 @@ static bool worker_is_balanced(const struct xenmeter_worker *w)
 			       n[WORKER_unattributed] ==
 		       n[WORKER_elapsed] &&
 	       !n[WORKER_audits_failed];
-}
-
-static void put_gauge(const struct out *o, const char *name, const char *help,
-		      double value)
-{
-	put_family(o, name, "gauge", help);
-	fprintf(o->f, "%s %.*f\n", name, value == floor(value) ? 0 : 9, value);
 }
 
 static void put_books(const struct out *o)
@@ -424,6 +464,7 @@ void metrics_write(const struct exporter *e, enum metrics_format format, FILE *f
 		put_daemon(&o);
 		put_books(&o);
 		put_worker_states(&o);
+		put_domain(&o);
 		put_guests(&o);
 		put_devices(&o);
 		put_histograms(&o, "xenmeter_device_request_latency_seconds",

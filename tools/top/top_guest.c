@@ -11,8 +11,6 @@
 #include "percentile.h"
 #include "top.h"
 
-#define STAGES (ROW_exact_respond - ROW_exact_parse + 1)
-
 static const struct group *find_guest(const struct top *t)
 {
 	size_t i;
@@ -60,64 +58,110 @@ static void write_sparkline(const struct top *t, const struct group *g, FILE *f)
 
 #define NO_BYTES ROW_requests /* of a kind that moves none */
 
+#define NO_OFFLOAD ROW_requests /* of a kind for which no helper works */
+
 static const struct {
 	const char *name;
-	enum row_counter requests, bytes, cycles;
+	enum row_counter requests, bytes, cycles, offload;
 } kinds[] = {
-	{ "read", ROW_read_requests, ROW_read_bytes, ROW_read_cycles },
-	{ "write", ROW_write_requests, ROW_write_bytes, ROW_write_cycles },
-	{ "flush", ROW_flush_requests, ROW_flush_bytes, ROW_flush_cycles },
-	{ "discard", ROW_discard_requests, ROW_discard_bytes, ROW_discard_cycles },
-	{ "refused", ROW_refused, NO_BYTES, ROW_refused_cycles },
-	{ "tx", ROW_tx_frames, ROW_tx_bytes, ROW_tx_cycles },
-	{ "rx", ROW_rx_frames, ROW_rx_bytes, ROW_rx_cycles },
+	{ "read", ROW_read_requests, ROW_read_bytes, ROW_read_cycles, ROW_offload_read },
+	{ "write", ROW_write_requests, ROW_write_bytes, ROW_write_cycles,
+	  ROW_offload_write },
+	{ "flush", ROW_flush_requests, ROW_flush_bytes, ROW_flush_cycles,
+	  ROW_offload_flush },
+	{ "discard", ROW_discard_requests, ROW_discard_bytes, ROW_discard_cycles,
+	  ROW_offload_discard },
+	{ "refused", ROW_refused, NO_BYTES, ROW_refused_cycles, NO_OFFLOAD },
+	{ "tx", ROW_tx_frames, ROW_tx_bytes, ROW_tx_cycles, NO_OFFLOAD },
+	{ "rx", ROW_rx_frames, ROW_rx_bytes, ROW_rx_cycles, NO_OFFLOAD },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static int add_kind(struct grid *g, const struct top *t, const char *kind,
-		    uint64_t requests, uint64_t bytes, uint64_t cycles, uint64_t all)
+/* What a line of the kinds says. */
+struct kind_line {
+	const char *kind;
+	uint64_t requests, bytes;
+	uint64_t cycles;  /* offloaded ones included */
+	uint64_t offload; /* of these */
+};
+
+static int add_kind(struct grid *g, const struct top *t, const struct kind_line *l,
+		    uint64_t all)
 {
 	double span = top_rate_seconds(t);
-	char cell[7][CELL];
+	char cell[8][CELL];
 	size_t i;
 	int err = grid_add_line(g);
 
-	snprintf(cell[0], CELL, "%s", kind);
-	text_compact(cell[1], requests / span);
-	text_compact(cell[2], bytes / 1048576.0 / span);
-	text_percent(cell[3], xenmeter_seconds(t->now->table, cycles), span);
-	text_percent(cell[4], cycles, all);
-	cell_average(cell[5], cycles, requests);
-	cell_average_us(cell[6], t->now, cycles, requests);
-	for (i = 0; !err && i < 7; i++)
+	snprintf(cell[0], CELL, "%s", l->kind);
+	text_compact(cell[1], l->requests / span);
+	text_compact(cell[2], l->bytes / 1048576.0 / span);
+	text_percent(cell[3], xenmeter_seconds(t->now->table, l->cycles), span);
+	text_percent(cell[4], xenmeter_seconds(t->now->table, l->offload), span);
+	text_percent(cell[5], l->cycles, all);
+	cell_average(cell[6], l->cycles, l->requests);
+	cell_average_us(cell[7], t->now, l->cycles, l->requests);
+	for (i = 0; !err && i < 8; i++)
 		err = grid_set(g, i, cell[i]);
+	return err;
+}
+
+static uint64_t kind_counter(const uint64_t *n, enum row_counter slot,
+			     enum row_counter none)
+{
+	return slot == none ? 0 : n[slot];
+}
+
+/* Kinds of request that there were; what is of none of them is taken off the sums. */
+static int add_request_kinds(struct grid *g, const struct top *t, const uint64_t *n,
+			     uint64_t *beyond, uint64_t *offload)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < KINDS; i++) {
+		uint64_t elsewhere = kind_counter(n, kinds[i].offload, NO_OFFLOAD);
+		struct kind_line l = {
+			.kind = kinds[i].name,
+			.requests = n[kinds[i].requests],
+			.bytes = kind_counter(n, kinds[i].bytes, NO_BYTES),
+			.cycles = n[kinds[i].cycles] + elsewhere,
+			.offload = elsewhere,
+		};
+
+		*beyond -= n[kinds[i].cycles];
+		*offload -= elsewhere;
+		if (l.requests)
+			err = add_kind(g, t, &l, counters_cpu(n));
+	}
 	return err;
 }
 
 static int write_kinds(const struct top *t, const struct group *guest, FILE *f,
 		       size_t width)
 {
-	static const char *const titles[] = { "KIND",  "REQ/s", "MiB/s", "CPU%",
-					      "SHARE", "CYC/R", "us/R" };
+	static const char *const titles[] = { "KIND",	"REQ/s", "MiB/s", "CPU%",
+					      "OFFLD%", "SHARE", "CYC/R", "us/R" };
 	const uint64_t *n = guest->counter;
-	uint64_t all = counters_cpu(n), beyond = counters_charged(n);
+	uint64_t beyond = counters_charged(n), offload = n[ROW_offload_cycles];
+	struct kind_line queues = { .kind = "queues" }, other = { .kind = "offloaded" };
+	struct kind_line kernel = { .kind = "kernel" };
 	struct grid g = { 0 };
 	size_t i;
-	int err = 0;
+	int err;
 
 	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
 		grid_add_column(&g, titles[i], i ? GRID_RIGHT : GRID_LEFT, 0);
-	for (i = 0; !err && i < KINDS; i++) {
-		beyond -= n[kinds[i].cycles];
-		if (n[kinds[i].requests])
-			err = add_kind(&g, t, kinds[i].name, n[kinds[i].requests],
-				       kinds[i].bytes == NO_BYTES ? 0 : n[kinds[i].bytes],
-				       n[kinds[i].cycles], all);
-	}
+	err = add_request_kinds(&g, t, n, &beyond, &offload);
+	queues.cycles = beyond;
+	other.cycles = other.offload = offload;
+	kernel.cycles = n[ROW_kernel_exact] + n[ROW_kernel_apportioned];
 	if (!err)
-		err = add_kind(&g, t, "queues", 0, 0, beyond, all);
-	if (!err)
-		err = add_kind(&g, t, "offloaded", 0, 0, all - counters_charged(n), all);
+		err = add_kind(&g, t, &queues, counters_cpu(n));
+	if (!err && offload)
+		err = add_kind(&g, t, &other, counters_cpu(n));
+	if (!err && kernel.cycles)
+		err = add_kind(&g, t, &kernel, counters_cpu(n));
 	if (!err)
 		grid_print(&g, f, width);
 	grid_free(&g);
@@ -127,31 +171,33 @@ static int write_kinds(const struct top *t, const struct group *guest, FILE *f,
 /* ---- stages ---- */
 
 static int add_stages(struct grid *g, const struct top *t, const char *what,
-		      const uint64_t *stage)
+		      const uint64_t *counter, enum row_counter first)
 {
 	double span = top_rate_seconds(t);
 	char cell[CELL];
 	uint64_t sum = 0;
-	size_t i;
+	unsigned int i;
 	int err = grid_add_line(g);
 
 	if (!err)
 		err = grid_set(g, 0, what);
-	for (i = 0; !err && i < STAGES; i++) {
-		sum += stage[i];
-		text_percent(cell, xenmeter_seconds(t->now->table, stage[i]), span);
+	for (i = 0; !err && i < ROW_STAGES; i++) {
+		uint64_t cycles = counter[row_stage_slot(first, i)];
+
+		sum += cycles;
+		text_percent(cell, xenmeter_seconds(t->now->table, cycles), span);
 		err = grid_set(g, i + 1, cell);
 	}
 	text_percent(cell, xenmeter_seconds(t->now->table, sum), span);
-	return err ? err : grid_set(g, STAGES + 1, cell);
+	return err ? err : grid_set(g, ROW_STAGES + 1, cell);
 }
 
 static int write_stages(const struct top *t, const struct group *guest, FILE *f,
 			size_t width)
 {
-	static const char *const titles[] = {
-		"CPU% BY STAGE", "PARSE", "GRANT", "SUBMIT", "COMPLETE", "RESPOND", "SUM"
-	};
+	static const char *const titles[] = { "CPU% BY STAGE", "PARSE",	   "GRANT",
+					      "SUBMIT",	       "COMPLETE", "RESPOND",
+					      "SPIN",	       "SUM" };
 	const uint64_t *n = guest->counter;
 	struct grid g = { 0 };
 	size_t i;
@@ -159,13 +205,13 @@ static int write_stages(const struct top *t, const struct group *guest, FILE *f,
 
 	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
 		grid_add_column(&g, titles[i], i ? GRID_RIGHT : GRID_LEFT, 0);
-	err = add_stages(&g, t, "exact", &n[ROW_exact_parse]);
+	err = add_stages(&g, t, "exact", n, ROW_exact_parse);
 	if (!err)
-		err = add_stages(&g, t, "apportioned", &n[ROW_apportioned_parse]);
+		err = add_stages(&g, t, "apportioned", n, ROW_apportioned_parse);
 	if (!err && n[ROW_tx_frames])
-		err = add_stages(&g, t, "of both: tx", &n[ROW_tx_parse_cycles]);
+		err = add_stages(&g, t, "of both: tx", n, ROW_tx_parse_cycles);
 	if (!err && n[ROW_rx_frames])
-		err = add_stages(&g, t, "of both: rx", &n[ROW_rx_parse_cycles]);
+		err = add_stages(&g, t, "of both: rx", n, ROW_rx_parse_cycles);
 	if (!err)
 		grid_print(&g, f, width);
 	grid_free(&g);
