@@ -216,7 +216,7 @@ static uint16_t at_most_16_bits(uint32_t count)
 static uint8_t frames_status(const struct frames *f)
 {
 	if (!f->count)
-		return XENMETER_STATUS_REFUSED;
+		return f->refused ? XENMETER_STATUS_REFUSED : XENMETER_STATUS_OK;
 	return f->failed < f->count ? XENMETER_STATUS_OK : XENMETER_STATUS_FAILED;
 }
 
@@ -240,9 +240,53 @@ void trace_frames(struct trace_ring *ring, const struct row *row,
 		.failed = at_most_16_bits(f->failed + f->refused),
 	};
 
-	if (!r.count)
+	/* Also what the tap had no room for when its batch was settled. */
+	if (!r.count && !r.bytes)
 		return;
 	set_record_times(&r, times);
 	set_record_bill(&r, account);
 	put_record(ring, &r);
+}
+
+static uint8_t offload_operation(enum offload_kind kind)
+{
+	switch (kind) {
+	case OFFLOAD_READ:
+		return XENMETER_OP_READ;
+	case OFFLOAD_WRITE:
+		return XENMETER_OP_WRITE;
+	case OFFLOAD_FLUSH:
+		return XENMETER_OP_FLUSH;
+	case OFFLOAD_DISCARD:
+		return XENMETER_OP_DISCARD;
+	case OFFLOAD_STORE:
+	case OFFLOAD_OTHER:
+	case OFFLOAD_KINDS:
+		return XENMETER_OP_UNKNOWN;
+	}
+	return XENMETER_OP_UNKNOWN;
+}
+
+void trace_offload(struct trace_ring *ring, const struct row *row,
+		   const struct offload *o, uint64_t now)
+{
+	enum offload_kind kind;
+
+	for (kind = 0; kind < OFFLOAD_KINDS; kind++) {
+		struct xenmeter_record r = {
+			.kind = XENMETER_RECORD_OFFLOAD,
+			.operation = offload_operation(kind),
+			.worker = ring->worker,
+			.domid = row->key.domid,
+			.devid = row->key.devid,
+			.queue = row->key.queue,
+			.generation = row->key.generation,
+			.taken = now,
+			.device = o->cycles[kind],
+			.flags = o->exact ? 0 : XENMETER_RECORD_APPORTIONED,
+		};
+
+		if (r.device)
+			put_record(ring, &r);
+	}
 }

@@ -93,6 +93,16 @@ void trace_request(struct trace_ring *ring, const struct row *row,
 		   const struct trace_times *times, uint64_t sector);
 
 /**
+ * trace_offload() - write what a storage helper ran for a queue: a record for each kind
+ * @ring: the worker's
+ * @row: that was charged
+ * @o: what it was
+ * @now: the clock
+ */
+void trace_offload(struct trace_ring *ring, const struct row *row,
+		   const struct offload *o, uint64_t now);
+
+/**
  * trace_frames() - write a record of frames that were settled together
  * @ring: the worker's
  * @row: what they were settled into

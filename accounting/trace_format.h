@@ -11,7 +11,7 @@
 
 #define TRACE_MAGIC	 "XENTRING"
 #define TRACE_FILE_MAGIC "XENTRACE"
-#define TRACE_VERSION	 2
+#define TRACE_VERSION	 3
 /* The oldest reader that can read this version. */
 #define TRACE_COMPATIBLE 2
 /* What is appended to the table's path. */
@@ -71,7 +71,7 @@ struct trace_file_header {
 };
 _Static_assert(sizeof(struct trace_file_header) == 128, "file layout");
 
-/* The other kinds of record of a file, each as long as a request's. */
+/* The kinds of record that only files have, each as long as a request's. */
 
 /* Whose requests have this generation; before the first of them. */
 struct trace_row_record {

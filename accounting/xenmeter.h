@@ -150,12 +150,17 @@ struct xenmeter_domain {
 	struct xenmeter_domain_line line[XENMETER_DOMAIN_LINES];
 };
 
-/* What a record of a trace is. Rings hold requests only, files all of them. */
+/* What a record of a trace is. Rings hold requests and offloads, files all of them. */
 enum xenmeter_record_kind {
 	XENMETER_RECORD_REQUEST = 1,
 	XENMETER_RECORD_ROW = 2,   /* whose requests have this generation */
 	XENMETER_RECORD_LOST = 3,  /* how many were overwritten before they were read */
 	XENMETER_RECORD_CLOCK = 4, /* two clocks at one moment */
+	/* What a storage helper ran for a queue's requests of one kind: its cycles are in
+	 * `device`, the time at which they were charged in `taken`. Much of the rest is
+	 * 0.
+	 */
+	XENMETER_RECORD_OFFLOAD = 5,
 };
 
 enum xenmeter_operation {
@@ -181,6 +186,7 @@ enum xenmeter_status {
 /* Flags of a record. */
 #define XENMETER_RECORD_DISTURBED   1 /* its worker was off the CPU in its segments */
 #define XENMETER_RECORD_SPIN_SHARED 2 /* `spin` has an apportioned part */
+#define XENMETER_RECORD_APPORTIONED 4 /* an offload that several queues shared */
 
 /*
  * A finished request, or a batch of frames, as it stands in the daemon's rings and in the

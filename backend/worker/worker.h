@@ -148,6 +148,8 @@ static inline void worker_offloaded(struct worker *w, struct row *row,
 {
 	uint64_t cycles = row_settle_offload(row, o);
 
+	if (trace_wanted(&w->trace, w->now_ms))
+		trace_offload(&w->trace, row, o, w->books.meter.last);
 	w->books.figures.offload += cycles;
 	w->books.figures.offload_charged += cycles;
 }

@@ -50,6 +50,7 @@ TIME            GUEST        DEVICE/Q OP          SECTOR BYTES STATUS     CYC CP
 06:00:00.500000 web, the "first" xvdb/0   unknown          0     0 refused    100    100 100.0      0     0  4000
 42 lost here
 06:00:01.500000 m?tt         vif0/0   rx               0 18.2k ok          15     15 100.0      0  3000 1.00G
+06:00:01.500000 web, the "first" xvda/2   flush            -     - offload  70.0k  70.0k   0.0      -     -     -
 06:00:01.500001 domid 9      51712/0  read             0     0 failed       0      0     -   1000     0     0
 TEXT
 	diff "$dir/expected" "$out" || fail "lines for people"
@@ -59,7 +60,7 @@ TEXT
 saved_json() {
 	"$maker" file "$file"
 	trace 0 --input "$file" --json
-	[ "$(wc -l <"$out")" = 5 ] || fail "five lines"
+	[ "$(wc -l <"$out")" = 6 ] || fail "six lines"
 	cp "$out" "$dir/json"
 	line 1
 	said '"time":1795500000.499,'
@@ -103,6 +104,12 @@ saved_json() {
 	value uuid null
 	cp "$dir/json" "$out"
 	line 5
+	value op flush
+	value offload_cycles 70000
+	value exact false
+	value name 'web, the "first"'
+	cp "$dir/json" "$out"
+	line 6
 	value status failed
 	value failed 1
 	value name ''
@@ -165,13 +172,13 @@ resaved() {
 damaged() {
 	trace 1 --input "$dir/none"
 	complained "No such file"
-	for bad in 0=0 cut=1200 16=127 20=127 21=32 24=0\ 25=0; do
+	for bad in 0=0 cut=1328 16=127 20=127 21=32 24=0\ 25=0; do
 		# shellcheck disable=SC2086 # words
 		"$maker" file "$file" $bad
 		trace 6 --input "$file"
 		complained "$file: "
 	done
-	"$maker" file "$file" 12=3
+	"$maker" file "$file" 12=4
 	trace 5 --input "$file"
 	complained "saved by a newer xenmeter"
 	"$maker" file "$file" cut=1
@@ -180,7 +187,7 @@ damaged() {
 	grep -q "^3 requests" "$err" || fail "what is whole"
 	# Whatever its bytes are, a file is shown or refused.
 	i=128
-	while [ $i -lt 1280 ]; do
+	while [ $i -lt 1408 ]; do
 		"$maker" file "$file" $i=255
 		"$xenmeter" trace --input "$file" --json >"$out" 2>"$err" || fail "byte $i"
 		i=$((i + 13))

@@ -103,6 +103,17 @@ static const struct xenmeter_record requests[] = {
 	  .device = 3,
 	  .response = 1000000,
 	  .exact = { 1, 2, 3, 4, 5 } },
+	{ .sequence = 9,
+	  .kind = XENMETER_RECORD_OFFLOAD,
+	  .operation = XENMETER_OP_FLUSH,
+	  .worker = 1,
+	  .domid = 3,
+	  .devid = 51712,
+	  .queue = 2,
+	  .generation = 1,
+	  .taken = 6000000,
+	  .device = 70000,
+	  .flags = XENMETER_RECORD_APPORTIONED },
 	/* A row that nobody told of. */
 	{ .sequence = 1,
 	  .kind = XENMETER_RECORD_REQUEST,
@@ -155,7 +166,7 @@ static int make_file(const char *path, char **changes)
 	put(f, &lost, sizeof(lost), 1);
 	put(f, &rows[1], sizeof(rows[1]), 1);
 	put(f, &from_the_future, sizeof(from_the_future), 1);
-	put(f, &requests[2], sizeof(requests[0]), 2);
+	put(f, &requests[2], sizeof(requests[0]), 3);
 	for (; *changes; changes++)
 		change(f, *changes);
 	return fclose(f) ? 1 : 0;

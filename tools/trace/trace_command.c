@@ -166,8 +166,10 @@ static error_t parse_trace_option(int key, char *arg, struct argp_state *state)
 static bool record_matches(const struct call *c, const struct xenmeter_record *r)
 {
 	const struct filter *f = &c->filter;
-	uint64_t ns = clock_cycles_to_ns(r->queueing + r->device + r->response,
-					 c->known.clock_khz);
+	bool offload = r->kind == XENMETER_RECORD_OFFLOAD; /* which has no latency */
+	uint64_t ns =
+		clock_cycles_to_ns(offload ? 0 : r->queueing + r->device + r->response,
+				   c->known.clock_khz);
 
 	return (f->devid < 0 || r->devid == f->devid) &&
 	       (f->operation < 0 || r->operation == f->operation) &&
@@ -207,6 +209,10 @@ static int handle_entry(struct call *c, const union trace_entry *e)
 		if (!record_matches(c, &e->request))
 			return 0;
 		c->shown++;
+		break;
+	case XENMETER_RECORD_OFFLOAD:
+		if (!record_matches(c, &e->request))
+			return 0;
 		break;
 	case XENMETER_RECORD_LOST:
 		c->lost += e->lost.lost;

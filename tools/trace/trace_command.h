@@ -74,7 +74,7 @@ uint64_t trace_time_ns(const struct trace_known *k, uint64_t cycles);
 void trace_known_free(struct trace_known *k);
 
 /**
- * trace_cycles() - all cycles of a request
+ * trace_cycles() - all cycles of a request, or of an offload
  * @r: the request
  */
 uint64_t trace_cycles(const struct xenmeter_record *r);

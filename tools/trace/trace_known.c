@@ -56,11 +56,15 @@ uint64_t trace_exact_cycles(const struct xenmeter_record *r)
 {
 	bool shared = r->flags & XENMETER_RECORD_SPIN_SHARED;
 
+	if (r->kind == XENMETER_RECORD_OFFLOAD)
+		return r->flags & XENMETER_RECORD_APPORTIONED ? 0 : r->device;
 	return sum_stages(r->exact) + (shared ? 0 : r->spin);
 }
 
 uint64_t trace_cycles(const struct xenmeter_record *r)
 {
+	if (r->kind == XENMETER_RECORD_OFFLOAD)
+		return r->device;
 	return sum_stages(r->exact) + sum_stages(r->apportioned) + r->spin;
 }
 

@@ -19,6 +19,8 @@ static const char *const stages[XENMETER_STAGES] = { "parse", "grant", "submit",
 
 static const char *status_name(const struct xenmeter_record *r)
 {
+	if (r->kind == XENMETER_RECORD_OFFLOAD)
+		return "offload";
 	switch ((enum xenmeter_status)r->status) {
 	case XENMETER_STATUS_OK:
 		return "ok";
@@ -28,6 +30,14 @@ static const char *status_name(const struct xenmeter_record *r)
 		return "refused";
 	}
 	return "?";
+}
+
+/* A helper's work for requests of none of the kinds. */
+static const char *record_op_name(const struct xenmeter_record *r)
+{
+	if (r->kind == XENMETER_RECORD_OFFLOAD && r->operation == XENMETER_OP_UNKNOWN)
+		return "other";
+	return trace_op_name(r->operation);
 }
 
 static uint64_t record_latency(const struct xenmeter_record *r)
@@ -165,6 +175,26 @@ static void format_device(char *to, const struct trace_row_record *row,
 		 name, r->queue);
 }
 
+/* What a request did and how long it took; an offload is no request. */
+static void format_request(char cell[COLUMN_COUNT][TEXT_NAME],
+			   const struct trace_known *k, const struct xenmeter_record *r)
+{
+	if (r->kind == XENMETER_RECORD_OFFLOAD) {
+		strcpy(cell[COLUMN_SECTOR], "-");
+		strcpy(cell[COLUMN_BYTES], "-");
+		strcpy(cell[COLUMN_QUEUE], "-");
+		strcpy(cell[COLUMN_DISK], "-");
+		strcpy(cell[COLUMN_RESPONSE], "-");
+		return;
+	}
+	snprintf(cell[COLUMN_SECTOR], TEXT_NAME, "%" PRIu64, r->sector);
+	text_compact(cell[COLUMN_BYTES], r->bytes);
+	text_compact(cell[COLUMN_QUEUE], clock_cycles_to_ns(r->queueing, k->clock_khz));
+	text_compact(cell[COLUMN_DISK], clock_cycles_to_ns(r->device, k->clock_khz));
+	text_compact(cell[COLUMN_RESPONSE],
+		     clock_cycles_to_ns(r->response, k->clock_khz));
+}
+
 static void print_record(const struct trace_known *k, const struct xenmeter_record *r)
 {
 	const struct trace_row_record *row = trace_row(k, r->generation);
@@ -173,25 +203,21 @@ static void print_record(const struct trace_known *k, const struct xenmeter_reco
 	format_time(cell[COLUMN_TIME], k, r->taken);
 	format_guest(cell[COLUMN_GUEST], row, r);
 	format_device(cell[COLUMN_DEVICE], row, r);
-	strcpy(cell[COLUMN_OP], trace_op_name(r->operation));
-	snprintf(cell[COLUMN_SECTOR], TEXT_NAME, "%" PRIu64, r->sector);
-	text_compact(cell[COLUMN_BYTES], r->bytes);
+	strcpy(cell[COLUMN_OP], record_op_name(r));
 	strcpy(cell[COLUMN_STATUS], status_name(r));
+	format_request(cell, k, r);
 	text_compact(cell[COLUMN_CYCLES], trace_cycles(r));
 	text_compact(cell[COLUMN_US],
 		     clock_cycles_to_ns(trace_cycles(r), k->clock_khz) / 1e3);
 	text_percent(cell[COLUMN_EXACT], trace_exact_cycles(r), trace_cycles(r));
 	strcat(cell[COLUMN_EXACT], r->flags & XENMETER_RECORD_DISTURBED ? "*" : " ");
-	text_compact(cell[COLUMN_QUEUE], clock_cycles_to_ns(r->queueing, k->clock_khz));
-	text_compact(cell[COLUMN_DISK], clock_cycles_to_ns(r->device, k->clock_khz));
-	text_compact(cell[COLUMN_RESPONSE],
-		     clock_cycles_to_ns(r->response, k->clock_khz));
 	print_trace_cells(cell);
 }
 
 void trace_print(const struct trace_known *k, const union trace_entry *e)
 {
-	if (e->request.kind == XENMETER_RECORD_REQUEST)
+	if (e->request.kind == XENMETER_RECORD_REQUEST ||
+	    e->request.kind == XENMETER_RECORD_OFFLOAD)
 		print_record(k, &e->request);
 	if (e->request.kind == XENMETER_RECORD_LOST)
 		printf("%" PRIu64 " lost here\n", e->lost.lost);
@@ -248,7 +274,8 @@ static void set_latency_json(json_t *o, const struct xenmeter_record *r, uint64_
 	set_integer(o, "response_ns", clock_cycles_to_ns(r->response, khz));
 }
 
-static json_t *record_json(const struct trace_known *k, const struct xenmeter_record *r)
+/* Whose record it is, and when. */
+static json_t *begin_json(const struct trace_known *k, const struct xenmeter_record *r)
 {
 	json_t *o = json_object();
 
@@ -259,7 +286,14 @@ static json_t *record_json(const struct trace_known *k, const struct xenmeter_re
 	set_row_json(o, trace_row(k, r->generation), r->devid);
 	set_integer(o, "queue", r->queue);
 	set_integer(o, "generation", r->generation);
-	json_object_set_new(o, "op", json_string(trace_op_name(r->operation)));
+	json_object_set_new(o, "op", json_string(record_op_name(r)));
+	return o;
+}
+
+static json_t *record_json(const struct trace_known *k, const struct xenmeter_record *r)
+{
+	json_t *o = begin_json(k, r);
+
 	json_object_set_new(o, "status", json_string(status_name(r)));
 	set_integer(o, "requests", r->count);
 	set_integer(o, "failed", r->failed);
@@ -271,12 +305,24 @@ static json_t *record_json(const struct trace_known *k, const struct xenmeter_re
 	return o;
 }
 
+static json_t *offload_json(const struct trace_known *k, const struct xenmeter_record *r)
+{
+	json_t *o = begin_json(k, r);
+
+	set_integer(o, "offload_cycles", r->device);
+	json_object_set_new(o, "exact",
+			    json_boolean(!(r->flags & XENMETER_RECORD_APPORTIONED)));
+	return o;
+}
+
 void trace_print_json(const struct trace_known *k, const union trace_entry *e)
 {
 	json_t *o;
 
 	if (e->request.kind == XENMETER_RECORD_REQUEST)
 		o = record_json(k, &e->request);
+	else if (e->request.kind == XENMETER_RECORD_OFFLOAD)
+		o = offload_json(k, &e->request);
 	else if (e->request.kind == XENMETER_RECORD_LOST)
 		o = json_pack("{sI}", "lost", (json_int_t)e->lost.lost);
 	else
