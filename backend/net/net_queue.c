@@ -59,6 +59,11 @@ static void net_queue_trace_batch(struct net_queue *q, enum frame_direction dire
 		if (f->latency_ns[i] > oldest_ns)
 			oldest_ns = f->latency_ns[i];
 	times.taken = times.answered - clock_ns_to_cycles(oldest_ns, w->books.khz);
+	/* Those from the guest are answered before they get to the tap. */
+	if (direction == FRAMES_FROM_GUEST) {
+		times.taken = q->tx_taken;
+		times.handed = times.ended = f->bytes ? q->tx_written : 0;
+	}
 	times.disturbed = worker_was_disturbed(w, a, times.taken);
 	trace_frames(&w->trace, q->base.row, direction, f, a, &times);
 }
@@ -73,6 +78,15 @@ static void net_queue_settle_batch(struct net_queue *q, enum frame_direction dir
 		net_queue_trace_batch(q, direction, f, a);
 	frames_clear(f);
 	*a = (struct account){ 0 };
+}
+
+/* What the tap had no room for is as old as the batch that it was taken with. */
+static void net_queue_settle_tx(struct net_queue *q)
+{
+	net_queue_settle_batch(q, FRAMES_FROM_GUEST, &q->tx_figures, &q->tx_account);
+	if (!q->tx_unsent)
+		q->tx_taken = 0;
+	q->tx_written = 0;
 }
 
 static uint64_t net_queue_owes(const struct queue *base)
@@ -449,6 +463,7 @@ static void net_queue_transmit_unsent(struct net_queue *q)
 		q->tx_room = false;
 		net_tx_write_unsent(q);
 		net_queue_charge_tx(q, STAGE_SUBMIT);
+		q->tx_written = worker_last(q->base.worker);
 	}
 	if (q->tx_unsent)
 		net_queue_poll_tap(q, &q->room, POLLOUT, &q->tx_account);
@@ -471,6 +486,7 @@ static void net_queue_transmit(struct net_queue *q)
 		net_queue_wake_at(q, when);
 	if (!b.count)
 		return; /* looking is no frame's cost */
+	q->tx_taken = q->tx_taken ? q->tx_taken : taken;
 	net_queue_charge_tx(q, STAGE_PARSE);
 	if (b.moves) {
 		net_tx_copy(q, &b);
@@ -484,6 +500,7 @@ static void net_queue_transmit(struct net_queue *q)
 	if (q->tx_unsent)
 		net_queue_poll_tap(q, &q->room, POLLOUT, &q->tx_account);
 	net_queue_charge_tx(q, STAGE_SUBMIT);
+	q->tx_written = worker_last(q->base.worker);
 }
 
 /* ---- to the guest ---- */
@@ -646,7 +663,7 @@ static bool net_queue_visit(struct queue *base)
 	queue_end_event(base, &q->rx_channel);
 	queue_end_event(base, &q->control_channel);
 	queue_charge(base, STAGE_PARSE);
-	net_queue_settle_batch(q, FRAMES_FROM_GUEST, &q->tx_figures, &q->tx_account);
+	net_queue_settle_tx(q);
 	net_queue_settle_batch(q, FRAMES_TO_GUEST, &q->rx_figures, &q->rx_account);
 	queue_settle(base);
 	return more;

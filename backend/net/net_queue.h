@@ -170,6 +170,8 @@ struct net_queue {
 	struct tx_frame *tx_held; /* decoded; it has to wait for credit */
 	struct tx_frame *tx_unsent, **tx_unsent_end; /* the tap had no room for them */
 	bool tx_room;				     /* the tap has room again */
+	uint64_t tx_taken;   /* the clock when the batch was, 0: there is none */
+	uint64_t tx_written; /* the clock when the tap had what it took of it */
 
 	/* To the guest. */
 	struct account rx_account;

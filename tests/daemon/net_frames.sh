@@ -20,6 +20,13 @@ dumper=$!
 PIDS="$PIDS $dumper"
 within 10 grep -q 'listening on' "$W/pcap.err" || fail 'tcpdump'
 
+# Each frame from the guest stands in a trace, with its bytes and when the TAP had it.
+"$XENMETER" trace --table "$TABLE" --json --op tx >"$W/trace" 2>"$W/trace.err" &
+tracer=$!
+PIDS="$PIDS $tracer"
+until_ms() { od -An -tu8 -j128 -N8 "$TABLE.trace" | tr -d ' '; }
+within 10 eval '[ "$(until_ms)" != 0 ]' || fail 'nobody traces'
+
 sent=0 stream=2
 # send NUMBER OPTION...
 send() {
@@ -49,5 +56,11 @@ end "$sink"
 expect_json "$W/two.out" ".verify.good == $sent and .verify.bad == 0 and
 	.verify.foreign == 0 and .verify.lost == 0 and .verify.csum_bad == 0"
 expect_row "$one" tx_frames $sent
+traced() { jq -s 'map(.requests) | add' "$W/trace" >"$W/sum" && [ "$(cat "$W/sum")" = $sent ]; }
+within 10 traced || fail "$(cat "$W/sum") of $sent frames traced"
+end "$tracer"
+jq -s . "$W/trace" >"$W/all"
+expect_json "$W/all" "(map(.bytes) | add) == $(row "$one" tx_bytes)"
+expect_json "$W/all" 'all(.queueing_ns > 0 and .device_ns == 0 and .latency_ns >= .queueing_ns)'
 expect_row "$two" tx_frames 0
 finish
