@@ -46,6 +46,13 @@
  * requests may be 64 MiB, and take longer than its neighbours would like. */
 #define LIMIT_BYTES_PER_VISIT (2u << 20)
 
+/* A request of more segments is copied from or to the guest in its queue's visits, so
+ * many at a time, after which the visit may be over, and at most so many a visit. Done at
+ * once it would hold up all that has ended at the same time. */
+#define LIMIT_SEGMENTS_AT_ONCE	 4
+#define LIMIT_SEGMENTS_PIECE	 16
+#define LIMIT_SEGMENTS_PER_VISIT 64
+
 /* And cycles of a worker, as time: where several queues want a visit, each is brought so
  * much in turn, and a visit to a block queue ends when it is used up. It is about 64
  * requests of 4 KiB, or 512 KiB that are copied. */

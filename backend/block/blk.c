@@ -106,12 +106,70 @@ enum step blk_segments(struct blk_queue *q, struct request *req)
 	return plan_request(req);
 }
 
+/* ---- data, and the guest's pages ---- */
+
+/* The next segments of a large request. */
+static bool copy_piece(struct blk_queue *q, struct request *req,
+		       int (*copy)(struct blk_queue *q, struct request *req,
+				   unsigned int segments))
+{
+	unsigned int left = req->blk.nr_segments - req->copied, i;
+	unsigned int now = left < LIMIT_SEGMENTS_PIECE ? left : LIMIT_SEGMENTS_PIECE;
+
+	if (copy(q, req, now))
+		return false;
+	for (i = 0; i < now; i++)
+		req->copied_bytes += req->blk.segment[req->copied + i].length;
+	req->copied += now;
+	return true;
+}
+
+static int read_segments(struct blk_queue *q, struct request *req, unsigned int segments)
+{
+	return grants_read(q->grants, req->blk.segment + req->copied, segments,
+			   (uint8_t *)req->buffer + req->copied_bytes,
+			   q->base.worker->now_ms, &req->pages);
+}
+
+static int write_segments(struct blk_queue *q, struct request *req, unsigned int segments)
+{
+	return grants_write(q->grants, req->blk.segment + req->copied, segments,
+			    (uint8_t *)req->buffer + req->copied_bytes,
+			    q->base.worker->now_ms, &req->pages);
+}
+
 enum step blk_take(struct blk_queue *q, struct request *req)
 {
 	if (grants_read(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
 			q->base.worker->now_ms, &req->pages))
 		return fail_request(req);
 	return STEP_SUBMIT;
+}
+
+enum step blk_take_piece(struct blk_queue *q, struct request *req)
+{
+	if (q->base.state == QUEUE_DROPPED || !copy_piece(q, req, read_segments))
+		return fail_request(req);
+	return req->copied < req->blk.nr_segments ? STEP_COPY : STEP_SUBMIT;
+}
+
+enum step blk_give(struct blk_queue *q, struct request *req)
+{
+	if (q->base.state == QUEUE_DROPPED)
+		return STEP_RESPOND;
+	if (grants_write(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
+			 q->base.worker->now_ms, &req->pages))
+		return fail_request(req);
+	return STEP_RESPOND;
+}
+
+enum step blk_give_piece(struct blk_queue *q, struct request *req)
+{
+	if (q->base.state == QUEUE_DROPPED)
+		return STEP_RESPOND;
+	if (!copy_piece(q, req, write_segments))
+		return fail_request(req);
+	return req->copied < req->blk.nr_segments ? STEP_COPY : STEP_RESPOND;
 }
 
 /* ---- the disk ---- */
@@ -121,10 +179,10 @@ static uint8_t current_part(const struct request *req)
 	return req->plan & -req->plan;
 }
 
-static enum step after_disk(const struct request *req)
+static enum step after_disk(struct request *req)
 {
 	if (req->blk.op == BLK_READ)
-		return STEP_GIVE;
+		return blk_is_large(req) ? blk_begin_copy(req) : STEP_GIVE;
 	return STEP_RESPOND;
 }
 
@@ -357,16 +415,6 @@ enum step blk_complete(struct blk_queue *q, struct request *req)
 }
 
 /* ---- the answer ---- */
-
-enum step blk_give(struct blk_queue *q, struct request *req)
-{
-	if (q->base.state == QUEUE_DROPPED)
-		return STEP_RESPOND;
-	if (grants_write(q->grants, req->blk.segment, req->blk.nr_segments, req->buffer,
-			 q->base.worker->now_ms, &req->pages))
-		return fail_request(req);
-	return STEP_RESPOND;
-}
 
 enum step blk_respond(struct blk_queue *q, struct request *req)
 {

@@ -26,6 +26,31 @@ enum step blk_segments(struct blk_queue *q, struct request *req);
 enum step blk_take(struct blk_queue *q, struct request *req);
 
 /**
+ * blk_take_piece() - STEP_TAKE_PIECE: likewise, the next segments of a large request
+ */
+enum step blk_take_piece(struct blk_queue *q, struct request *req);
+
+/**
+ * blk_is_large() - is its data copied in pieces?
+ * @req: valid, and with data
+ */
+static inline bool blk_is_large(const struct request *req)
+{
+	return req->blk.nr_segments > LIMIT_SEGMENTS_AT_ONCE;
+}
+
+/**
+ * blk_begin_copy() - its data shall be taken, or given, in the queue's visits
+ * @req: large
+ */
+static inline enum step blk_begin_copy(struct request *req)
+{
+	req->copied = 0;
+	req->copied_bytes = 0;
+	return STEP_COPY;
+}
+
+/**
  * blk_submit() - STEP_SUBMIT: start the next disk I/O of the request's plan
  */
 enum step blk_submit(struct blk_queue *q, struct request *req);
@@ -39,6 +64,11 @@ enum step blk_complete(struct blk_queue *q, struct request *req);
  * blk_give() - STEP_GIVE: copy what was read to the guest
  */
 enum step blk_give(struct blk_queue *q, struct request *req);
+
+/**
+ * blk_give_piece() - STEP_GIVE_PIECE: likewise, the next segments of a large request
+ */
+enum step blk_give_piece(struct blk_queue *q, struct request *req);
 
 /**
  * blk_respond() - STEP_RESPOND: write the response, give the buffer back

@@ -24,9 +24,11 @@ static const struct {
 	[STEP_DECODE] = { blk_decode, STAGE_PARSE },
 	[STEP_SEGMENTS] = { blk_segments, STAGE_GRANT },
 	[STEP_TAKE] = { blk_take, STAGE_GRANT },
+	[STEP_TAKE_PIECE] = { blk_take_piece, STAGE_GRANT },
 	[STEP_SUBMIT] = { blk_submit, STAGE_SUBMIT },
 	[STEP_COMPLETE] = { blk_complete, STAGE_COMPLETE },
 	[STEP_GIVE] = { blk_give, STAGE_GRANT },
+	[STEP_GIVE_PIECE] = { blk_give_piece, STAGE_GRANT },
 	[STEP_RESPOND] = { blk_respond, STAGE_RESPOND },
 };
 _Static_assert(offsetof(struct request, waiter) == 0, "a completion leads back to it");
@@ -362,7 +364,9 @@ static enum step start_request(struct blk_queue *q, struct request *req)
 		return STEP_SUBMIT;
 	if (req->blk.op == BLK_BARRIER)
 		q->barrier = true;
-	return req->bytes ? STEP_TAKE : STEP_SUBMIT;
+	if (!req->bytes)
+		return STEP_SUBMIT;
+	return blk_is_large(req) ? blk_begin_copy(req) : STEP_TAKE;
 }
 
 static inline enum step start_or_hold(struct blk_queue *q, struct request *req)
@@ -400,6 +404,18 @@ static void wait_request(struct blk_queue *q, struct request *req)
 		q->at_once++;
 }
 
+/* Who has begun goes on before the others: its buffer is free the sooner. */
+static void await_copy(struct blk_queue *q, struct request *req)
+{
+	if (req->copied && q->copying) {
+		push_request(&q->copying, req);
+		return;
+	}
+	req->next = NULL;
+	*q->copying_end = req;
+	q->copying_end = &req->next;
+}
+
 static void delay_request(struct blk_queue *q, struct request *req)
 {
 	req->next = NULL;
@@ -425,6 +441,9 @@ static inline void place_request(struct blk_queue *q, struct request *req)
 	case STEP_AGAIN:
 		push_request(&q->again, req);
 		break;
+	case STEP_COPY:
+		await_copy(q, req);
+		break;
 	case STEP_PARK:
 		park_request(q, req);
 		break;
@@ -442,9 +461,11 @@ static inline void place_request(struct blk_queue *q, struct request *req)
 	case STEP_DECODE:
 	case STEP_SEGMENTS:
 	case STEP_TAKE:
+	case STEP_TAKE_PIECE:
 	case STEP_SUBMIT:
 	case STEP_COMPLETE:
 	case STEP_GIVE:
+	case STEP_GIVE_PIECE:
 	case STEP_RESPOND:
 		break;
 	}
@@ -516,6 +537,31 @@ static void run_parked(struct blk_queue *q)
 			q->parked_end = &q->parked;
 		req->step = STEP_SUBMIT;
 		run_request(q, req);
+	}
+}
+
+static struct request *take_copying(struct blk_queue *q)
+{
+	struct request *req = q->copying;
+
+	q->copying = req->next;
+	if (!q->copying)
+		q->copying_end = &q->copying;
+	return req;
+}
+
+/* Piece by piece, until the visit is over. */
+static void run_copying(struct blk_queue *q)
+{
+	while (q->copying && q->segments_this_visit < LIMIT_SEGMENTS_PER_VISIT) {
+		struct request *req = take_copying(q);
+
+		q->segments_this_visit += LIMIT_SEGMENTS_PIECE;
+		req->step = req->blk.op == BLK_READ ? STEP_GIVE_PIECE : STEP_TAKE_PIECE;
+		run_request(q, req);
+		books_checkpoint(&q->base.worker->books);
+		if (worker_last(q->base.worker) >= q->base.visit_until)
+			break;
 	}
 }
 
@@ -621,6 +667,8 @@ static void take_requests(struct blk_queue *q)
 	unsigned int taken;
 
 	q->bytes_this_visit = 0;
+	q->segments_this_visit = 0;
+	run_copying(q);
 	push_responses(q); /* of what the disk has ended: it makes room */
 	run_late(q);
 	run_again(q);
@@ -637,6 +685,8 @@ static void take_requests(struct blk_queue *q)
 		run_request(q, req);
 		books_checkpoint(&q->base.worker->books);
 	}
+	if (worker_last(q->base.worker) < q->base.visit_until)
+		run_copying(q);
 }
 
 /* Is there more on the ring? If not, the guest will send an event for it. */
@@ -728,7 +778,7 @@ static bool blk_queue_visit(struct queue *base)
 	listen_to_lane(q);
 	if (q->held_until)
 		set_timer(q);
-	more = look_again(q) || held_may_start(q);
+	more = look_again(q) || held_may_start(q) || q->copying;
 	if (base->detaching)
 		more |= unmap_grants(q);
 	queue_end_event(base, &q->channel);
@@ -947,6 +997,7 @@ struct blk_queue *blk_queue_new(void)
 		return NULL;
 	q->base.class = &blk_queue_class;
 	q->base.visit_until = UINT64_MAX;
+	q->copying_end = &q->copying;
 	q->parked_end = &q->parked;
 	q->late_end = &q->late;
 	q->listener = (struct waiter){ &q->base, &q->base.account };

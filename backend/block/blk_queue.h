@@ -27,12 +27,15 @@ enum step {
 	STEP_DECODE,
 	STEP_SEGMENTS, /* indirect: fetch the list of segments */
 	STEP_TAKE,     /* data from the guest */
+	STEP_TAKE_PIECE,
 	STEP_SUBMIT,   /* to the disk */
 	STEP_COMPLETE, /* the disk has answered */
 	STEP_GIVE,     /* data to the guest */
+	STEP_GIVE_PIECE,
 	STEP_RESPOND,
 	STEP_START, /* it is valid: the dispatcher lets it start, or holds it */
 	STEP_HELD,  /* waits for room, or for the requests before a barrier */
+	STEP_COPY,  /* large: the rest of its data is copied in the queue's visits */
 	STEP_PARK,  /* waits for room at the disk */
 	STEP_LATE,  /* waits for a slot of the lane */
 	STEP_SHARE, /* waits for the flush under way to end, and shares the next */
@@ -66,6 +69,9 @@ struct request {
 	void *buffer;
 	struct grant_pages pages;
 	struct blk_request blk;
+	/* Of a large request, once its copying has begun. */
+	uint32_t copied;       /* segments, */
+	uint32_t copied_bytes; /* and what was in them */
 };
 
 /* Requests come in chunks of so many. */
@@ -109,19 +115,21 @@ struct blk_queue {
 	void *pages; /* of the ring; NULL when unmapped */
 	struct ring ring;
 	struct grants *grants;
-	uint32_t bytes_in_flight;  /* of requests' buffers */
-	uint32_t bytes_allowed;	   /* its own, and what was taken of the guest's */
-	uint32_t bytes_this_visit; /* of buffers of the requests started in it */
-	struct request *held;	   /* decoded, cannot start yet */
-	bool throttled;		   /* the disk has a limit */
-	uint64_t held_until;	   /* by that limit: worker_clock_ns(); 0: it may start */
-	bool barrier;		   /* one is running: nothing may overtake it */
-	struct request *again;	   /* to be submitted once more */
-	struct request *parked, **parked_end; /* first taken first */
-	struct request *late, **late_end;     /* first come first */
-	uint32_t at_once;		      /* I/O under way in the kernel */
-	uint32_t room;			      /* such that ended since the last visit */
-	uint32_t room_used;		      /* since it was last asked for more */
+	uint32_t bytes_in_flight;     /* of requests' buffers */
+	uint32_t bytes_allowed;	      /* its own, and what was taken of the guest's */
+	uint32_t bytes_this_visit;    /* of buffers of the requests started in it */
+	uint32_t segments_this_visit; /* copied, of large requests */
+	struct request *held;	      /* decoded, cannot start yet */
+	bool throttled;		      /* the disk has a limit */
+	uint64_t held_until; /* by that limit: worker_clock_ns(); 0: it may start */
+	bool barrier;	     /* one is running: nothing may overtake it */
+	struct request *copying, **copying_end; /* large ones; first come first */
+	struct request *again;			/* to be submitted once more */
+	struct request *parked, **parked_end;	/* first taken first */
+	struct request *late, **late_end;	/* first come first */
+	uint32_t at_once;			/* I/O under way in the kernel */
+	uint32_t room;				/* such that ended since the last visit */
+	uint32_t room_used;			/* since it was last asked for more */
 	struct request *flushing;  /* its flush is under way; there is one at a time */
 	struct request *sharers;   /* that flush is for these too */
 	struct request *unflushed; /* came since it began: they share the next */

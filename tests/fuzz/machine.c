@@ -303,6 +303,7 @@ int xengnttab_grant_copy(xengnttab_handle *handle, uint32_t count,
 		errno = ENOMEM;
 		return -1;
 	}
+	machine.copied += count;
 	for (i = 0; i < count; i++)
 		segs[i].status = copy_one(&segs[i]);
 	return 0;
@@ -358,6 +359,7 @@ int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port)
 int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t port)
 {
 	bound_port(handle, port)->notified++;
+	machine.copied_at[port] = machine.copied;
 	machine.notified++;
 	return 0;
 }

@@ -48,9 +48,11 @@ struct machine {
 	/* How often what comes next fails. */
 	unsigned int put_off, copies_fail, maps_fail, submits_fail;
 	unsigned int notified;
-	unsigned int unmapped; /* pages, so far */
-	struct lane *lane;     /* to be a queue's */
-	unsigned int submits;  /* system calls that only submit */
+	unsigned int unmapped;		       /* pages, so far */
+	unsigned int copied;		       /* likewise, by grant copies */
+	unsigned int copied_at[MACHINE_PORTS]; /* when the guest was last notified */
+	struct lane *lane;		       /* to be a queue's */
+	unsigned int submits;		       /* system calls that only submit */
 	/* The worker is at rest and the target has seen what it waited for. */
 	bool done;
 };

@@ -12,7 +12,7 @@
 #define PAGES	 11	     /* of a request */
 #define ROOM	 (64u << 10) /* that it takes */
 #define SECTORS	 (1u << 20)
-#define SETTLE	 30 /* steps until nothing is left to be done */
+#define SETTLE	 150 /* steps until nothing is left to be done */
 #define ALL	 (2 * LIMIT_BYTES_PIECE)
 #define OWN	 (LIMIT_BYTES_FLOOR / ROOM) /* requests that a queue may always have */
 

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Three queues whose guests read much at a time, and one that reads a page: how much is
+ * copied for the others before that one has its answer. All I/O ending at once, the
+ * copies of 24 MiB came before it.
+ */
+#include "blk_queue.h"
+#include "machine.h"
+#include "worker.h"
+
+#define QUEUES	 4
+#define VICTIM	 3 /* the last one */
+#define DEPTH	 8
+#define SEGMENTS BLK_MAX_INDIRECT_SEGMENTS
+#define DATA_REF 10u
+#define LIST_REF 11u /* of the segments of a large read */
+#define SECTORS	 (1u << 20)
+#define SETTLE	 2000 /* steps until nothing is left to be done */
+
+static struct disk disk = { .kind = DISK_BLOCK,
+			    .fd = MACHINE_FD,
+			    .direct = true,
+			    .size = (uint64_t)SECTORS * 512,
+			    .sector_size = 512 };
+static struct blk_queue *queue[QUEUES];
+static struct {
+	unsigned int steps, phase;
+	uint32_t asked[QUEUES];
+	unsigned int copied; /* at some time */
+	unsigned int detached;
+} seen;
+
+static int32_t disk_io(const struct machine_io *io)
+{
+	return io->sqe.len;
+}
+
+/* ---- the guest: queue I's ring is page I + 1, its port I + 1 ---- */
+
+static uint32_t answered(unsigned int i)
+{
+	uint32_t produced;
+
+	machine_peek(i + 1, 8, &produced, sizeof(produced));
+	return produced;
+}
+
+static void ask(unsigned int i, const void *request, size_t size)
+{
+	uint32_t slot_size = blkif_slot_size(BLKIF_ABI_X86_64), event = answered(i) + 1;
+	uint32_t slots = ring_slots(GRANT_PAGE_SIZE, slot_size);
+
+	machine_poke(i + 1, RING_HEADER_SIZE + seen.asked[i]++ % slots * slot_size,
+		     request, size);
+	machine_poke(i + 1, 0, &seen.asked[i], sizeof(seen.asked[i]));
+	machine_poke(i + 1, 12, &event, sizeof(event));
+	machine_kick(i + 1);
+}
+
+static void ask_page(void)
+{
+	blkif_request_t r = { .operation = BLKIF_OP_READ, .nr_segments = 1 };
+
+	r.seg[0] = (struct blkif_request_segment){ .gref = DATA_REF, .last_sect = 7 };
+	ask(VICTIM, &r, sizeof(r));
+}
+
+static void ask_large(unsigned int i)
+{
+	blkif_request_indirect_t r = { .operation = BLKIF_OP_INDIRECT,
+				       .indirect_op = BLKIF_OP_READ,
+				       .nr_segments = SEGMENTS,
+				       .indirect_grefs = { LIST_REF } };
+
+	ask(i, &r, sizeof(r));
+}
+
+static void write_list(void)
+{
+	struct blkif_request_segment segment = { .gref = DATA_REF, .last_sect = 7 };
+	unsigned int i;
+
+	for (i = 0; i < SEGMENTS; i++)
+		machine_poke(LIST_REF, i * sizeof(segment), &segment, sizeof(segment));
+}
+
+static void ask_all_large(void)
+{
+	unsigned int i, depth;
+
+	for (i = 0; i < VICTIM; i++)
+		for (depth = 0; depth < DEPTH; depth++)
+			ask_large(i);
+}
+
+/* ---- what happens ---- */
+
+static void tell(struct worker *w, enum message_kind kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < QUEUES; i++)
+		worker_send(w,
+			    &(struct message){ .kind = kind, .queue = &queue[i]->base });
+}
+
+/* The first submitted ends first. */
+static void complete(unsigned int count)
+{
+	while (count--)
+		machine_complete(0);
+}
+
+static unsigned int copied_before_victim(void)
+{
+	return machine.copied_at[VICTIM + 1] - seen.copied;
+}
+
+/* True: this phase is over. */
+static bool run_phase(struct worker *w)
+{
+	switch (seen.phase) {
+	case 0:
+		write_list();
+		tell(w, MESSAGE_ATTACH);
+		return true;
+	case 1:
+		ask_all_large();
+		return true;
+	case 2:
+		MUST(machine.ios == VICTIM * DEPTH);
+		ask_page();
+		return true;
+	case 3: /* all end at once, the large ones first */
+		MUST(machine.ios == VICTIM * DEPTH + 1);
+		seen.copied = machine.copied;
+		complete(machine.ios);
+		return true;
+	case 4: /* one visit of each comes before it, no more */
+		MUST(answered(VICTIM) == 1);
+		MUST(copied_before_victim() <= VICTIM * LIMIT_SEGMENTS_PER_VISIT + 1);
+		MUST(answered(0) == DEPTH && answered(1) == DEPTH &&
+		     answered(2) == DEPTH);
+		tell(w, MESSAGE_DETACH);
+		return true;
+	case 5:
+		MUST(seen.detached == QUEUES);
+		machine.done = true;
+		return true;
+	}
+	return true;
+}
+
+static void step(struct worker *w)
+{
+	struct message m;
+
+	while (machine_report(&m))
+		seen.detached += m.kind == MESSAGE_DETACHED;
+	if (seen.steps++ % SETTLE == 0)
+		seen.phase += run_phase(w);
+}
+
+static struct blk_queue *make_queue(unsigned int i)
+{
+	struct row_key key = { .domid = MACHINE_DOMID, .device = "vbd", .queue = i };
+	struct blk_queue *q = blk_queue_new();
+
+	MUST(q);
+	q->config = (struct blk_queue_config){
+		.ring_ref = { i + 1 },
+		.ring_pages = 1,
+		.remote_port = i + 1,
+		.abi = BLKIF_ABI_X86_64,
+		.bytes = DEPTH << 20,
+		.limits = { .sectors = SECTORS, .sector_size = 512 },
+		.disk = &disk,
+	};
+	q->base.domid = MACHINE_DOMID;
+	q->base.row = table_claim_row(machine_table(), &key, 0);
+	MUST(q->base.row);
+	return q;
+}
+
+int main(void)
+{
+	static const struct machine_target target = { .step = step, .io = disk_io };
+	unsigned int i;
+
+	machine_reset();
+	for (i = 0; i < QUEUES; i++)
+		queue[i] = make_queue(i);
+	machine_run(&target);
+	for (i = 0; i < QUEUES; i++)
+		blk_queue_free(queue[i]);
+	return 0;
+}
