@@ -111,6 +111,15 @@ static bool xenbus_write_key(struct xs_handle *xs, xs_transaction_t t, const cha
 	return xs_write(xs, t, path, value, strlen(value));
 }
 
+void xenbus_write_number(struct xs_handle *xs, const char *dir, const char *name,
+			 uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	xenbus_write_key(xs, XBT_NULL, dir, name, text);
+}
+
 static bool xenbus_may_write(struct xs_handle *xs, xs_transaction_t t, const char *dir,
 			     enum xenbus_state state)
 {

@@ -80,6 +80,19 @@ enum xenbus_state xenbus_read_state(struct xs_handle *xs, const char *dir);
 bool xenbus_answers(struct xs_handle *xs);
 
 /**
+ * xenbus_write_number() - write a key that no frontend waits for
+ * @xs: the store
+ * @dir: the device's directory
+ * @name: the key
+ * @value: its value
+ *
+ * By itself, at any state. A failure, as with a directory that is gone, is of no
+ * consequence.
+ */
+void xenbus_write_number(struct xs_handle *xs, const char *dir, const char *name,
+			 uint64_t value);
+
+/**
  * xenbus_add() - put a key with a number on a list
  */
 void xenbus_add(struct xenbus_keys *keys, const char *name, uint64_t value);

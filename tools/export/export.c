@@ -20,16 +20,25 @@
 #define GUESTS_DEFAULT	 1000
 #define RETIRE_SECONDS	 600
 #define INTERVAL_DEFAULT 15
+#define TAPDISK_INTERVAL 3 /* that of xentop */
+#define TAPDISK_SHM	 "/dev/shm"
 
 struct call {
 	struct exporter exporter;
 	const char *address;
-	const char *textfile; /* instead of HTTP; "-": once, to stdout */
-	unsigned long interval;
+	const char *textfile;	/* instead of HTTP; "-": once, to stdout */
+	const char *tapdisk;	/* instead of both: the directory of shared memory */
+	unsigned long interval; /* 0: the default */
 	bool once;
 };
 
-enum { OPTION_TEXTFILE = 256, OPTION_GUESTS, OPTION_HISTOGRAMS, OPTION_ONCE };
+enum {
+	OPTION_TEXTFILE = 256,
+	OPTION_GUESTS,
+	OPTION_HISTOGRAMS,
+	OPTION_ONCE,
+	OPTION_TAPDISK,
+};
 
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
@@ -41,8 +50,12 @@ static const struct argp_option options[] = {
 	  "Write FILE again and again, for node_exporter's textfile collector; -: to "
 	  "standard output, once",
 	  0 },
-	{ "interval", 'i', "SECONDS", 0, "Between writings of FILE; the default is 15",
+	{ "tapdisk", OPTION_TAPDISK, "DIRECTORY", OPTION_ARG_OPTIONAL,
+	  "Write statistics of disks of kind vbd3 as tapdisk3 does, for xentop and others, "
+	  "into " TAPDISK_SHM,
 	  0 },
+	{ "interval", 'i', "SECONDS", 0,
+	  "Between writings; the default is 15, or 3 with --tapdisk", 0 },
 	{ "once", OPTION_ONCE, NULL, 0, "Write FILE once", 0 },
 	{ "max-guests", OPTION_GUESTS, "N", 0,
 	  "At most N guests have metrics of their own; the default is 1000", 0 },
@@ -79,6 +92,9 @@ static error_t parse_export_option(int key, char *arg, struct argp_state *state)
 	case 'i':
 		c->interval = parse_positive(arg, "--interval", state);
 		return 0;
+	case OPTION_TAPDISK:
+		c->tapdisk = arg ? arg : TAPDISK_SHM;
+		return 0;
 	case OPTION_ONCE:
 		c->once = true;
 		return 0;
@@ -87,6 +103,10 @@ static error_t parse_export_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_HISTOGRAMS:
 		c->exporter.histograms = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (c->textfile && c->tapdisk)
+			argp_error(state, "only one of --textfile and --tapdisk");
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -131,14 +151,46 @@ static void end_export(int number)
 	over = 1;
 }
 
-static enum tool_exit run_textfile(struct call *c)
+static void catch_end(void)
 {
 	struct sigaction action = { .sa_handler = end_export };
-	struct timespec pause = { .tv_sec = (time_t)c->interval };
-	int err;
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+}
+
+/* What is in shared memory goes with us: nobody would go on writing it. */
+static enum tool_exit run_tapdisk(struct call *c)
+{
+	struct timespec pause = { .tv_sec = c->interval ? (time_t)c->interval
+							: TAPDISK_INTERVAL };
+	struct tapdisk t;
+	int err = tapdisk_open(&t, c->tapdisk);
+
+	if (!err) {
+		catch_end();
+		while (!err && !over) {
+			exporter_read(&c->exporter);
+			err = tapdisk_write(&t, c->exporter.report);
+			if (!err && !over)
+				nanosleep(&pause, NULL);
+		}
+		tapdisk_close(&t);
+	}
+	if (!err)
+		return TOOL_OK;
+	fprintf(stderr, "xenmeter: cannot write %s/td3-*: %s\n", c->tapdisk,
+		err == -EEXIST ? "another user's are there" : strerror(-err));
+	return TOOL_FAILED;
+}
+
+static enum tool_exit run_textfile(struct call *c)
+{
+	struct timespec pause = { .tv_sec = c->interval ? (time_t)c->interval
+							: INTERVAL_DEFAULT };
+	int err;
+
+	catch_end();
 	do {
 		err = write_textfile(&c->exporter, c->textfile);
 		if (!err && !c->once && !over)
@@ -168,6 +220,8 @@ static enum tool_exit run_export(struct call *c)
 		return print_metrics(&c->exporter);
 	if (c->textfile)
 		return run_textfile(c);
+	if (c->tapdisk)
+		return run_tapdisk(c);
 	err = export_http(&c->exporter, c->address);
 	if (err == -ENOSYS)
 		fputs("xenmeter: built without libmicrohttpd: only with --textfile\n",
@@ -183,7 +237,6 @@ enum tool_exit export_main(int argc, char **argv)
 		.doc = "Give the table to Prometheus: over HTTP, or as a file.",
 	};
 	struct call c = { .address = ADDRESS_DEFAULT,
-			  .interval = INTERVAL_DEFAULT,
 			  .exporter = { .path = XENMETER_DEFAULT_PATH,
 					.max_guests = GUESTS_DEFAULT,
 					.retire_seconds = RETIRE_SECONDS } };

@@ -80,6 +80,46 @@ enum metrics_format {
  */
 void metrics_write(const struct exporter *e, enum metrics_format format, FILE *f);
 
+/* ---- as tapdisk3's statistics ---- */
+
+struct tapdisk_disk {
+	uint32_t domid, devid;
+};
+
+/* What stands in shared memory by us. */
+struct tapdisk {
+	int shm_fd;   /* the directory of shared memory */
+	uint32_t pid; /* of the daemon whose disks these are; 0: none */
+	size_t count;
+	struct tapdisk_disk *disk;
+};
+
+/**
+ * tapdisk_open() - nothing is written yet
+ * @t: written
+ * @shm: the directory of shared memory
+ *
+ * Return: 0, or -errno.
+ */
+int tapdisk_open(struct tapdisk *t, const char *shm);
+
+/**
+ * tapdisk_write() - a file for each disk of kind vbd3 that is served now
+ * @t: open
+ * @r: a reading; NULL: there is no table
+ *
+ * What it wrote before and is not there any more is removed.
+ *
+ * Return: 0; -EEXIST: another user's file or directory has such a name; -errno.
+ */
+int tapdisk_write(struct tapdisk *t, const struct report *r);
+
+/**
+ * tapdisk_close() - remove all that was written
+ * @t: open
+ */
+void tapdisk_close(struct tapdisk *t);
+
 /**
  * export_http() - answer requests for metrics until told to stop
  * @e: its options are set
