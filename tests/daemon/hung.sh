@@ -6,42 +6,14 @@
 # `device` (suspended) or `helper` (stopped).
 . "$(dirname "$0")/lib.sh"
 
-what=$1 hung=
-case $what in
-filesystem)
-	need fsfreeze util-linux
-	l=$(losetup --find --show "$(disk fs 64M)" 2>&1) || skip "no loop device: $l"
-	LOOPS=$l
-	mkfs.ext4 -q "$l"
-	mkdir "$W/mnt"
-	mount "$l" "$W/mnt" 2>/dev/null || skip 'cannot mount'
-	target=$(disk mnt/image 16M)
-	hang() { fsfreeze -f "$W/mnt"; }
-	resume() { fsfreeze -u "$W/mnt"; }
-	remove() { umount "$W/mnt" || umount -l "$W/mnt"; } ;;
-device)
-	need dmsetup dmsetup
-	l=$(losetup --find --show "$(disk a 16M)" 2>&1) || skip "no loop device: $l"
-	LOOPS=$l
-	name=xmd-$$
-	dmsetup create $name --table "0 $(blockdev --getsz "$l") linear $l 0" 2>"$W/dm" ||
-		skip "no device mapper: $(cat "$W/dm")"
-	target=/dev/mapper/$name
-	hang() { dmsetup suspend --nolockfs $name; }
-	resume() { dmsetup resume $name; }
-	remove() { dmsetup remove --retry $name; } ;;
-helper)
-	target=$(disk a 16M)
-	hang() { hung=$(helper 1) && kill -STOP "$hung"; }
-	resume() { kill -CONT "$hung"; }
-	remove() { :; } ;;
-esac
-trap 'code=$?; set +e; resume 2>/dev/null; [ -z "$DAEMON" ] || kill -KILL "$DAEMON"; wait
-	remove; (exit $code); cleanup' EXIT
+what=$1
+. "$(dirname "$0")/hang.sh"
+hang_prepare "$what" 1 || skip "$hang_why"
+trap hang_cleanup EXIT
 
 host
 for n in 1 2 3; do guest g$n >/dev/null; done
-attach 1 xvda "$target"
+attach 1 xvda "$hang_target"
 attach 2 xvda "$(disk b 16M)"
 load_bg "$W/1.out" 1 --rw randrw --verify --depth 8 --time 60 --flush-every 3 --json; one=$BG
 load_bg "$W/2.out" 2 --rw randrw --verify --depth 8 --time 60 --flush-every 7 --json; two=$BG
@@ -83,5 +55,6 @@ end $one
 expect_json "$W/1.out" '.verify.errors == 0 and .errors.error == 0'
 [ "$what" != helper ] || load 1 --devid xvdb --rw randwrite --number 100 >/dev/null
 for d in 1 2; do "$SIMXL" block-detach $d xvda; done
-[ "$what" = helper ] || { remove; trap cleanup EXIT; }
+hang_remove
+trap cleanup EXIT
 finish

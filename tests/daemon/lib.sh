@@ -130,6 +130,11 @@ daemon_release() {
 
 daemon_kill() {
 	kill -KILL "$DAEMON"
+	daemon_gone
+}
+
+# daemon_gone: it was killed by something else
+daemon_gone() {
 	wait "$DAEMON" 2>/dev/null || :
 	LEAKS_MEANT="${LEAKS_MEANT:+$LEAKS_MEANT|}pid $DAEMON:"
 	DAEMON=
