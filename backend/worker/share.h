@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A queue's share of its worker: deficit round robin (Shreedhar and Varghese, SIGCOMM
- * 1995) by measured cycles. Where several queues want a visit, each round brings each of
- * them a quantum. What a visit and the completions before it cost is known afterwards and
- * taken off; who used more owes it, and is passed over until it is worked off. Used by
- * the worker alone, for its queues.
+ * 1995) by measured cycles. Where several queues want a visit, a round brings a quantum
+ * to each that has used up its last one. What a visit and the completions before it cost
+ * is known afterwards and taken off; who used more owes it, and is passed over until it
+ * is worked off. Who has something left when it comes goes before those who have not, as
+ * in fq_codel (RFC 8290): it is served until that is used up, and has to wait for its
+ * next quantum then like all others. Used by the worker alone, for its queues.
  */
 #ifndef XENMETER_SHARE_H
 #define XENMETER_SHARE_H
@@ -30,6 +32,16 @@ static inline void share_forget_before(struct share *s, uint64_t sleep)
 }
 
 /**
+ * share_is_left() - has the queue used less than its quantum?
+ * @s: the queue's
+ * @sleep: how often the worker has slept so far
+ */
+static inline bool share_is_left(const struct share *s, uint64_t sleep)
+{
+	return s->credit > 0 || s->sleep != sleep;
+}
+
+/**
  * share_begin_round() - a round in which the queue wants a visit
  * @s: the queue's
  * @quantum: cycles
@@ -40,9 +52,8 @@ static inline void share_forget_before(struct share *s, uint64_t sleep)
 static inline bool share_begin_round(struct share *s, uint64_t quantum, uint64_t sleep)
 {
 	share_forget_before(s, sleep);
-	s->credit += (int64_t)quantum;
-	if (s->credit > (int64_t)quantum)
-		s->credit = quantum; /* what was left is not saved */
+	if (s->credit <= 0)
+		s->credit += (int64_t)quantum;
 	return s->credit > 0;
 }
 

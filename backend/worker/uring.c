@@ -13,8 +13,11 @@ int uring_open(struct io_uring *ring, const char **ret_lacks)
 		unsigned int flags;
 		const char *lacks;
 	} ways[] = {
-		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, NULL },
-		{ IORING_SETUP_COOP_TASKRUN, "IORING_SETUP_DEFER_TASKRUN (Linux 6.1)" },
+		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			  IORING_SETUP_TASKRUN_FLAG,
+		  NULL },
+		{ IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		  "IORING_SETUP_DEFER_TASKRUN (Linux 6.1)" },
 		{ 0, "IORING_SETUP_COOP_TASKRUN (Linux 5.19)" },
 	};
 	int err = -EINVAL;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <stdbool.h>
 
 /**
  * uring_open() - a ring, set up in the best way that this kernel knows
@@ -32,6 +33,19 @@ static inline void uring_submit(struct io_uring *ring)
 	/* The completion queue is full: move what overflowed into it. */
 	if (done == -EBUSY || done == -EAGAIN)
 		io_uring_get_events(ring);
+}
+
+/**
+ * uring_has_work() - has anything completed since it was looked at last?
+ * @ring: the ring
+ *
+ * Without a system call. On a kernel without IORING_SETUP_TASKRUN_FLAG it may not be
+ * known.
+ */
+static inline bool uring_has_work(const struct io_uring *ring)
+{
+	return io_uring_cq_ready(ring) ||
+	       IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN;
 }
 
 /**

@@ -23,7 +23,9 @@
  *  4. Visit each runnable queue once, in the order in which they became so. A visit ends
  *     by what it moves, and where others wait by time; a queue that reaches that asks for
  *     another visit in the next turn. One that used more than its share is passed over
- *     until others had as much (share.h), so that no queue holds up the others.
+ *     until others had as much, and one that has used less goes first (share.h), so that
+ *     no queue holds up the others. After a quantum of time, what has completed meanwhile
+ *     is handled before the rest is visited.
  *
  * A segment of CPU time ends where the next begins, and each has one payer (books.h).
  * Here the worker itself is the payer (overhead) unless a queue is named. Once a second
@@ -122,23 +124,34 @@ static void remove_queue(struct worker *w, struct queue *q)
 		*at = q->next;
 }
 
+/* Who has not used up its share goes before those who have. */
 void worker_make_runnable(struct worker *w, struct queue *q)
 {
+	bool left = share_is_left(&q->share, w->books.figures.waits);
+	struct queue **at = left ? w->first_end : w->runnable_end;
+
 	if (q->runnable)
 		return;
 	q->runnable = true;
-	q->next_runnable = NULL;
-	*w->runnable_end = q;
-	w->runnable_end = &q->next_runnable;
+	q->next_runnable = *at;
+	*at = q;
+	if (at == w->runnable_end)
+		w->runnable_end = &q->next_runnable;
+	if (left)
+		w->first_end = &q->next_runnable;
 }
 
 static struct queue *take_runnable(struct worker *w)
 {
-	struct queue *all = w->runnable;
+	struct queue *q = w->runnable;
 
-	w->runnable = NULL;
-	w->runnable_end = &w->runnable;
-	return all;
+	w->runnable = q->next_runnable;
+	if (w->runnable_end == &q->next_runnable)
+		w->runnable_end = &w->runnable;
+	if (w->first_end == &q->next_runnable)
+		w->first_end = &w->runnable;
+	q->runnable = false;
+	return q;
 }
 
 /* The control thread frees it when all that it asked for is answered. */
@@ -167,17 +180,18 @@ static void charge_share(struct worker *w, struct queue *q, uint64_t before)
 		     w->books.figures.waits);
 }
 
-static void visit_queue(struct worker *w, struct queue *q, bool alone)
+static void visit_queue(struct worker *w, struct queue *q)
 {
 	uint64_t before = before_share(w);
+	bool more;
 
-	w->one_visit = alone;
-	q->visit_until = alone ? UINT64_MAX : worker_last(w) + w->quantum;
+	q->visit_until = w->one_visit ? UINT64_MAX : worker_last(w) + w->quantum;
 	blame_begin(q->journal);
-	if (q->class->visit(q))
-		worker_make_runnable(w, q);
+	more = q->class->visit(q);
 	blame_end();
 	charge_share(w, q, before);
+	if (more)
+		worker_make_runnable(w, q);
 	books_checkpoint(&w->books);
 	if (!queue_detached(q) || q->runnable)
 		return;
@@ -187,31 +201,41 @@ static void visit_queue(struct worker *w, struct queue *q, bool alone)
 		report_detached(w, q);
 }
 
-/* Visit those whose turn it is; the others stay on the list. False: there were none. */
-static bool visit_round(struct worker *w)
+/* The first on the list, if it is its turn. */
+static bool visit_next(struct worker *w)
 {
-	struct queue *q = take_runnable(w), *next;
-	bool alone = q && !q->next_runnable, visited = !q;
+	struct queue *q = take_runnable(w);
 
-	for (; q; q = next) {
-		next = q->next_runnable;
-		q->runnable = false;
-		if (share_begin_round(&q->share, w->quantum, w->books.figures.waits) ||
-		    alone) {
-			visit_queue(w, q, alone);
-			visited = true;
-		} else {
-			worker_make_runnable(w, q);
-		}
+	if (!share_begin_round(&q->share, w->quantum, w->books.figures.waits) &&
+	    !w->one_visit) {
+		worker_make_runnable(w, q);
+		return false;
 	}
-	return visited;
+	visit_queue(w, q);
+	return true;
 }
 
-/* Where all owe, the first to have worked it off is visited. */
+/* Visit those whose turn it is; the others stay on the list. Where all owe, the first to
+ * have worked it off is visited. After a quantum, what has completed meanwhile is looked
+ * at first: it may be for somebody who has waited less of others' time than of its own
+ * I/O's. */
 static void visit_queues(struct worker *w)
 {
-	while (!visit_round(w))
-		;
+	uint64_t until = worker_last(w) + w->quantum;
+	bool visited = false, last;
+
+	w->one_visit = w->runnable && !w->runnable->next_runnable;
+	while (w->runnable && !visited) {
+		struct queue **end = w->runnable_end;
+
+		do {
+			last = end == &w->runnable->next_runnable;
+			visited |= visit_next(w);
+			if (visited && worker_last(w) >= until &&
+			    uring_has_work(&w->uring))
+				return;
+		} while (!last);
+	}
 }
 
 /* ---- the one place where it waits ---- */
@@ -770,6 +794,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->buffer_bytes = c->buffer_bytes;
 	w->events = c->events;
 	w->runnable_end = &w->runnable;
+	w->first_end = &w->runnable;
 	err = -pthread_create(&w->thread, NULL, run_worker, w);
 	if (err) {
 		close(w->command_pipe[0]);

@@ -34,6 +34,8 @@ struct worker {
 	size_t ports;		  /* its length */
 	struct queue *queues;	  /* that are attached */
 	struct queue *runnable, **runnable_end;
+	struct queue *
+		*first_end; /* up to here are those with a part of their share left */
 	struct queue *event_queue; /* whose event this turn brought, if any */
 	bool one_visit;		   /* this turn has one queue to visit */
 	struct queue *sole;	   /* nobody else caused the last waits */

@@ -829,6 +829,7 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *r,
 	memset(r, 0, sizeof(*r));
 	r->sq.khead = &ring.sq_head;
 	r->sq.ktail = &ring.sq_tail;
+	r->sq.kflags = &machine.flags;
 	r->sq.sqes = ring.sqe;
 	r->sq.ring_entries = SQ_SIZE;
 	r->sq.ring_mask = SQ_SIZE - 1;

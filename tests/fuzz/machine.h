@@ -47,6 +47,7 @@ struct machine {
 	unsigned int ios;
 	/* How often what comes next fails. */
 	unsigned int put_off, copies_fail, maps_fail, submits_fail;
+	unsigned int flags; /* of the submission queue, as the kernel sets them */
 	unsigned int notified;
 	unsigned int unmapped;		       /* pages, so far */
 	unsigned int copied;		       /* likewise, by grant copies */
