@@ -8,6 +8,11 @@
  * read where the thread was switched out, after each sleep, before one if that is
  * FRESH_US past, and every CHECKPOINT_MS: what it shows less than the time stamps was
  * stolen or taken by interrupts.
+ *
+ * Where programs in the kernel watch the thread (books_watch()), they tell that to the
+ * segment: its payer gets what is left. Their mark moves with switches, too, so a
+ * boundary costs no more. The hypervisor alone takes time without their seeing it: what
+ * it took is known at the next interrupt, and a segment above LONG_US asks.
  */
 #ifndef XENMETER_BOOKS_H
 #define XENMETER_BOOKS_H
@@ -17,6 +22,7 @@
 #include "meter.h"
 #include "switches.h"
 #include "table.h"
+#include "thread_time.h"
 
 /* How long charges may go without a look at the CPU clock, and readers without news. */
 #define CHECKPOINT_MS 10
@@ -25,6 +31,9 @@
  * that is not older serves a sleep as well, whose CPU is then what the clock shows beyond
  * the segments since: what was stolen of these, if anything, is missing there. */
 #define FRESH_US 100
+
+/* A segment that lasted longer may have been stolen from. */
+#define LONG_US 50
 
 /* A reading that took so many times the best one was interrupted, and is tried again. */
 #define READ_SLACK 10
@@ -36,6 +45,20 @@
 struct disturbed {
 	const uint64_t *to; /* the payer's counter */
 	uint64_t at;	    /* clock when the segment ended */
+};
+
+/* What watches a thread, and whether the kernel keeps that out of its CPU clock. */
+struct watch {
+	const struct thread_time *time; /* NULL: nothing does */
+	bool hypervisor;		/* it tells what it took */
+	enum time_accounting irq, steal;
+};
+
+/* What had been taken from the thread at one moment. */
+struct taken_sums {
+	uint32_t switches;
+	uint64_t stolen_ns;
+	uint64_t interrupt_ns;
 };
 
 struct books {
@@ -50,6 +73,10 @@ struct books {
 	uint64_t read_limit; /* a reading that took more was interrupted, cycles */
 	uint64_t cpu_start_ns;
 	uint64_t cpu_ns; /* the CPU clock, as last read */
+	struct watch watch;
+	char name[16];		/* the thread's */
+	struct taken_sums seen; /* at the last segment that was repaired */
+	uint64_t long_segment;	/* LONG_US in cycles, if something may be stolen */
 	uint64_t disturbances;
 	struct disturbed disturbed[BOOKS_DISTURBED]; /* in turn */
 };
@@ -67,20 +94,32 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 		uint64_t khz);
 
 /**
+ * books_watch() - from now on, what is taken from this thread is told to it
+ * @b: the books, open
+ * @w: who tells; its thread_time, if any, is this thread's alone and says so by `tid`
+ *
+ * Without programs in the kernel, long segments are compared with the CPU clock, if the
+ * kernel leaves out of that what the hypervisor took.
+ */
+void books_watch(struct books *b, const struct watch *w);
+
+/**
  * books_close() - publish for the last time, and stop watching
  * @b: the books; their line in the table stands
  */
 void books_close(struct books *b);
 
 /**
- * books_repair() - end a segment in which the thread was switched out, and charge it
+ * books_repair() - end a segment of which something was taken, and charge what ran
  * @b: the books
  * @to: the payer's counter
+ *
+ * The thread was switched out in it, stolen from, or interrupted; or it may have been.
  */
 void books_repair(struct books *b, uint64_t *to);
 
 /**
- * books_were_disturbed() - was the thread switched out in a segment of this account's?
+ * books_were_disturbed() - was the thread off the CPU in a segment of this account's?
  * @b: the books
  * @a: the account
  * @since: the clock when it was begun; another one may have been in its place before

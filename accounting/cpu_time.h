@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "thread_time.h"
+
 #define CPU_TIME_INLINE static inline __attribute__((always_inline, unused))
 
 /* What can run. Slots from CPU_SLOT_NAMED on get their names as they are seen. */
@@ -58,14 +60,19 @@ struct cpu_time {
 	uint32_t hypervisor; /* 1: it tells what it took */
 	uint32_t cause; /* the event that the interrupt is for; 0: none that is known */
 	uint32_t woken_for; /* that of woken_by */
-	uint64_t irq_ns;    /* what its slot had when the interrupt began */
-	uint64_t first_ns;  /* the first reading, a switch: 0 before it */
-	uint64_t last_ns;   /* the last one */
-	uint64_t away_ns;   /* runnable and blocked, as far as they are booked */
-	uint64_t taken_ns;  /* of that, since the first reading */
-	uint64_t idle_ns;   /* idle while running, until it is known what ended it */
-	uint64_t stint_ns;  /* the first reading since the hypervisor started this CPU */
-	uint64_t starts;    /* by the hypervisor, since the first reading */
+	/* 1 + the task, if it is a thread that is watched. Set by the caller. */
+	uint32_t thread;
+	uint32_t reserved;
+	uint64_t task_stolen_ns; /* since cpu_time_give() was last called, while it was */
+	uint64_t task_interrupt_ns;
+	uint64_t irq_ns;   /* what its slot had when the interrupt began */
+	uint64_t first_ns; /* the first reading, a switch: 0 before it */
+	uint64_t last_ns;  /* the last one */
+	uint64_t away_ns;  /* runnable and blocked, as far as they are booked */
+	uint64_t taken_ns; /* of that, since the first reading */
+	uint64_t idle_ns;  /* idle while running, until it is known what ended it */
+	uint64_t stint_ns; /* the first reading since the hypervisor started this CPU */
+	uint64_t starts;   /* by the hypervisor, since the first reading */
 	uint64_t runnable_ns; /* what the hypervisor kept, since the first reading */
 	uint64_t blocked_ns;
 	uint64_t lost; /* exits without an entry, entries without an exit */
@@ -149,6 +156,48 @@ CPU_TIME_INLINE uint64_t cpu_time_take(struct cpu_time *c, const struct cpu_cloc
 	return (uint64_t)away;
 }
 
+/**
+ * cpu_time_take_from_task() - what ran within the task is charged to somebody else
+ * @c: this CPU's books
+ * @ns: what it was
+ *
+ * The task's own segment is repaired by it, if it is a thread that is watched.
+ */
+CPU_TIME_INLINE void cpu_time_take_from_task(struct cpu_time *c, uint64_t ns)
+{
+	if (c->thread)
+		cpu_time_add(&c->task_interrupt_ns, ns);
+}
+
+/**
+ * cpu_time_give() - a watched thread learns what was taken from it
+ * @c: the books of the CPU where it runs
+ * @t: its own, `thread` of @c
+ *
+ * To be called after an interrupt, and before another task has its place.
+ */
+CPU_TIME_INLINE void cpu_time_give(struct cpu_time *c, struct thread_time *t)
+{
+	uint64_t stolen = __sync_lock_test_and_set(&c->task_stolen_ns, 0);
+	uint64_t interrupt = __sync_lock_test_and_set(&c->task_interrupt_ns, 0);
+
+	if (!(stolen | interrupt))
+		return;
+	cpu_time_add(&t->stolen_ns, stolen);
+	cpu_time_add(&t->interrupt_ns, interrupt);
+	__sync_fetch_and_add(&t->mark, 1);
+}
+
+/**
+ * cpu_time_come() - a watched thread becomes the task
+ * @t: its own
+ */
+CPU_TIME_INLINE void cpu_time_come(struct thread_time *t)
+{
+	t->switches++;
+	__sync_fetch_and_add(&t->mark, 1);
+}
+
 /* The hypervisor has started this CPU since the last reading. How long it had run before
  * the first one is not known: its count begins with ours. It does so again when its sums
  * began anew, as after a migration. */
@@ -175,6 +224,16 @@ CPU_TIME_INLINE void cpu_time_set_back(struct cpu_time *c, uint64_t now_ns)
 	c->stint_ns = now_ns;
 }
 
+/* What a watched thread has not run of a segment in which it was the task. */
+CPU_TIME_INLINE void cpu_time_note_task(struct cpu_time *c, uint64_t stolen,
+					uint64_t interrupt)
+{
+	if (stolen)
+		cpu_time_add(&c->task_stolen_ns, stolen);
+	if (interrupt)
+		cpu_time_add(&c->task_interrupt_ns, interrupt);
+}
+
 /**
  * cpu_time_book() - end a segment: what ran until now gets its time
  * @c: this CPU's books
@@ -185,8 +244,8 @@ CPU_TIME_INLINE void cpu_time_set_back(struct cpu_time *c, uint64_t now_ns)
  */
 CPU_TIME_INLINE void cpu_time_book(struct cpu_time *c, const struct cpu_clocks *r)
 {
-	uint32_t level = cpu_time_level(c);
-	uint64_t last = c->last_ns, ran;
+	uint32_t level = cpu_time_level(c), irq = c->irq;
+	uint64_t last = c->last_ns, away, ran;
 	int64_t elapsed = (int64_t)(r->now_ns - last);
 
 	if (elapsed < 0) {
@@ -198,8 +257,11 @@ CPU_TIME_INLINE void cpu_time_book(struct cpu_time *c, const struct cpu_clocks *
 	if (__sync_val_compare_and_swap(&c->last_ns, last, r->now_ns) != last)
 		return;
 	CPU_TIME_INTERRUPT(c);
-	ran = (uint64_t)elapsed - cpu_time_take(c, r, (uint64_t)elapsed);
+	away = cpu_time_take(c, r, (uint64_t)elapsed);
+	ran = (uint64_t)elapsed - away;
 	cpu_time_add(&c->ns[level], ran);
+	if (c->thread)
+		cpu_time_note_task(c, away, irq ? ran : 0);
 	if (level == CPU_SLOT_IDLE && c->hypervisor)
 		cpu_time_add(&c->idle_ns, ran);
 	if (r->entered_ns != c->seen.entered_ns)
@@ -364,6 +426,22 @@ CPU_TIME_INLINE void cpu_time_exit_softirq(struct cpu_time *c, const struct cpu_
 	c->irq = CPU_SLOT_IDLE;
 	c->cause = 0;
 	c->softirq = CPU_SLOT_IDLE;
+	cpu_time_end(c, outer);
+}
+
+/**
+ * cpu_time_look() - nothing changes, but what was taken until now is to be known
+ * @c: this CPU's books
+ * @r: the clocks now
+ */
+CPU_TIME_INLINE void cpu_time_look(struct cpu_time *c, const struct cpu_clocks *r)
+{
+	int outer;
+
+	if (!c->first_ns)
+		return;
+	outer = cpu_time_begin(c);
+	cpu_time_book(c, r);
 	cpu_time_end(c, outer);
 }
 

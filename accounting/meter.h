@@ -35,17 +35,19 @@ struct account {
 };
 
 struct meter {
-	uint64_t start;	       /* clock at meter_start() */
-	uint64_t last;	       /* clock at the last boundary */
-	uint64_t idle;	       /* asleep */
-	uint64_t overhead;     /* worked, for no guest */
-	uint64_t unattributed; /* cause unknown, or not running */
-	uint64_t not_running;  /* of unattributed: preempted, or blocked in a call */
-	uint64_t settled;      /* gone into rows */
-	uint64_t stolen;       /* charged to payers, but not in the CPU clock */
-	int64_t ahead;	       /* charges of the CPU clock, since; -METER_SLACK to 0 */
-	uint64_t synced;       /* clock when the thread's CPU clock was last read */
-	uint64_t synced_cpu;   /* what it read, in cycles */
+	uint64_t start;		  /* clock at meter_start() */
+	uint64_t last;		  /* clock at the last boundary */
+	uint64_t idle;		  /* asleep */
+	uint64_t overhead;	  /* worked, for no guest */
+	uint64_t unattributed;	  /* cause unknown, or not running */
+	uint64_t not_running;	  /* of unattributed: preempted, or blocked in a call */
+	uint64_t settled;	  /* gone into rows */
+	uint64_t repaired_stolen; /* of unattributed: the hypervisor's, in a segment */
+	uint64_t repaired_interrupt; /* of unattributed: interrupts' */
+	uint64_t stolen;	     /* charged to payers, but not in the CPU clock */
+	int64_t ahead;	     /* charges of the CPU clock, since; -METER_SLACK to 0 */
+	uint64_t synced;     /* clock when the thread's CPU clock was last read */
+	uint64_t synced_cpu; /* what it read, in cycles */
 };
 
 /**
@@ -99,6 +101,47 @@ static inline void meter_compare(struct meter *m, uint64_t charged, uint64_t cpu
 	m->ahead = 0;
 }
 
+/* What was taken from the thread since it was last asked, cycles. It was not asleep nor
+ * switched out then, and it did not run. */
+struct taken {
+	uint64_t stolen;    /* by the hypervisor */
+	uint64_t interrupt; /* by interrupts, which are charged elsewhere */
+};
+
+/* As much of it as fits into a time in which the thread did not run. The rest was taken
+ * from segments before, whose payers have it: `stolen`, by the CPU clock. */
+static inline uint64_t meter_repair(struct meter *m, struct taken t, uint64_t absent)
+{
+	if (t.interrupt > absent)
+		t.interrupt = absent;
+	if (t.stolen > absent - t.interrupt)
+		t.stolen = absent - t.interrupt;
+	m->repaired_interrupt += t.interrupt;
+	m->repaired_stolen += t.stolen;
+	m->unattributed += t.interrupt + t.stolen;
+	return t.interrupt + t.stolen;
+}
+
+/**
+ * meter_claim_taken() - end a segment from which something was taken, and charge it
+ * @m: the meter
+ * @now: clock, cycles
+ * @t: what was taken
+ * @to: the payer's counter
+ *
+ * The thread was not switched out in it. The payer gets what is left.
+ */
+static inline void meter_claim_taken(struct meter *m, uint64_t now, struct taken t,
+				     uint64_t *to)
+{
+	uint64_t ran = now - m->last;
+	uint64_t repaired = meter_repair(m, t, ran);
+
+	*to += ran - repaired;
+	m->last = now;
+	m->synced += repaired; /* from there on, whole segments are CPU */
+}
+
 static inline void meter_set_sync(struct meter *m, uint64_t cpu_now)
 {
 	m->synced = m->last;
@@ -116,13 +159,23 @@ static inline void meter_sync(struct meter *m, uint64_t cpu_now)
 	meter_set_sync(m, cpu_now);
 }
 
+/* So much was taken from segments that were charged as whole. */
+static inline void meter_take_back(struct taken *t, uint64_t charged)
+{
+	uint64_t stolen = t->stolen < charged ? t->stolen : charged;
+
+	t->stolen -= stolen;
+	charged -= stolen;
+	t->interrupt -= t->interrupt < charged ? t->interrupt : charged;
+}
+
 /*
  * End a segment in which the thread was not always running; its CPU part. What ran
  * between the last reading of the CPU clock and the last boundary was whole, so what the
  * clock shows beyond that is this segment's.
  */
 static inline uint64_t meter_end_dirty(struct meter *m, uint64_t now, uint64_t cpu_now,
-				       uint64_t *ret_absent)
+				       struct taken *t, uint64_t *ret_absent)
 {
 	uint64_t ran = now - m->last;
 	uint64_t whole = m->last - m->synced;
@@ -131,6 +184,8 @@ static inline uint64_t meter_end_dirty(struct meter *m, uint64_t now, uint64_t c
 
 	if (cpu > ran)
 		cpu = ran;
+	if (shown < whole)
+		meter_take_back(t, whole - shown);
 	meter_compare(m, whole + cpu, shown);
 	*ret_absent = ran - cpu;
 	m->last = now;
@@ -142,17 +197,19 @@ static inline uint64_t meter_end_dirty(struct meter *m, uint64_t now, uint64_t c
  * meter_claim_dirty() - end a segment in which the thread was switched out
  * @m: the meter
  * @now: clock, cycles
- * @cpu_now: the thread's CPU clock, cycles
+ * @cpu_now: the thread's CPU clock, cycles, without what was taken
+ * @t: what was taken
  * @to: the payer's counter
  *
- * The payer gets the CPU part; the rest is unattributed: not running.
+ * The payer gets the CPU part; the rest is unattributed: taken, or not running.
  */
 static inline void meter_claim_dirty(struct meter *m, uint64_t now, uint64_t cpu_now,
-				     uint64_t *to)
+				     struct taken t, uint64_t *to)
 {
 	uint64_t absent;
 
-	*to += meter_end_dirty(m, now, cpu_now, &absent);
+	*to += meter_end_dirty(m, now, cpu_now, &t, &absent);
+	absent -= meter_repair(m, t, absent);
 	m->unattributed += absent;
 	m->not_running += absent;
 }
@@ -161,18 +218,20 @@ static inline void meter_claim_dirty(struct meter *m, uint64_t now, uint64_t cpu
  * meter_wait() - end a segment that was a sleep
  * @m: the meter, in whole segments since the last reading
  * @now: clock, cycles
- * @cpu_now: the thread's CPU clock, cycles
+ * @cpu_now: the thread's CPU clock, cycles, without what was taken
+ * @t: what was taken
  *
  * The sleep goes to idle. The rest is CPU that somebody caused by waking us, and the
  * caller has to hand all of it out with take_share().
  *
  * Return: the CPU part, cycles, never more than the segment.
  */
-static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu_now)
+static inline uint64_t meter_wait(struct meter *m, uint64_t now, uint64_t cpu_now,
+				  struct taken t)
 {
-	uint64_t absent, cpu = meter_end_dirty(m, now, cpu_now, &absent);
+	uint64_t absent, cpu = meter_end_dirty(m, now, cpu_now, &t, &absent);
 
-	m->idle += absent;
+	m->idle += absent - meter_repair(m, t, absent);
 	return cpu;
 }
 

@@ -361,5 +361,7 @@ void worker_row_publish(struct worker_row *wr, const struct meter *m,
 	store_counter(&n[WORKER_offload_charged], f->offload_charged);
 	store_counter(&n[WORKER_offload_unattributed], f->offload - f->offload_charged);
 	store_counter(&n[WORKER_stolen], m->stolen);
+	store_counter(&n[WORKER_repaired_stolen], m->repaired_stolen);
+	store_counter(&n[WORKER_repaired_interrupt], m->repaired_interrupt);
 	sequence_end(&wr->sequence);
 }

@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 enum switch_detector {
-	SWITCHES_BY_LENGTH = 0, /* segments too long to be true are looked into */
-	SWITCHES_BY_PERF = 1,	/* the kernel marks each switch in a shared page */
+	SWITCHES_BY_LENGTH = 0,	 /* segments too long to be true are looked into */
+	SWITCHES_BY_PERF = 1,	 /* the kernel marks each switch in a shared page */
+	SWITCHES_BY_PROGRAM = 2, /* programs in the kernel do, and interrupts, too */
 };
 
 struct switches {
@@ -42,6 +43,19 @@ void switches_open(struct switches *s, uint64_t khz);
  * @s: the detector
  */
 void switches_close(struct switches *s);
+
+/**
+ * switches_use_mark() - from now on, look at another mark
+ * @s: the detector
+ * @mark: moves with every switch, and whatever else is to be looked into
+ */
+static inline void switches_use_mark(struct switches *s, const volatile uint32_t *mark)
+{
+	s->detector = SWITCHES_BY_PROGRAM;
+	s->suspicious = UINT64_MAX;
+	s->mark = mark;
+	s->seen = *mark;
+}
 
 /**
  * switches_mark() - moves with every switch, where the kernel marks them; else 0

@@ -102,7 +102,7 @@ enum xenmeter_thread {
 struct xenmeter_worker {
 	uint32_t tid;
 	int cpu_exact; /* 0: the kernel may run completions in another guest's segment */
-	int switches;  /* 1: absences from the CPU are all seen; 0: short ones are not */
+	int switches;  /* 0: short absences from the CPU are not seen */
 	enum xenmeter_thread kind;
 	uint64_t counter[XENMETER_SLOTS];
 };

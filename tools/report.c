@@ -595,6 +595,12 @@ double books_cpu_ratio(const struct report *r, const uint64_t *counter)
 	uint64_t ran = counter[WORKER_elapsed] - counter[WORKER_idle] -
 		       counter[WORKER_not_running];
 
+	/* What was taken out of charges is in the CPU clock, unless the kernel keeps it
+	 * apart. */
+	if (r->info.irq_time == XENMETER_TIME_ACCOUNTED)
+		ran -= counter[WORKER_repaired_interrupt];
+	if (r->info.steal_time == XENMETER_TIME_ACCOUNTED)
+		ran -= counter[WORKER_repaired_stolen];
 	if (!counter[WORKER_cpu_ns])
 		return NAN;
 	return xenmeter_seconds(r->table, ran) * 1e9 / (double)counter[WORKER_cpu_ns];

@@ -357,6 +357,7 @@ struct life {
 	uint32_t task, softirq, irq;
 	uint64_t ran[CPU_SLOTS];
 	uint64_t last;
+	struct thread_time told, taken; /* by the books, and by the test */
 };
 
 static uint32_t life_level(const struct life *l)
@@ -373,12 +374,26 @@ static uint32_t random_task(void)
 
 static void life_pass(struct life *l)
 {
-	uint64_t ns = below(10000);
+	uint64_t ns = below(10000), stolen = below(3) ? 0 : below(20000);
 
 	run(ns);
 	l->ran[life_level(l)] += ns;
-	if (!below(3))
-		away(below(20000), life_level(l) == CPU_SLOT_IDLE ? below(90000) : 0);
+	if (stolen)
+		away(stolen, life_level(l) == CPU_SLOT_IDLE ? below(90000) : 0);
+	if (l->task != CPU_SLOT_DAEMON)
+		return;
+	l->taken.stolen_ns += stolen;
+	l->taken.interrupt_ns += l->irq ? ns : 0;
+}
+
+static void life_switch(struct life *l)
+{
+	l->task = random_task();
+	cpu_time_switch(&l->c, &world.clocks, l->task);
+	cpu_time_give(&l->c, &l->told);
+	l->c.thread = l->task == CPU_SLOT_DAEMON;
+	if (l->c.thread)
+		cpu_time_come(&l->told);
 }
 
 static void life_change(struct life *l)
@@ -398,9 +413,149 @@ static void life_change(struct life *l)
 		l->softirq = CPU_SLOT_SOFTIRQ + below(10);
 		cpu_time_enter_softirq(&l->c, now, l->softirq - CPU_SLOT_SOFTIRQ);
 	} else {
-		l->task = random_task();
-		cpu_time_switch(&l->c, now, l->task);
+		life_switch(l);
 	}
+}
+
+/* ---- what a thread of the daemon learns ---- */
+
+/* As the programs do. */
+static void come(struct cpu_time *c, struct thread_time *t)
+{
+	cpu_time_switch(c, &world.clocks, CPU_SLOT_DAEMON);
+	c->thread = 1;
+	cpu_time_come(t);
+}
+
+static void leave(struct cpu_time *c, struct thread_time *t)
+{
+	cpu_time_switch(c, &world.clocks, SHELL);
+	cpu_time_give(c, t);
+	c->thread = 0;
+}
+
+static void irq(struct cpu_time *c, struct thread_time *t, uint64_t ns)
+{
+	cpu_time_enter_irq(c, &world.clocks, EVENT, 9);
+	run(ns);
+	cpu_time_exit_irq(c, &world.clocks);
+	cpu_time_give(c, t);
+}
+
+/* Interrupts are taken from it, within a softirq, too; a softirq is not, unless somebody
+ * else pays for it; what the hypervisor took is told with the next change. */
+static void test_thread(void)
+{
+	static struct thread_time t;
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	run(10);
+	irq(&c, &t, 300); /* not this thread's */
+	come(&c, &t);
+	CHECK_EQ(t.switches, 1);
+	CHECK_EQ(t.mark, 1);
+	run(100);
+	irq(&c, &t, 7);
+	CHECK_EQ(t.interrupt_ns, 7);
+	CHECK_EQ(t.mark, 2);
+	cpu_time_enter_softirq(&c, &world.clocks, 3);
+	run(40);
+	irq(&c, &t, 5);
+	run(50);
+	cpu_time_exit_softirq(&c, &world.clocks);
+	CHECK_EQ(t.interrupt_ns, 12);
+	cpu_time_take_from_task(&c, 90);
+	cpu_time_give(&c, &t);
+	CHECK_EQ(t.interrupt_ns, 102);
+	CHECK_EQ(t.mark, 4);
+	cpu_time_give(&c, &t); /* there is nothing */
+	CHECK_EQ(t.mark, 4);
+	CHECK_EQ(t.stolen_ns, 0);
+	run(20);
+	away(5000, 0);
+	run(20);
+	cpu_time_look(&c, &world.clocks);
+	cpu_time_give(&c, &t);
+	CHECK_EQ(t.stolen_ns, 5000);
+	/* In the midst of a handler. */
+	cpu_time_enter_irq(&c, &world.clocks, EVENT, 0);
+	run(3);
+	away(800, 0);
+	run(4);
+	cpu_time_exit_irq(&c, &world.clocks);
+	run(9);
+	away(60, 0);
+	leave(&c, &t);
+	CHECK_EQ(t.stolen_ns, 5860);
+	CHECK_EQ(t.interrupt_ns, 109);
+	/* And no more when it has left. */
+	irq(&c, &t, 11);
+	away(70, 0);
+	cpu_time_take_from_task(&c, 5);
+	come(&c, &t);
+	leave(&c, &t);
+	CHECK_EQ(t.stolen_ns, 5860);
+	CHECK_EQ(t.interrupt_ns, 109);
+	CHECK_EQ(t.switches, 2);
+	check_books(&c);
+}
+
+/* Half of it on one CPU, half on another, whose clock of steal is another one. A clock
+ * that goes back tells nothing, and takes nothing. */
+static void test_thread_moves(void)
+{
+	static struct thread_time t;
+	static struct cpu_time one, two;
+
+	begin(&one, FIO);
+	cpu_time_switch(&two, &world.clocks, SHELL);
+	come(&one, &t);
+	run(10);
+	away(300, 0);
+	irq(&one, &t, 20);
+	leave(&one, &t);
+	away(1000000, 0); /* from others on the second CPU */
+	cpu_time_switch(&two, &world.clocks, SHELL);
+	come(&two, &t);
+	away(40, 0);
+	irq(&two, &t, 2);
+	CHECK_EQ(t.stolen_ns, 340);
+	CHECK_EQ(t.interrupt_ns, 22);
+	world.clocks.now_ns -= 5000;
+	irq(&two, &t, 6); /* until then it was booked */
+	world.clocks.runnable_ns -= 30;
+	run(9000);
+	irq(&two, &t, 8);
+	leave(&two, &t);
+	CHECK_EQ(t.stolen_ns, 340);
+	CHECK_EQ(t.interrupt_ns, 30);
+	CHECK_EQ(t.switches, 2);
+	world.clocks.now_ns -= 3 * CPU_TIME_JUMP_NS;
+	come(&two, &t);
+	run(5);
+	irq(&two, &t, 8);
+	CHECK_EQ(t.interrupt_ns, 38);
+	check_books(&one);
+	check_books(&two);
+}
+
+/* Two threads, each with its own place, which are mostly that of their number. */
+static void test_thread_places(void)
+{
+	static struct thread_time times[THREAD_TIMES];
+	uint32_t i;
+
+	CHECK(!thread_time_claim(NULL, 5));
+	for (i = 1; i <= THREAD_TIME_ATTEMPTS; i++) {
+		struct thread_time *t = thread_time_claim(times, 5 + i * THREAD_TIMES);
+
+		CHECK(t == &times[5 + i - 1]);
+		CHECK_EQ(t->tid, 5 + i * THREAD_TIMES);
+	}
+	CHECK(!thread_time_claim(times, 5));
+	CHECK(thread_time_claim(times, 2 * THREAD_TIMES - 1) == &times[THREAD_TIMES - 1]);
+	CHECK(thread_time_claim(times, 3 * THREAD_TIMES - 1) == &times[0]);
 }
 
 /* Nothing is lost: each slot has exactly what ran, and so has the hypervisor's count. */
@@ -419,6 +574,10 @@ static void test_life(void)
 	for (i = 0; i < CPU_SLOTS; i++)
 		CHECK_EQ(l.c.ns[i], l.ran[i]);
 	CHECK_EQ(l.c.lost, 0);
+	cpu_time_look(&l.c, &world.clocks);
+	cpu_time_give(&l.c, &l.told);
+	CHECK_EQ(l.told.stolen_ns, l.taken.stolen_ns);
+	CHECK_EQ(l.told.interrupt_ns, l.taken.interrupt_ns);
 	/* But for the stint that has not been looked at yet. */
 	away(0, 0);
 	cpu_time_switch(&l.c, &world.clocks, SHELL);
@@ -519,6 +678,9 @@ int main(int argc, char **argv)
 	test_lost();
 	test_back();
 	test_running();
+	test_thread();
+	test_thread_moves();
+	test_thread_places();
 	test_life();
 	test_interrupted();
 	test_hostile();

@@ -5,6 +5,8 @@
 #include "check.h"
 #include "meter.h"
 
+static const struct taken none;
+
 static uint64_t books(const struct meter *m)
 {
 	return m->settled + m->idle + m->overhead + m->unattributed;
@@ -70,7 +72,7 @@ static void test_wait(void)
 	uint64_t left;
 
 	meter_start(&m, 0, 0);
-	left = meter_wait(&m, 1000, 300);
+	left = meter_wait(&m, 1000, 300, none);
 	CHECK_EQ(left, 300);
 	CHECK_EQ(m.idle, 700);
 	CHECK_EQ(m.last, 1000);
@@ -79,11 +81,11 @@ static void test_wait(void)
 	CHECK_EQ(left, 0);
 	check_law(&m, 300);
 	/* All sleep, and no more CPU than time. */
-	CHECK_EQ(meter_wait(&m, 1500, 300), 0);
+	CHECK_EQ(meter_wait(&m, 1500, 300, none), 0);
 	CHECK_EQ(m.idle, 1200);
-	CHECK_EQ(meter_wait(&m, 1600, 5000), 100);
+	CHECK_EQ(meter_wait(&m, 1600, 5000, none), 100);
 	CHECK_EQ(m.idle, 1200);
-	CHECK_EQ(meter_wait(&m, 1600, 5005), 0);
+	CHECK_EQ(meter_wait(&m, 1600, 5005, none), 0);
 	m.unattributed += 100;
 	check_law(&m, account_total(&a));
 }
@@ -96,7 +98,7 @@ static void test_claim_dirty(void)
 
 	meter_start(&m, 1000, 70);
 	meter_claim(&m, 1100, &a.exact[STAGE_PARSE]); /* ran all of it: CPU clock 170 */
-	meter_claim_dirty(&m, 9100, 170 + 250, &b.exact[STAGE_SUBMIT]);
+	meter_claim_dirty(&m, 9100, 170 + 250, none, &b.exact[STAGE_SUBMIT]);
 	CHECK_EQ(a.exact[STAGE_PARSE], 100);
 	CHECK_EQ(b.exact[STAGE_SUBMIT], 250);
 	CHECK_EQ(m.not_running, 7750);
@@ -104,16 +106,16 @@ static void test_claim_dirty(void)
 	check_law(&m, 350);
 	/* The reading was a synchronisation: the next one starts from it. */
 	meter_claim(&m, 9200, &a.exact[STAGE_PARSE]);
-	meter_claim_dirty(&m, 9500, 420 + 100 + 30, &b.exact[STAGE_GRANT]);
+	meter_claim_dirty(&m, 9500, 420 + 100 + 30, none, &b.exact[STAGE_GRANT]);
 	CHECK_EQ(b.exact[STAGE_GRANT], 30);
 	CHECK_EQ(m.not_running, 7750 + 270);
 	check_law(&m, 480);
 	/* A CPU clock behind the whole segments, or ahead of time, stays within the
 	 * segment. */
 	meter_claim(&m, 9600, &a.exact[STAGE_PARSE]);
-	meter_claim_dirty(&m, 9700, 550 + 20, &b.exact[STAGE_RESPOND]);
+	meter_claim_dirty(&m, 9700, 550 + 20, none, &b.exact[STAGE_RESPOND]);
 	CHECK_EQ(b.exact[STAGE_RESPOND], 0);
-	meter_claim_dirty(&m, 9800, 570 + 5000, &b.exact[STAGE_RESPOND]);
+	meter_claim_dirty(&m, 9800, 570 + 5000, none, &b.exact[STAGE_RESPOND]);
 	CHECK_EQ(b.exact[STAGE_RESPOND], 100);
 	check_law(&m, account_total(&a) + account_total(&b));
 }
@@ -126,9 +128,9 @@ static void test_sync(void)
 	meter_start(&m, 0, 0);
 	meter_claim(&m, 500, &m.overhead);
 	meter_sync(&m, 480); /* the clocks have drifted: forgotten from here on */
-	CHECK_EQ(meter_wait(&m, 2500, 480 + 60), 60);
+	CHECK_EQ(meter_wait(&m, 2500, 480 + 60, none), 60);
 	CHECK_EQ(m.idle, 1940);
-	meter_claim_dirty(&m, 2600, 540 + 40, &a.exact[STAGE_PARSE]);
+	meter_claim_dirty(&m, 2600, 540 + 40, none, &a.exact[STAGE_PARSE]);
 	CHECK_EQ(a.exact[STAGE_PARSE], 40);
 	CHECK_EQ(m.not_running, 60);
 }
@@ -152,13 +154,13 @@ static void test_stolen(void)
 	CHECK_EQ(m.stolen, 100);
 	/* Taken in a segment before a dirty one, which then seems to have run less. */
 	meter_claim(&m, 4000, &a.exact[STAGE_PARSE]);
-	meter_claim_dirty(&m, 4500, 3700, &a.exact[STAGE_SUBMIT]);
+	meter_claim_dirty(&m, 4500, 3700, none, &a.exact[STAGE_SUBMIT]);
 	CHECK_EQ(a.exact[STAGE_SUBMIT], 0);
 	CHECK_EQ(m.stolen, 300);
 	/* What is not running, or asleep, is neither. */
-	meter_claim_dirty(&m, 5500, 4100, &a.exact[STAGE_SUBMIT]);
+	meter_claim_dirty(&m, 5500, 4100, none, &a.exact[STAGE_SUBMIT]);
 	CHECK_EQ(a.exact[STAGE_SUBMIT], 400);
-	CHECK_EQ(meter_wait(&m, 9500, 4150), 50);
+	CHECK_EQ(meter_wait(&m, 9500, 4150, none), 50);
 	CHECK_EQ(m.stolen, 300);
 	a.apportioned[STAGE_PARSE] += 50;
 	check_law(&m, account_total(&a));
@@ -181,6 +183,87 @@ static void test_stolen_after_a_gain(void)
 	meter_sync(&m, 1000500000 + 1000000); /* 9 of the 10 million were stolen */
 	CHECK_EQ(m.stolen, 9000000 - METER_SLACK);
 	check_law(&m, account_total(&a));
+}
+
+/* An interrupt in a segment is not its payer's, and the segments after it are whole. */
+static void test_claim_taken(void)
+{
+	struct account a = { 0 }, b = { 0 };
+	struct taken interrupt = { .interrupt = 40 };
+	struct taken both = { .stolen = 5000, .interrupt = 7 };
+	struct meter m;
+
+	meter_start(&m, 1000, 0);
+	meter_claim(&m, 1100, &a.exact[STAGE_PARSE]);
+	meter_claim_taken(&m, 1300, interrupt, &b.exact[STAGE_SUBMIT]);
+	CHECK_EQ(b.exact[STAGE_SUBMIT], 160);
+	CHECK_EQ(m.repaired_interrupt, 40);
+	CHECK_EQ(m.repaired_stolen, 0);
+	CHECK_EQ(m.unattributed, 40);
+	check_law(&m, 260);
+	meter_claim_taken(&m, 6400, both, &a.exact[STAGE_GRANT]);
+	CHECK_EQ(a.exact[STAGE_GRANT], 93);
+	CHECK_EQ(m.repaired_interrupt, 47);
+	CHECK_EQ(m.repaired_stolen, 5000);
+	meter_claim(&m, 6500, &a.exact[STAGE_PARSE]);
+	/* 353 of the thread's own until then, and 100: the clocks agree. */
+	meter_sync(&m, 453);
+	CHECK_EQ(m.stolen, 0);
+	CHECK_EQ(m.ahead, 0);
+	CHECK_EQ(m.not_running, 0);
+	check_law(&m, account_total(&a) + account_total(&b));
+}
+
+/* Known late: the segment that learns of it gives what it has, and the rest, that others
+ * were charged with, is in the CPU clock's account of it. */
+static void test_taken_late(void)
+{
+	struct account a = { 0 };
+	struct taken late = { .stolen = 300, .interrupt = 10 };
+	struct meter m;
+
+	meter_start(&m, 0, 0);
+	meter_claim(&m, 500, &a.exact[STAGE_PARSE]); /* 200 of them did not run */
+	meter_claim_taken(&m, 610, late, &a.exact[STAGE_SUBMIT]);
+	CHECK_EQ(a.exact[STAGE_SUBMIT], 0);
+	CHECK_EQ(m.repaired_interrupt, 10);
+	CHECK_EQ(m.repaired_stolen, 100);
+	meter_claim(&m, 700, &a.exact[STAGE_PARSE]);
+	meter_sync(&m, 700 - 310);
+	CHECK_EQ(m.stolen, 200);
+	check_law(&m, 590);
+	/* The same, and the thread sleeps before it learns. */
+	meter_claim(&m, 1200, &a.exact[STAGE_PARSE]); /* all but 100 */
+	late = (struct taken){ .stolen = 400 };
+	CHECK_EQ(meter_wait(&m, 5200, 390 + 100 + 50, late), 0);
+	CHECK_EQ(m.stolen, 200 + 350);
+	CHECK_EQ(m.repaired_stolen, 150);
+	CHECK_EQ(m.idle, 3950);
+	check_law(&m, account_total(&a));
+}
+
+/* Switched out, stolen from and interrupted in one segment. */
+static void test_taken_while_away(void)
+{
+	struct account a = { 0 };
+	struct taken t = { .stolen = 1000, .interrupt = 20 };
+	struct meter m;
+
+	meter_start(&m, 0, 0);
+	meter_claim(&m, 100, &a.exact[STAGE_PARSE]);
+	meter_claim_dirty(&m, 5100, 100 + 80, t, &a.exact[STAGE_SUBMIT]);
+	CHECK_EQ(a.exact[STAGE_SUBMIT], 80);
+	CHECK_EQ(m.repaired_stolen, 1000);
+	CHECK_EQ(m.repaired_interrupt, 20);
+	CHECK_EQ(m.not_running, 3900);
+	CHECK_EQ(m.unattributed, 4920);
+	check_law(&m, 180);
+	/* A wait with interrupts on its way, and a thread that was stolen from there. */
+	CHECK_EQ(meter_wait(&m, 9100, 180 + 60, t), 60);
+	CHECK_EQ(m.idle, 2920);
+	CHECK_EQ(m.unattributed, 4920 + 1020);
+	CHECK_EQ(m.stolen, 0);
+	check_law(&m, 240);
 }
 
 static void test_share(void)
@@ -247,6 +330,9 @@ int main(void)
 	test_sync();
 	test_stolen();
 	test_stolen_after_a_gain();
+	test_claim_taken();
+	test_taken_late();
+	test_taken_while_away();
 	test_share();
 	test_settle();
 	test_total();

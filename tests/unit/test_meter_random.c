@@ -18,7 +18,8 @@ struct world {
 	struct account open[ACCOUNTS];
 	uint64_t slept; /* kept by the test alone */
 	uint64_t settled;
-	uint64_t cpu; /* the CPU clock */
+	uint64_t cpu;		    /* the CPU clock */
+	uint64_t repairs, repaired; /* in all, and the last time */
 };
 
 static uint64_t below(struct world *w, uint64_t limit)
@@ -53,6 +54,29 @@ static void claim(struct world *w)
 	meter_claim(&w->meter, w->now, any_counter(w));
 }
 
+/* Mostly nothing, sometimes more than can be. */
+static struct taken take(struct world *w)
+{
+	uint64_t ran = w->now - w->meter.last;
+	struct taken t = { 0 };
+
+	if (!below(w, 2))
+		t.interrupt = below(w, ran + 2);
+	if (!below(w, 3))
+		t.stolen = below(w, 2 * ran + 2);
+	return t;
+}
+
+static void note_repair(struct world *w)
+{
+	const struct meter *m = &w->meter;
+	uint64_t now = m->repaired_stolen + m->repaired_interrupt;
+
+	w->repaired = now - w->repairs;
+	w->repairs = now;
+	CHECK(m->not_running + now <= m->unattributed);
+}
+
 static void wait_and_share(struct world *w)
 {
 	uint64_t ran = w->now - w->meter.last;
@@ -62,9 +86,10 @@ static void wait_and_share(struct world *w)
 
 	meter_sync(&w->meter, w->cpu);
 	w->cpu += cpu;
-	left = meter_wait(&w->meter, w->now, w->cpu);
+	left = meter_wait(&w->meter, w->now, w->cpu, take(w));
+	note_repair(w);
 	CHECK_EQ(left, cpu < ran ? cpu : ran);
-	w->slept += ran - left;
+	w->slept += ran - left - w->repaired;
 	for (sharers = 1 + below(w, SHARERS); sharers; sharers--)
 		*any_counter(w) += take_share(&left, sharers);
 	CHECK_EQ(left, 0);
@@ -77,10 +102,24 @@ static void claim_dirty(struct world *w)
 	uint64_t absent = w->meter.not_running;
 
 	w->cpu += below(w, ran + ran / 4 + 2);
-	meter_claim_dirty(&w->meter, w->now, w->cpu, to);
+	meter_claim_dirty(&w->meter, w->now, w->cpu, take(w), to);
+	note_repair(w);
 	CHECK(*to - before <= ran);
-	CHECK_EQ(*to - before + w->meter.not_running - absent, ran);
-	CHECK(w->meter.not_running <= w->meter.unattributed);
+	CHECK_EQ(*to - before + w->meter.not_running - absent + w->repaired, ran);
+}
+
+/* Interrupted or stolen from: the payer has what is left, or nothing. */
+static void claim_taken(struct world *w)
+{
+	uint64_t ran = w->now - w->meter.last, *to = any_counter(w), before = *to;
+	struct taken t = take(w);
+
+	meter_claim_taken(&w->meter, w->now, t, to);
+	note_repair(w);
+	CHECK_EQ(*to - before + w->repaired, ran);
+	if (t.stolen + t.interrupt <= ran)
+		CHECK_EQ(w->repaired, t.stolen + t.interrupt);
+	CHECK((int64_t)(w->meter.last - w->meter.synced) >= 0);
 }
 
 static void settle(struct world *w)
@@ -133,6 +172,9 @@ int main(int argc, char **argv)
 			break;
 		case 3:
 			claim_dirty(&w);
+			break;
+		case 4:
+			claim_taken(&w);
 			break;
 		default:
 			claim(&w);

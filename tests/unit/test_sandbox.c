@@ -65,7 +65,8 @@ static void work(void)
 	void *memory = malloc(1 << 20);
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (!memory || fd < 0 || write(fd, "x", 1) != 1 || close(fd))
+	if (!memory || fd < 0 || write(fd, "x", 1) != 1 || close(fd) ||
+	    prctl(PR_SET_NAME, "worker"))
 		_exit(2);
 	free(memory);
 }
