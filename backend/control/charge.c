@@ -25,6 +25,11 @@ void charge_open(struct control *c, unsigned int index, uint64_t khz)
 	helpers_open(&g->helpers, name);
 }
 
+void charge_watch(struct control *c, const struct watch *w)
+{
+	books_watch(&c->charges.books, w);
+}
+
 void charge_close(struct control *c)
 {
 	charge_nobody(c);

@@ -40,6 +40,13 @@ struct charges {
 void charge_open(struct control *c, unsigned int index, uint64_t khz);
 
 /**
+ * charge_watch() - what is taken from the control thread is told to it
+ * @c: the control
+ * @w: who tells
+ */
+void charge_watch(struct control *c, const struct watch *w);
+
+/**
  * charge_close() - the last entry
  */
 void charge_close(struct control *c);

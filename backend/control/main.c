@@ -76,6 +76,7 @@ struct daemon {
 	struct totals *totals;
 	struct domain_meter *domain; /* NULL: not measured */
 	struct domain_books *domain_books;
+	struct watch watch; /* of each thread, but for its `time` */
 	int report_pipe[2];
 	int signal_fd;
 	int timer_fd;
@@ -314,8 +315,6 @@ static int make_table(struct daemon *d)
 			  d->options.table, strerror(-err));
 		return EXIT_NO_TABLE;
 	}
-	table_set_time_accounting(c->table, time_accounting_irq(),
-				  time_accounting_steal());
 	charge_open(c, d->options.workers, d->clock.khz);
 	c->placement.khz = d->clock.khz;
 	c->journals = d->options.table;
@@ -363,6 +362,8 @@ static int start_workers(struct daemon *d)
 					.trace = c->trace,
 					.khz = d->clock.khz,
 					.events = domain_events(d->domain),
+					.watch = d->watch,
+					.threads = domain_threads(d->domain),
 					.report_fd = d->report_pipe[1],
 					.buffer_bytes =
 						buffer_bytes(d->options.workers) };
@@ -447,6 +448,21 @@ static void start_domain(struct daemon *d)
 		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
 	else
 		log_info("the domain's CPU is measured by programs in the kernel");
+}
+
+/* The programs know this kernel best. */
+static void watch_threads(struct daemon *d)
+{
+	struct watch own;
+
+	d->watch.irq = time_accounting_irq();
+	d->watch.steal = time_accounting_steal();
+	if (d->domain)
+		domain_describe_kernel(d->domain, &d->watch);
+	table_set_time_accounting(d->control.table, d->watch.irq, d->watch.steal);
+	own = d->watch;
+	own.time = thread_time_claim(domain_threads(d->domain), gettid());
+	charge_watch(&d->control, &own);
 }
 
 /* The lock and the table are its group's. */
@@ -538,8 +554,10 @@ static int daemon_start(struct daemon *d)
 		return code;
 	calibrate_clock(d);
 	code = make_table(d);
-	if (!code)
+	if (!code) {
 		start_domain(d);
+		watch_threads(d);
+	}
 	if (!code)
 		code = drop_rights(d);
 	if (!code)
@@ -760,8 +778,8 @@ static void daemon_stop(struct daemon *d)
 	control_free(c);
 	totals_stop(d->totals);
 	domain_books_close(d->domain_books);
-	domain_stop(d->domain);
 	charge_close(c);
+	domain_stop(d->domain);
 	xs_close(c->xs);
 	trace_destroy(c->trace);
 	table_destroy(c->table);

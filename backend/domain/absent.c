@@ -30,6 +30,17 @@ const struct event_cost *domain_events(const struct domain_meter *m)
 	return NULL;
 }
 
+struct thread_time *domain_threads(const struct domain_meter *m)
+{
+	(void)m;
+	return NULL;
+}
+
+void domain_describe_kernel(const struct domain_meter *m, struct watch *w)
+{
+	(void)m, (void)w;
+}
+
 void domain_stop(struct domain_meter *m)
 {
 	(void)m;

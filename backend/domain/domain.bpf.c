@@ -42,11 +42,26 @@ struct vcpu_runstate_info { /* xen/vcpu.h */
 	uint64_t time[4]; /* running, runnable, blocked, offline */
 };
 
+struct upid { /* linux/pid.h */
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
 	char comm[NAME_SIZE];
+	struct pid *thread_pid;
+};
+
+struct rq {			     /* kernel/sched/sched.h, as it was configured */
+	uint64_t prev_irq_time;	     /* IRQ_TIME_ACCOUNTING */
+	uint64_t prev_steal_time_rq; /* PARAVIRT_TIME_ACCOUNTING */
 };
 
 struct irqaction {
@@ -90,7 +105,17 @@ struct {
 	__type(value, struct event_cost);
 } events SEC(".maps");
 
+/* By thread of the daemon: where thread_time_claim() has put it. */
+struct {
+	__uint(type, MAP_TYPE_ARRAY);
+	__uint(map_flags, MAP_MMAPABLE);
+	__uint(max_entries, THREAD_TIMES);
+	__type(key, uint32_t);
+	__type(value, struct thread_time);
+} threads SEC(".maps");
+
 struct domain_name names[DOMAIN_NAMES];
+struct domain_kernel domain_kernel;
 uint32_t own_tgid; /* as the kernel counts them, whatever our namespace */
 
 /* ---- readings ---- */
@@ -222,6 +247,68 @@ static __always_inline uint32_t event_cause(struct irqaction *action)
 	return port < EVENT_PORTS ? port + 1 : 0;
 }
 
+/* ---- the daemon's threads ---- */
+
+/* As the thread itself has it, which may be in a namespace. */
+static __always_inline uint32_t own_tid(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+	unsigned int level = pid->level;
+	volatile int nr = task->pid;
+
+	if (!level)
+		return nr;
+	bpf_probe_read_kernel((void *)&nr, sizeof(nr),
+			      (const char *)pid + bpf_core_field_offset(pid->numbers) +
+				      level * bpf_core_type_size(struct upid) +
+				      bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+static __always_inline struct thread_time *thread_time(uint32_t thread)
+{
+	uint32_t at = thread - 1;
+
+	return thread ? bpf_map_lookup_elem(&threads, &at) : NULL;
+}
+
+/* Return: 1 + its place; 0: it is not watched. */
+static __always_inline uint32_t find_thread(struct task_struct *task)
+{
+	uint32_t tid = own_tid(task), i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < THREAD_TIME_ATTEMPTS; i++) {
+		uint32_t thread = ((tid + i) & (THREAD_TIMES - 1)) + 1;
+		struct thread_time *t = thread_time(thread);
+
+		if (t && t->tid == tid)
+			return thread;
+	}
+	return 0;
+}
+
+static __always_inline void tell_thread(struct cpu_time *c)
+{
+	struct thread_time *t = thread_time(c->thread);
+
+	if (t)
+		cpu_time_give(c, t);
+}
+
+/* The task that comes. */
+static __always_inline void change_thread(struct cpu_time *c, struct task_struct *task)
+{
+	struct thread_time *t;
+
+	if (c->thread)
+		tell_thread(c);
+	c->thread = c->task == CPU_SLOT_DAEMON ? find_thread(task) : 0;
+	t = thread_time(c->thread);
+	if (t)
+		cpu_time_come(t);
+}
+
 /* ---- what an event costs ---- */
 
 static __always_inline struct event_cost *event_cost(uint32_t cause)
@@ -239,7 +326,8 @@ static __always_inline void add_idle(uint32_t cause, uint64_t ns)
 		cpu_time_add(&e->idle_ns, ns);
 }
 
-/* Within the daemon's own segments it is charged already, to whom they belong. */
+/* Within a segment of the daemon's that nobody repairs it is charged already, to whom
+ * that belongs. */
 static __always_inline void add_handler(const struct cpu_time *c, uint32_t cause,
 					uint64_t ns)
 {
@@ -248,7 +336,7 @@ static __always_inline void add_handler(const struct cpu_time *c, uint32_t cause
 	if (!e)
 		return;
 	cpu_time_add(&e->count, 1);
-	if (c->task != CPU_SLOT_DAEMON)
+	if (c->task != CPU_SLOT_DAEMON || c->thread)
 		cpu_time_add(&e->handler_ns, ns);
 }
 
@@ -277,6 +365,8 @@ static __always_inline int exit_irq(void)
 	read_clocks(&now);
 	cause = c->cause;
 	add_handler(c, cause, cpu_time_exit_irq(c, &now));
+	if (c->thread)
+		tell_thread(c);
 	return 0;
 }
 
@@ -293,6 +383,7 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	read_clocks(&now);
 	cause = c->woken_for;
 	add_idle(cause, cpu_time_switch(c, &now, task_slot(next)));
+	change_thread(c, next);
 	return 0;
 }
 
@@ -395,12 +486,35 @@ int BPF_PROG(exit_single_call)
 	return exit_irq();
 }
 
+/* ---- a thread of the daemon's asks: it gives itself its own name ---- */
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(rename_task, struct task_struct *task)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if ((uint32_t)task->tgid != own_tgid || !c)
+		return 0;
+	read_clocks(&now);
+	cpu_time_look(c, &now);
+	if (c->thread)
+		tell_thread(c);
+	return 0;
+}
+
 /* ---- run once by the daemon, attached to nothing ---- */
 
 SEC("raw_tp/sched_switch")
-int learn_own_tgid(void *context)
+int learn_kernel(void *context)
 {
+	struct cpu_clocks now;
+
 	own_tgid = bpf_get_current_pid_tgid() >> 32;
+	read_clocks(&now);
+	domain_kernel.hypervisor = now.entered_ns != 0;
+	domain_kernel.irq_time = bpf_core_field_exists(struct rq, prev_irq_time);
+	domain_kernel.steal_time = bpf_core_field_exists(struct rq, prev_steal_time_rq);
 	return 0;
 }
 

@@ -27,6 +27,7 @@ struct domain_meter {
 	const struct cpu_time *cpu;
 	size_t cpus;
 	const struct event_cost *event;
+	struct thread_time *threads;
 };
 
 /* libbpf's own lines are for whoever looks for the cause. */
@@ -55,9 +56,9 @@ static size_t map_size(const struct bpf_map *map)
 }
 
 /* Return: an array's elements, or NULL. */
-static const void *map_array(const struct bpf_map *map)
+static void *map_array(const struct bpf_map *map, int protection)
 {
-	void *at = mmap(NULL, map_size(map), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	void *at = mmap(NULL, map_size(map), protection, MAP_SHARED, bpf_map__fd(map), 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -70,25 +71,26 @@ static void unmap_array(const struct bpf_map *map, const void *at)
 
 static int domain_map(struct domain_meter *m)
 {
-	m->cpu = map_array(m->programs->maps.cpus);
-	m->event = map_array(m->programs->maps.events);
-	return m->cpu && m->event ? 0 : -errno;
+	m->cpu = map_array(m->programs->maps.cpus, PROT_READ);
+	m->event = map_array(m->programs->maps.events, PROT_READ);
+	m->threads = map_array(m->programs->maps.threads, PROT_READ | PROT_WRITE);
+	return m->cpu && m->event && m->threads ? 0 : -errno;
 }
 
 /* The kernel's id of this process is not ours if we are in a namespace: a program that
  * runs here knows it. */
-static int domain_learn_own_id(struct domain_meter *m)
+static int domain_learn_kernel(struct domain_meter *m)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run);
 
-	return bpf_prog_test_run_opts(bpf_program__fd(m->programs->progs.learn_own_tgid),
+	return bpf_prog_test_run_opts(bpf_program__fd(m->programs->progs.learn_kernel),
 				      &run);
 }
 
 static int domain_attach(struct domain_meter *m)
 {
 	/* Attached to nothing: it has run. */
-	bpf_program__set_autoattach(m->programs->progs.learn_own_tgid, false);
+	bpf_program__set_autoattach(m->programs->progs.learn_kernel, false);
 	return domain_bpf__attach(m->programs);
 }
 
@@ -109,7 +111,7 @@ static int domain_load(struct domain_meter *m)
 	if (!err)
 		err = domain_map(m);
 	if (!err)
-		err = domain_learn_own_id(m);
+		err = domain_learn_kernel(m);
 	return err ? err : domain_attach(m);
 }
 
@@ -140,6 +142,7 @@ void domain_stop(struct domain_meter *m)
 	if (m->programs) {
 		unmap_array(m->programs->maps.cpus, m->cpu);
 		unmap_array(m->programs->maps.events, m->event);
+		unmap_array(m->programs->maps.threads, m->threads);
 	}
 	domain_bpf__destroy(m->programs);
 	free(m);
@@ -200,6 +203,20 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
 const struct event_cost *domain_events(const struct domain_meter *m)
 {
 	return m ? m->event : NULL;
+}
+
+struct thread_time *domain_threads(const struct domain_meter *m)
+{
+	return m ? m->threads : NULL;
+}
+
+void domain_describe_kernel(const struct domain_meter *m, struct watch *w)
+{
+	const struct domain_kernel *k = &m->programs->bss->domain_kernel;
+
+	w->hypervisor = k->hypervisor;
+	w->irq = k->irq_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
+	w->steal = k->steal_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
 }
 
 const struct domain_name *domain_names(const struct domain_meter *m)

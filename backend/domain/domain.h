@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "books.h"
 #include "domain_maps.h"
 #include "event_cost.h"
 
@@ -68,6 +69,22 @@ const struct domain_name *domain_names(const struct domain_meter *m);
  * Return: EVENT_PORTS of them, or NULL.
  */
 const struct event_cost *domain_events(const struct domain_meter *m);
+
+/**
+ * domain_threads() - what is taken from the daemon's threads
+ * @m: may be NULL
+ *
+ * Return: THREAD_TIMES of them, for thread_time_claim(); or NULL.
+ */
+struct thread_time *domain_threads(const struct domain_meter *m);
+
+/**
+ * domain_describe_kernel() - what this kernel tells, and what its threads' CPU clocks
+ * lack
+ * @m: the meter
+ * @w: its `hypervisor`, `irq` and `steal` are written
+ */
+void domain_describe_kernel(const struct domain_meter *m, struct watch *w);
 
 /**
  * domain_stop() - remove the programs

@@ -29,6 +29,13 @@ struct domain_name {
 	char text[16];	 /* as it was first seen, perhaps without a NUL */
 };
 
+/* What the programs found out about this kernel. */
+struct domain_kernel {
+	uint32_t hypervisor; /* 1: it tells what it took */
+	uint32_t irq_time;   /* 1: kept out of threads' CPU clocks */
+	uint32_t steal_time; /* likewise */
+};
+
 /* Interrupts whose slot is known, by number. */
 #define DOMAIN_IRQS 512
 

@@ -737,6 +737,8 @@ static enum worker_trouble open_all(struct worker *w)
 static void open_books(struct worker *w)
 {
 	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
+	w->watch.time = thread_time_claim(w->threads, gettid());
+	books_watch(&w->books, &w->watch);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (see perf_event_open(2); root has "
 			    "them): absences from the CPU under 20 us are charged to "
@@ -793,6 +795,8 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->report_fd = c->report_fd;
 	w->buffer_bytes = c->buffer_bytes;
 	w->events = c->events;
+	w->watch = c->watch;
+	w->threads = c->threads;
 	w->runnable_end = &w->runnable;
 	w->first_end = &w->runnable;
 	err = -pthread_create(&w->thread, NULL, run_worker, w);

@@ -52,6 +52,8 @@ struct worker {
 	struct worker_row *row;
 	uint64_t khz;
 	const struct event_cost *events; /* by port; NULL: nobody measures */
+	struct watch watch;
+	struct thread_time *threads; /* NULL: likewise */
 	pthread_t thread;
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
@@ -67,6 +69,8 @@ struct worker_config {
 	int report_fd;
 	uint64_t buffer_bytes;		 /* for data on its way, at most */
 	const struct event_cost *events; /* EVENT_PORTS, by port; NULL: nobody measures */
+	struct watch watch;		 /* but for its `time` */
+	struct thread_time *threads; /* THREAD_TIMES, for one of them; NULL: likewise */
 };
 
 /* ---- for the control thread ---- */
