@@ -32,7 +32,7 @@ for option in "$@"; do
 	esac
 done
 
-test_packages="jq qemu-utils man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
+test_packages="jq qemu-utils qemu-system-common man-db groff strace util-linux iproute2 iputils-ping iperf3 tcpdump ethtool
 	curl apache2-utils busybox-static systemd clang-format debootstrap tmux
 	clang bpftool libbpf-dev"
 passed=0 failed=0 skipped=0

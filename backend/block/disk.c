@@ -194,7 +194,9 @@ static int measure_file(struct disk *d, const struct stat *st)
 	    d->size % st->st_blksize == 0)
 		d->physical_sector_size = st->st_blksize;
 	d->discard = DISK_DISCARD_HOLE; /* without holes there, it is EOPNOTSUPP */
-	d->discard_granularity = st->st_blksize;
+	/* qemu-storage-daemon's files have blocks of one byte. */
+	d->discard_granularity =
+		st->st_blksize > MIN_SECTOR ? st->st_blksize : MIN_SECTOR;
 	d->most = most_at_once(st->st_dev);
 	if (!d->direct)
 		return 0;

@@ -37,9 +37,9 @@ mount -t cgroup2 cgroup2 "$W/cgroup" 2>/dev/null && mkdir "$GROUP" || skip 'no c
 mkdir -p "$W/units/xenmeterd.service.d" "$W/units/xenmeterd-failed.service.d" "$W/root/etc" \
 	"$W/sbin"
 # A copy, since the user that is made may not be able to enter the folder of the build.
-cp "$XENMETERD" "$W/sbin/"
+cp "$XENMETERD" "$(dirname "$UNIT")/xenmeter-storage-daemon" "$W/sbin/"
 units=$(dirname "$UNIT")
-cp "$UNIT" "$units"/xenmeterd-failed.service "$units"/xenmeter-storage* "$W/units/"
+cp "$UNIT" "$units"/xenmeterd-failed.service "$units"/xenmeter-storage*.s* "$W/units/"
 cp /etc/passwd /etc/group "$W/root/etc/"
 systemd-sysusers --root="$W/root" "$SYSUSERS" || fail 'systemd-sysusers'
 chmod 755 "$W"

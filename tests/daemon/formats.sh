@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Images in formats and far storage, which a storage daemon for each disk shows as a file: a
+# chain of qcow2, a VHD, an export over NBD. Data are compared with what other programs read
+# from the image afterwards. The daemon may be killed meanwhile. What cannot be served is
+# refused in one line that says what to do; no process, mount or directory is left.
+. "$(dirname "$0")/lib.sh"
+
+need qemu-storage-daemon qemu-system-common
+need qemu-img qemu-utils
+need nbdkit nbdkit
+[ -c /dev/fuse ] || skip 'needs /dev/fuse'
+unshare --mount --ipc --net true 2>/dev/null || skip 'may not make namespaces'
+chmod 755 "$W"
+export XENMETER_DISKS="$W/disks"
+NBD=
+trap 'code=$?; set +e; ends; (exit $code); cleanup' EXIT
+
+ends() {
+	for id in "$XENMETER_DISKS"/*-*; do
+		[ ! -d "$id" ] || "$STORAGE_DAEMON" stop "${id##*/}"
+	done
+	[ -z "$NBD" ] || kill -KILL "$NBD"
+}
+
+# served DOMID DEVID TARGET [MODE]: its file
+served() {
+	"$STORAGE_DAEMON" start "$1-$2" "$3" "${4:-w}" || fail "start $*"
+	echo "$XENMETER_DISKS/$1-$2/disk"
+}
+pid_of() { cat "$XENMETER_DISKS/$1/pid"; }
+
+# verified DOMID [OPTION...]
+verified() {
+	local d=$1; shift
+	load "$d" --rw randrw --verify --depth 8 --number 500 --flush-every 20 --json "$@" >"$W/load.out"
+	expect_json "$W/load.out" '.verify.errors == 0 and .errors.error == 0'
+}
+
+host
+d=$(guest one)
+qemu-img create -q -f qcow2 "$W/base" 16M
+qemu-io -f qcow2 -c 'write -q -P 0x5a 8M 1M' "$W/base"
+qemu-img create -q -f qcow2 -b base -F qcow2 "$W/middle"
+qemu-img create -q -f qcow2 -b "$W/middle" -F qcow2 "$W/top"
+md5sum "$W/base" "$W/middle" >"$W/sums"
+
+say 'a chain of qcow2'
+attach "$d" xvda "$(served "$d" 51712 "qcow2:$W/top")"
+verified "$d" --size 4M --discard-every 17
+expect_key "$(back "$d")/sectors" 32768
+expect_key "$(back "$d")/sector-size" 512
+pid=$(pid_of "$d-51712")
+[ "$(sed -n 's/^CapPrm:\t*0*//p' "/proc/$pid/status")" = 2 ] || fail 'it has not CAP_DAC_OVERRIDE alone'
+[ "$(sed -n 's/^Uid:\t*\([0-9]*\).*/\1/p' "/proc/$pid/status")" -gt 1000000000 ] || fail "its user is somebody's"
+[ ! -e "/proc/$pid/root/etc" ] || fail 'it sees more than its files'
+
+say 'the daemon is killed meanwhile'
+load_bg "$W/bg.out" "$d" --rw randrw --verify --depth 8 --time 60 --flush-every 20 --size 4M --json; p=$BG
+wrote() { [ "$(row "$d" write_requests)" -gt "$1" ]; }
+within 20 wrote 600 || fail 'it writes nothing'
+daemon_kill
+daemon_start
+within 20 wrote 2000 || fail 'it does not go on'
+end "$p"
+expect_json "$W/bg.out" '.verify.errors == 0 and .errors.error == 0'
+kill -0 "$pid" || fail 'the storage daemon has not gone on'
+
+say 'a VHD, and an export over NBD'
+qemu-img create -q -f vpc "$W/vhd" 16M
+attach "$d" xvdb "$(served "$d" 51728 "vhd:$W/vhd")"
+verified "$d" --devid xvdb --size 4M
+nbdkit -U "$W/nbd" --foreground memory 16M & NBD=$!
+within 10 [ -S "$W/nbd" ] || fail 'nbdkit does not start'
+chmod 777 "$W/nbd"
+attach "$d" xvdc "$(served "$d" 51744 "nbd:nbd+unix:///?socket=$W/nbd")"
+verified "$d" --devid xvdc --size 4M
+[ "$(sed -n 's/^CapPrm:\t*//p' "/proc/$(pid_of "$d-51744")/status")" = 0000000000000000 ] ||
+	fail 'one with a network has a capability'
+
+say 'many may read an image, one write to it'
+e=$(guest two)
+attach "$e" xvda "$(served "$e" 51712 "qcow2:$W/middle" r)" --mode r
+load "$e" --rw read --number 100 >/dev/null
+
+# refused TARGET PATTERN [MODE]
+refused() {
+	if "$STORAGE_DAEMON" start 9-1 "$1" "${3:-w}" 2>"$W/refused"; then fail "$1 is served"; fi
+	[ "$(wc -l <"$W/refused")" = 1 ] || { cat "$W/refused"; fail 'not one line'; }
+	grep -Eq -- "$2" "$W/refused" || fail "$1: '$(cat "$W/refused")', not like '$2'"
+	[ ! -e "$XENMETER_DISKS/9-1" ] || fail 'something of it is left'
+}
+say 'what cannot be served'
+make() { qemu-img create -q -u -f qcow2 "$@"; }
+refused "qcow2:$W/top" 'in use by another program'
+refused "qcow2:$W/none" 'none does not exist'
+refused "qcow2:$W/vhd" 'not in the format qcow2; see what it is by qemu-img info'
+head -c 1M /dev/urandom >"$W/noise"
+refused "vhd:$W/noise" 'vhd:.*VPC'
+refused "vmdk:$W/noise" 'vmdk:.*VMDK'
+make -b gone -F raw "$W/lost" 1M
+refused "qcow2:$W/lost" "its backing file $W/gone does not exist; copy it there, or rebase it"
+make "$W/loop" 1M
+make -b loop -F qcow2 "$W/loop2" 1M
+qemu-img rebase -u -b loop2 -F qcow2 "$W/loop"
+refused "qcow2:$W/loop" 'its chain comes back to .*; mend it'
+make -b nbd://localhost/x -F raw "$W/far" 1M
+refused "qcow2:$W/far" 'backing file is nbd://localhost/x, not a local file; rebase it'
+make -b "$W/base" -F qed "$W/strange" 1M
+refused "qcow2:$W/strange" 'its format qed is not supported'
+refused "nbd:nbd+unix:///?socket=$W/nothing" 'No such file'
+refused nbd:example 'not a URI of NBD; write'
+refused "qcow2:$W" 'neither a file nor a block device'
+
+say 'what other programs read then'
+for x in "$d" "$e"; do "$SIMXL" destroy "$x"; done
+for id in "$d-51712" "$d-51728" "$d-51744" "$e-51712"; do
+	p=$(pid_of "$id")
+	"$STORAGE_DAEMON" stop "$id"
+	gone "$p" || fail "the process of $id is left"
+done
+[ -z "$(ls -A "$XENMETER_DISKS")" ] || fail "left: $(ls "$XENMETER_DISKS")"
+! grep -F "$W/disks" /proc/self/mountinfo || fail 'a mount is left'
+md5sum --status -c "$W/sums" || fail 'what is only read has changed'
+qemu-img check -q "$W/top" || fail 'the image is damaged'
+qemu-io -f qcow2 -c 'read -P 0x5a 8M 1M' "$W/top" | grep -q '^read 1048576' || fail 'its data are not those of the chain'
+finish
