@@ -33,11 +33,16 @@ for round in 1 2 3 4 5 6; do
 	*) daemon_kill ;;
 	esac
 	still "$one"; still "$two"
-	daemon_start
+	# Queues go to other workers than before, of which there are more or fewer.
+	daemon_start --workers $((round % 3 + 1))
+	dump >"$W/dump"
+	expect_json "$W/dump" "([.workers[] | select(.kind == \"worker\")] | length) == $round % 3 + 1
+		and .table.life == $round + 1 and ([.workers[] | select(.kind == \"past\")] | length) == 1"
 	for d in $one $two; do
 		within 10 served "$d" 0 || fail "round $round: domain $d is not served"
 		still "$d"
 	done
+	balanced
 done
 expect_key "$(back "$one")/xenmeter-journal" "$nonce"
 grep -q 'a daemon that is gone' "$LOG" && fail 'a device was closed'

@@ -174,6 +174,21 @@ again() { [ "$(property NRestarts)" = 1 ] && [ "$(property ActiveState)" = activ
 within 10 again || fail 'it does not come back'
 serve 33
 
+say 'systemd keeps the descriptors of the interface, which so keeps its carrier'
+netload_bg "$W/carrier.out" "$d" connect --hold 60; p=$BG
+"$SIMXL" wait-state "$d" vif:0 back 4
+[ "$(property NFileDescriptorStore)" -gt 0 ] || fail 'none is kept'
+carrier() { cat "/sys/class/net/vif$d.0/ifindex" "/sys/class/net/vif$d.0/carrier_changes"; }
+was=$(carrier) lives=$(grep -c "vif/$d/0.*goes on where" "$LOG" || :)
+goes_on() { [ "$(grep -c "vif/$d/0.*goes on where" "$LOG")" -gt "$lives" ]; }
+manage restart
+within 10 goes_on || fail 'it does not go on after a restart'
+lives=$((lives + 1))
+control kill --signal=KILL xenmeterd
+within 10 goes_on || fail 'it does not go on after a kill'
+[ "$(carrier)" = "$was" ] || fail "another interface, or no carrier for a while: $(carrier)"
+end "$p"
+
 say 'it dies too often: guests wait, and each error says so'
 load_bg "$W/waits.out" "$d" --rw randrw --verify --depth 4 --time 60 --timeout 30 --json; p=$BG
 state "$d" back 4
