@@ -361,6 +361,8 @@ static const int helper_calls[] = {
 	SCMP_SYS(faccessat2),
 	SCMP_SYS(statx),
 	SCMP_SYS(fstatfs),
+	SCMP_SYS(readlink), /* which storage daemon shows it */
+	SCMP_SYS(readlinkat),
 	SCMP_SYS(socket),
 	SCMP_SYS(connect),
 	SCMP_SYS(writev),

@@ -830,12 +830,12 @@ static void end_io(struct blk_queue *q, struct request *req, int32_t result)
 		share_flush(q, handed, result);
 }
 
-/* What its threads ran for this queue alone: kinds of what has @ended share it by their
- * number. */
-static void charge_helper_own(struct blk_queue *q, uint64_t cycles,
-			      const uint32_t ended[REQUEST_REFUSED])
+/* What was run for this queue: kinds of what has @ended share it by their number. */
+static void charge_helper_by_kind(struct blk_queue *q, uint64_t ns, bool exact,
+				  const uint32_t ended[REQUEST_REFUSED])
 {
-	struct offload o = { .exact = true };
+	uint64_t cycles = clock_ns_to_cycles(ns, q->base.worker->books.khz);
+	struct offload o = { .exact = exact };
 	uint32_t all = 0, i;
 
 	_Static_assert((int)OFFLOAD_DISCARD == REQUEST_DISCARD,
@@ -851,17 +851,20 @@ static void charge_helper_own(struct blk_queue *q, uint64_t cycles,
 }
 
 /* What the helper's threads ran for this queue: its lane is its own, so it is exact, but
- * for flushes that other queues of the disk shared. */
+ * for flushes that other queues of the disk shared. A storage daemon serves one disk; if
+ * that has several queues, what it ran is apportioned by whose I/O ended. */
 static void charge_helper(struct blk_queue *q, const uint32_t ended[REQUEST_REFUSED])
 {
 	struct worker *w = q->base.worker;
 	struct lane_cpu cpu = lane_take_cpu(q->config.lane, worker_clock_ns());
-	uint64_t khz = w->books.khz;
-	struct offload shared = { .cycles[OFFLOAD_FLUSH] =
-					  clock_ns_to_cycles(cpu.shared_ns, khz) };
+	struct offload shared = {
+		.cycles[OFFLOAD_FLUSH] = clock_ns_to_cycles(cpu.shared_ns, w->books.khz),
+	};
 
 	if (cpu.own_ns)
-		charge_helper_own(q, clock_ns_to_cycles(cpu.own_ns, khz), ended);
+		charge_helper_by_kind(q, cpu.own_ns, true, ended);
+	if (cpu.daemon_ns)
+		charge_helper_by_kind(q, cpu.daemon_ns, false, ended);
 	if (cpu.shared_ns)
 		worker_offloaded(w, q->base.row, &shared);
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -273,6 +275,7 @@ static int open_file(const struct disk_options *o, struct disk *d, char *reason)
 		return err;
 	d->kind = S_ISBLK(st.st_mode) ? DISK_BLOCK : DISK_FILE;
 	d->id = identify(&st);
+	d->fuse = disk_is_fuse(d->fd);
 	if (d->kind == DISK_FILE)
 		err = measure_file(d, &st);
 	else
@@ -388,6 +391,8 @@ const char *disk_misfit(const struct disk *d, const struct disk *medium)
 		return "its sectors have another size";
 	if (medium->read_only != d->read_only)
 		return "its mode is another one";
+	if (medium->fuse != d->fuse)
+		return "one is shown by another process and the other is not";
 	if (medium->direct_unit > d->direct_unit)
 		return "direct I/O needs larger units there";
 	/* Workers would take the page cache's work for what a direct read costs. */
@@ -422,6 +427,13 @@ int disk_replace(struct disk *d, const struct disk *medium)
 bool disk_same(struct disk_id a, struct disk_id b)
 {
 	return a.device == b.device && a.inode == b.inode;
+}
+
+bool disk_is_fuse(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type == FUSE_SUPER_MAGIC;
 }
 
 /* A block device's size is known to the kernel. */
@@ -478,7 +490,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 		return DISK_FINISHED;
 	}
 	/* What is no multiple of the unit, the helper reads, changes and writes. */
-	if (!d->direct ||
+	if (!d->direct || d->fuse ||
 	    (d->direct_unit && (op->offset | op->bytes) & (d->direct_unit - 1)))
 		return DISK_MAY_WAIT;
 	if (d->most && bytes > d->most)

@@ -3,8 +3,8 @@
  * What stands behind a vbd: a regular file, a block device, or `null:SIZE`, which answers
  * at once. The control thread opens and closes it; the workers that serve the device's
  * queues start I/O on rings of their own. They only read it, and only what stays while
- * they do: `kind`, `fd`, `direct`, `discard` and `most`, and `ioprio`. The rest is the
- * control thread's.
+ * they do: `kind`, `fd`, `direct`, `fuse`, `discard` and `most`, and `ioprio`. The rest
+ * is the control thread's.
  */
 #ifndef XENMETER_DISK_H
 #define XENMETER_DISK_H
@@ -34,6 +34,7 @@ struct disk {
 	int fd; /* -1 for null */
 	bool read_only;
 	bool direct;	      /* O_DIRECT is on */
+	bool fuse;	      /* another process shows it: all I/O may wait */
 	uint32_t direct_unit; /* of a file, what direct I/O needs: bytes; 0: none there */
 	enum disk_discard discard;
 	uint64_t size;		       /* bytes, a multiple of sector_size */
@@ -131,6 +132,12 @@ const char *disk_misfit(const struct disk *d, const struct disk *medium);
  * Return: 0, or -errno.
  */
 int disk_replace(struct disk *d, const struct disk *medium);
+
+/**
+ * disk_is_fuse() - is it a file that another process shows?
+ * @fd: of a file or device
+ */
+bool disk_is_fuse(int fd);
 
 /**
  * disk_same() - are these one file or device?

@@ -229,12 +229,15 @@ static uint64_t lane_read_clock(const uint64_t *clock, uint64_t *last, uint64_t 
 struct lane_cpu lane_take_cpu(struct lane *l, uint64_t now_ns)
 {
 	uint64_t most = (now_ns - l->cpu_at_ns) * (LANE_THREADS + 1);
+	struct lane_shared *s = l->shared;
 	struct lane_cpu cpu;
 
-	cpu.own_ns = lane_read_clock(&l->shared->cpu_ns, &l->cpu_ns, most);
-	cpu.shared_ns =
-		lane_read_clock(&l->shared->shared_ns, &l->shared_ns, most - cpu.own_ns);
-	if (cpu.own_ns || cpu.shared_ns)
+	cpu.own_ns = lane_read_clock(&s->cpu_ns, &l->cpu_ns, most);
+	most -= cpu.own_ns;
+	cpu.shared_ns = lane_read_clock(&s->shared_ns, &l->shared_ns, most);
+	most -= cpu.shared_ns;
+	cpu.daemon_ns = lane_read_clock(&s->daemon_ns, &l->daemon_ns, most);
+	if (cpu.own_ns || cpu.shared_ns || cpu.daemon_ns)
 		l->cpu_at_ns = now_ns;
 	return cpu;
 }

@@ -62,6 +62,7 @@ struct lane_shared {
 	uint32_t unused;
 	uint64_t cpu_ns;    /* that the helper has used for this lane alone so far */
 	uint64_t shared_ns; /* and its shares of what was done for several */
+	uint64_t daemon_ns; /* a storage daemon's that works for several queues */
 	struct {
 		struct lane_op op;
 		uint32_t turn;	/* what was posted first is begun first */
@@ -82,7 +83,7 @@ struct lane {
 	uint32_t asked[LANE_SLOTS];   /* bytes of data to be moved */
 	uint32_t turn;
 	bool posted; /* something was, since the last kick */
-	uint64_t cpu_ns, shared_ns, cpu_at_ns;
+	uint64_t cpu_ns, shared_ns, daemon_ns, cpu_at_ns;
 	uint64_t event; /* where done_fd is read to */
 	/* The control thread's. */
 	struct lane *next; /* of the same guest's */
@@ -166,6 +167,7 @@ bool lane_take_done(struct lane *l, unsigned int *ret_slot, int32_t *ret_result)
 struct lane_cpu {
 	uint64_t own_ns;    /* for this lane alone */
 	uint64_t shared_ns; /* its shares of what was done for several lanes */
+	uint64_t daemon_ns; /* what a storage daemon ran until I/O of this lane ended */
 };
 
 /**

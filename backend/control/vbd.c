@@ -749,7 +749,8 @@ static void vbd_take_size(struct control *c, struct vbd *v, uint64_t bytes)
 }
 
 /* Has the disk been resized? What the kernel knows is asked each second. Another host's
- * answer the helper waits for, now and then. */
+ * answer the helper waits for, now and then; a storage daemon's each second, since that
+ * tells also that it has ended. */
 static void vbd_tick(struct control *c, struct device *d)
 {
 	struct vbd *v = vbd_of(d);
@@ -759,7 +760,8 @@ static void vbd_tick(struct control *c, struct device *d)
 		return;
 	if (!disk_glance(v->disk->fd, &bytes))
 		vbd_take_size(c, v, bytes);
-	if (v->disk->kind != DISK_FILE || ++v->glances % MEASURE_SECONDS ||
+	if (v->disk->kind != DISK_FILE ||
+	    ++v->glances % (v->disk->fuse ? 1 : MEASURE_SECONDS) ||
 	    v->measuring.state == QUESTION_ASKED)
 		return;
 	v->measuring_stale = false;
@@ -783,9 +785,14 @@ static void vbd_answered(struct control *c, struct device *d)
 	if (v->measuring.state != QUESTION_ANSWERED)
 		return;
 	v->measuring.state = QUESTION_NONE;
-	if (!v->measuring.err && !v->measuring_stale && v->disk && v->source.target &&
-	    d->phase == PHASE_CONNECTED)
+	if (v->measuring_stale || !v->disk || !v->source.target ||
+	    d->phase != PHASE_CONNECTED)
+		return;
+	if (!v->measuring.err)
 		vbd_take_size(c, v, v->measuring.bytes);
+	else if (v->measuring.err == -ENOTCONN)
+		device_fail(c, d, -ENOTCONN, "%s: %s", v->source.target,
+			    STORAGE_DAEMON_ENDED);
 }
 
 /* ---- another medium ---- */

@@ -30,7 +30,12 @@ enum storage_kind {
 	STORAGE_MEASURE, /* a disk of some lane's */
 };
 
-#define STORAGE_VERSION	     5
+/* For the operator. What the guest has not flushed is lost with it. */
+#define STORAGE_DAEMON_ENDED                                                              \
+	"the process that showed it has ended, as the log beside it may say; detach the " \
+	"disk from its guest and attach it again"
+
+#define STORAGE_VERSION	     6
 #define STORAGE_DESCRIPTORS  3
 #define STORAGE_BACKEND_SIZE 64
 #define STORAGE_TARGET_SIZE  4096

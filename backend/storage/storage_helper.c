@@ -37,6 +37,7 @@
 #include "clock.h"
 #include "sandbox.h"
 #include "storage.h"
+#include "storage_daemon.h"
 #include "storage_open.h"
 
 #define STACK_BYTES  65536
@@ -50,11 +51,12 @@ struct flush {
 	bool over;
 };
 
-/* All under the lock, but for `fd`, which is the same as long as there is a lane. */
+/* All under the lock, but for `fd` and `daemon`, the same as long as there is a lane. */
 struct served_disk {
 	struct served_disk *next;
 	uint64_t id;
 	int fd;
+	struct storage_daemon *daemon; /* that shows it; NULL */
 	unsigned int lanes;
 	struct flush *flushes; /* asked for, and not begun */
 	bool flushing;
@@ -95,6 +97,16 @@ static uint64_t take_thread_ns(void)
 static void tell_cpu(struct served_lane *l)
 {
 	__atomic_add_fetch(&l->shared->cpu_ns, take_thread_ns(), __ATOMIC_RELEASE);
+}
+
+/* What a storage daemon has run is its disk's; of a disk with one queue it is exact. */
+static void tell_daemon_cpu(struct served_lane *l)
+{
+	struct lane_shared *s = l->shared;
+	bool only = __atomic_load_n(&l->disk->lanes, __ATOMIC_RELAXED) == 1;
+
+	__atomic_add_fetch(only ? &s->cpu_ns : &s->daemon_ns,
+			   storage_daemon_take_ns(l->disk->daemon), __ATOMIC_RELEASE);
 }
 
 /* ---- flushes ---- */
@@ -364,6 +376,8 @@ static void do_slot(struct served_lane *l, int i)
 	__asm__ volatile("" ::: "memory"); /* read once */
 	set_ioprio(op.ioprio);
 	s->slot[i].result = perform(l, &op, l->data + (uint64_t)i * LANE_SLOT_BYTES);
+	if (l->disk->daemon)
+		tell_daemon_cpu(l);
 	tell_cpu(l);
 	__atomic_store_n(&s->state[i], LANE_DONE, __ATOMIC_RELEASE);
 	/* If it is full, the daemon has not read of what was done before. */
@@ -386,6 +400,7 @@ static struct served_disk *new_disk(uint64_t id, int fd)
 		return NULL;
 	d->id = id;
 	d->fd = fd;
+	d->daemon = storage_daemon_of(fd);
 	pthread_cond_init(&d->flush_over, NULL);
 	pthread_cond_init(&d->measured, NULL);
 	pthread_mutex_init(&d->changing, NULL);
@@ -427,6 +442,7 @@ static void put_disk(struct served_disk *d)
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
+	storage_daemon_leave(d->daemon);
 	close(d->fd);
 	free(d);
 }
@@ -639,6 +655,17 @@ static bool change_disk(uint64_t id, int fd)
 
 /* ---- measuring ---- */
 
+/* What it has run for nobody's I/O in particular; under the lock. */
+static void tell_idle_daemon_cpu(const struct served_disk *d)
+{
+	struct served_lane *l = lanes;
+
+	while (l && l->disk != d)
+		l = l->next;
+	if (l && d->daemon)
+		tell_daemon_cpu(l);
+}
+
 struct measuring {
 	struct served_disk *disk;
 	uint64_t id;
@@ -654,6 +681,7 @@ static void *measure(void *arg)
 	a.cpu_ns = clock_thread_ns();
 	storage_say(mine->socket, &a, -1);
 	pthread_mutex_lock(&lock);
+	tell_idle_daemon_cpu(mine->disk);
 	mine->disk->measuring--;
 	pthread_cond_broadcast(&mine->disk->measured);
 	pthread_mutex_unlock(&lock);

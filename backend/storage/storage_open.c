@@ -207,6 +207,9 @@ static void *run_opening(void *arg)
 	} else {
 		snprintf(a.reason, sizeof(a.reason), "out of memory");
 		a.err = disk_open(&options, &d, a.reason);
+		if (a.err == -ENOTCONN)
+			snprintf(a.reason, sizeof(a.reason), "%.96s: %s", m->target,
+				 STORAGE_DAEMON_ENDED);
 	}
 	if (!a.err)
 		a.disk = *d;

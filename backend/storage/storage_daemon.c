@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storage daemons, seen from a helper.
+ *
+ * The clock of another process is read without asking it and without a right: its id
+ * follows from the pid (include/linux/posix-timers.h of Linux; clock_getcpuclockid()
+ * would look whether there is such a process).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "storage_daemon.h"
+
+#define NAME "/disk"
+
+struct storage_daemon {
+	clockid_t clock;
+	uint64_t *charged; /* ns; shared with helpers that come later */
+};
+
+/* A process's clock of what the scheduler has counted: CPUCLOCK_SCHED. */
+static clockid_t clock_of(int pid)
+{
+	return (clockid_t)(~(unsigned int)pid << 3 | 2);
+}
+
+/* The directory of the disk's file. */
+static int find_directory(int fd, char ret_directory[PATH_MAX])
+{
+	char link[32];
+	ssize_t size;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	size = readlink(link, ret_directory, PATH_MAX - 1);
+	if (size < (ssize_t)strlen(NAME))
+		return -ENOENT;
+	ret_directory[size] = '\0';
+	size -= strlen(NAME);
+	if (strcmp(ret_directory + size, NAME))
+		return -ENOENT;
+	ret_directory[size] = '\0';
+	return 0;
+}
+
+static int open_beside(const char *directory, const char *name, int flags)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return open(path, flags | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int read_pid(const char *directory)
+{
+	int fd = open_beside(directory, "pid", O_RDONLY);
+	char text[16] = "";
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return got > 0 ? atoi(text) : 0;
+}
+
+static uint64_t *map_charged(const char *directory)
+{
+	int fd = open_beside(directory, "charged", O_RDWR);
+	void *at = MAP_FAILED;
+	struct stat st;
+
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size == sizeof(uint64_t))
+		at = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  0);
+	close(fd);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+struct storage_daemon *storage_daemon_of(int fd)
+{
+	char directory[PATH_MAX];
+	struct storage_daemon *s;
+	int pid;
+
+	if (!disk_is_fuse(fd) || find_directory(fd, directory))
+		return NULL;
+	pid = read_pid(directory);
+	s = pid > 0 ? malloc(sizeof(*s)) : NULL;
+	if (!s)
+		return NULL;
+	s->clock = clock_of(pid);
+	s->charged = map_charged(directory);
+	if (s->charged)
+		return s;
+	free(s);
+	return NULL;
+}
+
+/* Of threads that ask at once, one has what all of them would. */
+uint64_t storage_daemon_take_ns(struct storage_daemon *s)
+{
+	struct timespec ts;
+	uint64_t now, before;
+
+	if (!s || clock_gettime(s->clock, &ts))
+		return 0;
+	now = (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	before = __atomic_load_n(s->charged, __ATOMIC_RELAXED);
+	do {
+		if (now <= before)
+			return 0;
+	} while (!__atomic_compare_exchange_n(s->charged, &before, now, false,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return now - before;
+}
+
+void storage_daemon_leave(struct storage_daemon *s)
+{
+	if (!s)
+		return;
+	munmap(s->charged, sizeof(uint64_t));
+	free(s);
+}
