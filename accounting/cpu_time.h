@@ -37,6 +37,35 @@ enum cpu_slot {
 
 #define CPU_SOFTIRQS 16 /* Linux 6.18 has ten */
 
+/* What may run within what. */
+enum cpu_level {
+	CPU_LEVEL_TASK,
+	CPU_LEVEL_SOFTIRQ,
+	CPU_LEVEL_IRQ,
+	CPU_LEVELS,
+};
+
+#define CPU_RUN_ROWS 8 /* told apart in one run; a power of two */
+
+/*
+ * A run: an interrupt's handler or a softirq, from its beginning to its end, or a kernel
+ * thread between two switches. What it did for rows of the accounting table is counted
+ * in pieces (frames, ends of I/O), and its time is divided by them.
+ */
+struct cpu_run {
+	uint64_t began_ns; /* what its slot had then */
+	uint32_t work;	   /* of the last piece, as the caller numbers it */
+	uint32_t rows;	   /* in use of `of` */
+	uint32_t pieces;   /* of all of them */
+	uint32_t others;   /* pieces that are no row's */
+	uint32_t polled;   /* frames that drivers gave it */
+	uint32_t ended;	   /* 1: a request has ended, perhaps no row's */
+	struct {
+		uint32_t row;
+		uint32_t pieces;
+	} of[CPU_RUN_ROWS];
+};
+
 /* A difference of more than this is no race of two readings: a clock was set anew. */
 #define CPU_TIME_JUMP_NS 1000000000ll
 
@@ -62,10 +91,10 @@ struct cpu_time {
 	uint32_t woken_for; /* that of woken_by */
 	/* 1 + the task, if it is a thread that is watched. Set by the caller. */
 	uint32_t thread;
-	uint32_t reserved;
+	uint32_t kthread;	 /* 1: the task is a kernel thread; likewise */
 	uint64_t task_stolen_ns; /* since cpu_time_give() was last called, while it was */
 	uint64_t task_interrupt_ns;
-	uint64_t irq_ns;   /* what its slot had when the interrupt began */
+	uint64_t ended_ns; /* how long the last run of a kernel thread was */
 	uint64_t first_ns; /* the first reading, a switch: 0 before it */
 	uint64_t last_ns;  /* the last one */
 	uint64_t away_ns;  /* runnable and blocked, as far as they are booked */
@@ -77,9 +106,11 @@ struct cpu_time {
 	uint64_t blocked_ns;
 	uint64_t lost; /* exits without an entry, entries without an exit */
 	struct cpu_clocks first, seen;
+	struct cpu_run run[CPU_LEVELS];
 	uint64_t ns[CPU_SLOTS];	  /* by what ran */
 	uint64_t idle[CPU_SLOTS]; /* idle while running, by the interrupt that ended it */
 	uint64_t entries[CPU_SLOTS]; /* times that it began */
+	uint64_t charged[CPU_SLOTS]; /* of ns, what runs did for rows */
 };
 
 _Static_assert(sizeof(struct cpu_time) % 8 == 0, "mapped as an element of an array");
@@ -123,6 +154,114 @@ CPU_TIME_INLINE void cpu_time_end(struct cpu_time *c, int outer)
 	if (outer)
 		*sequence = *sequence + 1;
 }
+
+/* ---- runs ---- */
+
+/**
+ * cpu_run_begin() - a run begins
+ * @run: the run
+ * @slot_ns: what the slot that it goes to has now
+ */
+CPU_TIME_INLINE void cpu_run_begin(struct cpu_run *run, uint64_t slot_ns)
+{
+	run->began_ns = slot_ns;
+	run->rows = 0;
+	run->pieces = 0;
+	run->others = 0;
+	run->polled = 0;
+	run->ended = 0;
+}
+
+/**
+ * cpu_run_note() - a run has worked for a row
+ * @run: the run
+ * @row: its number, not 0
+ * @pieces: so many, at least 1
+ * @work: of what kind
+ *
+ * Return: 1; 0 if it has worked for too many rows, and has to be divided first.
+ */
+CPU_TIME_INLINE int cpu_run_note(struct cpu_run *run, uint32_t row, uint32_t pieces,
+				 uint32_t work)
+{
+	uint32_t i;
+
+	for (i = 0; i < CPU_RUN_ROWS; i++) {
+		if (i >= run->rows) {
+			run->of[i].row = row;
+			run->of[i].pieces = 0;
+			run->rows = i + 1;
+		}
+		if (run->of[i].row == row) {
+			run->of[i].pieces += pieces;
+			run->pieces += pieces;
+			run->work = work;
+			run->ended = 0;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/**
+ * cpu_run_note_end() - a request has ended in the run
+ * @run: the run
+ *
+ * Unless cpu_run_note() follows before the next one ends, it is no row's.
+ */
+CPU_TIME_INLINE void cpu_run_note_end(struct cpu_run *run)
+{
+	run->others += run->ended;
+	run->ended = 1;
+}
+
+/* Pieces that are no row's. Drivers give frames to a run, which sends some of them on;
+ * what it sent besides came from itself. */
+CPU_TIME_INLINE uint32_t cpu_run_others(const struct cpu_run *run)
+{
+	uint32_t others = run->others + run->ended;
+
+	if (run->polled > run->pieces + others)
+		return run->polled - run->pieces;
+	return others;
+}
+
+/**
+ * cpu_run_share() - what a row has to bear of a run
+ * @run: the run
+ * @i: the row's place, from 0 to `rows` - 1, in this order
+ * @left_ns: what is left of the run's time, at first all; reduced
+ * @left_pieces: of its pieces, likewise, at first all with those of others; reduced
+ *
+ * What the rows leave is no row's: nothing if nobody else had a part in it.
+ *
+ * Return: ns.
+ */
+CPU_TIME_INLINE uint64_t cpu_run_share(const struct cpu_run *run, uint32_t i,
+				       uint64_t *left_ns, uint64_t *left_pieces)
+{
+	uint64_t pieces = run->of[i & (CPU_RUN_ROWS - 1)].pieces, ns;
+
+	if (pieces >= *left_pieces)
+		ns = *left_ns;
+	else
+		ns = *left_ns * pieces / *left_pieces;
+	*left_ns -= ns;
+	*left_pieces -= pieces;
+	return ns;
+}
+
+/* Of the level that runs; NULL if that is a process, whose time is its own. */
+CPU_TIME_INLINE struct cpu_run *cpu_time_run(struct cpu_time *c)
+{
+	if (c->irq)
+		return &c->run[CPU_LEVEL_IRQ];
+	if (c->softirq)
+		return &c->run[CPU_LEVEL_SOFTIRQ];
+	return c->kthread ? &c->run[CPU_LEVEL_TASK] : (struct cpu_run *)0;
+}
+
+/* ---- segments ---- */
 
 CPU_TIME_INLINE void cpu_time_start(struct cpu_time *c, const struct cpu_clocks *r)
 {
@@ -283,11 +422,46 @@ CPU_TIME_INLINE void cpu_time_count(struct cpu_time *c, uint32_t slot)
 	cpu_time_add(&c->entries[slot & (CPU_SLOTS - 1)], 1);
 }
 
+/* How long a run has been. */
+CPU_TIME_INLINE uint64_t cpu_time_ran(const struct cpu_time *c, const struct cpu_run *run,
+				      uint32_t slot)
+{
+	return c->ns[slot & (CPU_SLOTS - 1)] - run->began_ns;
+}
+
+CPU_TIME_INLINE void cpu_time_begin_run(struct cpu_time *c, enum cpu_level level,
+					uint32_t slot)
+{
+	cpu_run_begin(&c->run[level], c->ns[slot & (CPU_SLOTS - 1)]);
+}
+
+/**
+ * cpu_time_divide() - the run goes on, and is to be divided up to now
+ * @c: this CPU's books
+ * @r: the clocks now
+ *
+ * The caller divides it and calls cpu_run_begin() again.
+ *
+ * Return: ns that it ran.
+ */
+CPU_TIME_INLINE uint64_t cpu_time_divide(struct cpu_time *c, const struct cpu_clocks *r)
+{
+	const struct cpu_run *run = cpu_time_run(c);
+	int outer = cpu_time_begin(c);
+
+	cpu_time_book(c, r);
+	cpu_time_end(c, outer);
+	return run ? cpu_time_ran(c, run, cpu_time_level(c)) : 0;
+}
+
 /**
  * cpu_time_switch() - another task runs from now on
  * @c: this CPU's books
  * @r: the clocks now
  * @slot: what it is, CPU_SLOT_IDLE for the idle task
+ *
+ * If a kernel thread's run ends by it, `ended_ns` is how long it was. It is the caller
+ * who divides it, says by `kthread` what runs now, and begins its run.
  *
  * Return: ns that were spent idle though running, for the event `woken_for` was about.
  */
@@ -303,6 +477,8 @@ CPU_TIME_INLINE uint64_t cpu_time_switch(struct cpu_time *c, const struct cpu_cl
 		cpu_time_start(c, r);
 	if (c->irq || c->softirq)
 		c->lost++;
+	if (c->kthread)
+		c->ended_ns = cpu_time_ran(c, &c->run[CPU_LEVEL_TASK], c->task);
 	if (c->task == CPU_SLOT_IDLE)
 		idle = cpu_time_name_idle(c, c->woken_by);
 	c->woken_by = CPU_SLOT_IDLE;
@@ -348,7 +524,7 @@ CPU_TIME_INLINE uint64_t cpu_time_enter_irq(struct cpu_time *c,
 	}
 	c->irq = slot;
 	c->cause = cause;
-	c->irq_ns = c->ns[slot & (CPU_SLOTS - 1)];
+	cpu_time_begin_run(c, CPU_LEVEL_IRQ, slot);
 	cpu_time_count(c, slot);
 	cpu_time_end(c, outer);
 	return idle;
@@ -371,7 +547,7 @@ CPU_TIME_INLINE uint64_t cpu_time_exit_irq(struct cpu_time *c, const struct cpu_
 	outer = cpu_time_begin(c);
 	cpu_time_book(c, r);
 	if (c->irq)
-		ran = c->ns[c->irq & (CPU_SLOTS - 1)] - c->irq_ns;
+		ran = cpu_time_ran(c, &c->run[CPU_LEVEL_IRQ], c->irq);
 	else
 		c->lost++;
 	c->irq = CPU_SLOT_IDLE;
@@ -404,6 +580,7 @@ CPU_TIME_INLINE void cpu_time_enter_softirq(struct cpu_time *c,
 	c->irq = CPU_SLOT_IDLE;
 	c->cause = 0;
 	c->softirq = slot;
+	cpu_time_begin_run(c, CPU_LEVEL_SOFTIRQ, slot);
 	cpu_time_count(c, slot);
 	cpu_time_end(c, outer);
 }
@@ -412,21 +589,28 @@ CPU_TIME_INLINE void cpu_time_enter_softirq(struct cpu_time *c,
  * cpu_time_exit_softirq() - a softirq ends
  * @c: this CPU's books
  * @r: the clocks now
+ *
+ * Return: ns that it ran, less what interrupted it.
  */
-CPU_TIME_INLINE void cpu_time_exit_softirq(struct cpu_time *c, const struct cpu_clocks *r)
+CPU_TIME_INLINE uint64_t cpu_time_exit_softirq(struct cpu_time *c,
+					       const struct cpu_clocks *r)
 {
+	uint64_t ran = 0;
 	int outer;
 
 	if (!c->first_ns)
-		return;
+		return 0;
 	outer = cpu_time_begin(c);
 	cpu_time_book(c, r);
 	if (c->irq || !c->softirq)
 		c->lost++;
+	if (c->softirq)
+		ran = cpu_time_ran(c, &c->run[CPU_LEVEL_SOFTIRQ], c->softirq);
 	c->irq = CPU_SLOT_IDLE;
 	c->cause = 0;
 	c->softirq = CPU_SLOT_IDLE;
 	cpu_time_end(c, outer);
+	return ran;
 }
 
 /**

@@ -350,6 +350,150 @@ static void test_running(void)
 	CHECK_EQ(booked(&c), 203);
 }
 
+/* ---- runs ---- */
+
+static uint64_t others_pieces(const struct cpu_run *run)
+{
+	return (uint64_t)run->pieces + cpu_run_others(run);
+}
+
+/* The time of a run is its rows', and that of others' pieces is nobody's. */
+static void test_run_shares(void)
+{
+	struct cpu_run run;
+	uint64_t ns = 1000, left;
+
+	cpu_run_begin(&run, 77);
+	CHECK_EQ(run.began_ns, 77);
+	CHECK(cpu_run_note(&run, 5, 1, 0));
+	CHECK(cpu_run_note(&run, 6, 2, 0));
+	CHECK(cpu_run_note(&run, 5, 1, 1));
+	CHECK_EQ(run.rows, 2);
+	CHECK_EQ(run.work, 1);
+	CHECK_EQ(cpu_run_others(&run), 0);
+	run.others = 6;
+	left = others_pieces(&run);
+	CHECK_EQ(cpu_run_share(&run, 0, &ns, &left), 200);
+	CHECK_EQ(cpu_run_share(&run, 1, &ns, &left), 200);
+	CHECK_EQ(ns, 600);
+	/* Drivers gave it ten, of which four were for rows: six stay here. */
+	run.others = 1;
+	run.polled = 10;
+	CHECK_EQ(cpu_run_others(&run), 6);
+	/* What a run sends beside what it received is its own doing. */
+	run.polled = 3;
+	CHECK_EQ(cpu_run_others(&run), 1);
+}
+
+/* A request that ended is another's unless a row's I/O ends with it. */
+static void test_run_ends(void)
+{
+	struct cpu_run run;
+
+	cpu_run_begin(&run, 0);
+	cpu_run_note_end(&run);
+	CHECK_EQ(cpu_run_others(&run), 1);
+	CHECK(cpu_run_note(&run, 5, 1, 0));
+	CHECK(cpu_run_note(&run, 5, 1, 0)); /* two were merged into one */
+	CHECK_EQ(cpu_run_others(&run), 0);
+	cpu_run_note_end(&run);
+	cpu_run_note_end(&run);
+	CHECK(cpu_run_note(&run, 5, 1, 0));
+	CHECK_EQ(cpu_run_others(&run), 1);
+	cpu_run_note_end(&run);
+	CHECK_EQ(cpu_run_others(&run), 2);
+}
+
+static void divide(const struct cpu_run *run, uint64_t ns, uint64_t *row)
+{
+	uint64_t left = others_pieces(run), pieces = left, all = ns, given = 0;
+	unsigned int i;
+
+	for (i = 0; i < run->rows; i++) {
+		uint64_t share = cpu_run_share(run, i, &ns, &left);
+
+		/* Each has its part, but for one ns of rounding for each row. */
+		CHECK(share * pieces <= all * run->of[i].pieces + CPU_RUN_ROWS * pieces);
+		CHECK((share + CPU_RUN_ROWS) * pieces >= all * run->of[i].pieces);
+		row[run->of[i].row] += share;
+		given += share;
+	}
+	CHECK_EQ(given + ns, all);
+	if (!cpu_run_others(run) && run->rows)
+		CHECK_EQ(ns, 0);
+}
+
+/* Whatever a run did for whom, in however many parts it is divided: rows and nobody have
+ * together what it ran. */
+static void test_run_random(void)
+{
+	uint64_t row[32], sum;
+	struct cpu_run run;
+	unsigned int i, j;
+
+	for (i = 0; i < 3000; i++) {
+		uint64_t ran = 0;
+
+		memset(row, 0, sizeof(row));
+		cpu_run_begin(&run, 0);
+		for (j = below(40); j; j--) {
+			uint32_t r = 1 + below(1 + below(31)), n = 1 + below(60);
+			uint64_t ns = below(100000);
+
+			if (!below(4))
+				cpu_run_note_end(&run);
+			if (cpu_run_note(&run, r, n, 0))
+				continue;
+			CHECK_EQ(run.rows, CPU_RUN_ROWS);
+			ran += ns;
+			divide(&run, ns, row);
+			cpu_run_begin(&run, 0);
+			CHECK(cpu_run_note(&run, r, n, 0));
+		}
+		run.polled = below(100);
+		ran += 12345;
+		divide(&run, 12345, row);
+		for (sum = 0, j = 0; j < 32; j++)
+			sum += row[j];
+		CHECK(sum <= ran);
+		CHECK_EQ(row[0], 0);
+	}
+}
+
+/* Work counts for what runs then: not for what it interrupts, nor for a process. */
+static void test_runs(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	CHECK(!cpu_time_run(&c));
+	c.kthread = 1;
+	cpu_time_begin_run(&c, CPU_LEVEL_TASK, FIO);
+	run(100);
+	CHECK(cpu_run_note(cpu_time_run(&c), 3, 1, 0));
+	cpu_time_enter_softirq(&c, &world.clocks, 3);
+	CHECK_EQ(cpu_time_run(&c)->rows, 0);
+	run(40);
+	CHECK(cpu_run_note(cpu_time_run(&c), 4, 1, 0));
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
+	run(7);
+	CHECK(cpu_run_note(cpu_time_run(&c), 5, 1, 0));
+	CHECK_EQ(cpu_time_exit_irq(&c, &world.clocks), 7);
+	run(2);
+	/* Divided on its way. */
+	CHECK_EQ(cpu_time_divide(&c, &world.clocks), 42);
+	cpu_run_begin(cpu_time_run(&c), cpu_time_run(&c)->began_ns + 42);
+	run(5);
+	CHECK_EQ(cpu_time_exit_softirq(&c, &world.clocks), 5);
+	run(10);
+	CHECK_EQ(c.run[CPU_LEVEL_TASK].of[0].row, 3);
+	cpu_time_switch(&c, &world.clocks, SHELL);
+	CHECK_EQ(c.ended_ns, 110);
+	CHECK_EQ(c.ns[FIO], 110);
+	CHECK_EQ(c.ns[CPU_SLOT_SOFTIRQ + 3], 47);
+	check_books(&c);
+}
+
 /* ---- a random life ---- */
 
 struct life {
@@ -681,6 +825,10 @@ int main(int argc, char **argv)
 	test_thread();
 	test_thread_moves();
 	test_thread_places();
+	test_run_shares();
+	test_run_ends();
+	test_run_random();
+	test_runs();
 	test_life();
 	test_interrupted();
 	test_hostile();
