@@ -295,15 +295,26 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 	return account_total(account);
 }
 
-void row_settle_events(struct row *row, uint64_t handler, uint64_t idle)
+void row_settle_kernel(struct row *row, const struct kernel_cycles *k)
 {
+	uint64_t exact = k->event + k->idle_exit, apportioned = 0;
 	struct undo u = begin_undo();
+	int i;
 
-	undo_keep(&u, row, ROW_kernel_exact, ROW_kernel_idle_exit - ROW_kernel_exact + 1);
+	_Static_assert(ROW_kernel_softirq + KERNEL_BLOCK == ROW_kernel_block &&
+			       ROW_kernel_softirq + KERNEL_THREADS == ROW_kernel_kthread,
+		       "a counter to each kind, in this order");
+	undo_keep(&u, row, ROW_kernel_exact, ROW_kernel_kthread - ROW_kernel_exact + 1);
 	undo_begin(&u, row, 0);
-	row_add(row, ROW_kernel_event, handler);
-	row_add(row, ROW_kernel_idle_exit, idle);
-	row_add(row, ROW_kernel_exact, handler + idle);
+	row_add(row, ROW_kernel_event, k->event);
+	row_add(row, ROW_kernel_idle_exit, k->idle_exit);
+	for (i = 0; i < KERNEL_WORKS; i++) {
+		row_add(row, ROW_kernel_softirq + i, k->exact[i] + k->apportioned[i]);
+		exact += k->exact[i];
+		apportioned += k->apportioned[i];
+	}
+	row_add(row, ROW_kernel_exact, exact);
+	row_add(row, ROW_kernel_apportioned, apportioned);
 	sequence_end(&row->sequence);
 }
 

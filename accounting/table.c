@@ -250,6 +250,11 @@ void table_heartbeat(struct table *t)
 	__atomic_store_n(&t->header->heartbeat_ns, clock_realtime_ns(), __ATOMIC_RELEASE);
 }
 
+const struct row *table_row(const struct table *t, unsigned int number)
+{
+	return &t->rows[number];
+}
+
 struct worker_row *table_worker(struct table *t, unsigned int worker)
 {
 	return &t->workers[worker];

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "format.h"
 #include "meter.h"
+#include "row_cost.h"
 
 #define TABLE_DEFAULT_PATH "/run/xenmeter/table"
 
@@ -233,6 +234,13 @@ void table_rename_row(struct row *row, const char *name);
 void table_rename_retired_row(struct row *row, uint32_t generation, const char *name);
 
 /**
+ * table_row() - a row by its number
+ * @table: the table
+ * @number: from 0 on; the others follow it in memory
+ */
+const struct row *table_row(const struct table *table, unsigned int number);
+
+/**
  * table_worker() - the row of a worker
  * @table: the table
  * @worker: its index
@@ -333,15 +341,22 @@ struct offload {
  */
 uint64_t row_settle_offload(struct row *row, const struct offload *o);
 
+/* What the kernel spent for a row outside the daemon's threads, cycles. */
+struct kernel_cycles {
+	uint64_t event;		      /* interrupts of its queues' event channels */
+	uint64_t idle_exit;	      /* idle, which they ended */
+	uint64_t exact[KERNEL_WORKS]; /* of other kinds, for this row alone */
+	uint64_t apportioned[KERNEL_WORKS];
+};
+
 /**
- * row_settle_events() - add what the kernel spent on a queue's events
+ * row_settle_kernel() - add what the kernel spent for a row, in one update
  * @row: the row
- * @handler: cycles in their interrupts' handlers, for this row alone
- * @idle: cycles in idle, which they ended, likewise
+ * @k: how much, and for what
  *
  * It ran in none of our threads, so it is in none of their books.
  */
-void row_settle_events(struct row *row, uint64_t handler, uint64_t idle);
+void row_settle_kernel(struct row *row, const struct kernel_cycles *k);
 
 /**
  * table_header() - where the file begins

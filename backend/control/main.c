@@ -43,6 +43,9 @@
 /* Between looks at what a former life leaves in a moment. */
 #define HURRY_MS 5
 
+/* Of the file with what the kernel said of programs that it refused, beside the table. */
+#define REFUSAL_SUFFIX ".refusal"
+
 enum exit_code {
 	EXIT_CLEAN = 0,
 	EXIT_FAILED = 1,
@@ -361,7 +364,6 @@ static int start_workers(struct daemon *d)
 	struct worker_config config = { .table = c->table,
 					.trace = c->trace,
 					.khz = d->clock.khz,
-					.events = domain_events(d->domain),
 					.watch = d->watch,
 					.threads = domain_threads(d->domain),
 					.report_fd = d->report_pipe[1],
@@ -381,6 +383,7 @@ static int start_workers(struct daemon *d)
 			log_error("cannot start a worker: %s", strerror(-err));
 			return EXIT_FAILED;
 		}
+		worker_set_costs(c->workers[c->worker_count], domain_costs(d->domain));
 		code = await_worker(d);
 		if (code) {
 			c->worker_count++;
@@ -433,6 +436,19 @@ static int open_descriptors(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
+/* Return: 0 if it is there. */
+static int keep_refusal(const struct daemon *d)
+{
+	char *path;
+	int err;
+
+	if (asprintf(&path, "%s" REFUSAL_SUFFIX, d->options.table) < 0)
+		return -ENOMEM;
+	err = domain_keep_said(path);
+	free(path);
+	return err;
+}
+
 /* While we may load programs into the kernel. Whatever refuses them, guests are served
  * and charged all the same. */
 static void start_domain(struct daemon *d)
@@ -444,10 +460,15 @@ static void start_domain(struct daemon *d)
 	err = domain_start(&d->domain);
 	if (!err)
 		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
-	if (err)
+	if (!err)
+		log_info("the domain's CPU is measured by programs in the kernel");
+	else if (keep_refusal(d))
 		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
 	else
-		log_info("the domain's CPU is measured by programs in the kernel");
+		log_info(
+			"the domain's CPU is not measured: %s; what the kernel said of the "
+			"programs is in %s" REFUSAL_SUFFIX,
+			domain_refusal(err), d->options.table);
 }
 
 /* The programs know this kernel best. */

@@ -313,11 +313,11 @@ static int vif_read_queue(struct control *c, struct device *d, unsigned int inde
 }
 
 static int vif_open_tap_queue(struct control *c, struct vif *v, unsigned int index,
-			      int *ret_fd)
+			      struct net_queue_config *config)
 {
 	int err;
 
-	*ret_fd = -1;
+	config->tap = -1;
 	if (!v->tap)
 		return 0;
 	/* Of one that was taken over, they are. */
@@ -327,7 +327,8 @@ static int vif_open_tap_queue(struct control *c, struct vif *v, unsigned int ind
 			    index, strerror(-err));
 		return err;
 	}
-	*ret_fd = tap_queue_fd(v->tap, index);
+	config->tap = tap_queue_fd(v->tap, index);
+	config->ifindex = tap_number(v->tap);
 	return 0;
 }
 
@@ -343,7 +344,7 @@ static int vif_make_queue(struct control *c, struct device *d, unsigned int inde
 	if (!err)
 		err = vif_read_queue(c, d, index, dir, &q->config);
 	if (!err)
-		err = vif_open_tap_queue(c, v, index, &q->config.tap);
+		err = vif_open_tap_queue(c, v, index, &q->config);
 	if (err) {
 		net_queue_free(q);
 		return err;
@@ -429,7 +430,7 @@ static int vif_resume_queue(struct control *c, struct device *d, unsigned int in
 	}
 	err = v->net->null != !v->tap ? -ENODEV : 0;
 	if (!err)
-		err = vif_open_tap_queue(c, v, index, &q->config.tap);
+		err = vif_open_tap_queue(c, v, index, &q->config);
 	if (err) {
 		q->base.journal = NULL; /* it is still the device's */
 		net_queue_free(q);

@@ -13,6 +13,12 @@ int domain_start(struct domain_meter **ret_meter)
 	return -ENOSYS;
 }
 
+int domain_keep_said(const char *path)
+{
+	(void)path;
+	return -ENOENT;
+}
+
 void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
 {
 	(void)m, (void)ret_sums;
@@ -24,7 +30,7 @@ const struct domain_name *domain_names(const struct domain_meter *m)
 	return NULL;
 }
 
-const struct event_cost *domain_events(const struct domain_meter *m)
+const struct kernel_costs *domain_costs(const struct domain_meter *m)
 {
 	(void)m;
 	return NULL;

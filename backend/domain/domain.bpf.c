@@ -23,6 +23,7 @@ typedef int64_t __s64;
 #include "cpu_time.h"
 #include "domain_maps.h"
 #include "event_cost.h"
+#include "row_cost.h"
 
 /* enum bpf_map_type and flags (linux/bpf.h). */
 #define MAP_TYPE_ARRAY 2
@@ -51,17 +52,50 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
 	char comm[NAME_SIZE];
 	struct pid *thread_pid;
+	struct nsproxy *nsproxy;
 };
 
 struct rq {			     /* kernel/sched/sched.h, as it was configured */
 	uint64_t prev_irq_time;	     /* IRQ_TIME_ACCOUNTING */
 	uint64_t prev_steal_time_rq; /* PARAVIRT_TIME_ACCOUNTING */
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct net_device {
+	int ifindex;
+	possible_net_t nd_net;
+};
+
+struct sk_buff {
+	uint16_t queue_mapping;
+	int skb_iif;
+	unsigned int end; /* where its shared part is, from its head */
+	unsigned char *head;
+};
+
+struct skb_shared_info {
+	unsigned short gso_segs;
 };
 
 struct irqaction {
@@ -116,7 +150,10 @@ struct {
 
 struct domain_name names[DOMAIN_NAMES];
 struct domain_kernel domain_kernel;
+struct row_cost row_costs[COST_ROWS];
+struct tap_rows taps[COST_TAPS];
 uint32_t own_tgid; /* as the kernel counts them, whatever our namespace */
+uint32_t own_net;  /* the network namespace in which the taps' numbers are */
 
 /* ---- readings ---- */
 
@@ -252,12 +289,14 @@ static __always_inline uint32_t event_cause(struct irqaction *action)
 /* As the thread itself has it, which may be in a namespace. */
 static __always_inline uint32_t own_tid(struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
-	unsigned int level = pid->level;
+	unsigned int level = task->thread_pid->level;
 	volatile int nr = task->pid;
+	struct pid *pid = NULL;
 
 	if (!level)
 		return nr;
+	/* Linux 6.1 does not let it be added to what it knows as a pointer. */
+	bpf_core_read(&pid, sizeof(pid), &task->thread_pid);
 	bpf_probe_read_kernel((void *)&nr, sizeof(nr),
 			      (const char *)pid + bpf_core_field_offset(pid->numbers) +
 				      level * bpf_core_type_size(struct upid) +
@@ -328,6 +367,11 @@ static __always_inline void add_idle(uint32_t cause, uint64_t ns)
 
 /* Within a segment of the daemon's that nobody repairs it is charged already, to whom
  * that belongs. */
+static __always_inline int charged_already(const struct cpu_time *c)
+{
+	return c->task == CPU_SLOT_DAEMON && !c->thread;
+}
+
 static __always_inline void add_handler(const struct cpu_time *c, uint32_t cause,
 					uint64_t ns)
 {
@@ -336,8 +380,94 @@ static __always_inline void add_handler(const struct cpu_time *c, uint32_t cause
 	if (!e)
 		return;
 	cpu_time_add(&e->count, 1);
-	if (c->task != CPU_SLOT_DAEMON || c->thread)
+	if (!charged_already(c))
 		cpu_time_add(&e->handler_ns, ns);
+}
+
+/* ---- what runs do for rows ---- */
+
+static __always_inline void add_row_cost(uint32_t row, uint32_t work, uint32_t exact,
+					 uint64_t ns)
+{
+	struct row_cost *cost = &row_costs[row & (COST_ROWS - 1)];
+
+	if (work >= KERNEL_WORKS)
+		return;
+	cpu_time_add(exact ? &cost->exact_ns[work] : &cost->apportioned_ns[work], ns);
+}
+
+/* Return: ns that rows were charged. */
+static __noinline uint64_t divide_run(struct cpu_time *c, const struct cpu_run *run,
+				      uint32_t slot, uint64_t ns)
+{
+	uint32_t others = cpu_run_others(run), rows = run->rows, i;
+	uint64_t left = (uint64_t)run->pieces + others, all = ns;
+
+	for (i = 0; i < CPU_RUN_ROWS; i++) {
+		if (i >= rows)
+			break;
+		add_row_cost(run->of[i].row, run->work, rows == 1 && !others,
+			     cpu_run_share(run, i, &ns, &left));
+	}
+	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)], all - ns);
+	return all - ns;
+}
+
+/* What runs within a thread of ours is taken out of its segment; of interrupts all is. */
+static __always_inline void divide_softirq(struct cpu_time *c, uint32_t slot, uint64_t ns)
+{
+	const struct cpu_run *run = &c->run[CPU_LEVEL_SOFTIRQ];
+
+	if (!run->rows || charged_already(c))
+		return;
+	cpu_time_take_from_task(c, divide_run(c, run, slot, ns));
+	if (c->thread)
+		tell_thread(c);
+}
+
+static __always_inline void divide_irq(struct cpu_time *c, uint32_t slot, uint64_t ns)
+{
+	const struct cpu_run *run = &c->run[CPU_LEVEL_IRQ];
+
+	if (run->rows && !charged_already(c))
+		divide_run(c, run, slot, ns);
+}
+
+static __always_inline void divide_task(struct cpu_time *c, uint32_t slot)
+{
+	const struct cpu_run *run = &c->run[CPU_LEVEL_TASK];
+
+	if (c->kthread && run->rows)
+		divide_run(c, run, slot, c->ended_ns);
+}
+
+/* More rows than are told apart: what it did until now is divided now. */
+static __noinline void divide_now(struct cpu_time *c)
+{
+	struct cpu_run *run = cpu_time_run(c);
+	struct cpu_clocks now;
+	uint64_t ran;
+
+	if (!run)
+		return;
+	read_clocks(&now);
+	ran = cpu_time_divide(c, &now);
+	if (c->irq)
+		divide_irq(c, c->irq, ran);
+	else if (c->softirq)
+		divide_softirq(c, c->softirq, ran);
+	else
+		divide_run(c, run, c->task, ran);
+	cpu_run_begin(run, run->began_ns + ran);
+}
+
+static __always_inline void note_work(struct cpu_time *c, struct cpu_run *run,
+				      uint32_t row, uint32_t pieces, uint32_t work)
+{
+	if (cpu_run_note(run, row, pieces, work))
+		return;
+	divide_now(c);
+	cpu_run_note(run, row, pieces, work);
 }
 
 /* ---- changes ---- */
@@ -358,13 +488,17 @@ static __always_inline int exit_irq(void)
 {
 	struct cpu_time *c = this_cpu();
 	struct cpu_clocks now;
-	uint32_t cause;
+	uint32_t cause, slot;
+	uint64_t ran;
 
 	if (!c)
 		return 0;
 	read_clocks(&now);
 	cause = c->cause;
-	add_handler(c, cause, cpu_time_exit_irq(c, &now));
+	slot = c->irq;
+	ran = cpu_time_exit_irq(c, &now);
+	add_handler(c, cause, ran);
+	divide_irq(c, slot, ran);
 	if (c->thread)
 		tell_thread(c);
 	return 0;
@@ -375,15 +509,21 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	     struct task_struct *next)
 {
 	struct cpu_time *c = this_cpu();
+	uint32_t cause, slot, before;
 	struct cpu_clocks now;
-	uint32_t cause;
 
 	if (!c)
 		return 0;
 	read_clocks(&now);
 	cause = c->woken_for;
-	add_idle(cause, cpu_time_switch(c, &now, task_slot(next)));
+	before = c->task;
+	slot = task_slot(next);
+	add_idle(cause, cpu_time_switch(c, &now, slot));
 	change_thread(c, next);
+	divide_task(c, before);
+	c->kthread = slot != CPU_SLOT_IDLE && next->flags & TASK_KTHREAD;
+	if (c->kthread)
+		cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
 	return 0;
 }
 
@@ -428,11 +568,87 @@ int BPF_PROG(exit_softirq)
 {
 	struct cpu_time *c = this_cpu();
 	struct cpu_clocks now;
+	uint32_t slot;
 
 	if (!c)
 		return 0;
 	read_clocks(&now);
-	cpu_time_exit_softirq(c, &now);
+	slot = c->softirq;
+	divide_softirq(c, slot, cpu_time_exit_softirq(c, &now));
+	return 0;
+}
+
+/* ---- frames that softirqs carry ---- */
+
+/* Return: the interface's rows, if it is one of our taps. */
+static __always_inline const struct tap_rows *find_tap(uint32_t ifindex)
+{
+	uint32_t i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < COST_TAP_ATTEMPTS; i++) {
+		const struct tap_rows *t = &taps[(ifindex + i) & (COST_TAPS - 1)];
+
+		if (t->ifindex == ifindex)
+			return t;
+	}
+	return NULL;
+}
+
+/* A frame that drivers made one of many still counts as these. */
+static __always_inline uint32_t count_frames(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shared = (const void *)(skb->head + skb->end);
+	uint16_t segments = 0;
+
+	if (bpf_core_read(&segments, sizeof(segments), &shared->gso_segs))
+		return 1;
+	return segments ? segments : 1;
+}
+
+/* To a tap, or from a tap to whatever else: it is that tap's. Return: its row, or 0. */
+static __always_inline uint32_t frame_row(const struct sk_buff *skb,
+					  const struct net_device *dev)
+{
+	uint32_t queue = skb->queue_mapping & (COST_TAP_QUEUES - 1);
+	const struct tap_rows *tap;
+
+	if (dev->nd_net.net->ns.inum != own_net)
+		return 0;
+	tap = find_tap(dev->ifindex);
+	if (!tap) {
+		queue = 0;
+		tap = find_tap(skb->skb_iif);
+	}
+	return tap ? tap->row[queue] : 0;
+}
+
+/* What a task sends is the task's. */
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(send_frame, const struct sk_buff *skb, const struct net_device *dev)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_run *run;
+	uint32_t row;
+
+	if (!c || !c->softirq || c->irq)
+		return 0;
+	run = &c->run[CPU_LEVEL_SOFTIRQ];
+	row = frame_row(skb, dev);
+	if (row)
+		note_work(c, run, row, count_frames(skb), KERNEL_FRAMES);
+	else
+		run->others++;
+	return 0;
+}
+
+SEC("tp_btf/napi_poll")
+int BPF_PROG(poll_driver, void *napi, int frames)
+{
+	struct cpu_time *c = this_cpu();
+
+	if (c && c->softirq && !c->irq && frames > 0)
+		c->run[CPU_LEVEL_SOFTIRQ].polled += frames;
 	return 0;
 }
 
@@ -508,9 +724,11 @@ int BPF_PROG(rename_task, struct task_struct *task)
 SEC("raw_tp/sched_switch")
 int learn_kernel(void *context)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct cpu_clocks now;
 
 	own_tgid = bpf_get_current_pid_tgid() >> 32;
+	own_net = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	read_clocks(&now);
 	domain_kernel.hypervisor = now.entered_ns != 0;
 	domain_kernel.irq_time = bpf_core_field_exists(struct rq, prev_irq_time);

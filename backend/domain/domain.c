@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,23 +27,66 @@ struct domain_meter {
 	struct domain_bpf *programs;
 	const struct cpu_time *cpu;
 	size_t cpus;
-	const struct event_cost *event;
+	struct kernel_costs costs;
 	struct thread_time *threads;
 };
 
-/* libbpf's own lines are for whoever looks for the cause. */
+/* What libbpf and the kernel's verifier said of the last attempt. */
+static char *said;
+static size_t said_length;
+
 static int domain_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[512];
-	size_t length;
+	char *more, *all;
+	int length;
 
-	if (level == LIBBPF_DEBUG)
+	if (level == LIBBPF_DEBUG || vasprintf(&more, format, args) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	length = strcspn(line, "\n");
-	line[length] = '\0';
-	log_debug("%s", line);
+	length = strlen(more);
+	all = realloc(said, said_length + length + 1);
+	if (all) {
+		memcpy(all + said_length, more, length + 1);
+		said = all;
+		said_length += length;
+	}
+	free(more);
 	return 0;
+}
+
+static void domain_forget_said(void)
+{
+	free(said);
+	said = NULL;
+	said_length = 0;
+}
+
+/* With -v; it may be long. */
+static void domain_log_said(void)
+{
+	const char *line = said ? said : "";
+
+	while (*line) {
+		int length = strcspn(line, "\n");
+
+		log_debug("%.*s", length, line);
+		line += length;
+		line += *line == '\n';
+	}
+}
+
+int domain_keep_said(const char *path)
+{
+	int fd, err = 0;
+
+	if (!said)
+		return -ENOENT;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, said, said_length) != (ssize_t)said_length)
+		err = -EIO;
+	close(fd);
+	return err;
 }
 
 /* ---- loading ---- */
@@ -72,13 +116,15 @@ static void unmap_array(const struct bpf_map *map, const void *at)
 static int domain_map(struct domain_meter *m)
 {
 	m->cpu = map_array(m->programs->maps.cpus, PROT_READ);
-	m->event = map_array(m->programs->maps.events, PROT_READ);
+	m->costs.event = map_array(m->programs->maps.events, PROT_READ);
+	m->costs.row = m->programs->bss->row_costs;
+	m->costs.tap = m->programs->bss->taps;
 	m->threads = map_array(m->programs->maps.threads, PROT_READ | PROT_WRITE);
-	return m->cpu && m->event && m->threads ? 0 : -errno;
+	return m->cpu && m->costs.event && m->threads ? 0 : -errno;
 }
 
-/* The kernel's id of this process is not ours if we are in a namespace: a program that
- * runs here knows it. */
+/* The kernel's ids of this process are not ours if we are in a namespace: a program that
+ * runs here knows them. */
 static int domain_learn_kernel(struct domain_meter *m)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run);
@@ -125,12 +171,15 @@ int domain_start(struct domain_meter **ret_meter)
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
+	domain_forget_said();
 	libbpf_set_print(domain_print);
 	err = domain_load(m);
 	if (err) {
+		domain_log_said();
 		domain_stop(m);
 		return err;
 	}
+	domain_forget_said();
 	*ret_meter = m;
 	return 0;
 }
@@ -141,7 +190,7 @@ void domain_stop(struct domain_meter *m)
 		return;
 	if (m->programs) {
 		unmap_array(m->programs->maps.cpus, m->cpu);
-		unmap_array(m->programs->maps.events, m->event);
+		unmap_array(m->programs->maps.events, m->costs.event);
 		unmap_array(m->programs->maps.threads, m->threads);
 	}
 	domain_bpf__destroy(m->programs);
@@ -182,6 +231,7 @@ static void add_cpu(struct domain_sums *to, const struct cpu_time *c)
 	for (i = 0; i < CPU_SLOTS; i++) {
 		to->ns[i] += c->ns[i];
 		to->idle[i] += c->idle[i];
+		to->charged[i] += c->charged[i];
 	}
 }
 
@@ -200,9 +250,9 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
 	}
 }
 
-const struct event_cost *domain_events(const struct domain_meter *m)
+const struct kernel_costs *domain_costs(const struct domain_meter *m)
 {
-	return m ? m->event : NULL;
+	return m ? &m->costs : NULL;
 }
 
 struct thread_time *domain_threads(const struct domain_meter *m)

@@ -11,7 +11,7 @@
 
 #include "books.h"
 #include "domain_maps.h"
-#include "event_cost.h"
+#include "kernel_costs.h"
 
 struct domain_meter;
 
@@ -27,6 +27,7 @@ struct domain_sums {
 	uint64_t lost;	     /* changes that the programs did not see */
 	uint64_t ns[CPU_SLOTS];
 	uint64_t idle[CPU_SLOTS];
+	uint64_t charged[CPU_SLOTS]; /* of ns, to rows */
 };
 
 /**
@@ -48,6 +49,14 @@ int domain_start(struct domain_meter **ret_meter);
 const char *domain_refusal(int err);
 
 /**
+ * domain_keep_said() - what the kernel's verifier said when domain_start() failed
+ * @path: of a file for it, made or written anew, 0640
+ *
+ * Return: 0; -ENOENT: it said nothing; -errno.
+ */
+int domain_keep_said(const char *path);
+
+/**
  * domain_read() - add up what all CPUs did
  * @m: the meter
  * @ret_sums: written; a CPU that is being written all the time is as it was found
@@ -63,12 +72,12 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums);
 const struct domain_name *domain_names(const struct domain_meter *m);
 
 /**
- * domain_events() - what events cost, by port
+ * domain_costs() - what the kernel spent for rows
  * @m: may be NULL
  *
- * Return: EVENT_PORTS of them, or NULL.
+ * Return: as long as the meter, or NULL.
  */
-const struct event_cost *domain_events(const struct domain_meter *m);
+const struct kernel_costs *domain_costs(const struct domain_meter *m);
 
 /**
  * domain_threads() - what is taken from the daemon's threads

@@ -73,6 +73,7 @@ static void carry_line(struct domain_lines *l, const struct domain_line *from)
 	to->ns += from->ns;
 	to->charged_ns += from->charged_ns;
 	l->carried[to - l->line] = to->ns;
+	l->carried_charged[to - l->line] = to->charged_ns;
 }
 
 void domain_lines_open(struct domain_lines *l, const struct domain_line *carried)
@@ -203,12 +204,16 @@ void domain_lines_fill(struct domain_lines *l, const struct domain_sums *sums,
 	struct domain_line *line;
 	unsigned int i;
 
-	for (i = 0; i < DOMAIN_LINES; i++)
+	for (i = 0; i < DOMAIN_LINES; i++) {
 		l->line[i].ns = l->carried[i];
+		l->line[i].charged_ns = l->carried_charged[i];
+	}
 	for (i = 0; i < CPU_SLOTS; i++) {
 		line = sums->ns[i] && i != CPU_SLOT_IDLE ? slot_line(l, i, names) : NULL;
-		if (line)
+		if (line) {
 			line->ns += sums->ns[i];
+			line->charged_ns += sums->charged[i];
+		}
 		line = sums->idle[i] ? idle_line(l, i, names) : NULL;
 		if (line)
 			line->ns += sums->idle[i];

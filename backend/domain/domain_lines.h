@@ -15,7 +15,8 @@
 struct domain_lines {
 	struct domain_line line[DOMAIN_LINES]; /* as they stand in the table */
 	uint64_t carried[DOMAIN_LINES];	       /* of former lives, ns */
-	uint16_t of_slot[CPU_SLOTS];	       /* 1 + a line; 0: not known yet */
+	uint64_t carried_charged[DOMAIN_LINES];
+	uint16_t of_slot[CPU_SLOTS]; /* 1 + a line; 0: not known yet */
 	uint16_t of_idle[CPU_SLOTS];
 	unsigned int count;
 };

@@ -370,6 +370,7 @@ static int net_queue_attach(struct queue *base)
 		err = net_queue_attach_control(q);
 	if (err)
 		return err;
+	queue_claim_frames(base, q->config.ifindex, q->config.index);
 	net_queue_notify_resumed(q);
 	worker_make_runnable(base->worker, base); /* begin to read the tap */
 	return 0;
@@ -379,6 +380,7 @@ static void net_queue_release(struct queue *base)
 {
 	struct net_queue *q = net_queue_of(base);
 
+	queue_leave_frames(base);
 	grants_free(q->grants);
 	q->grants = NULL;
 	queue_unmap_ring(base, &q->tx_page, 1);

@@ -145,6 +145,7 @@ struct net_queue_config {
 	evtchn_port_t tx_port; /* the guest's */
 	evtchn_port_t rx_port; /* the same, or one of its own */
 	int tap;	       /* the queue of it, non-blocking; -1 if null */
+	unsigned int ifindex;  /* of the tap, 0 if null */
 	struct net_vif *vif;
 };
 

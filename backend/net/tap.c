@@ -510,6 +510,11 @@ unsigned int tap_enabled(const struct tap *tap)
 	return tap->enabled;
 }
 
+unsigned int tap_number(const struct tap *tap)
+{
+	return tap->ifindex;
+}
+
 int tap_queue_fd(const struct tap *tap, unsigned int queue)
 {
 	assert(queue < tap->queues);

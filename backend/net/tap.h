@@ -102,6 +102,12 @@ void tap_close(struct tap *tap);
 void tap_delete(struct tap *tap);
 
 /**
+ * tap_number() - the interface's number, as if_nametoindex(3) has it, in our network
+ * namespace
+ */
+unsigned int tap_number(const struct tap *tap);
+
+/**
  * tap_queue_fd() - where a queue's frames are read and written
  * @tap: the interface
  * @queue: below the number that tap_open() was given

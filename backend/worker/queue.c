@@ -7,6 +7,7 @@
 
 #include "guest_limits.h"
 #include "queue.h"
+#include "tap_rows.h"
 #include "worker.h"
 
 void queue_charge(struct queue *q, enum stage stage)
@@ -50,29 +51,108 @@ static struct event_cost event_cost(const struct worker *w, evtchn_port_t port)
 	struct event_cost copy = { 0 };
 	const struct event_cost *e;
 
-	if (!w->events || port >= EVENT_PORTS)
+	if (!w->costs || port >= EVENT_PORTS)
 		return copy;
-	e = &w->events[port];
+	e = &w->costs->event[port];
 	/* Programs in the kernel add to them meanwhile. */
 	copy.handler_ns = __atomic_load_n(&e->handler_ns, __ATOMIC_RELAXED);
 	copy.idle_ns = __atomic_load_n(&e->idle_ns, __ATOMIC_RELAXED);
 	return copy;
 }
 
+/* Of sums, so that no rounding is lost. */
+static uint64_t cycles_since(const struct worker *w, uint64_t before_ns, uint64_t ns)
+{
+	return clock_ns_to_cycles(ns, w->khz) - clock_ns_to_cycles(before_ns, w->khz);
+}
+
 void queue_settle_events(struct channel *ch)
 {
 	const struct worker *w = ch->queue->worker;
 	struct event_cost now = event_cost(w, ch->port), before = ch->settled;
-	/* Of sums, so that no rounding is lost. */
-	uint64_t handler = clock_ns_to_cycles(now.handler_ns, w->khz) -
-			   clock_ns_to_cycles(before.handler_ns, w->khz);
-	uint64_t idle = clock_ns_to_cycles(now.idle_ns, w->khz) -
-			clock_ns_to_cycles(before.idle_ns, w->khz);
+	struct kernel_cycles k = {
+		.event = cycles_since(w, before.handler_ns, now.handler_ns),
+		.idle_exit = cycles_since(w, before.idle_ns, now.idle_ns),
+	};
 
 	ch->settled = now;
-	if (handler || idle)
-		row_settle_events(ch->queue->row, handler, idle);
+	if (k.event || k.idle_exit)
+		row_settle_kernel(ch->queue->row, &k);
 }
+
+/* ---- what the kernel does beside events ---- */
+
+_Static_assert(LIMIT_ROWS <= COST_ROWS, "each row has a number");
+_Static_assert(LIMIT_QUEUES_PER_DEVICE <= COST_TAP_QUEUES, "likewise each of a tap");
+
+static unsigned int row_number(const struct queue *q)
+{
+	return q->row - q->worker->rows;
+}
+
+static struct row_cost row_cost(const struct queue *q)
+{
+	struct row_cost copy;
+	const struct row_cost *c = &q->worker->costs->row[row_number(q)];
+	int i;
+
+	/* As above. */
+	for (i = 0; i < KERNEL_WORKS; i++) {
+		copy.exact_ns[i] = __atomic_load_n(&c->exact_ns[i], __ATOMIC_RELAXED);
+		copy.apportioned_ns[i] =
+			__atomic_load_n(&c->apportioned_ns[i], __ATOMIC_RELAXED);
+	}
+	return copy;
+}
+
+void queue_settle_kernel(struct queue *q)
+{
+	const struct worker *w = q->worker;
+	struct kernel_cycles k = { 0 };
+	struct row_cost now;
+	uint64_t any = 0;
+	int i;
+
+	if (!w->costs)
+		return;
+	now = row_cost(q);
+	for (i = 0; i < KERNEL_WORKS; i++) {
+		k.exact[i] = cycles_since(w, q->settled.exact_ns[i], now.exact_ns[i]);
+		k.apportioned[i] = cycles_since(w, q->settled.apportioned_ns[i],
+						now.apportioned_ns[i]);
+		any |= k.exact[i] | k.apportioned[i];
+	}
+	q->settled = now;
+	if (any)
+		row_settle_kernel(q->row, &k);
+}
+
+static void name_frames(const struct queue *q, unsigned int row)
+{
+	if (q->worker->costs && q->ifindex)
+		tap_rows_set(q->worker->costs->tap, q->ifindex, q->tap_queue, row);
+}
+
+void queue_begin_kernel(struct queue *q)
+{
+	q->settled = row_cost(q); /* of who had the row before */
+	name_frames(q, row_number(q));
+}
+
+void queue_claim_frames(struct queue *q, unsigned int ifindex, unsigned int tap_queue)
+{
+	q->ifindex = ifindex;
+	q->tap_queue = tap_queue;
+	name_frames(q, row_number(q));
+}
+
+void queue_leave_frames(struct queue *q)
+{
+	name_frames(q, 0);
+	q->ifindex = 0;
+}
+
+/* ---- ports ---- */
 
 int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port)
 {
@@ -98,7 +178,7 @@ int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port)
 void queue_unbind(struct queue *q, struct channel *ch)
 {
 	if (ch->port) {
-		if (q->worker->events)
+		if (q->worker->costs)
 			queue_settle_events(ch);
 		worker_set_port(q->worker, ch->port, NULL);
 		xenevtchn_unbind(q->worker->evtchn, ch->port);
@@ -116,7 +196,11 @@ static void release(struct queue *q)
 
 int queue_attach(struct queue *q)
 {
-	int err = q->class->attach(q);
+	int err;
+
+	if (q->worker->costs)
+		queue_begin_kernel(q);
+	err = q->class->attach(q);
 
 	if (err) {
 		release(q);

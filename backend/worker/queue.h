@@ -19,7 +19,7 @@
 #include "meter.h"
 #include "report.h"
 #include "share.h"
-#include "event_cost.h"
+#include "kernel_costs.h"
 #include "table.h"
 
 struct worker;
@@ -80,12 +80,15 @@ struct queue {
 	bool resumed;		 /* a former process has served it */
 	struct account account;	 /* what it costs beyond its requests */
 	struct visit visit;
-	struct share share;	/* of the worker's cycles */
-	uint64_t visit_until;	/* clock at which the present visit shall end */
-	uint32_t in_flight;	/* requests taken and not settled, I/O not completed */
-	bool starved;		/* there was no memory for a request */
-	bool runnable;		/* on the worker's list */
-	unsigned int detaching; /* messages to detach that are to be answered */
+	struct share share;	 /* of the worker's cycles */
+	uint64_t visit_until;	 /* clock at which the present visit shall end */
+	uint32_t in_flight;	 /* requests taken and not settled, I/O not completed */
+	bool starved;		 /* there was no memory for a request */
+	bool runnable;		 /* on the worker's list */
+	unsigned int detaching;	 /* messages to detach that are to be answered */
+	struct row_cost settled; /* of what the kernel spent for the row */
+	unsigned int ifindex;	 /* of the TAP whose frames are its; 0: none */
+	unsigned int tap_queue;	 /* of that one's queues */
 	struct report report[REPORT_KINDS];
 	struct queue *next_runnable;
 	struct queue *next; /* of the worker's queues */
@@ -128,6 +131,18 @@ void queue_event(struct channel *ch);
  * @ch: bound
  */
 void queue_settle_events(struct channel *ch);
+
+/**
+ * queue_begin_kernel() - from now on the kernel's work for it is its own
+ * @q: whose worker has `costs`
+ */
+void queue_begin_kernel(struct queue *q);
+
+/**
+ * queue_settle_kernel() - what the kernel spent for it beside events goes into the row
+ * @q: attached
+ */
+void queue_settle_kernel(struct queue *q);
 
 /**
  * queue_tick() - upkeep, once a second
@@ -183,6 +198,19 @@ int queue_bind(struct queue *q, struct channel *ch, evtchn_port_t remote_port);
  * queue_unbind() - unbind a channel; does nothing if it is not bound
  */
 void queue_unbind(struct queue *q, struct channel *ch);
+
+/**
+ * queue_claim_frames() - what softirqs spend on a TAP's frames is for this queue
+ * @q: the queue
+ * @ifindex: of the interface; 0: there is none
+ * @tap_queue: of its queues
+ */
+void queue_claim_frames(struct queue *q, unsigned int ifindex, unsigned int tap_queue);
+
+/**
+ * queue_leave_frames() - it is not any more; does nothing if it was not
+ */
+void queue_leave_frames(struct queue *q);
 
 /**
  * queue_notify() - send the guest an event

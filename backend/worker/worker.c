@@ -161,6 +161,7 @@ static void report_detached(struct worker *w, struct queue *q)
 			     .queue = q,
 			     .detached = q->detaching };
 
+	queue_settle_kernel(q);
 	remove_queue(w, q);
 	if (w->sole == q)
 		w->sole = NULL;
@@ -451,11 +452,23 @@ static void drain_events(struct worker *w)
 		;
 }
 
+static void take_up_costs(struct worker *w)
+{
+	struct queue *q;
+
+	if (w->costs)
+		return;
+	w->costs = __atomic_load_n(&w->costs_given, __ATOMIC_ACQUIRE);
+	for (q = w->costs ? w->queues : NULL; q; q = q->next)
+		queue_begin_kernel(q);
+}
+
 static void attach_queue(struct worker *w, struct queue *q)
 {
 	struct message m = { .kind = MESSAGE_ATTACHED, .queue = q };
 
 	q->worker = w;
+	take_up_costs(w);
 	drain_events(w);
 	blame_begin(q->journal);
 	m.attached = queue_attach(q);
@@ -519,7 +532,7 @@ static void settle_events(struct worker *w)
 {
 	size_t port;
 
-	for (port = 0; w->events && port < w->ports; port++)
+	for (port = 0; w->costs && port < w->ports; port++)
 		if (w->by_port[port])
 			queue_settle_events(w->by_port[port]);
 }
@@ -528,9 +541,10 @@ static void worker_tick(struct worker *w)
 {
 	struct queue *q;
 
+	take_up_costs(w);
 	settle_events(w);
-
 	for (q = w->queues; q; q = q->next) {
+		queue_settle_kernel(q);
 		blame_begin(q->journal);
 		queue_tick(q);
 	}
@@ -794,7 +808,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->quantum = c->khz * LIMIT_QUANTUM_US / 1000;
 	w->report_fd = c->report_fd;
 	w->buffer_bytes = c->buffer_bytes;
-	w->events = c->events;
+	w->rows = table_row(c->table, 0);
 	w->watch = c->watch;
 	w->threads = c->threads;
 	w->runnable_end = &w->runnable;
@@ -808,6 +822,11 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	}
 	*ret_worker = w;
 	return 0;
+}
+
+void worker_set_costs(struct worker *w, const struct kernel_costs *costs)
+{
+	__atomic_store_n(&w->costs_given, costs, __ATOMIC_RELEASE);
 }
 
 void worker_send(struct worker *w, const struct message *message)

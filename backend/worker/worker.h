@@ -46,14 +46,16 @@ struct worker {
 	bool ring_open;
 	bool audit_due;
 	bool stopping;
+	const struct kernel_costs *costs; /* as taken up; NULL: nobody measures */
 
 	/* Set up by the control thread. */
 	unsigned int index;
 	struct worker_row *row;
 	uint64_t khz;
-	const struct event_cost *events; /* by port; NULL: nobody measures */
 	struct watch watch;
-	struct thread_time *threads; /* NULL: likewise */
+	struct thread_time *threads;		/* NULL: nobody measures */
+	const struct row *rows;			/* of the table, from number 0 on */
+	const struct kernel_costs *costs_given; /* by worker_set_costs(); atomic */
 	pthread_t thread;
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
@@ -67,10 +69,10 @@ struct worker_config {
 	struct trace *trace;
 	uint64_t khz;
 	int report_fd;
-	uint64_t buffer_bytes;		 /* for data on its way, at most */
-	const struct event_cost *events; /* EVENT_PORTS, by port; NULL: nobody measures */
-	struct watch watch;		 /* but for its `time` */
-	struct thread_time *threads; /* THREAD_TIMES, for one of them; NULL: likewise */
+	uint64_t buffer_bytes; /* for data on its way, at most */
+	struct watch watch;    /* but for its `time` */
+	struct thread_time
+		*threads; /* THREAD_TIMES, for one of them; NULL: nobody measures */
 };
 
 /* ---- for the control thread ---- */
@@ -97,6 +99,15 @@ int worker_probe_devices(void);
  * Return: 0, or -errno.
  */
 int worker_start(const struct worker_config *c, struct worker **ret_worker);
+
+/**
+ * worker_set_costs() - the kernel's work for its rows is measured from now on
+ * @w: the worker
+ * @costs: all 0 when this began; to outlive the worker. NULL: nobody measures
+ *
+ * At any time, once. The worker takes it up with its next tick or queue.
+ */
+void worker_set_costs(struct worker *w, const struct kernel_costs *costs);
 
 /**
  * worker_send() - send it a message

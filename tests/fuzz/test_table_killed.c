@@ -119,7 +119,10 @@ static void settle_offload(void)
 
 static void settle_events(void)
 {
-	row_settle_events(row, 11, 22);
+	row_settle_kernel(row, &(struct kernel_cycles){ .event = 11,
+							.idle_exit = 22,
+							.exact = { 3, 4, 5 },
+							.apportioned = { 6, 7, 8 } });
 }
 
 static void publish(void)

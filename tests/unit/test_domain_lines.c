@@ -138,6 +138,26 @@ static void test_lives(void)
 	CHECK_EQ(ns_of_all(), 1150);
 }
 
+/* What runs did for rows is a part of their line, over all lives. */
+static void test_charged(void)
+{
+	struct domain_line carried[DOMAIN_LINES];
+	const struct domain_line *line;
+
+	begin();
+	sums.ns[CPU_SLOT_SOFTIRQ + 3] = 40;
+	sums.charged[CPU_SLOT_SOFTIRQ + 3] = 30;
+	domain_lines_fill(&lines, &sums, names);
+	domain_lines_fill(&lines, &sums, names);
+	memcpy(carried, lines.line, sizeof(carried));
+	domain_lines_open(&lines, carried);
+	sums.charged[CPU_SLOT_SOFTIRQ + 3] = 7;
+	domain_lines_fill(&lines, &sums, names);
+	line = domain_lines_find(&lines, DOMAIN_SOFTIRQ, "net_rx");
+	CHECK_EQ(line->ns, 80);
+	CHECK_EQ(line->charged_ns, 37);
+}
+
 /* Names without end: the books stay whole. */
 static void test_full(void)
 {
@@ -202,6 +222,7 @@ int main(void)
 	test_kinds();
 	test_close();
 	test_lives();
+	test_charged();
 	test_full();
 	test_damaged();
 	return 0;
