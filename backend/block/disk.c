@@ -391,8 +391,8 @@ const char *disk_misfit(const struct disk *d, const struct disk *medium)
 		return "its sectors have another size";
 	if (medium->read_only != d->read_only)
 		return "its mode is another one";
-	if (medium->fuse != d->fuse)
-		return "one is shown by another process and the other is not";
+	if (d->fuse || medium->fuse)
+		return "one of them is shown by another process";
 	if (medium->direct_unit > d->direct_unit)
 		return "direct I/O needs larger units there";
 	/* Workers would take the page cache's work for what a direct read costs. */

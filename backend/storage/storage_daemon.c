@@ -22,10 +22,15 @@
 
 #define NAME "/disk"
 
+/* Below the bytes of block/disk_life.c. */
+#define HELPER_AT (1ll << 61)
+
 struct storage_daemon {
 	clockid_t clock;
 	uint64_t *charged; /* ns; shared with helpers that come later */
 };
+
+/* ---- what lies beside it ---- */
 
 /* A process's clock of what the scheduler has counted: CPUCLOCK_SCHED. */
 static clockid_t clock_of(int pid)
@@ -84,6 +89,58 @@ static uint64_t *map_charged(const char *directory)
 	close(fd);
 	return at == MAP_FAILED ? NULL : at;
 }
+
+/* ---- the file ---- */
+
+int storage_daemon_name(int fd)
+{
+	char link[32];
+	int name;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	name = open(link, O_PATH | O_CLOEXEC);
+	return name < 0 ? -errno : name;
+}
+
+/* Whether it may be written to, its storage daemon knows as well. */
+static int open_named(const char *link)
+{
+	int fd = open(link, O_RDWR | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = open(link, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && (errno == EACCES || errno == EROFS))
+		fd = open(link, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The lock of an open file ends with its last I/O (block/disk_life.c). */
+static void await_former(int fd)
+{
+	struct flock byte = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = HELPER_AT,
+		.l_len = 1,
+	};
+
+	while (fcntl(fd, F_OFD_SETLKW, &byte) && errno == EINTR)
+		;
+}
+
+int storage_daemon_open(int name)
+{
+	char link[32];
+	int fd;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", name);
+	fd = open_named(link);
+	if (fd >= 0)
+		await_former(fd);
+	return fd;
+}
+
+/* ---- what it runs ---- */
 
 struct storage_daemon *storage_daemon_of(int fd)
 {

@@ -24,6 +24,28 @@ struct storage_daemon;
 struct storage_daemon *storage_daemon_of(int fd);
 
 /**
+ * storage_daemon_name() - a descriptor by which nothing but the file's name is had
+ * @fd: of a disk that another process shows
+ *
+ * When the last descriptor of such a file is closed, also at the end of a process, the
+ * kernel tells that to who shows it, and waits for the answer. So the daemon, which has
+ * to end at any time, has none: it has this one, which needs no answer.
+ *
+ * Return: a descriptor, or -errno.
+ */
+int storage_daemon_name(int fd);
+
+/**
+ * storage_daemon_open() - the file itself
+ * @name: as of storage_daemon_name()
+ *
+ * It waits for who shows it, and until I/O of a helper that has died is over.
+ *
+ * Return: a descriptor, or -errno.
+ */
+int storage_daemon_open(int name);
+
+/**
  * storage_daemon_take_ns() - what it has run since this was asked last, to be charged now
  * @s: may be NULL
  *

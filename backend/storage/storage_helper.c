@@ -51,11 +51,15 @@ struct flush {
 	bool over;
 };
 
-/* All under the lock, but for `fd` and `daemon`, the same as long as there is a lane. */
+/* All under the lock, but for `daemon` and `fd`, the same as long as there is a lane. Of
+ * a file that another process shows, the first of its lanes' threads has to open `fd`. */
 struct served_disk {
 	struct served_disk *next;
 	uint64_t id;
-	int fd;
+	int fd;	  /* -1: not open yet */
+	int name; /* -1: it has come open */
+	int err;  /* -errno: why it cannot be opened */
+	pthread_mutex_t opening;
 	struct storage_daemon *daemon; /* that shows it; NULL */
 	unsigned int lanes;
 	struct flush *flushes; /* asked for, and not begun */
@@ -399,14 +403,30 @@ static struct served_disk *new_disk(uint64_t id, int fd)
 	if (!d)
 		return NULL;
 	d->id = id;
-	d->fd = fd;
+	d->name = fcntl(fd, F_GETFL) & O_PATH ? fd : -1;
+	d->fd = d->name < 0 ? fd : -1;
 	d->daemon = storage_daemon_of(fd);
+	pthread_mutex_init(&d->opening, NULL);
 	pthread_cond_init(&d->flush_over, NULL);
 	pthread_cond_init(&d->measured, NULL);
 	pthread_mutex_init(&d->changing, NULL);
 	d->next = disks;
 	disks = d;
 	return d;
+}
+
+/* It may take as long as who shows it likes. */
+static void open_disk(struct served_disk *d)
+{
+	int fd;
+
+	pthread_mutex_lock(&d->opening);
+	if (d->fd < 0 && !d->err) {
+		fd = storage_daemon_open(d->name);
+		__atomic_store_n(&d->err, fd < 0 ? fd : 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&d->fd, fd < 0 ? -1 : fd, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&d->opening);
 }
 
 /* For one more lane; @fd is taken, and not needed where another lane brought it. */
@@ -443,7 +463,10 @@ static void put_disk(struct served_disk *d)
 	if (!last)
 		return;
 	storage_daemon_leave(d->daemon);
-	close(d->fd);
+	if (d->name >= 0)
+		close(d->name);
+	if (d->fd >= 0)
+		close(d->fd);
 	free(d);
 }
 
@@ -560,6 +583,8 @@ static void *serve_lane(void *arg)
 {
 	struct served_lane *l = arg;
 
+	if (l->disk->name >= 0)
+		open_disk(l->disk);
 	for (;;) {
 		uint32_t kick = __atomic_load_n(&l->shared->kick, __ATOMIC_SEQ_CST);
 		bool more;
@@ -647,8 +672,8 @@ static bool change_disk(uint64_t id, int fd)
 	for (l = lanes; l; l = l->next)
 		if (l->id == id)
 			break;
-	if (l)
-		dup3(fd, l->disk->fd, O_CLOEXEC);
+	if (l && dup3(fd, l->disk->fd, O_CLOEXEC) < 0)
+		_exit(1); /* not open yet: the next helper opens this one */
 	pthread_mutex_unlock(&lock);
 	return l;
 }
@@ -672,12 +697,22 @@ struct measuring {
 	int socket;
 };
 
+static int measure_disk(const struct served_disk *d, uint64_t *ret_bytes)
+{
+	int fd = __atomic_load_n(&d->fd, __ATOMIC_ACQUIRE);
+	int err = __atomic_load_n(&d->err, __ATOMIC_RELAXED);
+
+	if (fd < 0)
+		return err ? err : -EAGAIN;
+	return disk_measure(fd, ret_bytes);
+}
+
 static void *measure(void *arg)
 {
 	struct measuring *mine = arg;
 	struct storage_answer a = { .version = STORAGE_VERSION, .id = mine->id };
 
-	a.err = disk_measure(mine->disk->fd, &a.disk.size);
+	a.err = measure_disk(mine->disk, &a.disk.size);
 	a.cpu_ns = clock_thread_ns();
 	storage_say(mine->socket, &a, -1);
 	pthread_mutex_lock(&lock);

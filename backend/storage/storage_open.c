@@ -15,6 +15,7 @@
 #include <xenstore.h>
 
 #include "clock.h"
+#include "storage_daemon.h"
 #include "storage_open.h"
 
 /* libxenstore has a path on its stack, and a message. */
@@ -200,6 +201,7 @@ static void *run_opening(void *arg)
 	struct storage_answer a = { .version = STORAGE_VERSION, .id = m->id };
 	const char *why = check_store(m);
 	struct disk *d = NULL;
+	int name = -1;
 
 	if (why) {
 		a.err = -EPERM;
@@ -213,8 +215,12 @@ static void *run_opening(void *arg)
 	}
 	if (!a.err)
 		a.disk = *d;
+	if (!a.err && d->fuse)
+		name = storage_daemon_name(d->fd);
 	a.cpu_ns = clock_thread_ns();
-	storage_say(o->socket, &a, d ? d->fd : -1);
+	storage_say(o->socket, &a, d && d->fuse ? name : d ? d->fd : -1);
+	if (name >= 0)
+		close(name);
 	disk_close(d);
 	free(o);
 	return NULL;

@@ -84,12 +84,18 @@ verified "$d" --size 4M --queues 2
 [ $(($(row "$d" offload_cycles) - before)) -gt $(($(row "$d" offload_exact) - exact)) ] ||
 	fail 'of two queues nothing is apportioned'
 
-say 'the daemon is killed meanwhile'
+say 'it hangs, the daemon is killed meanwhile, and the next one serves'
 load_bg "$W/bg.out" "$d" --rw randrw --verify --depth 8 --time 60 --flush-every 20 --size 4M --json; p=$BG
 wrote() { [ "$(row "$d" write_requests)" -gt "$1" ]; }
 within 20 wrote 600 || fail 'it writes nothing'
+kill -STOP "$pid"
+n=$(guest neighbour)
+attach "$n" xvda "$(disk plain 16M)"
+load "$n" --rw randrw --number 100 >/dev/null
 daemon_kill
 daemon_start --user root
+load "$n" --rw randrw --number 100 >/dev/null
+kill -CONT "$pid"
 within 20 wrote 2000 || fail 'it does not go on'
 end "$p"
 expect_json "$W/bg.out" '.verify.errors == 0 and .errors.error == 0'
@@ -156,7 +162,7 @@ refused nbd:example 'not a URI of NBD; write'
 refused "qcow2:$W" 'neither a file nor a block device'
 
 say 'what other programs read then'
-for x in "$d" "$e"; do "$SIMXL" destroy "$x"; done
+for x in "$d" "$e" "$n"; do "$SIMXL" destroy "$x"; done
 for id in "$d-51712" "$d-51728" "$d-51744" "$e-51712"; do
 	p=$(pid_of "$id")
 	"$STORAGE_DAEMON" stop "$id"
