@@ -132,6 +132,20 @@ static void cell_cpu(char *cell, const struct line *l)
 	cell_part(cell, l, counters_cpu(l->group->counter));
 }
 
+/* Of the vCPUs themselves. */
+static void cell_own(char *cell, const struct line *l)
+{
+	uint64_t ns;
+
+	if (is_sum(l) || !l->group->live ||
+	    !report_vcpu_ns(l->report, newest_row(l)->domid, &ns))
+		strcpy(cell, "-");
+	else if (l->rate_seconds > 0)
+		text_percent(cell, ns / 1e9, l->rate_seconds);
+	else
+		text_seconds(cell, ns / 1e9);
+}
+
 static void cell_share(char *cell, const struct line *l)
 {
 	text_percent(cell, counters_cpu(l->group->counter), l->all_cpu);
@@ -207,6 +221,7 @@ static void cell_us(char *cell, const struct line *l)
 		COUNTED("ERR", "ERR/s", 3, ROW_errors),                                  \
 		COUNTED("REFUS", "REF/s", 4, ROW_refused),                               \
 		NUMBER("CPU-s", "CPU%", 0, cell_cpu),                                    \
+		NUMBER("OWN-s", "OWN%", 4, cell_own),                                    \
 		NUMBER("SHARE", NULL, 0, cell_share),                                    \
 		NUMBER("EXACT", NULL, 2, cell_exact),                                    \
 		NUMBER("CYC/R", NULL, 6, cell_cycles), NUMBER("us/R", NULL, 2, cell_us), \
@@ -270,13 +285,22 @@ const struct columns queue_columns = { sizeof(queues) / sizeof(queues[0]), queue
 
 /* ---- lines ---- */
 
-void columns_begin(struct grid *g, const struct columns *columns, bool rates)
+/* Nothing is known of vCPUs where the hypervisor cannot be asked. */
+static bool is_shown(const struct column *c, const struct report *r)
 {
+	return c->print != cell_own || r->vcpus;
+}
+
+void columns_begin(struct grid *g, const struct columns *columns, const struct line *line)
+{
+	bool rates = line->rate_seconds > 0;
 	size_t i;
 
 	for (i = 0; i < columns->count; i++) {
 		const struct column *c = &columns->column[i];
 
+		if (!is_shown(c, line->report))
+			continue;
 		grid_add_column(g, rates && c->rate_title ? c->rate_title : c->title,
 				c->kind, c->rank);
 	}
@@ -285,17 +309,19 @@ void columns_begin(struct grid *g, const struct columns *columns, bool rates)
 int columns_add(struct grid *g, const struct columns *columns, const struct line *line)
 {
 	char cell[CELL];
-	size_t i;
+	size_t i, shown = 0;
 	int err = grid_add_line(g);
 
 	for (i = 0; !err && i < columns->count; i++) {
 		const struct column *c = &columns->column[i];
 
+		if (!is_shown(c, line->report))
+			continue;
 		if (c->print)
 			c->print(cell, line);
 		else
 			cell_count(cell, line, c->counter);
-		err = grid_set(g, i, cell);
+		err = grid_set(g, shown++, cell);
 	}
 	return err;
 }

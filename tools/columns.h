@@ -50,9 +50,10 @@ cell_print cell_domid, cell_name, cell_device, cell_devid;
  * columns_begin() - the columns, and no lines yet
  * @g: zeroed; grid_free() it
  * @columns: which
- * @rates: whether rates are shown
+ * @line: its report and span; rates are shown if it has one
  */
-void columns_begin(struct grid *g, const struct columns *columns, bool rates);
+void columns_begin(struct grid *g, const struct columns *columns,
+		   const struct line *line);
 
 /**
  * columns_add() - a line

@@ -358,7 +358,21 @@ void report_free(struct report *r)
 	free(r->rows);
 	free(r->workers);
 	free(r->domain);
+	free(r->vcpus);
 	free(r);
+}
+
+bool report_vcpu_ns(const struct report *r, uint32_t domid, uint64_t *ret_ns)
+{
+	size_t i;
+
+	for (i = 0; r->vcpus && i < r->vcpus_count; i++) {
+		if (r->vcpus[i].domid != domid)
+			continue;
+		*ret_ns = r->vcpus[i].ns;
+		return true;
+	}
+	return false;
 }
 
 /* ---- differences ---- */
@@ -460,6 +474,18 @@ static void subtract_workers(struct report *r, const struct report *before)
 			       before->workers[i].worker.counter);
 }
 
+/* Of a domain that was not there before, all of it stays. */
+static void subtract_vcpus(struct report *r, const struct report *before)
+{
+	uint64_t ns;
+	size_t i;
+
+	for (i = 0; i < r->vcpus_count; i++)
+		if (report_vcpu_ns(before, r->vcpus[i].domid, &ns) &&
+		    ns <= r->vcpus[i].ns)
+			r->vcpus[i].ns -= ns;
+}
+
 int report_since(const struct report *now, const struct report *before,
 		 struct report **ret_report)
 {
@@ -471,12 +497,17 @@ int report_since(const struct report *now, const struct report *before,
 	r->rows = copy_array(now->rows, now->rows_count, sizeof(*r->rows));
 	r->workers = copy_array(now->workers, now->workers_count, sizeof(*r->workers));
 	r->domain = now->domain ? copy_array(now->domain, 1, sizeof(*r->domain)) : NULL;
+	r->vcpus = before->vcpus && now->vcpus
+			   ? copy_array(now->vcpus, now->vcpus_count, sizeof(*r->vcpus))
+			   : NULL;
+	r->vcpus_count = r->vcpus ? now->vcpus_count : 0;
 	if (!r->rows || !r->workers || (now->domain && !r->domain)) {
 		report_free(r);
 		return -ENOMEM;
 	}
 	subtract_rows(r, before);
 	subtract_workers(r, before);
+	subtract_vcpus(r, before);
 	if (r->domain && before->domain)
 		subtract_domain(r->domain, before->domain);
 	*ret_report = r;

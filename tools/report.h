@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "format.h"
+#include "vcpu_time.h"
 #include "xenmeter.h"
 
 /* What the table says of the daemon that made it. */
@@ -44,6 +45,8 @@ struct report {
 	size_t workers_count;
 	struct report_worker *workers;
 	struct xenmeter_domain *domain; /* NULL: not measured */
+	struct vcpu_time *vcpus;	/* NULL: the hypervisor cannot be asked */
+	size_t vcpus_count;
 };
 
 /* What rows are added up by. */
@@ -110,6 +113,14 @@ int report_take_again(const struct report *old, struct report **ret_report);
  * Return: 0, or -errno as xenmeter_open().
  */
 int report_take_quiet(const char *path, struct report **ret_report);
+
+/**
+ * report_vcpu_ns() - what a domain's own vCPUs ran, until the report or in its span
+ * @r: the report, whose `vcpus` have been read
+ * @domid: of the domain
+ * @ret_ns: written if it is known
+ */
+bool report_vcpu_ns(const struct report *r, uint32_t domid, uint64_t *ret_ns);
 
 /**
  * report_free() - free a report

@@ -176,6 +176,16 @@ static error_t parse_dump_option(int key, char *arg, struct argp_state *state)
 
 /* ---- taking reports ---- */
 
+/* With what the guests' own vCPUs ran, if the hypervisor can be asked. */
+static int take_report(const struct dump *d, struct report **ret_report)
+{
+	int err = report_take(d->path, ret_report);
+
+	if (!err)
+		(*ret_report)->vcpus = vcpu_times_read(&(*ret_report)->vcpus_count);
+	return err;
+}
+
 static void find_screen(struct dump *d)
 {
 	struct winsize size = { 0 };
@@ -254,7 +264,7 @@ static enum tool_exit dump_once(struct dump *d)
 {
 	struct report *r;
 	enum tool_exit code;
-	int err = report_take(d->path, &r);
+	int err = take_report(d, &r);
 
 	if (err)
 		return tool_open_failed(d->path, err);
@@ -325,7 +335,7 @@ static int print_round(struct dump *d, const struct report *before,
 static int watch_round(struct dump *d, struct report **before)
 {
 	struct report *now;
-	int err = report_take(d->path, &now);
+	int err = take_report(d, &now);
 
 	if (err)
 		return err;
@@ -343,7 +353,7 @@ static int watch_round(struct dump *d, struct report **before)
 static enum tool_exit dump_watch(struct dump *d)
 {
 	struct report *before;
-	int err = report_take(d->path, &before);
+	int err = take_report(d, &before);
 
 	if (err)
 		return tool_open_failed(d->path, err);

@@ -190,6 +190,43 @@ static int set_devices(json_t *to, const struct dump *d, const struct report *r)
 	return 0;
 }
 
+/* What it cost the host: its own vCPUs, and what it had others do. */
+static json_t *guest_json(const struct report *r, const struct group *g)
+{
+	const struct xenmeter_row *row = &g->newest->row;
+	json_t *o = json_object();
+	uint64_t ns;
+
+	json_object_set_new(o, "domid", integer_json(row->domid));
+	json_object_set_new(o, "name", json_string(row->name));
+	set_uuid(o, row->uuid);
+	json_object_set_new(
+		o, "cpu_seconds",
+		json_real(xenmeter_seconds(r->table, counters_cpu(g->counter))));
+	json_object_set_new(o, "vcpu_seconds",
+			    g->live && report_vcpu_ns(r, row->domid, &ns)
+				    ? json_real(ns / 1e9)
+				    : json_null());
+	return o;
+}
+
+static int set_guests(json_t *to, const struct dump *d, const struct report *r)
+{
+	json_t *guests = json_array();
+	struct groups groups;
+	size_t i;
+	int err = dump_group(d, r, GROUP_GUEST, &groups);
+
+	json_object_set_new(to, "guests", guests);
+	if (err)
+		return err;
+	for (i = 0; i < groups.count; i++)
+		if (groups.group[i].newest->row.state != XENMETER_RECYCLED)
+			json_array_append_new(guests, guest_json(r, &groups.group[i]));
+	groups_free(&groups);
+	return 0;
+}
+
 /* All that a row cost, as seconds of one CPU. */
 static json_t *cpu_seconds_json(const struct report *r, const uint64_t *counter)
 {
@@ -323,7 +360,7 @@ int dump_json(const struct dump *d, const struct report *r)
 	json_t *o = report_json(d, r);
 	int err;
 
-	if (!o || set_devices(o, d, r)) {
+	if (!o || set_devices(o, d, r) || set_guests(o, d, r)) {
 		json_decref(o);
 		return -ENOMEM;
 	}

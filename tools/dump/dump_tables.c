@@ -52,7 +52,7 @@ static int print_groups(const struct dump *d, const struct report *r,
 		puts("No guests are being served.");
 		return 0;
 	}
-	columns_begin(&grid, columns, d->rate_seconds > 0);
+	columns_begin(&grid, columns, &line);
 	for (i = 0; !err && i < shown; i++) {
 		line.group = &groups->group[i];
 		err = columns_add(&grid, columns, &line);

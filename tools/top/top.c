@@ -115,6 +115,7 @@ int top_read(struct top *t)
 
 	if (err)
 		return err;
+	now->vcpus = vcpu_times_read(&now->vcpus_count);
 	/* Of another history, there is nothing to compare. */
 	if (t->now && t->now->info.start_time_ns == now->info.start_time_ns)
 		err = report_since(now, t->now, &since);

@@ -35,6 +35,20 @@ static void write_who(const struct top *t, const struct group *g, FILE *f)
 		100 * xenmeter_seconds(t->now->table, cpu) / top_rate_seconds(t), share);
 }
 
+/* What the guest is to its host: its own vCPUs, and what it had others do. */
+static void write_own(const struct top *t, const struct group *g, FILE *f)
+{
+	double span = top_rate_seconds(t);
+	double charged =
+		xenmeter_seconds(t->now->table, counters_cpu(g->counter)) / span * 100;
+	uint64_t ns;
+
+	if (!report_vcpu_ns(top_report(t), g->newest->row.domid, &ns))
+		return;
+	fprintf(f, "own vCPUs %.1f%% + charged %.1f%% = %.1f%% of a CPU\n",
+		ns / span / 1e7, charged, ns / span / 1e7 + charged);
+}
+
 /* One character for each reading: eighths of the highest of them. */
 static void write_sparkline(const struct top *t, const struct group *g, FILE *f)
 {
@@ -250,6 +264,7 @@ int top_write_guest(struct top *t, FILE *f, size_t width)
 		return 0;
 	}
 	write_who(t, g, f);
+	write_own(t, g, f);
 	write_sparkline(t, g, f);
 	err = write_kinds(t, g, f, width);
 	putc('\n', f);

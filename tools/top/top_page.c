@@ -231,7 +231,7 @@ static int write_groups(struct top *t, FILE *f, size_t room, size_t width,
 	struct grid grid = { 0 };
 	int err;
 
-	columns_begin(&grid, columns, true);
+	columns_begin(&grid, columns, &line);
 	err = add_shown(t, &grid, columns, &line, shown);
 	if (!err)
 		err = add_rest(t, &grid, columns, &line, shown);
