@@ -4,7 +4,8 @@
  *
  *   data/xenmeter/guests/DOMID   one key a guest that is being served
  *   data/xenmeter/others         guests that are gone, and those above LIMIT_TOTALS
- *   data/xenmeter/books          the workers' books, the clock, and the time
+ *   data/xenmeter/books          the workers' books, the clock, the time, and when the
+ *                                table began
  *
  * A value is words NAME=NUMBER, and for a guest at last name=NAME, to the end. What has
  * not changed is not written: an idle daemon writes one key a minute, a busy one a key
@@ -30,8 +31,34 @@
 #define SIGN_S	 60 /* so old may the books' time become */
 /* Looking after an idle device costs some cycles each second: too few to be written. */
 #define WORTH_MS   10
-#define VALUE_SIZE 512
+#define VALUE_SIZE 1024
 #define PATH_SIZE  64
+
+/* A guest's counters by kind: what it does, and what makes it dear. */
+static const struct {
+	const char *name;
+	enum row_counter slot;
+} kinds[] = {
+	{ "read", ROW_read_requests },
+	{ "write", ROW_write_requests },
+	{ "flush", ROW_flush_requests },
+	{ "discard", ROW_discard_requests },
+	{ "tx", ROW_tx_frames },
+	{ "rx", ROW_rx_frames },
+	{ "refused", ROW_refused },
+	{ "read_cycles", ROW_read_cycles },
+	{ "write_cycles", ROW_write_cycles },
+	{ "flush_cycles", ROW_flush_cycles },
+	{ "discard_cycles", ROW_discard_cycles },
+	{ "tx_cycles", ROW_tx_cycles },
+	{ "rx_cycles", ROW_rx_cycles },
+	{ "refused_cycles", ROW_refused_cycles },
+	{ "offload_read", ROW_offload_read },
+	{ "offload_write", ROW_offload_write },
+	{ "offload_flush", ROW_offload_flush },
+	{ "offload_discard", ROW_offload_discard },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 struct sum {
 	uint64_t requests;
@@ -43,6 +70,7 @@ struct sum {
 	uint64_t offload_exact;
 	uint64_t kernel; /* in none of the three */
 	uint64_t kernel_exact;
+	uint64_t kind[KINDS];
 };
 
 struct total {
@@ -111,6 +139,10 @@ static uint64_t sum_stages(const uint64_t *counter, enum row_counter first)
 
 static void sum_add_row(struct sum *to, const struct xenmeter_row *row)
 {
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		to->kind[i] += row->counter[kinds[i].slot];
 	to->requests += row->counter[ROW_requests];
 	to->bytes += row->counter[ROW_bytes];
 	to->errors += row->counter[ROW_errors];
@@ -209,15 +241,24 @@ static void totals_remove_gone(struct totals *t)
 
 /* ---- publishing ---- */
 
+/* Kinds that there were none of are left out: xenstore's room is scarce. */
 static int sum_print(char value[VALUE_SIZE], const struct sum *s)
 {
-	return snprintf(value, VALUE_SIZE,
-			"requests=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
-			" exact=%" PRIu64 " apportioned=%" PRIu64 " offload=%" PRIu64
-			" offload_exact=%" PRIu64 " kernel=%" PRIu64
-			" kernel_exact=%" PRIu64,
-			s->requests, s->bytes, s->errors, s->exact, s->apportioned,
-			s->offload, s->offload_exact, s->kernel, s->kernel_exact);
+	int at;
+	size_t i;
+
+	at = snprintf(value, VALUE_SIZE,
+		      "requests=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
+		      " exact=%" PRIu64 " apportioned=%" PRIu64 " offload=%" PRIu64
+		      " offload_exact=%" PRIu64 " kernel=%" PRIu64
+		      " kernel_exact=%" PRIu64,
+		      s->requests, s->bytes, s->errors, s->exact, s->apportioned,
+		      s->offload, s->offload_exact, s->kernel, s->kernel_exact);
+	for (i = 0; i < KINDS; i++)
+		if (s->kind[i])
+			at += snprintf(value + at, VALUE_SIZE - at, " %s=%" PRIu64,
+				       kinds[i].name, s->kind[i]);
+	return at;
 }
 
 static uint64_t sum_cycles(const struct sum *s)
@@ -275,11 +316,11 @@ static void totals_write_books(struct totals *t)
 		 "version=1 time=%" PRIu64 " khz=%" PRIu64 " workers=%u elapsed=%" PRIu64
 		 " charged=%" PRIu64 " open=%" PRIu64 " idle=%" PRIu64
 		 " overhead=%" PRIu64 " unattributed=%" PRIu64 " not_running=%" PRIu64
-		 " cpu_ns=%" PRIu64,
+		 " cpu_ns=%" PRIu64 " start=%" PRIu64,
 		 (uint64_t)time(NULL), info.clock_khz, threads, books[WORKER_elapsed],
 		 books[WORKER_charged], books[WORKER_open], books[WORKER_idle],
 		 books[WORKER_overhead], books[WORKER_unattributed],
-		 books[WORKER_not_running], books[WORKER_cpu_ns]);
+		 books[WORKER_not_running], books[WORKER_cpu_ns], info.start_time_ns);
 	if (totals_write(t, HOME "/books", stands, value))
 		t->unsigned_for = 0;
 }

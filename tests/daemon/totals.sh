@@ -47,6 +47,10 @@ offloaded() { dump | jq "[.rows[] | select(.domid == $d$1) | .counters.$2] | add
 flushed=$(offloaded ' and .queue != null' offload_cycles)
 [ "$flushed" -gt 0 ] || fail 'no flush was offloaded'
 expect_told ".offload >= $flushed" true
+# With what kind of I/O? Half of the writes were followed by a flush.
+expect_told '[.read, .write, .flush, .discard, .tx] | tostring' '\[777,50,50,0,0]'
+expect_told '.offload_flush > 0 and .read_cycles > 0 and .flush_cycles > 0' true
+expect_told '.read_cycles + .write_cycles + .flush_cycles <= .exact + .apportioned' true
 expect_told ".offload <= $(offloaded '' offload_cycles)" true
 expect_told ".offload_exact >= $(offloaded ' and .queue != null' offload_exact)" true
 expect_told "(.exact + .apportioned + .offload) / .seconds | round" \
@@ -55,6 +59,7 @@ dump >"$W/dump"
 expect_json "$W/dump" "[.rows[] | select(.domid == $d) | .name] | unique == [\"far\"]"
 drivers >"$W/drivers"
 cat "$W/drivers"
+grep -Eq '^dd .* far .* (read|flush) [0-9]+%' "$W/drivers" || fail 'the dearest kind'
 grep -Eq '^dd +[0-9]+ far +877 ' "$W/drivers"
 drivers --domain nobody >"$W/none" 2>&1 && fail 'there is no such domain'
 
@@ -63,7 +68,7 @@ load_bg "$W/busy.out" "$d" --devid 51728 --rw write --rate 400 --flush-every 2 -
 dearest() { "$SIMXL" run 0 "$XENMETER" top --drivers --json --iterations 1 >"$W/top"; json "$W/top" "$1"; }
 within 40 dearest '.drivers == 1 and (.guests | length) == 2
 	and (.guests[0] | .name == "far" and .driver == "dd" and .requests_per_second > 0
-		and .cpu_percent > 0 and .exact_percent <= .cpu_percent)
+		and .kind == "flush" and .cpu_percent > 0 and .exact_percent <= .cpu_percent)
 	and .guests[1].requests_per_second == 0' || { cat "$W/top"; fail 'not told so'; }
 "$SIMXL" run 0 "$XENMETER" top --drivers --batch -n 1 --filter far >"$W/page"
 cat "$W/page"

@@ -74,7 +74,8 @@ static const struct {
 	{ "MiB", GRID_RIGHT, 2 },   { "ERR", GRID_RIGHT, 3 },
 	{ "CPU-s", GRID_RIGHT, 0 }, { "SHARE", GRID_RIGHT, 0 },
 	{ "EXACT", GRID_RIGHT, 4 }, { "CYC/R", GRID_RIGHT, 5 },
-	{ "us/R", GRID_RIGHT, 1 },  { "AGE-s", GRID_RIGHT, 0 },
+	{ "us/R", GRID_RIGHT, 1 },  { "KIND", GRID_RIGHT, 2 },
+	{ "AGE-s", GRID_RIGHT, 0 },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -109,7 +110,8 @@ static void fill_guest_cells(const struct driver *d, const struct driver_guest *
 		text_compact(cell[10],
 			     driver_seconds(d, cycles) * 1e6 / g->word[GUEST_REQUESTS]);
 	}
-	text_compact(cell[11],
+	driver_guest_kind(cell[11], g, NULL);
+	text_compact(cell[12],
 		     now > d->books[BOOKS_TIME] ? now - d->books[BOOKS_TIME] : 0);
 }
 
@@ -216,7 +218,8 @@ enum tool_exit drivers_main(int argc, char **argv)
 		.options = options,
 		.parser = parse_drivers_option,
 		.doc = "Print the totals that driver domains publish in xenstore.\v"
-		       "Columns are those of xenmeter dump. AGE-s: seconds "
+		       "Columns are those of xenmeter dump. KIND: the kind of request "
+		       "that cost most, and its part of CPU-s. AGE-s: seconds "
 		       "since the domain "
 		       "wrote its totals.",
 	};

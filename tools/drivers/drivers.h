@@ -27,6 +27,24 @@ enum driver_guest_word {
 	GUEST_OFFLOAD_EXACT,
 	GUEST_KERNEL,
 	GUEST_KERNEL_EXACT,
+	GUEST_READ, /* requests of each kind */
+	GUEST_WRITE,
+	GUEST_FLUSH,
+	GUEST_DISCARD,
+	GUEST_TX,
+	GUEST_RX,
+	GUEST_REFUSED,
+	GUEST_READ_CYCLES, /* what they cost, without what was offloaded */
+	GUEST_WRITE_CYCLES,
+	GUEST_FLUSH_CYCLES,
+	GUEST_DISCARD_CYCLES,
+	GUEST_TX_CYCLES,
+	GUEST_RX_CYCLES,
+	GUEST_REFUSED_CYCLES,
+	GUEST_OFFLOAD_READ,
+	GUEST_OFFLOAD_WRITE,
+	GUEST_OFFLOAD_FLUSH,
+	GUEST_OFFLOAD_DISCARD,
 	GUEST_WORDS,
 };
 
@@ -43,6 +61,7 @@ enum driver_books_word {
 	BOOKS_UNATTRIBUTED,
 	BOOKS_NOT_RUNNING,
 	BOOKS_CPU_NS,
+	BOOKS_START, /* ns since 1970: of the table's first life */
 	BOOKS_WORDS,
 };
 
@@ -96,6 +115,17 @@ uint64_t driver_guest_cycles(const struct driver_guest *g);
  * @g: the guest
  */
 uint64_t driver_guest_exact(const struct driver_guest *g);
+
+#define DRIVER_KIND 24
+
+/**
+ * driver_guest_kind() - which kind of request cost a guest most, and how much of all
+ * @text: DRIVER_KIND bytes, such as "flush 83%"; "-" if there was none
+ * @now: its totals
+ * @before: what is taken off; NULL: nothing
+ */
+void driver_guest_kind(char *text, const struct driver_guest *now,
+		       const struct driver_guest *before);
 
 /**
  * driver_seconds() - cycles as seconds of one CPU

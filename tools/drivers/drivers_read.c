@@ -18,13 +18,39 @@
 #define PATH_SIZE  256
 
 const char *const driver_guest_words[GUEST_WORDS] = {
-	"requests", "bytes",	     "errors", "exact",	       "apportioned",
-	"offload",  "offload_exact", "kernel", "kernel_exact",
+	"requests",
+	"bytes",
+	"errors",
+	"exact",
+	"apportioned",
+	"offload",
+	"offload_exact",
+	"kernel",
+	"kernel_exact",
+	"read",
+	"write",
+	"flush",
+	"discard",
+	"tx",
+	"rx",
+	"refused",
+	"read_cycles",
+	"write_cycles",
+	"flush_cycles",
+	"discard_cycles",
+	"tx_cycles",
+	"rx_cycles",
+	"refused_cycles",
+	"offload_read",
+	"offload_write",
+	"offload_flush",
+	"offload_discard",
 };
 
 const char *const driver_books_words[BOOKS_WORDS] = {
-	"version", "time", "khz",      "workers",      "elapsed",     "charged",
-	"open",	   "idle", "overhead", "unattributed", "not_running", "cpu_ns",
+	"version",     "time",	 "khz",	  "workers",  "elapsed",
+	"charged",     "open",	 "idle",  "overhead", "unattributed",
+	"not_running", "cpu_ns", "start",
 };
 
 static char *read_key(struct xs_handle *xs, const char *dir, const char *name)
@@ -103,6 +129,39 @@ uint64_t driver_guest_exact(const struct driver_guest *g)
 {
 	return g->word[GUEST_EXACT] + g->word[GUEST_OFFLOAD_EXACT] +
 	       g->word[GUEST_KERNEL_EXACT];
+}
+
+/* Of one kind, offloaded ones included. */
+static uint64_t kind_cycles(const struct driver_guest *g, unsigned int kind)
+{
+	uint64_t cycles = g->word[GUEST_READ_CYCLES + kind];
+
+	if (kind <= GUEST_DISCARD - GUEST_READ)
+		cycles += g->word[GUEST_OFFLOAD_READ + kind];
+	return cycles;
+}
+
+void driver_guest_kind(char *text, const struct driver_guest *now,
+		       const struct driver_guest *before)
+{
+	static const struct driver_guest none;
+	const struct driver_guest *old = before ? before : &none;
+	uint64_t all = driver_guest_cycles(now) - driver_guest_cycles(old), most = 0;
+	unsigned int kind, dearest = 0;
+
+	for (kind = 0; kind <= GUEST_REFUSED - GUEST_READ; kind++) {
+		uint64_t cycles = kind_cycles(now, kind) - kind_cycles(old, kind);
+
+		/* Less than before: of another guest of that domid. */
+		if (cycles > most && cycles <= all) {
+			most = cycles;
+			dearest = kind;
+		}
+	}
+	strcpy(text, "-");
+	if (most)
+		snprintf(text, DRIVER_KIND, "%s %.0f%%",
+			 driver_guest_words[GUEST_READ + dearest], 100.0 * most / all);
 }
 
 double driver_seconds(const struct driver *d, uint64_t cycles)

@@ -38,6 +38,7 @@ struct rate {
 	const struct driver_guest *guest;
 	double requests, bytes, errors;
 	double cpu, exact; /* CPUs */
+	char kind[DRIVER_KIND];
 };
 
 struct watching {
@@ -165,7 +166,7 @@ static struct rate rate_of(const struct watched *w, const struct driver_guest *g
 	const struct driver_guest *old = guest_before(&w->from, g);
 	double seconds = watched_seconds(w);
 	double clock = w->to.books[BOOKS_KHZ] * 1e3;
-	struct rate r = { .driver = w, .guest = g };
+	struct rate r = { .driver = w, .guest = g, .kind = "-" };
 
 	if (!(seconds > 0))
 		return r;
@@ -174,6 +175,8 @@ static struct rate rate_of(const struct watched *w, const struct driver_guest *g
 	r.errors = grown(g->word[GUEST_ERRORS], old->word[GUEST_ERRORS]) / seconds;
 	r.cpu = grown(driver_guest_cycles(g), driver_guest_cycles(old)) / clock / seconds;
 	r.exact = grown(driver_guest_exact(g), driver_guest_exact(old)) / clock / seconds;
+	if (r.cpu > 0)
+		driver_guest_kind(r.kind, g, old);
 	return r;
 }
 
@@ -228,6 +231,7 @@ static const struct {
 	{ "MiB/s", GRID_RIGHT, 2 }, { "ERR/s", GRID_RIGHT, 3 },
 	{ "CPU%", GRID_RIGHT, 0 },  { "SHARE", GRID_RIGHT, 1 },
 	{ "EXACT", GRID_RIGHT, 4 }, { "us/R", GRID_RIGHT, 1 },
+	{ "KIND", GRID_RIGHT, 2 },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -259,6 +263,7 @@ static int add_rate(struct grid *g, const struct rate *r, double all)
 	strcpy(cell[9], "-");
 	if (r->requests > 0)
 		text_compact(cell[9], r->cpu * 1e6 / r->requests);
+	strcpy(cell[10], r->kind);
 	for (i = 0; !err && i < COLUMNS; i++)
 		err = grid_set(g, i, cell[i]);
 	return err;
@@ -355,6 +360,7 @@ static json_t *rate_json(const struct rate *r)
 	set_real(o, "errors_per_second", r->errors);
 	set_real(o, "cpu_percent", 100 * r->cpu);
 	set_real(o, "exact_percent", 100 * r->exact);
+	json_object_set_new(o, "kind", json_stringn(r->kind, strcspn(r->kind, " ")));
 	return o;
 }
 
