@@ -16,6 +16,9 @@ code=0; drivers >"$W/none" 2>&1 || code=$?
 [ $code = 3 ] || fail "exit code $code, not 3"
 grep -q 'no driver domain publishes' "$W/none"
 
+record() { "$SIMXL" run 0 "$XENMETER" record --drivers --once --directory "$W/records" || fail 'record'; }
+record # domains that come later are recorded from their beginning
+
 say 'a driver domain'
 dd=$("$SIMXL" create dd --driver-domain)
 home=/local/domain/$dd/data/xenmeter
@@ -63,6 +66,9 @@ grep -Eq '^dd .* far .* (read|flush) [0-9]+%' "$W/drivers" || fail 'the dearest 
 grep -Eq '^dd +[0-9]+ far +877 ' "$W/drivers"
 drivers --domain nobody >"$W/none" 2>&1 && fail 'there is no such domain'
 
+far_uuid=$(key "/local/domain/$d/vm" | cut -d/ -f3)
+record
+
 say 'who costs most now'
 load_bg "$W/busy.out" "$d" --devid 51728 --rw write --rate 400 --flush-every 2 --time 60; busy=$BG
 dearest() { "$SIMXL" run 0 "$XENMETER" top --drivers --json --iterations 1 >"$W/top"; json "$W/top" "$1"; }
@@ -93,6 +99,24 @@ within 15 guests_told dd 2 || fail 'it is still there'
 told_others() { drivers --json >"$W/json"; json "$W/json" "$1"; }
 within 15 told_others '.[0].guests[] | select(.domid == null) | .requests > 877 and .offload > 0' ||
 	{ cat "$W/json"; fail 'it is not'; } # its key goes a moment before
+say 'its bills are made in dom0, by uuids that it may not read'
+billed() { "$XENMETER" bill --directory "$W/records" --format jsonl "$@"; }
+# What was published and what was billed, in cycles, when nothing is published meanwhile.
+all_billed() {
+	drivers --json >"$W/before"
+	record
+	drivers --json >"$W/after"
+	cmp -s "$W/before" "$W/after" || return 1
+	khz=$(jq '.[0].books.khz' "$W/after")
+	billed | jq -s "[.[] | select(.key != \"(overhead)\").cpu_seconds] | add * $khz * 1000 | round" >"$W/billed"
+	jq "[.[0].guests[] | .exact + .apportioned + .offload + .kernel] | add" "$W/after" >"$W/told"
+	cmp -s "$W/billed" "$W/told"
+}
+within 30 all_billed || { cat "$W/billed" "$W/told"; fail 'not all is billed'; }
+billed --guest "$far_uuid" | jq -s . >"$W/far"
+expect_json "$W/far" 'length == 1 and .[0].name == "far" and .[0].requests >= 877 and .[0].cpu_seconds > 0'
+[ "$(stat -c %a "$W/records/driver-dd"/usage-*.jsonl)" = 640 ] || fail 'the mode of records'
+
 expect_json "$W/json" '.[0].books | .khz > 0 and .charged > 0 and .time > 0'
 end "$held_near"
 

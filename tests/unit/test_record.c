@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Records over a random life: queues work, come and go, the table needs their places, the
- * recorder is killed at any moment and started again, and the daemon begins a new table.
- * The sum of all records is what was charged, to the cycle, and no record stands twice.
+ * recorder is killed at any moment and started again, the daemon dies and goes on in its
+ * table, or begins a new one, and driver domains publish totals of guests that go and
+ *come again. The sum of all records is what was charged, to the cycle, and no record
+ *stands twice.
  *
  *	test_record [SEED]
  */
@@ -18,6 +20,7 @@
 #include "check.h"
 #include "clock.h"
 #include "record.h"
+#include "record_drivers.h"
 #include "table.h"
 
 #define QUEUES 12
@@ -64,6 +67,19 @@ static void step(void)
 	}
 }
 
+/* The daemon dies, with queues open or not, and the next one goes on. */
+static void next_life(void)
+{
+	struct clock_info clock = { CLOCK_TSC_INVARIANT, 1000, 20 };
+	struct table_past past;
+	struct table *old = table;
+
+	CHECK_EQ(table_open(path, &clock, 1, ROWS, &table, &past), 0);
+	CHECK_EQ(past.origin, TABLE_GOES_ON);
+	table_destroy(old);
+	memset(queue_row, 0, sizeof(queue_row));
+}
+
 static void steps(unsigned int count)
 {
 	while (count--)
@@ -76,6 +92,9 @@ static struct recorder new_recorder(void)
 }
 
 /* ---- what was recorded ---- */
+
+/* By subject, of guests with a uuid that is a repeated byte: that byte. */
+static uint64_t billed_to[256];
 
 static uint64_t sum_line(const char *line, json_t *ids)
 {
@@ -92,6 +111,8 @@ static uint64_t sum_line(const char *line, json_t *ids)
 				     &exact, "apportioned", &apportioned, "offload",
 				     &offload),
 			 0);
+	if (strlen(subject) == 36)
+		billed_to[strtoul(subject + 34, NULL, 16)] += exact;
 	json_decref(o);
 	return exact + apportioned + offload;
 }
@@ -102,6 +123,8 @@ static uint64_t sum_records(void)
 	json_t *ids = json_object();
 	struct dirent *entry;
 	uint64_t sum = 0;
+
+	memset(billed_to, 0, sizeof(billed_to));
 
 	CHECK(dir);
 	while ((entry = readdir(dir))) {
@@ -183,6 +206,8 @@ static void test_kills(void)
 		}
 		steps(random() % 100);
 		usleep(random() % 30000);
+		if (random() % 2)
+			next_life();
 		steps(random() % 100);
 		kill(pid, SIGKILL);
 		CHECK_EQ(waitpid(pid, &status, 0), pid);
@@ -224,6 +249,115 @@ static void test_histories(void)
 	CHECK_EQ(sum_records(), charged);
 }
 
+/* ---- driver domains ---- */
+
+#define FAR_GUESTS 6
+
+/* A guest's total, and whether it stands in the others' sum now. */
+static struct far_guest {
+	uint32_t domid;
+	bool served;
+	uint64_t cycles;
+	uint64_t ever; /* with those that had its domid, and its uuid, before */
+} far_guest[FAR_GUESTS];
+static uint64_t far_others;
+
+static void no_uuid(struct xs_handle *xs, uint32_t domid, uint8_t *ret)
+{
+	(void)xs;
+	/* dom0 knows some of them. */
+	if (domid % 2)
+		memset(ret, (int)domid, 16);
+}
+
+static void far_step(void)
+{
+	struct far_guest *g = &far_guest[random() % FAR_GUESTS];
+
+	switch (random() % 8) {
+	case 0: /* all its devices go, or the first comes again */
+		g->served = !g->served;
+		if (g->served)
+			far_others -= g->cycles;
+		else
+			far_others += g->cycles;
+		break;
+	case 1: /* it is destroyed: another one gets its domid later */
+		if (g->served)
+			far_others += g->cycles;
+		*g = (struct far_guest){ .domid = g->domid, .ever = g->ever };
+		break;
+	default:
+		if (g->served) {
+			unsigned int cycles = random() % 1000;
+
+			g->cycles += cycles;
+			g->ever += cycles;
+			charged += cycles;
+		}
+	}
+}
+
+/* As they stand in the store; the sum of the others may be behind. */
+static void far_read(struct recorder *r, uint64_t others)
+{
+	struct driver_guest guests[FAR_GUESTS + 1];
+	struct driver d = { .domid = 9,
+			    .books = { [BOOKS_START] = 77, [BOOKS_KHZ] = 1000 },
+			    .guest = guests };
+	unsigned int i;
+
+	for (i = 0; i < FAR_GUESTS; i++) {
+		if (!far_guest[i].served)
+			continue;
+		guests[d.count] = (struct driver_guest){ .domid = far_guest[i].domid };
+		guests[d.count++].word[GUEST_EXACT] = far_guest[i].cycles;
+	}
+	guests[d.count] = (struct driver_guest){ .others = true };
+	guests[d.count++].word[GUEST_EXACT] = others;
+	CHECK_EQ(driver_recorder_take(r, &d, no_uuid, NULL), 0);
+	CHECK_EQ(recorder_keep(r), 0);
+}
+
+static void test_drivers(void)
+{
+	struct recorder r = { .driver = "dd", .directory = records, .lock = -1 };
+	int i;
+
+	remove_records();
+	charged = 0;
+	for (i = 0; i < FAR_GUESTS; i++)
+		far_guest[i] = (struct far_guest){ .domid = 1 + i, .served = i % 2 };
+	CHECK_EQ(recorder_open(&r), 0);
+	far_read(&r, far_others);
+	for (i = 0; i < STEPS / 3; i++) {
+		int n = random() % 20;
+
+		while (n--)
+			far_step();
+		far_read(&r, far_others);
+		if (random() % 10 == 0) {
+			CHECK_EQ(recorder_write(&r), 0);
+			CHECK_EQ(sum_records(), charged);
+		}
+		/* It is killed, and goes on. */
+		if (random() % 10 == 0) {
+			recorder_close(&r);
+			r = (struct recorder){ .driver = "dd",
+					       .directory = records,
+					       .lock = -1 };
+			CHECK_EQ(recorder_open(&r), 0);
+		}
+	}
+	CHECK_EQ(recorder_write(&r), 0);
+	recorder_close(&r);
+	CHECK_EQ(sum_records(), charged);
+	/* No guest pays what was billed as nameless once more. */
+	for (i = 0; i < FAR_GUESTS; i++)
+		CHECK(billed_to[far_guest[i].domid] <= far_guest[i].ever);
+	CHECK(billed_to[1] > far_guest[0].ever / 2);
+}
+
 static void test_one_recorder(void)
 {
 	struct recorder one = new_recorder(), other = new_recorder();
@@ -250,6 +384,7 @@ int main(int argc, char **argv)
 	snprintf(records, sizeof(records), "%s/records", directory);
 	test_kills();
 	test_histories();
+	test_drivers();
 	test_one_recorder();
 	remove_records();
 	table_destroy(table);

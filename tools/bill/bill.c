@@ -11,13 +11,13 @@
 #include "bill.h"
 #include "tool.h"
 
-#define DIRECTORY_DEFAULT "/var/lib/xenmeter"
-
 enum { OPTION_FROM = 256, OPTION_TO, OPTION_BY, OPTION_PRICE, OPTION_SPREAD };
 
 static const struct argp_option options[] = {
 	{ "directory", 'd', "DIRECTORY", 0,
-	  "Read the records in DIRECTORY instead of " DIRECTORY_DEFAULT, 0 },
+	  "Read the records in DIRECTORY instead of " BILL_DIRECTORY
+	  " and " BILL_DRIVERS_DIRECTORY,
+	  0 },
 	{ "from", OPTION_FROM, "TIME", 0,
 	  "Records that begin at TIME or later, in UTC: 2026-11, 2026-11-29, "
 	  "2026-11-29T02:00",
@@ -121,7 +121,7 @@ enum tool_exit bill_main(int argc, char **argv)
 		.parser = parse_bill_option,
 		.doc = "Add up what xenmeter record has written.",
 	};
-	struct bill b = { .directory = DIRECTORY_DEFAULT };
+	struct bill b = { 0 };
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &b);

@@ -23,6 +23,10 @@ enum bill_format {
 	BILL_FOCUS,
 };
 
+/* Of xenmeter record, and of it with --drivers. */
+#define BILL_DIRECTORY	       "/var/lib/xenmeter"
+#define BILL_DRIVERS_DIRECTORY "/var/lib/xenmeter-drivers"
+
 #define BILL_KEY  64
 #define BILL_NAME 49
 #define BILL_TIME 32
@@ -40,7 +44,7 @@ struct bill_line {
 };
 
 struct bill {
-	const char *directory;
+	const char *directory; /* NULL: both of the above, where they are */
 	const char *from, *to; /* begins of times, such as "2026-11"; NULL: no limit */
 	const char *guest;     /* a subject, name or uuid; NULL: all */
 	enum bill_by by;

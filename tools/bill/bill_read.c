@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,14 +201,15 @@ static int read_record(struct bill *b, const char *text)
 	return err;
 }
 
-static int read_records(struct bill *b, const char *name)
+static int read_records(struct bill *b, const char *directory, const char *name)
 {
-	char path[4096], *line = NULL;
+	char path[PATH_MAX], *line = NULL;
 	size_t size = 0;
 	int err = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s", b->directory, name);
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
@@ -246,6 +248,11 @@ static void spread_overhead(struct bill *b)
 	b->count = kept;
 }
 
+static int is_driver_directory(const struct dirent *entry)
+{
+	return !strncmp(entry->d_name, "driver-", 7);
+}
+
 static int is_record_file(const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name);
@@ -254,20 +261,59 @@ static int is_record_file(const struct dirent *entry)
 	       !strcmp(entry->d_name + length - 6, ".jsonl");
 }
 
-int bill_read(struct bill *b)
+/* Each of a directory's entries that @want has, in order. */
+static int read_entries(struct bill *b, const char *directory,
+			int (*want)(const struct dirent *),
+			int (*take)(struct bill *, const char *, const char *))
 {
 	struct dirent **entry;
-	int i, count = scandir(b->directory, &entry, is_record_file, alphasort), err = 0;
+	int i, count = scandir(directory, &entry, want, alphasort), err = 0;
 
 	if (count < 0)
 		return -errno;
-	b->ids = json_object();
 	for (i = 0; i < count; i++) {
 		if (!err)
-			err = read_records(b, entry[i]->d_name);
+			err = take(b, directory, entry[i]->d_name);
 		free(entry[i]);
 	}
 	free(entry);
+	return err;
+}
+
+/* What was recorded of one driver domain. */
+static int read_driver(struct bill *b, const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return read_entries(b, path, is_record_file, read_records);
+}
+
+static int read_directory(struct bill *b, const char *directory)
+{
+	int err = read_entries(b, directory, is_record_file, read_records);
+
+	return err ? err : read_entries(b, directory, is_driver_directory, read_driver);
+}
+
+int bill_read(struct bill *b)
+{
+	int err = 0, drivers;
+
+	b->ids = json_object();
+	if (b->directory) {
+		err = read_directory(b, b->directory);
+	} else {
+		/* One of them is enough. */
+		b->directory = BILL_DIRECTORY;
+		err = read_directory(b, BILL_DIRECTORY);
+		drivers = err && err != -ENOENT
+				  ? err
+				  : read_directory(b, BILL_DRIVERS_DIRECTORY);
+		if (drivers != -ENOENT)
+			err = drivers;
+	}
 	if (!err && b->spread)
 		spread_overhead(b);
 	return err;

@@ -15,30 +15,41 @@
 
 #include "clock.h"
 #include "record.h"
+#include "record_drivers.h"
 #include "tool.h"
 
 #define DIRECTORY_DEFAULT "/var/lib/xenmeter"
+#define DRIVERS_DEFAULT	  "/var/lib/xenmeter-drivers"
 #define PERIOD_DEFAULT	  3600
 #define INTERVAL_DEFAULT  60
+#define DRIVERS_INTERVAL  5 /* as they publish */
 #define NS		  1000000000
 
 struct call {
 	struct recorder recorder;
+	struct driver_recorders many; /* instead */
+	const char *directory;	      /* NULL: the default */
+	bool drivers;
 	unsigned long period;	/* seconds */
-	unsigned long interval; /* between readings, seconds */
+	unsigned long interval; /* between readings, seconds; 0: the default */
 	bool once;
 };
 
-enum { OPTION_ONCE = 256 };
+enum { OPTION_ONCE = 256, OPTION_DRIVERS };
 
 static const struct argp_option options[] = {
 	{ "table", 't', "FILE", 0, "Read FILE instead of " XENMETER_DEFAULT_PATH, 0 },
 	{ "directory", 'd', "DIRECTORY", 0,
-	  "Keep records in DIRECTORY instead of " DIRECTORY_DEFAULT, 0 },
+	  "Keep records in DIRECTORY instead of " DIRECTORY_DEFAULT
+	  ", or " DRIVERS_DEFAULT " with --drivers",
+	  0 },
+	{ "drivers", OPTION_DRIVERS, NULL, 0,
+	  "Record what driver domains publish, in dom0, instead of a table", 0 },
 	{ "period", 'p', "SECONDS", 0,
 	  "Write records at each multiple of SECONDS since 1970; the default is an hour",
 	  0 },
-	{ "interval", 'i', "SECONDS", 0, "Read every SECONDS; the default is 60", 0 },
+	{ "interval", 'i', "SECONDS", 0,
+	  "Read every SECONDS; the default is 60, or 5 with --drivers", 0 },
 	{ "once", OPTION_ONCE, NULL, 0,
 	  "Write the records of what was since the last, now", 0 },
 	{ 0 },
@@ -63,7 +74,10 @@ static error_t parse_record_option(int key, char *arg, struct argp_state *state)
 		c->recorder.table = arg;
 		return 0;
 	case 'd':
-		c->recorder.directory = arg;
+		c->directory = arg;
+		return 0;
+	case OPTION_DRIVERS:
+		c->drivers = true;
 		return 0;
 	case 'p':
 		c->period = parse_record_seconds(arg, state);
@@ -91,10 +105,27 @@ static void end_record(int number)
 	over = 1;
 }
 
-static bool period_is_over(const struct call *c)
+static int open_records(struct call *c)
 {
-	return clock_realtime_ns() / NS / c->period >
-	       c->recorder.begin_ns / NS / c->period;
+	return c->drivers ? driver_recorders_open(&c->many) : recorder_open(&c->recorder);
+}
+
+static int read_records(struct call *c)
+{
+	return c->drivers ? driver_recorders_read(&c->many) : recorder_read(&c->recorder);
+}
+
+/* Whatever began before a time. */
+static int write_records(struct call *c, uint64_t before_ns)
+{
+	if (c->drivers)
+		return driver_recorders_write(&c->many, before_ns);
+	return c->recorder.begin_ns < before_ns ? recorder_write(&c->recorder) : 0;
+}
+
+static uint64_t period_begin_ns(const struct call *c)
+{
+	return clock_realtime_ns() / NS / c->period * c->period * NS;
 }
 
 /* Until the next reading, or the end of the period if that is earlier. */
@@ -114,47 +145,47 @@ static void pause_record(const struct call *c)
 static int run_service(struct call *c)
 {
 	struct sigaction action = { .sa_handler = end_record };
-	int err = recorder_read(&c->recorder);
+	int err = read_records(c);
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sd_notify(1, "READY=1");
 	while (!err && !over) {
-		if (period_is_over(c))
-			err = recorder_write(&c->recorder);
+		err = write_records(c, period_begin_ns(c));
 		if (!err && !over)
 			pause_record(c);
 		if (!err)
-			err = recorder_read(&c->recorder);
+			err = read_records(c);
 	}
 	return err;
 }
 
 static int run_record(struct call *c)
 {
-	int err = recorder_open(&c->recorder);
+	int err = open_records(c);
 
 	if (err || !c->once)
 		return err ? err : run_service(c);
-	err = recorder_read(&c->recorder);
-	return err ? err : recorder_write(&c->recorder);
+	err = read_records(c);
+	return err ? err : write_records(c, UINT64_MAX);
 }
 
-static enum tool_exit record_failed(const struct recorder *r, int err)
+static enum tool_exit record_failed(const struct call *c, int err)
 {
+	const char *from = c->drivers ? "xenstore" : c->recorder.table;
+
 	switch (-err) {
 	case EAGAIN:
-		fprintf(stderr, "xenmeter: another one records into %s\n", r->directory);
+		fprintf(stderr, "xenmeter: another one records into %s\n", c->directory);
 		return TOOL_FAILED;
 	case EINVAL:
 		fprintf(stderr,
 			"xenmeter: %s or %s/state is damaged; without the "
-			"latter, records "
-			"begin anew\n",
-			r->table, r->directory);
+			"latter, records begin anew\n",
+			from, c->directory);
 		return TOOL_DAMAGED;
 	}
-	fprintf(stderr, "xenmeter: recording %s into %s: %s\n", r->table, r->directory,
+	fprintf(stderr, "xenmeter: recording %s into %s: %s\n", from, c->directory,
 		strerror(-err));
 	return TOOL_FAILED;
 }
@@ -167,15 +198,18 @@ enum tool_exit record_main(int argc, char **argv)
 		.doc = "Record what each guest cost, once an hour, for bills.",
 	};
 	struct call c = { .period = PERIOD_DEFAULT,
-			  .interval = INTERVAL_DEFAULT,
-			  .recorder = { .table = XENMETER_DEFAULT_PATH,
-					.directory = DIRECTORY_DEFAULT,
-					.lock = -1 } };
+			  .recorder = { .table = XENMETER_DEFAULT_PATH, .lock = -1 } };
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
+	if (!c.directory)
+		c.directory = c.drivers ? DRIVERS_DEFAULT : DIRECTORY_DEFAULT;
+	if (!c.interval)
+		c.interval = c.drivers ? DRIVERS_INTERVAL : INTERVAL_DEFAULT;
+	c.recorder.directory = c.many.directory = c.directory;
 	umask(0027);
 	err = run_record(&c);
 	recorder_close(&c.recorder);
-	return err ? record_failed(&c.recorder, err) : TOOL_OK;
+	driver_recorders_close(&c.many);
+	return err ? record_failed(&c, err) : TOOL_OK;
 }

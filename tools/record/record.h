@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xenmeter record: what each guest cost, once an hour, in files that outlive the daemon,
- * the table and this program. Readings are added up in record_readings.c, kept on disk
- * and given out in record_files.c. One thread.
+ * the table and this program. Readings, of a table or of what a driver domain publishes
+ * (record_drivers.c), are added up in record_readings.c, kept on disk and given out in
+ * record_files.c. One thread.
  */
 #ifndef XENMETER_RECORD_H
 #define XENMETER_RECORD_H
@@ -31,18 +32,18 @@ enum record_value {
 
 /* What of the daemon's threads together is recorded, cycles. */
 enum record_books {
-	BOOKS_ELAPSED,
-	BOOKS_CHARGED,
-	BOOKS_OVERHEAD,
-	BOOKS_UNATTRIBUTED, /* without what follows */
-	BOOKS_NOT_RUNNING,
-	BOOKS_STOLEN,
-	BOOKS_OFFLOAD_UNATTRIBUTED,
-	BOOKS_VALUES,
+	RECORD_BOOKS_ELAPSED,
+	RECORD_BOOKS_CHARGED,
+	RECORD_BOOKS_OVERHEAD,
+	RECORD_BOOKS_UNATTRIBUTED, /* without what follows */
+	RECORD_BOOKS_NOT_RUNNING,
+	RECORD_BOOKS_STOLEN,
+	RECORD_BOOKS_OFFLOAD_UNATTRIBUTED,
+	RECORD_BOOKS,
 };
 
 extern const char *const record_value_names[RECORD_VALUES];
-extern const char *const record_books_names[BOOKS_VALUES];
+extern const char *const record_books_names[RECORD_BOOKS];
 
 /* Who a record is about. */
 struct record_who {
@@ -53,10 +54,31 @@ struct record_who {
 	bool nameless; /* it was recycled before it was read */
 };
 
+/* What is read of one row of the table, or of one guest of a driver domain. */
+struct record_source {
+	struct record_who who; /* the generation says which row it is */
+	bool torn;	       /* its values are not to be taken */
+	uint64_t value[RECORD_VALUES];
+};
+
+/* All of one moment. */
+struct record_reading {
+	uint64_t history; /* when its counters began; never 0 */
+	uint64_t khz;
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	bool balanced;
+	size_t count;
+	struct record_source *row;
+	uint64_t recycled[RECORD_VALUES]; /* of all that have no row of their own */
+	uint64_t books[RECORD_BOOKS];
+};
+
 /* A row of the table that is being read. */
 struct record_row {
 	struct record_who who;
 	bool present;
+	bool returned;			/* it was not there at the reading before */
+	bool dropped;			/* it is to be dropped */
 	uint64_t billed[RECORD_VALUES]; /* in records, or in what is pending */
 	uint64_t latest[RECORD_VALUES];
 };
@@ -70,11 +92,13 @@ struct record_pending {
 };
 
 struct recorder {
-	const char *table;
+	const char *table;  /* NULL: of a driver domain */
+	const char *driver; /* its name, then; else NULL */
 	const char *directory;
 	int lock;
 
-	struct report *report; /* the last reading; its table stays mapped */
+	struct report *report; /* the last reading of a table, which stays mapped */
+	uint64_t time_ns;      /* of the last reading; 0: none yet */
 	uint64_t history;      /* start_time_ns of what is being read; 0: nothing yet */
 	uint64_t khz;
 	uint64_t sequence; /* of the last records */
@@ -84,12 +108,12 @@ struct recorder {
 	bool balanced;	   /* the books were, whenever they were read since then */
 	size_t rows_count;
 	struct record_row *row;
-	uint64_t recycled[RECORD_VALUES]; /* the sum of rows whose place was needed */
+	uint64_t recycled[RECORD_VALUES]; /* of which all is billed or pending */
 	size_t pending_count;
 	struct record_pending *pending;
-	uint64_t books_billed[BOOKS_VALUES];
-	uint64_t books_latest[BOOKS_VALUES];
-	uint64_t books_pending[BOOKS_VALUES]; /* of former histories */
+	uint64_t books_billed[RECORD_BOOKS];
+	uint64_t books_latest[RECORD_BOOKS];
+	uint64_t books_pending[RECORD_BOOKS]; /* of former histories */
 
 	/* The last batch of lines, written again if its file has not got all of it. */
 	char batch_file[64];
@@ -143,6 +167,34 @@ int recorder_write(struct recorder *r);
  * Return: 0, or -ENOMEM.
  */
 int recorder_take(struct recorder *r, struct report *report);
+
+/**
+ * recorder_take_reading() - take in a reading that is of no table
+ * @r: its rows and books are written
+ * @now: the reading
+ *
+ * A guest that is not in it may come again, with what it had cost before.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int recorder_take_reading(struct recorder *r, const struct record_reading *now);
+
+/**
+ * record_parse_uuid() - a uuid of a text
+ * @text: empty, or 32 hexadecimal digits, hyphens between some of them
+ * @ret: 16 bytes, written in part also where it is none; untouched if it is empty
+ *
+ * Return: whether it is one, or empty.
+ */
+bool record_parse_uuid(const char *text, uint8_t *ret);
+
+/**
+ * recorder_keep() - what was taken in, on disk
+ * @r: open
+ *
+ * Return: 0, or -errno.
+ */
+int recorder_keep(struct recorder *r);
 
 /**
  * recorder_settle() - make all that was read pending

@@ -76,8 +76,9 @@ static json_t *rows_json(const struct recorder *r)
 	size_t i;
 
 	for (i = 0; i < r->rows_count; i++)
-		json_array_append_new(list, json_pack("{sososo}", "who",
-						      who_json(&r->row[i].who), "billed",
+		json_array_append_new(list, json_pack("{sosbsoso}", "who",
+						      who_json(&r->row[i].who), "present",
+						      r->row[i].present, "billed",
 						      values_json(r->row[i].billed,
 								  RECORD_VALUES),
 						      "latest",
@@ -109,9 +110,9 @@ static json_t *state_json(const struct recorder *r)
 			 "begin_ns", (json_int_t)r->begin_ns, "gap", r->gap, "balanced",
 			 r->balanced, "rows", rows_json(r), "pending", pending_json(r),
 			 "recycled", values_json(r->recycled, RECORD_VALUES),
-			 "books_billed", values_json(r->books_billed, BOOKS_VALUES),
-			 "books_latest", values_json(r->books_latest, BOOKS_VALUES),
-			 "books_pending", values_json(r->books_pending, BOOKS_VALUES),
+			 "books_billed", values_json(r->books_billed, RECORD_BOOKS),
+			 "books_latest", values_json(r->books_latest, RECORD_BOOKS),
+			 "books_pending", values_json(r->books_pending, RECORD_BOOKS),
 			 "batch_file", r->batch_file, "batch_offset",
 			 (json_int_t)r->batch_offset, "batch", r->batch ? r->batch : "");
 }
@@ -166,7 +167,7 @@ static bool load_values(const json_t *list, uint64_t *ret, size_t count)
 	return true;
 }
 
-static bool load_uuid(const char *text, uint8_t *ret)
+bool record_parse_uuid(const char *text, uint8_t *ret)
 {
 	unsigned int byte;
 	size_t i;
@@ -190,7 +191,7 @@ static bool load_who(json_t *o, struct record_who *ret)
 	*ret = (struct record_who){ 0 };
 	if (json_unpack(o, "{sssIsIsssb}", "uuid", &uuid, "domid", &domid, "generation",
 			&generation, "name", &name, "nameless", &nameless) ||
-	    !load_uuid(uuid, ret->uuid))
+	    !record_parse_uuid(uuid, ret->uuid))
 		return false;
 	ret->domid = (uint32_t)domid;
 	ret->generation = (uint32_t)generation;
@@ -215,6 +216,7 @@ static bool load_rows(struct recorder *r, const json_t *list)
 		    !load_values(json_object_get(o, "latest"), r->row[i].latest,
 				 RECORD_VALUES))
 			return false;
+		r->row[i].present = !json_is_false(json_object_get(o, "present"));
 	}
 	r->rows_count = count;
 	return true;
@@ -267,11 +269,11 @@ static bool load_state(struct recorder *r, const json_t *o)
 	       load_pending(r, json_object_get(o, "pending")) &&
 	       load_values(json_object_get(o, "recycled"), r->recycled, RECORD_VALUES) &&
 	       load_values(json_object_get(o, "books_billed"), r->books_billed,
-			   BOOKS_VALUES) &&
+			   RECORD_BOOKS) &&
 	       load_values(json_object_get(o, "books_latest"), r->books_latest,
-			   BOOKS_VALUES) &&
+			   RECORD_BOOKS) &&
 	       load_values(json_object_get(o, "books_pending"), r->books_pending,
-			   BOOKS_VALUES);
+			   RECORD_BOOKS);
 }
 
 static int read_state(struct recorder *r)
@@ -368,27 +370,31 @@ static json_t *guest_data(const struct recorder *r, const struct record_pending 
 /* What of the daemon's own work no guest caused, and how good the books were. */
 static json_t *host_data(const struct recorder *r)
 {
-	uint64_t value[BOOKS_VALUES], own;
+	uint64_t value[RECORD_BOOKS], own;
 	size_t i;
 
-	for (i = 0; i < BOOKS_VALUES; i++)
+	for (i = 0; i < RECORD_BOOKS; i++)
 		value[i] = r->books_pending[i] + r->books_latest[i] - r->books_billed[i];
-	own = value[BOOKS_OVERHEAD] + value[BOOKS_UNATTRIBUTED] +
-	      value[BOOKS_OFFLOAD_UNATTRIBUTED];
+	own = value[RECORD_BOOKS_OVERHEAD] + value[RECORD_BOOKS_UNATTRIBUTED] +
+	      value[RECORD_BOOKS_OFFLOAD_UNATTRIBUTED];
 	return json_pack("{s{sf} sI so sb ss}", "cpu_seconds", "total",
 			 cycles_to_seconds(own, r->khz), "khz", (json_int_t)r->khz,
-			 "values", names_json(record_books_names, value, BOOKS_VALUES),
+			 "values", names_json(record_books_names, value, RECORD_BOOKS),
 			 "balanced", r->balanced, "quality", r->gap ? "gap" : "complete");
 }
 
 static void add_record(FILE *f, const struct recorder *r, size_t number,
 		       const char *subject, uint64_t end_ns, json_t *data)
 {
-	char host[256] = "", source[300], id[400], begin[INSTANT], end[INSTANT];
+	char host[320] = "", source[360], id[400], begin[INSTANT], end[INSTANT];
 	json_t *o;
 
-	gethostname(host, sizeof(host) - 1);
+	gethostname(host, 255);
 	text_ascii(host);
+	if (r->driver) {
+		strcat(host, "/");
+		strncat(host, r->driver, sizeof(host) - strlen(host) - 1);
+	}
 	snprintf(source, sizeof(source), "//%s/xenmeter", host);
 	snprintf(id, sizeof(id), "%s-%" PRIu64 "-%zu", host, r->sequence + 1, number);
 	format_instant(begin, sizeof(begin), r->begin_ns);
@@ -471,7 +477,7 @@ static int find_place(struct recorder *r, uint64_t end_ns)
 
 int recorder_write(struct recorder *r)
 {
-	uint64_t end_ns = r->report ? r->report->time_ns : clock_realtime_ns();
+	uint64_t end_ns = r->time_ns ? r->time_ns : clock_realtime_ns();
 	int err = recorder_settle(r);
 	char *batch;
 
@@ -542,6 +548,11 @@ int recorder_read(struct recorder *r)
 	if (err && err != -ENOENT)
 		return err;
 	err = err ? 0 : recorder_take(r, report);
+	return err ? err : recorder_keep(r);
+}
+
+int recorder_keep(struct recorder *r)
+{
 	r->fresh = false;
-	return err ? err : save_state(r);
+	return save_state(r);
 }

@@ -7,6 +7,11 @@
  * by, less what was last read of the rows that are gone, was never seen on a row of its
  * own: it is nameless. So the sum of all that is owed is what the table has, to the
  * cycle.
+ *
+ * What a driver domain publishes is like it, but for one thing: a guest whose devices
+ * were gone, and which was in the sum of the others, may come again with all that it had
+ * cost. The sum becomes less by that. What of it was billed as nameless is billed
+ * already, so the guest owes so much less. If the sum is behind, the rest waits for it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,12 +20,15 @@
 
 #include "record.h"
 
+/* Guests of a driver domain that are gone and may come again. */
+#define MOST_ABSENT 1000
+
 const char *const record_value_names[RECORD_VALUES] = {
 	"exact", "apportioned", "offload", "requests", "bytes", "errors",  "read",
 	"write", "flush",	"discard", "tx",       "rx",	"refused",
 };
 
-const char *const record_books_names[BOOKS_VALUES] = {
+const char *const record_books_names[RECORD_BOOKS] = {
 	"elapsed",
 	"charged",
 	"overhead",
@@ -148,10 +156,13 @@ static struct record_row *find_record_row(const struct recorder *r, uint32_t gen
 	return NULL;
 }
 
-static int take_row(struct recorder *r, const struct report_row *at)
+/* What comes again is taken off @ret_left: it was taken off when it went. */
+static int take_row(struct recorder *r, const struct record_source *at,
+		    uint64_t *ret_left)
 {
-	struct record_row *row = find_record_row(r, at->row.generation);
+	struct record_row *row = find_record_row(r, at->who.generation);
 	struct record_row *more;
+	size_t i;
 
 	if (!row) {
 		more = reallocarray(r->row, r->rows_count + 1, sizeof(*more));
@@ -159,82 +170,148 @@ static int take_row(struct recorder *r, const struct report_row *at)
 			return -ENOMEM;
 		r->row = more;
 		row = &more[r->rows_count++];
-		*row = (struct record_row){ .who.generation = at->row.generation };
+		*row = (struct record_row){ .who = at->who, .returned = true };
 	}
+	for (i = 0; row->returned && i < RECORD_VALUES; i++)
+		ret_left[i] += row->latest[i];
 	row->present = true;
 	/* Half of a request is in a torn row, and is whole at the next reading. */
 	if (at->torn)
 		return 0;
-	memcpy(row->who.uuid, at->row.uuid, sizeof(row->who.uuid));
-	row->who.domid = at->row.domid;
-	snprintf(row->who.name, sizeof(row->who.name), "%s", at->row.name);
-	values_of(at->row.counter, row->latest);
+	row->who = at->who;
+	memcpy(row->latest, at->value, sizeof(row->latest));
 	return 0;
 }
 
-/* Rows that are gone: what they owe is pending; their sum is taken off @ret_left. */
-static int drop_absent_rows(struct recorder *r, uint64_t *ret_left)
+/* Rows that are gone: what they owe is pending; their sum is taken off @ret_left. Of a
+ * table they never come again. */
+static int settle_absent_rows(struct recorder *r, uint64_t *ret_left)
 {
-	size_t i, k, kept = 0;
+	size_t i, k, kept = 0, most = r->driver ? MOST_ABSENT : 0, absent = 0;
 	int err = 0;
 
+	for (i = r->rows_count; i--;)
+		r->row[i].dropped = !r->row[i].present && ++absent > most;
 	for (i = 0; !err && i < r->rows_count; i++) {
-		if (r->row[i].present) {
-			r->row[kept++] = r->row[i];
-			continue;
+		struct record_row *row = &r->row[i];
+
+		/* It was there at the last reading. */
+		if (!row->present && !row->returned) {
+			for (k = 0; k < RECORD_VALUES; k++)
+				ret_left[k] -= row->latest[k];
+			err = settle_row(r, row);
 		}
-		for (k = 0; k < RECORD_VALUES; k++)
-			ret_left[k] -= r->row[i].latest[k];
-		err = settle_row(r, &r->row[i]);
+		if (!row->dropped)
+			r->row[kept++] = *row;
 	}
 	if (!err)
 		r->rows_count = kept;
 	return err;
 }
 
-static int take_rows(struct recorder *r, const struct report *report)
+/* What was billed as nameless, and is in a guest's counters now. */
+static void take_back(struct recorder *r, enum record_value v, uint64_t *left)
+{
+	size_t i;
+
+	for (i = 0; (int64_t)*left < 0 && i < r->rows_count; i++) {
+		struct record_row *row = &r->row[i];
+		uint64_t owed = row->latest[v] - row->billed[v];
+
+		if (!row->present || !row->returned)
+			continue;
+		owed = owed < -*left ? owed : -*left;
+		row->billed[v] += owed;
+		*left += owed;
+	}
+}
+
+static int take_rows(struct recorder *r, const struct record_reading *now)
 {
 	struct record_who nameless = { .nameless = true };
-	uint64_t recycled[RECORD_VALUES] = { 0 }, left[RECORD_VALUES];
+	uint64_t left[RECORD_VALUES];
 	size_t i;
 	int err = 0;
 
-	for (i = 0; i < r->rows_count; i++)
-		r->row[i].present = false;
-	for (i = 0; !err && i < report->rows_count; i++) {
-		if (report->rows[i].row.state == XENMETER_RECYCLED)
-			values_of(report->rows[i].row.counter, recycled);
-		else
-			err = take_row(r, &report->rows[i]);
-	}
 	for (i = 0; i < RECORD_VALUES; i++)
-		left[i] = recycled[i] - r->recycled[i];
+		left[i] = now->recycled[i] - r->recycled[i];
+	for (i = 0; i < r->rows_count; i++) {
+		r->row[i].returned = !r->row[i].present;
+		r->row[i].present = false;
+	}
+	for (i = 0; !err && i < now->count; i++)
+		err = take_row(r, &now->row[i], left);
 	if (!err)
-		err = drop_absent_rows(r, left);
-	if (!err)
-		err = add_pending(r, &nameless, left, true);
-	memcpy(r->recycled, recycled, sizeof(recycled));
-	return err;
+		err = settle_absent_rows(r, left);
+	memcpy(r->recycled, now->recycled, sizeof(r->recycled));
+	for (i = 0; i < RECORD_VALUES; i++) {
+		take_back(r, i, &left[i]);
+		if ((int64_t)left[i] >= 0)
+			continue;
+		r->recycled[i] -= left[i];
+		left[i] = 0;
+	}
+	return err ? err : add_pending(r, &nameless, left, true);
 }
 
 /* ---- books ---- */
 
-static void take_books(struct recorder *r, const struct report *report)
+static void take_books(struct recorder *r, const struct record_reading *now)
+{
+	memcpy(r->books_latest, now->books, sizeof(r->books_latest));
+	r->balanced = r->balanced && now->balanced;
+}
+
+/* ---- readings of a table ---- */
+
+static void read_books(const struct report *report, struct record_reading *ret)
 {
 	uint64_t n[XENMETER_SLOTS];
 
 	report_books(report, n);
-	r->books_latest[BOOKS_ELAPSED] = n[WORKER_elapsed];
-	r->books_latest[BOOKS_CHARGED] = n[WORKER_charged];
-	r->books_latest[BOOKS_OVERHEAD] = n[WORKER_overhead];
-	r->books_latest[BOOKS_UNATTRIBUTED] = books_unattributed(n);
-	r->books_latest[BOOKS_NOT_RUNNING] = n[WORKER_not_running];
-	r->books_latest[BOOKS_STOLEN] = n[WORKER_stolen];
-	r->books_latest[BOOKS_OFFLOAD_UNATTRIBUTED] = n[WORKER_offload_unattributed];
-	if (n[WORKER_charged] + n[WORKER_open] + n[WORKER_idle] + n[WORKER_overhead] +
-		    n[WORKER_unattributed] !=
-	    n[WORKER_elapsed])
-		r->balanced = false;
+	ret->books[RECORD_BOOKS_ELAPSED] = n[WORKER_elapsed];
+	ret->books[RECORD_BOOKS_CHARGED] = n[WORKER_charged];
+	ret->books[RECORD_BOOKS_OVERHEAD] = n[WORKER_overhead];
+	ret->books[RECORD_BOOKS_UNATTRIBUTED] = books_unattributed(n);
+	ret->books[RECORD_BOOKS_NOT_RUNNING] = n[WORKER_not_running];
+	ret->books[RECORD_BOOKS_STOLEN] = n[WORKER_stolen];
+	ret->books[RECORD_BOOKS_OFFLOAD_UNATTRIBUTED] = n[WORKER_offload_unattributed];
+	ret->balanced = n[WORKER_charged] + n[WORKER_open] + n[WORKER_idle] +
+				n[WORKER_overhead] + n[WORKER_unattributed] ==
+			n[WORKER_elapsed];
+}
+
+static void read_row(const struct report_row *at, struct record_source *ret)
+{
+	ret->who = (struct record_who){ .domid = at->row.domid,
+					.generation = at->row.generation };
+	memcpy(ret->who.uuid, at->row.uuid, sizeof(ret->who.uuid));
+	snprintf(ret->who.name, sizeof(ret->who.name), "%s", at->row.name);
+	ret->torn = at->torn;
+	values_of(at->row.counter, ret->value);
+}
+
+/* Free its rows. */
+static int make_reading(const struct report *report, struct record_reading *ret)
+{
+	size_t i;
+
+	*ret = (struct record_reading){
+		.history = report->info.start_time_ns,
+		.khz = report->info.clock_khz,
+		.time_ns = report->time_ns,
+		.row = calloc(report->rows_count + 1, sizeof(*ret->row)),
+	};
+	if (!ret->row)
+		return -ENOMEM;
+	read_books(report, ret);
+	for (i = 0; i < report->rows_count; i++) {
+		if (report->rows[i].row.state == XENMETER_RECYCLED)
+			values_of(report->rows[i].row.counter, ret->recycled);
+		else
+			read_row(&report->rows[i], &ret->row[ret->count++]);
+	}
+	return 0;
 }
 
 /* ---- histories ---- */
@@ -246,7 +323,7 @@ int recorder_end_history(struct recorder *r)
 
 	if (err)
 		return err;
-	for (i = 0; i < BOOKS_VALUES; i++)
+	for (i = 0; i < RECORD_BOOKS; i++)
 		r->books_pending[i] += r->books_latest[i] - r->books_billed[i];
 	r->rows_count = 0;
 	r->history = 0;
@@ -256,24 +333,34 @@ int recorder_end_history(struct recorder *r)
 	return 0;
 }
 
-/* Another table is in the place of the one that was read. */
-static int change_history(struct recorder *r)
+/* The table that was in the place of this one is still mapped. */
+static int take_last(struct recorder *r)
 {
+	struct record_reading reading;
 	struct report *last;
-	int err;
+	int err = report_take_again(r->report, &last);
 
-	if (!r->report) {
-		/* It went while nobody looked, with what was charged since. */
-		r->gap = true;
-		return recorder_end_history(r);
-	}
-	/* It is still mapped: nothing is missing. */
-	err = report_take_again(r->report, &last);
 	if (err)
 		return err;
-	err = take_rows(r, last);
-	take_books(r, last);
+	err = make_reading(last, &reading);
+	if (!err)
+		err = take_rows(r, &reading);
+	if (!err)
+		take_books(r, &reading);
+	free(reading.row);
 	report_free(last);
+	return err;
+}
+
+/* Other counters are in the place of those that were read. */
+static int change_history(struct recorder *r)
+{
+	int err = 0;
+
+	if (r->report)
+		err = take_last(r);
+	else
+		r->gap = true; /* they went while nobody looked, with what was charged */
 	return err ? err : recorder_end_history(r);
 }
 
@@ -288,21 +375,33 @@ static void begin_recording(struct recorder *r)
 	r->pending_count = 0;
 }
 
-int recorder_take(struct recorder *r, struct report *report)
+int recorder_take_reading(struct recorder *r, const struct record_reading *now)
 {
 	int err = 0;
 
-	if (r->history && r->history != report->info.start_time_ns)
+	if (r->history && r->history != now->history)
 		err = change_history(r);
 	if (!err && !r->history) {
-		r->history = report->info.start_time_ns;
-		r->khz = report->info.clock_khz;
+		r->history = now->history;
+		r->khz = now->khz;
 	}
 	if (!err)
-		err = take_rows(r, report);
-	take_books(r, report);
+		err = take_rows(r, now);
+	take_books(r, now);
 	if (r->fresh)
 		begin_recording(r);
+	r->time_ns = now->time_ns;
+	return err;
+}
+
+int recorder_take(struct recorder *r, struct report *report)
+{
+	struct record_reading now;
+	int err = make_reading(report, &now);
+
+	if (!err)
+		err = recorder_take_reading(r, &now);
+	free(now.row);
 	report_free(r->report);
 	r->report = report;
 	return err;
