@@ -62,7 +62,7 @@ dump >"$W/dump"
 expect_json "$W/dump" "[.rows[] | select(.domid == $d) | .name] | unique == [\"far\"]"
 drivers >"$W/drivers"
 cat "$W/drivers"
-grep -Eq '^dd .* far .* (read|flush) [0-9]+%' "$W/drivers" || fail 'the dearest kind'
+grep -Eq '^dd .* far .* (read|write|flush) [0-9]+%' "$W/drivers" || fail 'the dearest kind'
 grep -Eq '^dd +[0-9]+ far +877 ' "$W/drivers"
 drivers --domain nobody >"$W/none" 2>&1 && fail 'there is no such domain'
 
