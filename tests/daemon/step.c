@@ -3,14 +3,15 @@
  * Kills the daemon at a place of its program: one of its threads is run one instruction
  * at a time, until what it shares with its successor is as it was asked for.
  *
- * usage: step PID THREAD torn|pushing|STORE TABLE [FILE:OFFSET]...
+ * usage: step PID THREAD torn|pushing|STORE TABLE [PAGES DOMID REFERENCE...]
  *
  *   torn     a row of the table is in the middle of an update
  *   pushing  answers are in a journal, and the ring's journal does not say yet that the
  *            guest was shown them
  *   STORE    the number of a store, counted from 1 at the first one into a journal: into
- *            journals, the thread's own rows of the table, and rings (their first pages,
- *            each at an offset of a file)
+ *            journals, the thread's own rows of the table, and rings (the simulated
+ *            Xen's file of pages, a guest, and the references of their first pages).
+ *            ring:2 is the second one of those into a ring, likewise journal and table
  *
  * It prints `ready` when the thread is at it, and in the end where the daemon was killed.
  * Exit status 1: it sleeps, and was not killed; 77: no process may be traced here.
@@ -30,10 +31,10 @@
 
 #include "format.h"
 #include "journal.h"
+#include "sim.h"
 #include "thread.h"
 
 #define REGIONS	 64
-#define PAGE	 4096u
 #define TICK_US	 100000
 #define SLEEPS	 2   /* ticks within one instruction */
 #define PATIENCE 100 /* ticks without a store */
@@ -126,14 +127,11 @@ static void watch_table(void)
 			watch("table", &row[i], sizeof(*row));
 }
 
-static void watch_ring(char *what)
+static void watch_ring(const char *pages, const char *domid, const char *reference)
 {
-	char *colon = strrchr(what, ':');
+	off_t at = sim_page_offset(atoi(domid), atoi(reference));
 
-	if (!colon)
-		exit(2);
-	*colon = '\0';
-	watch("ring", map_file(what, strtoll(colon + 1, NULL, 0), PAGE, NULL), PAGE);
+	watch("ring", map_file(pages, at, SIM_PAGE, NULL), SIM_PAGE);
 }
 
 static bool has_changed(const struct region *r)
@@ -157,6 +155,21 @@ static const char *look_for_store(void)
 			kind = region[i].kind;
 		}
 	return kind;
+}
+
+/* Something of the first ring has no answer: the thread will wake up. */
+static bool is_open(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < regions; i++)
+		if (!strcmp(region[i].kind, "ring")) {
+			const struct ring_header *h = (const void *)region[i].at;
+
+			return __atomic_load_n(&h->req_prod, __ATOMIC_RELAXED) !=
+			       __atomic_load_n(&h->rsp_prod, __ATOMIC_RELAXED);
+		}
+	return false;
 }
 
 static const char *look_for_torn(void)
@@ -251,13 +264,32 @@ static void attach(void)
 	hurry(SCHED_FIFO);
 }
 
-/* Single steps would go on without us. */
+static void await_stop_patiently(void)
+{
+	while (!await_stop())
+		;
+}
+
+static bool has_signal(void)
+{
+	struct __ptrace_peeksiginfo_args one = { .nr = 1 };
+	siginfo_t info;
+
+	return ptrace(PTRACE_PEEKSIGINFO, tid, &one, &info) == 1;
+}
+
+/* The signal that ends a step would end the process without us, so it is taken first. */
 static void detach(void)
 {
 	hurry(SCHED_OTHER);
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-	while (!await_stop())
-		;
+	if (!stopped)
+		ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	await_stop_patiently();
+	while (has_signal()) {
+		ptrace(PTRACE_CONT, tid, NULL, NULL);
+		stopped = false;
+		await_stop_patiently();
+	}
 	if (ptrace(PTRACE_DETACH, tid, NULL, NULL))
 		fail("detach");
 }
@@ -303,27 +335,31 @@ static bool steps_until(const char *(*look)(void))
 	return false;
 }
 
-static bool steps_until_store(unsigned int number)
+/* @what: a number, or a kind, a colon and a number of those. */
+static bool steps_until_store(const char *what)
 {
-	unsigned int stores = 0;
+	const char *colon = strchr(what, ':');
+	unsigned int number = atoi(colon ? colon + 1 : what), stores = 0, all = 0;
 	int since = ticks;
 
 	look_for_store();
-	while (stores || ticks - since < PATIENCE) {
+	while (all || ticks - since < PATIENCE) {
 		bool woke = step();
 		const char *kind = look_for_store();
 
-		if (!woke && stores)
+		if (!woke && all && !is_open())
 			break;
-		if (!kind || (!stores && strcmp(kind, "journal")))
+		if (!kind || (!all && strcmp(kind, "journal")))
 			continue;
-		if (++stores < number)
+		all++;
+		stores += !colon || !strncmp(kind, what, colon - what);
+		if (stores < number)
 			continue;
 		kill_it();
-		printf("killed at store %u, in %s\n", stores, kind);
+		printf("killed at store %u, in %s\n", all, kind);
 		return true;
 	}
-	printf("%u stores\n", stores);
+	printf("%u stores\n", all);
 	return false;
 }
 
@@ -342,8 +378,8 @@ int main(int argc, char **argv)
 	table = map_file(argv[4], 0, 0, NULL);
 	journal_scan(argv[4], watch_journal, NULL);
 	watch_table();
-	for (i = 5; i < argc; i++)
-		watch_ring(argv[i]);
+	for (i = 7; i < argc; i++)
+		watch_ring(argv[5], argv[6], argv[i]);
 	begin_ticks();
 	attach();
 	puts("ready");
@@ -352,7 +388,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[3], "pushing"))
 		killed = steps_until(look_for_push);
 	else
-		killed = steps_until_store(atoi(argv[3]));
+		killed = steps_until_store(argv[3]);
 	if (!killed)
 		detach();
 	printf("%lu instructions\n", steps);
