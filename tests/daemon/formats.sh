@@ -41,7 +41,9 @@ qmp() {
 		for command in '{"execute":"qmp_capabilities"}', sys.argv[2]:
 		    f.write(command)
 		    f.flush()
-		    print(f.readline())
+		    answer = f.readline()
+		    print(answer)
+		    assert '"error"' not in answer, answer
 	END
 }
 
@@ -105,11 +107,14 @@ say 'a VHD, and an export over NBD'
 qemu-img create -q -f vpc "$W/vhd" 16M
 attach "$d" xvdb "$(served "$d" 51728 "vhd:$W/vhd")"
 verified "$d" --devid xvdb --size 4M
-nbdkit -U "$W/nbd" --foreground memory 16M & NBD=$!
+nbdkit -U "$W/nbd" --foreground --filter=log memory 16M logfile="$W/nbd.log" & NBD=$!
 within 10 [ -S "$W/nbd" ] || fail 'nbdkit does not start'
 chmod 777 "$W/nbd"
 attach "$d" xvdc "$(served "$d" 51744 "nbd:nbd+unix:///?socket=$W/nbd")"
-verified "$d" --devid xvdc --size 4M
+verified "$d" --devid xvdc --size 4M --discard-every 17
+for what in Flush 'Zero\|Trim'; do
+	grep -q " $what id=" "$W/nbd.log" || fail "no $what has come there"
+done
 [ "$(sed -n 's/^CapPrm:\t*//p' "/proc/$(pid_of "$d-51744")/status")" = 0000000000000000 ] ||
 	fail 'one with a network has a capability'
 
@@ -125,11 +130,28 @@ refused() {
 	grep -Eq -- "$2" "$W/refused" || fail "$1: '$(cat "$W/refused")', not like '$2'"
 	[ ! -e "$XENMETER_DISKS/9-1" ] || fail 'something of it is left'
 }
+say 'a snapshot is taken while it is used'
+qemu-img create -q -u -f qcow2 -b "$W/top" -F qcow2 "$W/overlay" 16M
+load_bg "$W/bg.out" "$d" --rw randrw --verify --depth 8 --time 60 --size 4M --json; p=$BG
+before=$(row "$d" write_requests)
+within 20 wrote $((before + 200)) || fail 'it writes nothing'
+qemu-io -f raw -c 'read 0 4k' "$XENMETER_DISKS/$d-51712/disk" >"$W/io.out" ||
+	{ cat "$W/io.out"; fail "an HVM guest's QEMU could not open it"; }
+"$STORAGE_DAEMON" admit "$d-51712" "$W/overlay"
+qmp "$d-51712" '{"execute":"blockdev-add","arguments":{"driver":"qcow2","node-name":"overlay",
+	"backing":null,"file":{"driver":"file","filename":"'"$W/overlay"'"}}}'
+qmp "$d-51712" '{"execute":"blockdev-snapshot","arguments":{"node":"image0","overlay":"overlay"}}'
+md5sum "$W/top" >>"$W/sums"
+before=$(row "$d" write_requests)
+within 20 wrote $((before + 200)) || fail 'it does not go on'
+end "$p"
+expect_json "$W/bg.out" '.verify.errors == 0 and .errors.error == 0'
+
 say 'it is resized, and it dies: its disk is closed, the others are not'
 load_bg "$W/holds.out" "$d" --hold 60; holds=$BG
 load_bg "$W/held.out" "$d" --devid xvdc --hold 60; held=$BG
 state "$d" front 4; state "$d" front 4 51744
-qmp "$d-51712" '{"execute":"block_resize","arguments":{"node-name":"image0","size":33554432}}'
+qmp "$d-51712" '{"execute":"block_resize","arguments":{"node-name":"overlay","size":33554432}}'
 within 10 is "$(back "$d")/sectors" 65536 || { cat "$W/qmp.out"; fail 'it is not resized'; }
 kill -KILL "$pid"
 expect_error "$d" "^[0-9]* $XENMETER_DISKS/$d-51712/disk: the process that showed it has ended.* detach"
@@ -171,6 +193,6 @@ done
 [ -z "$(ls -A "$XENMETER_DISKS")" ] || fail "left: $(ls "$XENMETER_DISKS")"
 ! grep -F "$W/disks" /proc/self/mountinfo || fail 'a mount is left'
 md5sum --status -c "$W/sums" || fail 'what is only read has changed'
-qemu-img check -q -r leaks "$W/top" >/dev/null || fail 'the image is damaged'
-qemu-io -f qcow2 -c 'read -P 0x5a 8M 1M' "$W/top" | grep -q '^read 1048576' || fail 'its data are not those of the chain'
+qemu-img check -q -r leaks "$W/overlay" >/dev/null || fail 'the image is damaged'
+qemu-io -f qcow2 -c 'read -P 0x5a 8M 1M' "$W/overlay" | grep -q '^read 1048576' || fail 'its data are not those of the chain'
 finish

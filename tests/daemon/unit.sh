@@ -163,6 +163,34 @@ helper_status() {
 [ "$(helper_status Name)" = "storage-$d" ] || fail "its name is $(helper_status Name)"
 end "$BG"
 
+if command -v qemu-storage-daemon >/dev/null && command -v qemu-img >/dev/null && inside [ -c /dev/fuse ]; then
+	say 'a storage daemon has a unit of its own, and goes on over a restart'
+	qemu-img create -q -f qcow2 "$W/image" 16M
+	inside xenmeter-storage-daemon start "$d-51728" "qcow2:$W/image" w || {
+		control status "xenmeter-storage-daemon@$d-51728" || :
+		fail 'it does not start'
+	}
+	attach "$d" xvdb "/run/xenmeter-disks/$d-51728/disk"
+	on_image() {
+		load "$d" --devid xvdb --rw randrw --verify --depth 4 --number 200 --json >"$W/image.out"
+		expect_json "$W/image.out" '.verify.errors == 0 and .errors.error == 0'
+	}
+	on_image
+	of_image() { control show "xenmeter-storage-daemon@$d-51728" --property="$1" --value; }
+	[ "$(of_image ActiveState)" = active ] || fail "it is $(of_image ActiveState)"
+	pid=$(of_image MainPID)
+	# CAP_DAC_OVERRIDE
+	[ $((0x$(inside sed -n 's/^CapBnd:\t*//p' "/proc/$pid/status"))) = 2 ] ||
+		fail 'it has more than one capability'
+	[ "$(inside sed -n 's/^Seccomp:\t*//p' "/proc/$pid/status")" = 2 ] || fail 'no filter of system calls'
+	manage restart
+	on_image
+	[ "$(of_image MainPID)" = "$pid" ] || fail 'it has been restarted, too'
+	"$SIMXL" block-detach "$d" xvdb
+	inside xenmeter-storage-daemon stop "$d-51728"
+	[ "$(of_image ActiveState)" = inactive ] || fail "it is $(of_image ActiveState), not stopped"
+fi
+
 say 'restart'
 manage restart
 expect_property ActiveState active
