@@ -111,13 +111,32 @@ static bool xenbus_write_key(struct xs_handle *xs, xs_transaction_t t, const cha
 	return xs_write(xs, t, path, value, strlen(value));
 }
 
+/* A directory that the toolstack has removed would come back as a ghost. */
+static bool xenbus_try_write_number(struct xs_handle *xs, const char *dir,
+				    const char *name, const char *value)
+{
+	xs_transaction_t t = xs_transaction_start(xs);
+	char path[XENBUS_PATH_SIZE], *state = NULL;
+	bool done;
+
+	if (t == XBT_NULL)
+		return true;
+	if (xenbus_make_path(path, dir, "state"))
+		state = xs_read(xs, t, path, NULL);
+	done = state && xenbus_write_key(xs, t, dir, name, value);
+	free(state);
+	return xs_transaction_end(xs, t, !done) || errno != EAGAIN;
+}
+
 void xenbus_write_number(struct xs_handle *xs, const char *dir, const char *name,
 			 uint64_t value)
 {
+	int tries = TRANSACTION_TRIES;
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	xenbus_write_key(xs, XBT_NULL, dir, name, text);
+	while (!xenbus_try_write_number(xs, dir, name, text) && --tries)
+		;
 }
 
 static bool xenbus_may_write(struct xs_handle *xs, xs_transaction_t t, const char *dir,

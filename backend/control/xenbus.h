@@ -86,8 +86,7 @@ bool xenbus_answers(struct xs_handle *xs);
  * @name: the key
  * @value: its value
  *
- * By itself, at any state. A failure, as with a directory that is gone, is of no
- * consequence.
+ * By itself, at any state, unless the directory is gone. A failure is of no consequence.
  */
 void xenbus_write_number(struct xs_handle *xs, const char *dir, const char *name,
 			 uint64_t value);
