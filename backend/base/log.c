@@ -28,6 +28,11 @@ static void make_printable(char *text, int length)
 			text[i] = '?';
 }
 
+bool log_wants(enum log_level level)
+{
+	return level <= least;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[LINE_SIZE];

@@ -6,6 +6,8 @@
 #ifndef XENMETER_LOG_H
 #define XENMETER_LOG_H
 
+#include <stdbool.h>
+
 enum log_level {
 	LOG_LEVEL_ERROR = 3, /* syslog's numbers */
 	LOG_LEVEL_WARNING = 4,
@@ -18,6 +20,12 @@ enum log_level {
  * @level: before any thread starts
  */
 void log_set_level(enum log_level level);
+
+/**
+ * log_wants() - would a line of this level be written?
+ * @level: how important
+ */
+bool log_wants(enum log_level level);
 
 /**
  * log_line() - write a line

@@ -30,7 +30,8 @@ void device_say(struct device *d, enum log_level level, const char *format, ...)
 	char text[MESSAGE_SIZE];
 	va_list args;
 
-	if (!guest_may_log(d->guest))
+	/* What nobody wants is no line of a guest's. */
+	if (!log_wants(level) || !guest_may_log(d->guest))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);

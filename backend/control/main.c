@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/utsname.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -555,10 +556,31 @@ static int start_launcher(struct daemon *d)
 	return EXIT_FAILED;
 }
 
+/* What one asks first where something is wrong. */
+static void say_what_we_are(const struct options *o)
+{
+	struct utsname system = { 0 };
+
+	uname(&system);
+	log_debug("xenmeterd " XENMETER_VERSION
+		  ", tables of version %u, traces of version "
+		  "%u; %s %s %s",
+		  TABLE_VERSION, TRACE_VERSION, system.sysname, system.release,
+		  system.machine);
+	log_debug("table %s, trace %s" TRACE_SUFFIX
+		  ", journals %s.journal.*, xenstore %s",
+		  o->table, o->table, o->table, xs_daemon_socket());
+	log_debug("pid %d, uid %u, user %s, %u worker%s, domain's meter %s",
+		  (int)getpid(), (unsigned int)getuid(), o->user ? o->user : "unchanged",
+		  o->workers, o->workers == 1 ? "" : "s", o->no_domain ? "off" : "on");
+}
+
 static int daemon_start(struct daemon *d)
 {
-	int code = start_launcher(d);
+	int code;
 
+	say_what_we_are(&d->options);
+	code = start_launcher(d);
 	if (!code)
 		code = open_descriptors(d);
 	if (!code && blame_catch())

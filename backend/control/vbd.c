@@ -713,6 +713,16 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
 	xenbus_add(keys, "info", vbd_info_flags(c, v));
 	vbd_tell_process(c, d);
+	device_say(d, LOG_LEVEL_DEBUG,
+		   "%s: %" PRIu64
+		   " sectors of %u, physically %u%s; the guest uses %s, %s "
+		   "grants, ring keys %s an order",
+		   disk->kind == DISK_NULL ? "null disk" : "disk",
+		   disk->size / disk->sector_size, disk->sector_size,
+		   disk->physical_sector_size, disk->discard ? ", discards" : "",
+		   v->abi == BLKIF_ABI_X86_32 ? "x86_32-abi" : "x86_64-abi",
+		   v->persistent ? "persistent" : "no persistent",
+		   v->ring_ordered ? "with" : "without");
 	if (d->unpublished || d->resumed)
 		return; /* said before */
 	device_say(d, LOG_LEVEL_INFO,

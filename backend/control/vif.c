@@ -473,6 +473,26 @@ static void vif_watch_keys(struct control *c, struct device *d)
 	v->watching = true;
 }
 
+static const char *yes_or_no(bool is)
+{
+	return is ? "yes" : "no";
+}
+
+static void vif_say_features(struct device *d)
+{
+	const struct net_vif *net = vif_of(d)->net;
+
+	device_say(
+		d, LOG_LEVEL_DEBUG,
+		"the guest takes blank checksums of IPv4 %s and IPv6 %s, segments of "
+		"TCPv4 %s and TCPv6 %s; it tells of room %s; control ring %s; headroom "
+		"%u; multicast filter %s",
+		yes_or_no(net->can.checksum_v4), yes_or_no(net->can.checksum_v6),
+		yes_or_no(net->can.gso_v4), yes_or_no(net->can.gso_v6),
+		yes_or_no(net->rx_notify), yes_or_no(net->has_control), net->headroom,
+		yes_or_no(net->multicast.on));
+}
+
 static void vif_announce(struct control *c, struct device *d, struct xenbus_keys *keys)
 {
 	struct vif *v = vif_of(d);
@@ -482,6 +502,7 @@ static void vif_announce(struct control *c, struct device *d, struct xenbus_keys
 	if (v->tap)
 		tap_set_offload(v->tap, &v->net->can);
 	vif_plug_cable(v, d->queue_count);
+	vif_say_features(d);
 	if (d->unpublished || d->resumed)
 		return; /* said before */
 	device_say(d, LOG_LEVEL_INFO, "connected: %u queue%s%s", d->queue_count,

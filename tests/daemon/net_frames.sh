@@ -7,7 +7,7 @@
 
 need tcpdump tcpdump
 quiet
-net_host
+net_host --verbose
 one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
 to=00:16:3e:00:$(printf %02x "$two"):00
@@ -63,4 +63,5 @@ jq -s . "$W/trace" >"$W/all"
 expect_json "$W/all" "(map(.bytes) | add) == $(row "$one" tx_bytes)"
 expect_json "$W/all" 'all(.queueing_ns > 0 and .device_ns == 0 and .latency_ns >= .queueing_ns)'
 expect_row "$two" tx_frames 0
+grep -q 'backend/vif/[0-9]*/0 (two): the guest takes blank checksums of IPv4 yes' "$LOG" || fail 'what was negotiated'
 finish

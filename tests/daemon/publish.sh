@@ -3,7 +3,7 @@
 # What a backend publishes, and when.
 . "$(dirname "$0")/lib.sh"
 
-host
+host --verbose
 d=$(guest one)
 attach "$d" xvda "$(disk a 16M)"
 b=$(back "$d")
@@ -32,4 +32,9 @@ expect_key "$b/discard-granularity" "$(stat -c %o "$W/a")"
 expect_key "$b/discard-alignment" 0
 expect_key "$b/discard-secure" 0
 end "$BG"
+
+# What one asks first where something is wrong.
+grep -q "xenmeterd [0-9.]*, tables of version [0-9]*, traces of version [0-9]*; Linux " "$LOG" || fail 'versions'
+grep -q "table $TABLE, trace $TABLE.trace, journals $TABLE.journal" "$LOG" || fail 'paths'
+grep -q "backend/vbd/$d/51712 (one): disk: 32768 sectors of 512, .*x86_64-abi, persistent grants" "$LOG" || { cat "$LOG"; fail 'what was negotiated'; }
 finish

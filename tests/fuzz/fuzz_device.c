@@ -52,6 +52,11 @@ struct guest *__wrap_guest_get(struct guests *all, struct xs_handle *xs, uint32_
 }
 
 /* Each line is about a device of some guest. */
+bool log_wants(enum log_level level)
+{
+	return level <= LOG_LEVEL_INFO; /* as without --verbose */
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	char text[1024];
