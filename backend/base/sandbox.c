@@ -249,6 +249,7 @@ static const int daemon_calls[] = {
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
+	SCMP_SYS(timerfd_settime), /* how long to wait for I/O at the end */
 	SCMP_SYS(pipe2), /* libxenstore shows by it that there are watch events */
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(recvfrom),

@@ -19,9 +19,27 @@
 #include "boot_id.h"
 #include "disk_life.h"
 
-/* Beyond the byte of control/disk_owner.c; none of QEMU's or a database's is near. */
-#define LIFE_AT	    ((1ll << 62) + 1)
+/* None of QEMU's (block/file-posix.c has 100 to 203) or a database's is near. */
+#define LOCK_AT	    (1ll << 62)
+#define LIFE_AT	    (LOCK_AT + 1)
 #define LIFE_PLACES (1ull << 61)
+
+int disk_lock(int fd, enum disk_lock_kind kind)
+{
+	static const short types[] = {
+		[DISK_UNLOCKED] = F_UNLCK,
+		[DISK_LOCKED_SHARED] = F_RDLCK,
+		[DISK_LOCKED_SOLE] = F_WRLCK,
+	};
+	struct flock byte = { .l_type = types[kind],
+			      .l_whence = SEEK_SET,
+			      .l_start = LOCK_AT,
+			      .l_len = 1 };
+
+	if (!fcntl(fd, F_OFD_SETLK, &byte))
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
+}
 
 /* FNV-1a, 64 bits. */
 static uint64_t disk_life_hash(uint64_t hash, const void *bytes, size_t size)

@@ -1,14 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is I/O of a former life of the daemon still on its way to a disk? The kernel does not
- * end direct I/O with the process that asked for it, so a write that is done again could
- * be overtaken by itself, or by what follows it. The control thread asks before a
- * device's queues are attached.
+ * The locks of a disk, each on one byte far behind the end of any file. One keeps other
+ * daemons off. The other is the device's own: is I/O of a former life of the daemon still
+ * on its way? The kernel does not end direct I/O with the process that asked for it, so a
+ * write that is done again could be overtaken by itself, or by what follows it. It is
+ * looked at before a device's queues are attached.
+ *
+ * Where locks travel to another host these calls wait for it: a guest's storage helper
+ * makes them.
  */
 #ifndef XENMETER_DISK_LIFE_H
 #define XENMETER_DISK_LIFE_H
 
 #include "disk.h"
+
+enum disk_lock_kind {
+	DISK_UNLOCKED,
+	DISK_LOCKED_SHARED,
+	DISK_LOCKED_SOLE, /* the file is open for writing */
+};
+
+/**
+ * disk_lock() - keep other daemons off, on this host or another
+ * @fd: of the file or device; the lock goes with the last reference to this open file
+ * @kind: how far; may change
+ *
+ * A filesystem without locks cannot tell, and the answer is 0.
+ *
+ * Return: 0, or -EAGAIN: another has it.
+ */
+int disk_lock(int fd, enum disk_lock_kind kind);
 
 /**
  * disk_await_old_io() - may I/O for a device begin?

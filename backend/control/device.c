@@ -564,15 +564,9 @@ static bool device_may_be_closed(struct control *c, struct device *d)
 	       device_is_begun_anew(d, frontend) || !device_is_online(c, d);
 }
 
-static void device_end_close(struct control *c, struct device *d)
+static void device_finish_close(struct control *c, struct device *d)
 {
-	unsigned int i;
-
-	for (i = 0; i < d->queue_count; i++)
-		device_free_queue(c, d, i);
 	d->phase = PHASE_IDLE;
-	d->queue_count = 0;
-	d->class->closed(c, d);
 	d->dirty = true;
 	if (d->leaving)
 		return;
@@ -586,6 +580,28 @@ static void device_end_close(struct control *c, struct device *d)
 		d->gone = true;
 	else
 		device_say(d, LOG_LEVEL_INFO, "closed");
+}
+
+/* A helper may still have to close something, which may take long. */
+static bool device_awaits_helper(struct device *d)
+{
+	d->awaits_answer = d->class->is_asking && d->class->is_asking(d);
+	d->pending = d->awaits_answer;
+	return d->awaits_answer;
+}
+
+static void device_end_close(struct control *c, struct device *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->queue_count; i++)
+		device_free_queue(c, d, i);
+	d->queue_count = 0;
+	if (!d->closing)
+		d->class->closed(c, d);
+	d->closing = !d->closing && device_awaits_helper(d);
+	if (!d->closing)
+		device_finish_close(c, d);
 }
 
 /* Where the toolstack starts over under our hands, the device that we know is gone, and
@@ -622,8 +638,7 @@ static void device_begin_close(struct control *c, struct device *d, bool drop)
 	if (d->class->closing)
 		d->class->closing(d);
 	d->waits_for[0] = '\0';
-	d->awaits_answer = d->class->is_asking && d->class->is_asking(d);
-	d->pending = d->awaits_answer;
+	device_awaits_helper(d);
 	d->dropped = drop;
 	d->phase = PHASE_DETACHING;
 	device_detach_queues(c, d, drop ? MESSAGE_DROP : MESSAGE_DETACH);

@@ -64,6 +64,7 @@ struct device {
 	bool resumed;		 /* from these, and not announced yet */
 	bool opening;		 /* a helper opens its disk, which should not take long */
 	bool awaits_answer;	 /* detaching, which waits for a helper's answer */
+	bool closing;		 /* all is detached, but for what that answer is about */
 	unsigned int hurries;	 /* tries that it had to wait for a former life */
 	unsigned int retry;	 /* bit mask of queues to be attached once more */
 	struct row *control_row; /* NULL: there was none to be had */

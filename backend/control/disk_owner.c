@@ -7,7 +7,11 @@
  * travel, on another one. QEMU's locks are at bytes 100 to 203 (block/file-posix.c), so
  * that a guest's device model can open the file that we serve. The lock belongs to an
  * open file description (F_OFD_SETLK in fcntl(2)), and two of ours would exclude each
- * other; hence all that have one disk share one.
+ * other; hence all that have one disk share one: that of the first that opened it.
+ *
+ * It is taken, and given up, by storage helpers, since it may have to travel. Only where
+ * a domain of the same VM gets, or gives up, the right to write that others of its
+ * domains have not, it is changed here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +19,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk_life.h"
 #include "disk_owner.h"
-
-#define LOCK_AT (1ll << 62)
+#include "storage.h"
 
 struct disk_lock {
 	unsigned int claims;  /* that share it */
 	unsigned int writers; /* among these: exclusive while there are any */
 	int fd;
+	const struct disk *of; /* through whose open file it was taken */
 };
 
 /* ---- among our guests ---- */
@@ -66,32 +71,8 @@ const struct disk_claim *disk_claim_conflict(const struct disk_claims *all,
 
 /* ---- among daemons ---- */
 
-static struct flock disk_lock_byte(short type)
-{
-	return (struct flock){
-		.l_type = type,
-		.l_whence = SEEK_SET,
-		.l_start = LOCK_AT,
-		.l_len = 1,
-	};
-}
-
-static int disk_lock_set(int fd, short type)
-{
-	struct flock byte = disk_lock_byte(type);
-
-	if (!fcntl(fd, F_OFD_SETLK, &byte))
-		return 0;
-	/* Else it is a filesystem without locks. */
-	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
-}
-
-static short disk_lock_type(bool exclusive)
-{
-	return exclusive ? F_WRLCK : F_RDLCK;
-}
-
-static int disk_lock_new(int fd, bool exclusive, struct disk_lock **ret_lock)
+static int disk_lock_new(const struct disk *disk, bool exclusive,
+			 struct disk_lock **ret_lock)
 {
 	struct disk_lock *l = calloc(1, sizeof(*l));
 	int err;
@@ -100,50 +81,54 @@ static int disk_lock_new(int fd, bool exclusive, struct disk_lock **ret_lock)
 		return -ENOMEM;
 	l->claims = 1;
 	l->writers = exclusive;
-	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	err = l->fd < 0 ? -errno : disk_lock_set(l->fd, disk_lock_type(exclusive));
-	if (!err) {
+	l->of = disk;
+	l->fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0);
+	if (l->fd >= 0) {
 		*ret_lock = l;
 		return 0;
 	}
-	if (l->fd >= 0)
-		close(l->fd);
+	err = -errno;
 	free(l);
 	return err;
 }
 
 /* Its file is open for reading, and an exclusive lock wants one open for writing. For a
  * moment there is none; who takes it then is who it waits for. */
-static int disk_lock_upgrade(struct disk_lock *l, int fd)
+static int disk_lock_upgrade(struct disk_lock *l, const struct disk *disk)
 {
-	int mine = fcntl(fd, F_DUPFD_CLOEXEC, 0), err;
+	int mine = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0), err;
 
 	if (mine < 0)
 		return -errno;
-	disk_lock_set(l->fd, F_UNLCK);
-	err = disk_lock_set(mine, F_WRLCK);
+	disk_lock(l->fd, DISK_UNLOCKED);
+	err = disk_lock(mine, DISK_LOCKED_SOLE);
 	if (err) {
-		disk_lock_set(l->fd, F_RDLCK);
+		disk_lock(l->fd, DISK_LOCKED_SHARED);
 		close(mine);
 		return err;
 	}
 	close(l->fd);
 	l->fd = mine;
+	l->of = disk;
 	return 0;
 }
 
 /* Readers that go on after the last writer do not keep others' readers off. */
-static void disk_lock_release(struct disk_lock *l, enum disk_use use)
+static int disk_lock_leave(struct disk_lock *l, enum disk_use use)
 {
+	int fd;
+
 	if (!l)
-		return;
-	if (use == DISK_USE_WRITE && !--l->writers)
-		disk_lock_set(l->fd, F_RDLCK);
-	if (--l->claims)
-		return;
-	disk_lock_set(l->fd, F_UNLCK); /* I/O may still hold the file open */
-	close(l->fd);
+		return -1;
+	l->writers -= use == DISK_USE_WRITE;
+	if (--l->claims) {
+		if (use == DISK_USE_WRITE && !l->writers)
+			disk_lock(l->fd, DISK_LOCKED_SHARED);
+		return -1;
+	}
+	fd = l->fd;
 	free(l);
+	return fd;
 }
 
 /* What one of our guests has already. */
@@ -157,16 +142,28 @@ static struct disk_lock *disk_lock_find(const struct disk_claims *all, struct di
 	return NULL;
 }
 
-static int disk_lock_take(const struct disk_claims *all, const struct disk *disk,
-			  bool exclusive, struct disk_lock **ret_lock)
+/* Another lock than the shared one would be in the way of that becoming exclusive. */
+static void disk_lock_spare(const struct guest *guest, const struct disk *disk)
+{
+	int fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		storage_let_go(guest->storage, NULL, fd, true);
+}
+
+static int disk_lock_take(const struct disk_claims *all, const struct guest *guest,
+			  const struct disk *disk, bool exclusive, bool locked,
+			  struct disk_lock **ret_lock)
 {
 	struct disk_lock *l = disk_lock_find(all, disk->id);
 	int err = 0;
 
 	if (!l)
-		return disk_lock_new(disk->fd, exclusive, ret_lock);
+		return locked ? disk_lock_new(disk, exclusive, ret_lock) : -EAGAIN;
 	if (exclusive && !l->writers)
-		err = disk_lock_upgrade(l, disk->fd);
+		err = disk_lock_upgrade(l, disk);
+	else if (locked && l->of != disk)
+		disk_lock_spare(guest, disk);
 	if (err)
 		return err;
 	l->claims++;
@@ -175,21 +172,24 @@ static int disk_lock_take(const struct disk_claims *all, const struct disk *disk
 	return 0;
 }
 
-bool disk_claim_is_locked(const struct disk_claims *all, const struct disk *disk,
-			  enum disk_use use)
+enum disk_lock_kind disk_claim_lock_kind(enum disk_use use)
 {
-	struct flock byte = disk_lock_byte(disk_lock_type(use == DISK_USE_WRITE));
-
-	if (disk->kind == DISK_NULL || use == DISK_USE_ANY ||
-	    disk_lock_find(all, disk->id))
-		return false;
-	return !fcntl(disk->fd, F_OFD_GETLK, &byte) && byte.l_type != F_UNLCK;
+	switch (use) {
+	case DISK_USE_READ:
+		return DISK_LOCKED_SHARED;
+	case DISK_USE_WRITE:
+		return DISK_LOCKED_SOLE;
+	case DISK_USE_ANY:
+		break;
+	}
+	return DISK_UNLOCKED;
 }
 
 /* ---- claims ---- */
 
 int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
-		    const struct guest *guest, const struct disk *disk, enum disk_use use)
+		    const struct guest *guest, const struct disk *disk, enum disk_use use,
+		    bool locked)
 {
 	struct disk_lock *lock = NULL;
 	int err = 0;
@@ -199,7 +199,8 @@ int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
 		return 0;
 	}
 	if (use != DISK_USE_ANY)
-		err = disk_lock_take(all, disk, use == DISK_USE_WRITE, &lock);
+		err = disk_lock_take(all, guest, disk, use == DISK_USE_WRITE, locked,
+				     &lock);
 	if (err)
 		return err;
 	disk_claim_release(mine);
@@ -217,13 +218,25 @@ int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
 	return 0;
 }
 
-void disk_claim_release(struct disk_claim *mine)
+int disk_claim_end(struct disk_claim *mine)
 {
+	int fd;
+
 	if (!mine->at)
-		return;
+		return -1;
 	*mine->at = mine->next;
 	if (mine->next)
 		mine->next->at = mine->at;
-	disk_lock_release(mine->lock, mine->use);
+	fd = disk_lock_leave(mine->lock, mine->use);
 	*mine = (struct disk_claim){ 0 };
+	return fd;
+}
+
+void disk_claim_release(struct disk_claim *mine)
+{
+	struct storage *s = mine->at ? mine->guest->storage : NULL;
+	int fd = disk_claim_end(mine);
+
+	if (fd >= 0)
+		storage_let_go(s, NULL, fd, true); /* I/O may still have it open */
 }

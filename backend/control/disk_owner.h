@@ -8,6 +8,7 @@
 #define XENMETER_DISK_OWNER_H
 
 #include "disk.h"
+#include "disk_life.h"
 #include "guest.h"
 
 /* What for: a backend's `mode`. */
@@ -55,13 +56,10 @@ const struct disk_claim *disk_claim_conflict(const struct disk_claims *all,
 					     enum disk_use use);
 
 /**
- * disk_claim_is_locked() - has somebody else's lock it?
- * @all: all claims: where one of them has the lock, nobody else does
- * @disk: open; need not be for writing
+ * disk_claim_lock_kind() - which lock keeps other daemons off?
  * @use: what for
  */
-bool disk_claim_is_locked(const struct disk_claims *all, const struct disk *disk,
-			  enum disk_use use);
+enum disk_lock_kind disk_claim_lock_kind(enum disk_use use);
 
 /**
  * disk_claim_take() - have a disk, or keep it
@@ -70,12 +68,22 @@ bool disk_claim_is_locked(const struct disk_claims *all, const struct disk *disk
  * @guest: who
  * @disk: open for what it is used for; may be closed afterwards
  * @use: what for
+ * @locked: it has the lock for that, through its open file; needed where no claim has
  *
  * Return: 0; -EAGAIN if another daemon or program has locked it; -ENOMEM, -EMFILE.
  */
 int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
-		    const struct guest *guest, const struct disk *disk,
-		    enum disk_use use);
+		    const struct guest *guest, const struct disk *disk, enum disk_use use,
+		    bool locked);
+
+/**
+ * disk_claim_end() - let others have it, when its lock has been given up
+ * @mine: may have none
+ *
+ * Return: the file with the lock, to be unlocked and closed by the caller; -1: there is
+ * none, or others share it.
+ */
+int disk_claim_end(struct disk_claim *mine);
 
 /**
  * disk_claim_release() - let others have it

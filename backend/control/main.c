@@ -39,7 +39,7 @@
 #define STOP_TIMEOUT_S 30
 
 /* I/O that takes longer is done again by the next daemon. */
-#define LEAVE_TIMEOUT_S 2
+#define LEAVE_TIMEOUT_MS 800
 
 /* Between looks at what a former life leaves in a moment. */
 #define HURRY_MS 5
@@ -688,7 +688,7 @@ static void take_tick(struct daemon *d)
 	if (!d->stop)
 		return;
 	d->stopping_for++;
-	if (d->control.leaving && d->stopping_for >= LEAVE_TIMEOUT_S) {
+	if (d->control.leaving) {
 		log_warning("%u devices still have I/O in flight: the next daemon does "
 			    "it again",
 			    control_busy(&d->control));
@@ -699,6 +699,15 @@ static void take_tick(struct daemon *d)
 			  control_busy(&d->control), STOP_TIMEOUT_S);
 		d->failed = true;
 	}
+}
+
+/* The next tick is the end of it; see take_tick(). */
+static void begin_leave(struct daemon *d)
+{
+	struct itimerspec then = { { 1, 0 }, { 0, LEAVE_TIMEOUT_MS * 1000000 } };
+
+	d->control.leaving = true;
+	timerfd_settime(d->timer_fd, 0, &then, NULL);
 }
 
 static void begin_stop(struct daemon *d)
@@ -715,7 +724,8 @@ static void take_signal(struct daemon *d)
 
 	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info) || d->stop)
 		return;
-	d->control.leaving = !d->options.release;
+	if (!d->options.release)
+		begin_leave(d);
 	begin_stop(d);
 }
 

@@ -38,8 +38,11 @@ struct vbd {
 	struct disk_claim claim;  /* from when it first connected */
 	struct vbd_throttle throttle;
 	/* What the guest's helper is asked. */
-	struct storage_question opening, measuring;
+	struct storage_question opening, measuring, closing;
 	char *opening_target; /* of the first */
+	bool for_io;	      /* the disk was opened to be served, with its locks, */
+	bool locked;	      /* and nobody else had it locked; */
+	bool contended;	      /* somebody had, when it was tried last */
 	bool measuring_stale; /* the second is about another medium */
 	unsigned int glances; /* at its size, one a second */
 	/* What the frontend asked for, of the present connection. */
@@ -193,48 +196,56 @@ static enum disk_use vbd_use(const struct vbd_source *source)
 	return source->read_only ? DISK_USE_READ : DISK_USE_WRITE;
 }
 
-/* May the guest have it? With @take it has it, from then on. -EAGAIN: the device waits.
- */
-static int vbd_try_claim(struct control *c, struct vbd *v,
-			 const struct vbd_source *source, const struct disk *disk,
-			 bool take)
+/* May the guest have it? -EAGAIN: the device waits. */
+static int vbd_may_have(struct control *c, struct vbd *v, const struct vbd_source *source,
+			const struct disk *disk)
 {
-	enum disk_use use = vbd_use(source);
-	struct device *d = &v->base;
 	const struct disk_claim *other;
-	int err = 0;
 
-	other = disk_claim_conflict(&c->disk_claims, &v->claim, d->guest, disk->id, use);
-	if (other)
-		return device_wait(d, "%s, which domain %u (%s) has", source->target,
-				   other->guest->domid, other->guest->name);
-	if (take)
-		err = disk_claim_take(&c->disk_claims, &v->claim, d->guest, disk, use);
-	else if (disk_claim_is_locked(&c->disk_claims, disk, use))
-		err = -EAGAIN;
+	other = disk_claim_conflict(&c->disk_claims, &v->claim, v->base.guest, disk->id,
+				    vbd_use(source));
+	if (!other)
+		return 0;
+	return device_wait(&v->base, "%s, which domain %u (%s) has", source->target,
+			   other->guest->domid, other->guest->name);
+}
+
+/* Then it has it, from now on. */
+static int vbd_take(struct control *c, struct vbd *v, const struct vbd_source *source,
+		    const struct disk *disk, bool locked)
+{
+	int err = vbd_may_have(c, v, source, disk);
+
+	if (err)
+		return err;
+	err = disk_claim_take(&c->disk_claims, &v->claim, v->base.guest, disk,
+			      vbd_use(source), locked);
 	if (err == -EAGAIN)
-		return device_wait(d, "%s, which another program or host has locked",
+		return device_wait(&v->base,
+				   "%s, which another program or host has locked",
 				   source->target);
 	return err;
 }
 
-/* May I/O begin? */
-static int vbd_await_old_io(struct control *c, struct vbd *v)
+static void vbd_close_disk(struct device *d);
+
+/* What could not be locked is opened again at the next tick: the lock comes with the
+ * file.
+ */
+static int vbd_claim(struct control *c, struct vbd *v)
 {
-	struct device *d = &v->base;
+	int err = vbd_may_have(c, v, &v->source, v->disk);
 
-	return disk_await_old_io(v->disk, d->guest->domid, d->devid) ? device_await(c, d)
-								     : 0;
-}
-
-static int vbd_claim(struct control *c, struct vbd *v, bool connecting)
-{
-	int err = vbd_try_claim(c, v, &v->source, v->disk, connecting);
-
+	if (err || !v->for_io)
+		return err;
+	err = vbd_take(c, v, &v->source, v->disk, v->locked);
 	if (err && err != -EAGAIN)
-		device_fail(c, &v->base, err, "%s: cannot lock it: %s", v->source.target,
-			    strerror(-err));
-	return err || !connecting ? err : vbd_await_old_io(c, v);
+		device_fail(c, &v->base, err, "%s: cannot have its lock: %s",
+			    v->source.target, strerror(-err));
+	v->contended = err && !v->locked;
+	if (v->contended)
+		vbd_close_disk(&v->base);
+	return err;
 }
 
 /* Said by the device, whose guest may have it opened again and again (XSA-43). */
@@ -290,13 +301,31 @@ static struct storage *vbd_storage(struct control *c, struct device *d)
 	return g->storage;
 }
 
-static bool vbd_is_asked(const struct storage_question *q, const struct disk_options *o)
+/* How it shall be locked when it is opened. */
+struct vbd_locks {
+	enum disk_lock_kind kind;
+	bool life;
+};
+
+static struct vbd_locks vbd_locks(const struct vbd_source *source, bool connecting)
 {
-	return !strcmp(q->disk.target, o->target) && q->disk.read_only == o->read_only &&
-	       q->disk.buffered == o->buffered;
+	return (struct vbd_locks){
+		.kind = connecting ? disk_claim_lock_kind(vbd_use(source))
+				   : DISK_UNLOCKED,
+		.life = connecting,
+	};
 }
 
-static int vbd_ask_open(struct control *c, struct vbd *v, const struct disk_options *o)
+static bool vbd_is_asked(const struct storage_question *q, const struct disk_options *o,
+			 struct vbd_locks locks)
+{
+	return !strcmp(q->disk.target, o->target) && q->disk.read_only == o->read_only &&
+	       q->disk.buffered == o->buffered && q->lock == locks.kind &&
+	       q->life == locks.life;
+}
+
+static int vbd_ask_open(struct control *c, struct vbd *v, const struct disk_options *o,
+			struct vbd_locks locks)
 {
 	struct storage *s = vbd_storage(c, &v->base);
 	struct disk_options mine = *o;
@@ -307,27 +336,31 @@ static int vbd_ask_open(struct control *c, struct vbd *v, const struct disk_opti
 		return -ENOMEM;
 	v->opening.owner = v;
 	v->base.opening = true;
-	storage_ask_open(s, &v->opening, v->base.path, &mine);
+	storage_ask_open(s, &v->opening, v->base.path, &mine, locks.kind, locks.life);
 	return -EINPROGRESS;
 }
 
 /* To open a disk may take as long as the disk likes, so the helper does it; one thing at
  * a time, or a guest that connects again and again would have it begin more and more.
- * -EINPROGRESS: it has not answered. */
+ * -EINPROGRESS: it has not answered. -EBUSY: I/O of the last life is under way. */
 static int vbd_fetch_disk(struct control *c, struct vbd *v, const struct disk_options *o,
-			  struct disk **ret_disk, char reason[DISK_REASON_SIZE])
+			  struct vbd_locks locks, struct disk **ret_disk,
+			  bool *ret_locked, char reason[DISK_REASON_SIZE])
 {
 	struct storage_question *q = &v->opening;
 
 	snprintf(reason, DISK_REASON_SIZE, "out of memory");
-	if (disk_is_null(o->target))
+	if (disk_is_null(o->target)) {
+		*ret_locked = true;
 		return disk_open(o, ret_disk, reason);
+	}
 	if (q->state == QUESTION_ASKED)
 		return -EINPROGRESS;
-	if (q->state == QUESTION_NONE || !vbd_is_asked(q, o)) {
+	if (q->state == QUESTION_NONE || !vbd_is_asked(q, o, locks)) {
 		storage_drop(v->base.guest->storage, q);
-		return vbd_ask_open(c, v, o);
+		return vbd_ask_open(c, v, o, locks);
 	}
+	*ret_locked = !q->lock_err;
 	q->state = QUESTION_NONE;
 	if (q->err)
 		memcpy(reason, q->reason, sizeof(q->reason));
@@ -337,42 +370,57 @@ static int vbd_fetch_disk(struct control *c, struct vbd *v, const struct disk_op
 	return q->err;
 }
 
-/* A drive that waits for a medium says that, and looks again each second. */
+/* Who waits for a medium, or for a lock, says that, and looks again each second. */
 static int vbd_wait_for_helper(struct control *c, struct vbd *v)
 {
-	if (v->base.waits_for[0] && vbd_is_cdrom(c, &v->base))
+	if (v->base.waits_for[0] && (v->contended || vbd_is_cdrom(c, &v->base)))
 		return -EAGAIN;
 	return device_wait(&v->base, "its storage helper to open %s", v->opening_target);
 }
 
-static int vbd_open_source(struct control *c, struct vbd *v)
+static int vbd_open_source(struct control *c, struct vbd *v, bool connecting)
 {
 	struct disk_options o = vbd_disk_options(&v->source);
+	struct vbd_locks locks = vbd_locks(&v->source, connecting);
 	char reason[DISK_REASON_SIZE];
-	int err = vbd_fetch_disk(c, v, &o, &v->disk, reason);
+	int err = vbd_fetch_disk(c, v, &o, locks, &v->disk, &v->locked, reason);
 
+	v->for_io = connecting;
 	if (err == -EINPROGRESS)
 		return vbd_wait_for_helper(c, v);
+	if (err == -EBUSY)
+		return device_await(c, &v->base);
 	if (err && vbd_is_cdrom(c, &v->base))
 		return vbd_wait_for_medium(v, reason);
 	if (err) {
 		device_fail(c, &v->base, err, "%s", reason);
 		return err;
 	}
-	vbd_warn_if_cached(v, &o);
-	vbd_warn_if_rounded(v);
+	if (v->locked) {
+		vbd_warn_if_cached(v, &o);
+		vbd_warn_if_rounded(v);
+	}
 	if (v->source.no_discard)
 		v->disk->discard = DISK_DISCARD_NONE;
 	return 0;
+}
+
+/* It is being opened, or will be when I/O of the last life is over. */
+static bool vbd_is_opening(const struct vbd *v)
+{
+	return v->opening.state == QUESTION_ASKED ||
+	       (v->opening.state == QUESTION_NONE && v->opening.err == -EBUSY);
 }
 
 static void vbd_close_disk(struct device *d)
 {
 	struct vbd *v = vbd_of(d);
 
-	if (v->disk)
-		disk_end_io(v->disk, d->guest->domid, d->devid);
-	disk_close(v->disk);
+	if (v->disk && v->disk->fd >= 0 && v->for_io) {
+		storage_let_go(d->guest->storage, d->path, v->disk->fd, false);
+		v->disk->fd = -1;
+	}
+	storage_discard(d->guest->storage, v->disk);
 	v->disk = NULL;
 	free(v->source.target);
 	v->source.target = NULL;
@@ -385,23 +433,24 @@ static int vbd_open_disk(struct control *c, struct device *d, bool connecting)
 	struct vbd *v = vbd_of(d);
 	int err = vbd_read_source(c, d, &now);
 
-	if (!err && v->disk && vbd_same_source(&now, &v->source)) {
+	if (!err && v->disk && vbd_same_source(&now, &v->source) &&
+	    v->for_io == connecting) {
 		free(now.target);
-		return vbd_claim(c, v, connecting);
+		return vbd_claim(c, v);
 	}
 	vbd_close_disk(d);
 	if (!err) {
 		v->source = now;
-		err = vbd_open_source(c, v);
+		err = vbd_open_source(c, v, connecting);
 	} else {
 		free(now.target);
 	}
-	if (err == -EAGAIN && v->opening.state == QUESTION_ASKED)
+	if (err == -EAGAIN && vbd_is_opening(v))
 		return err;
 	/* Another disk than it had: that one is free. */
 	if (err || !disk_same(v->claim.id, v->disk->id))
 		disk_claim_release(&v->claim);
-	return err ? err : vbd_claim(c, v, connecting);
+	return err ? err : vbd_claim(c, v);
 }
 
 /* ---- connected ---- */
@@ -781,7 +830,9 @@ static void vbd_tick(struct control *c, struct device *d)
 
 static bool vbd_is_asking(const struct device *d)
 {
-	return ((const struct vbd *)d)->opening.state == QUESTION_ASKED;
+	const struct vbd *v = (const struct vbd *)d;
+
+	return v->opening.state == QUESTION_ASKED || v->closing.state == QUESTION_ASKED;
 }
 
 static void vbd_answered(struct control *c, struct device *d)
@@ -789,9 +840,11 @@ static void vbd_answered(struct control *c, struct device *d)
 	struct vbd *v = vbd_of(d);
 
 	if (v->opening.state == QUESTION_ANSWERED) {
-		d->opening = false;
+		d->opening = v->opening.err == -EBUSY; /* it will be */
 		d->dirty = true;
 	}
+	if (v->closing.state == QUESTION_ANSWERED)
+		v->closing.state = QUESTION_NONE;
 	if (v->measuring.state != QUESTION_ANSWERED)
 		return;
 	v->measuring.state = QUESTION_NONE;
@@ -809,7 +862,8 @@ static void vbd_answered(struct control *c, struct device *d)
 
 /* Is it the guest's from now on, and fit to be served as the last one was? */
 static int vbd_take_medium(struct control *c, struct vbd *v,
-			   const struct vbd_source *source, struct disk *medium)
+			   const struct vbd_source *source, struct disk *medium,
+			   bool locked)
 {
 	const char *misfit;
 	int err;
@@ -822,7 +876,7 @@ static int vbd_take_medium(struct control *c, struct vbd *v,
 				   "its frontend to reconnect: %s cannot take the last "
 				   "medium's place: %s",
 				   source->target, misfit);
-	err = vbd_try_claim(c, v, source, medium, true);
+	err = vbd_take(c, v, source, medium, locked);
 	return err && err != -EAGAIN ? vbd_wait_for_medium(v, strerror(-err)) : err;
 }
 
@@ -833,17 +887,19 @@ static int vbd_open_medium(struct control *c, struct vbd *v,
 {
 	struct disk_options o = vbd_disk_options(source);
 	char reason[DISK_REASON_SIZE];
+	struct vbd_locks locks = { .kind = disk_claim_lock_kind(vbd_use(source)) };
 	struct disk *medium;
+	bool locked;
 	int err;
 
 	/* Workers go on with what they know of the disk. */
 	o.buffered |= !v->disk->direct;
-	err = vbd_fetch_disk(c, v, &o, &medium, reason);
+	err = vbd_fetch_disk(c, v, &o, locks, &medium, &locked, reason);
 	if (err)
 		return err == -EINPROGRESS ? err : vbd_wait_for_medium(v, reason);
-	err = vbd_take_medium(c, v, source, medium);
+	err = vbd_take_medium(c, v, source, medium, locked);
 	if (err)
-		disk_close(medium);
+		storage_discard(v->base.guest->storage, medium);
 	else
 		*ret_medium = medium;
 	return err;
@@ -900,7 +956,7 @@ static int vbd_change_medium(struct control *c, struct vbd *v, struct vbd_source
 	v->measuring_stale = true;
 	vbd_put_in_medium(v, medium, now->target);
 	vbd_tell_helper(v);
-	disk_close(medium);
+	storage_discard(v->base.guest->storage, medium);
 	free(v->source.target);
 	v->source = *now;
 	if (err == -EAGAIN)
@@ -931,14 +987,25 @@ static int vbd_changed(struct control *c, struct device *d)
 }
 
 /* A guest that may come again keeps its disk, or one that waits would take it between the
- * firmware and the kernel. Else the hotplug script takes the block device away now. */
+ * firmware and the kernel. Else the hotplug script takes the block device away when the
+ * helper has closed it. */
 static void vbd_closed(struct control *c, struct device *d)
 {
 	struct vbd *v = vbd_of(d);
+	int lock = -1;
 
-	if (d->gone || !device_is_online(c, d))
-		disk_claim_release(&v->claim);
 	storage_drop(d->guest->storage, &v->opening);
+	if (!v->disk || v->disk->kind == DISK_NULL || d->leaving) {
+		if (!d->leaving && (d->gone || !device_is_online(c, d)))
+			disk_claim_release(&v->claim);
+		vbd_close_disk(d);
+		return;
+	}
+	if (d->gone || !device_is_online(c, d))
+		lock = disk_claim_end(&v->claim);
+	v->closing.owner = v;
+	storage_ask_close(d->guest->storage, &v->closing, d->path, v->disk, lock);
+	v->disk = NULL;
 	vbd_close_disk(d);
 }
 
@@ -949,6 +1016,7 @@ static void vbd_release(struct control *c, struct device *d)
 	(void)c;
 	storage_drop(d->guest->storage, &v->opening);
 	storage_drop(d->guest->storage, &v->measuring);
+	storage_drop(d->guest->storage, &v->closing);
 	free(v->opening_target);
 	disk_claim_release(&v->claim);
 	vbd_close_disk(d);

@@ -88,6 +88,35 @@ static void storage_send(struct storage *s, struct lane *l)
 	l->sent = !storage_send_fds(s->socket, &m, sizeof(m), fds, STORAGE_DESCRIPTORS);
 }
 
+static struct storage_message storage_close_message(const struct storage *s,
+						    const char *backend, bool unlock)
+{
+	struct storage_message m = {
+		.version = STORAGE_VERSION,
+		.kind = STORAGE_CLOSE,
+		.domid = s->domid,
+		.lock = unlock,
+		.life = backend != NULL,
+	};
+
+	if (backend)
+		strcpy(m.backend, backend);
+	return m;
+}
+
+/* The helper's reference to a file is the last one, so that closing it there waits for
+ * the disk, and here for nothing. What was sent to a helper that has died is closed. */
+static void storage_send_close(struct storage *s, struct storage_question *q)
+{
+	struct storage_message m =
+		storage_close_message(s, q->backend, q->lock != DISK_UNLOCKED);
+
+	m.id = q->id;
+	q->sent = !storage_send_fds(s->socket, &m, sizeof(m), q->file, q->files);
+	while (q->sent && q->files)
+		close(q->file[--q->files]);
+}
+
 static void storage_send_question(struct storage *s, struct storage_question *q)
 {
 	struct storage_message m = {
@@ -97,11 +126,17 @@ static void storage_send_question(struct storage *s, struct storage_question *q)
 		.id = q->id,
 	};
 
+	if (q->kind == STORAGE_CLOSE) {
+		storage_send_close(s, q);
+		return;
+	}
 	if (q->kind == STORAGE_MEASURE) {
 		m.disk = q->number;
 	} else {
 		m.read_only = q->disk.read_only;
 		m.buffered = q->disk.buffered;
+		m.lock = q->lock;
+		m.life = q->life;
 		strcpy(m.backend, q->backend);
 		strcpy(m.target, q->disk.target);
 	}
@@ -289,11 +324,14 @@ static bool storage_is_askable(const struct storage_question *q)
 }
 
 void storage_ask_open(struct storage *s, struct storage_question *q, const char *backend,
-		      const struct disk_options *o)
+		      const struct disk_options *o, enum disk_lock_kind lock, bool for_io)
 {
 	q->kind = STORAGE_OPEN;
 	q->backend = backend;
 	q->disk = *o;
+	q->lock = lock;
+	q->life = for_io;
+	q->lock_err = 0;
 	if (storage_is_askable(q)) {
 		storage_ask(s, q);
 		return;
@@ -310,6 +348,50 @@ void storage_ask_size(struct storage *s, struct storage_question *q, int disk)
 	storage_ask(s, q);
 }
 
+void storage_ask_close(struct storage *s, struct storage_question *q, const char *backend,
+		       struct disk *d, int lock)
+{
+	q->kind = STORAGE_CLOSE;
+	q->backend = backend;
+	q->lock = lock < 0 ? DISK_UNLOCKED : DISK_LOCKED_SOLE;
+	q->file[0] = d->fd;
+	q->file[1] = lock;
+	q->files = lock < 0 ? 1 : 2;
+	free(d);
+	storage_ask(s, q);
+}
+
+static bool storage_can_send(struct storage *s)
+{
+	if (s && s->socket < 0)
+		storage_connect(s);
+	return s && s->socket >= 0;
+}
+
+/* What no helper can take is closed here after all. */
+void storage_let_go(struct storage *s, const char *backend, int file, bool unlock)
+{
+	struct storage_message m;
+
+	if (storage_can_send(s)) {
+		m = storage_close_message(s, backend, unlock);
+		if (!storage_send_fds(s->socket, &m, sizeof(m), &file, 1))
+			unlock = false;
+	}
+	if (unlock)
+		disk_lock(file, DISK_UNLOCKED);
+	close(file);
+}
+
+void storage_discard(struct storage *s, struct disk *d)
+{
+	if (d && d->fd >= 0) {
+		storage_let_go(s, NULL, d->fd, false);
+		d->fd = -1;
+	}
+	disk_close(d);
+}
+
 static void storage_unlink(struct storage *s, struct storage_question *q)
 {
 	struct storage_question **at = &s->questions;
@@ -324,7 +406,7 @@ void storage_drop(struct storage *s, struct storage_question *q)
 	if (q->state == QUESTION_ASKED)
 		storage_unlink(s, q);
 	if (q->state == QUESTION_ANSWERED)
-		disk_close(q->opened);
+		storage_discard(s, q->opened);
 	q->opened = NULL;
 	q->state = QUESTION_NONE;
 }
@@ -366,6 +448,7 @@ static void storage_take_answer(struct storage_question *q,
 {
 	q->state = QUESTION_ANSWERED;
 	q->err = a->err < 0 && a->err >= -4095 ? a->err : a->err ? -EIO : 0;
+	q->lock_err = a->lock_err ? -EAGAIN : 0;
 	q->bytes = a->disk.size;
 	q->cpu_ns = storage_now_ns() - q->asked_at_ns; /* of one thread: no more */
 	if (q->cpu_ns > a->cpu_ns)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "disk.h"
+#include "disk_life.h"
 #include "lane.h"
 
 /* Where helpers come from, and what tells that one of them has answered or ended. */
@@ -28,6 +29,7 @@ enum storage_kind {
 	STORAGE_LANE,
 	STORAGE_OPEN,	 /* a disk */
 	STORAGE_MEASURE, /* a disk of some lane's */
+	STORAGE_CLOSE,	 /* a disk's files, whose descriptors come along */
 };
 
 /* For the operator. What the guest has not flushed is lost with it. */
@@ -35,8 +37,9 @@ enum storage_kind {
 	"the process that showed it has ended, as the log beside it may say; detach the " \
 	"disk from its guest and attach it again"
 
-#define STORAGE_VERSION	     6
+#define STORAGE_VERSION	     7
 #define STORAGE_DESCRIPTORS  3
+#define STORAGE_CLOSED	     2 /* at most: the one with the device's life, and another */
 #define STORAGE_BACKEND_SIZE 64
 #define STORAGE_TARGET_SIZE  4096
 
@@ -45,11 +48,15 @@ struct storage_message {
 	uint32_t version;
 	uint32_t kind;	/* enum storage_kind */
 	uint32_t domid; /* the guest's: its disks alone are opened */
-	uint8_t read_only, buffered, unused[2];
-	uint64_t id;   /* of the lane, or of the question */
+	uint8_t read_only, buffered;
+	/* Opened: locks to be taken through the file, enum disk_lock_kind, and that of
+	 * the device's life. Closed: those to be given up, which something else that has
+	 * the file would keep: through the last file, and through the first. */
+	uint8_t lock, life;
+	uint64_t id;   /* of the lane, or of the question; 0: needs no answer */
 	uint64_t disk; /* lanes of one disk have one number */
-	/* What names the disk, for STORAGE_OPEN alone: the device's directory in the
-	 * store, which has to agree, and its path. */
+	/* What names the device and its disk: its directory in the store, and for
+	 * STORAGE_OPEN the path, which has to agree with what that says. */
 	char backend[STORAGE_BACKEND_SIZE];
 	char target[STORAGE_TARGET_SIZE];
 };
@@ -57,7 +64,9 @@ struct storage_message {
 /* From a helper; with the descriptor of a disk that it has opened. */
 struct storage_answer {
 	uint32_t version;
-	int32_t err; /* 0 or -errno */
+	int32_t err;	  /* 0 or -errno; -EBUSY: old I/O is on its way */
+	int32_t lock_err; /* 0, or -EAGAIN: it is open, and another has it locked */
+	uint32_t unused;
 	uint64_t id;
 	uint64_t cpu_ns;  /* that it took */
 	struct disk disk; /* measured: its size alone */
@@ -72,11 +81,15 @@ struct storage_question {
 	bool sent;
 	enum storage_kind kind;
 	uint64_t id;
-	const char *backend;	  /* of STORAGE_OPEN; both stay */
-	struct disk_options disk; /* what to open */
+	const char *backend;	  /* the device's directory; stays */
+	struct disk_options disk; /* of STORAGE_OPEN; stays, too */
+	enum disk_lock_kind lock;
+	bool life;
 	int number;		  /* of STORAGE_MEASURE */
+	int file[STORAGE_CLOSED]; /* of STORAGE_CLOSE */
+	unsigned int files;	  /* that the helper has not yet */
 	/* The answer. */
-	int err;
+	int err, lock_err;
 	struct disk *opened;
 	uint64_t bytes;
 	uint64_t asked_at_ns, cpu_ns; /* of the helper's */
@@ -138,14 +151,45 @@ struct storage_question *storage_receive(struct storage *s);
  * storage_ask_open() - have a disk opened
  * @s: the guest's
  * @q: not asked; its `opened` is whoever's takes it, if its `err` is 0; else its `reason`
- *	tells the operator
+ *	tells the operator. -EBUSY: I/O of the device's last life is not over.
  * @backend: the device's directory; stays until it is answered or dropped
  * @o: likewise its target
+ * @lock: to be taken; if another has it, the disk is open, and its `lock_err` says so
+ * @for_io: the lock of the device's life, too
  *
  * The helper opens only what that directory names, and for writing only if that says so.
  */
 void storage_ask_open(struct storage *s, struct storage_question *q, const char *backend,
-		      const struct disk_options *o);
+		      const struct disk_options *o, enum disk_lock_kind lock,
+		      bool for_io);
+
+/**
+ * storage_ask_close() - have a disk closed, which may wait for it
+ * @s: the guest's; NULL: of a null disk
+ * @q: not asked; answered when neither is open any more
+ * @backend: the device's directory; stays likewise
+ * @d: freed
+ * @lock: descriptor of the file that has the lock against other daemons, which is given
+ *	up; taken; -1: none
+ */
+void storage_ask_close(struct storage *s, struct storage_question *q, const char *backend,
+		       struct disk *d, int lock);
+
+/**
+ * storage_let_go() - have a file closed, and do not ask when
+ * @s: the guest's; NULL: it is done here
+ * @backend: the device's directory, whose life ends, or NULL
+ * @file: descriptor of the disk's; taken
+ * @unlock: give up the lock against other daemons
+ */
+void storage_let_go(struct storage *s, const char *backend, int file, bool unlock);
+
+/**
+ * storage_discard() - the same of a disk that was opened, and is not served
+ * @s: the guest's; NULL: of a null disk
+ * @d: freed; may be NULL
+ */
+void storage_discard(struct storage *s, struct disk *d);
 
 /**
  * storage_ask_size() - have a disk measured

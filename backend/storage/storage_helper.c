@@ -797,6 +797,11 @@ static bool handle_message(int socket, const struct storage_message *m, const in
 	case STORAGE_MEASURE:
 		begin_measuring(socket, m);
 		return !count;
+	case STORAGE_CLOSE:
+		if (count > STORAGE_CLOSED)
+			return false;
+		storage_close(socket, m, fds, count);
+		return true;
 	}
 	return false;
 }

@@ -187,6 +187,27 @@ static const char *check_store(const struct storage_message *m)
 	return why;
 }
 
+/* ---- locks ---- */
+
+static uint32_t device_of(const struct storage_message *m)
+{
+	const char *devid = strrchr(m->backend, '/');
+
+	return devid ? strtoul(devid + 1, NULL, 10) : 0;
+}
+
+/* Who has it locked is asked again by opening it again, since the lock of the device's
+ * life goes with the file. */
+static int take_locks(const struct storage_message *m, const struct disk *d,
+		      struct storage_answer *a)
+{
+	if (m->life && disk_await_old_io(d, m->domid, device_of(m)))
+		return -EBUSY;
+	if (m->lock <= DISK_LOCKED_SOLE)
+		a->lock_err = disk_lock(d->fd, m->lock);
+	return 0;
+}
+
 /* ---- openings ---- */
 
 static void *run_opening(void *arg)
@@ -213,10 +234,17 @@ static void *run_opening(void *arg)
 			snprintf(a.reason, sizeof(a.reason), "%.96s: %s", m->target,
 				 STORAGE_DAEMON_ENDED);
 	}
-	if (!a.err)
+	/* Such a file is one device's alone, and its image its storage daemon locks. */
+	if (!a.err && !d->fuse)
+		a.err = take_locks(m, d, &a);
+	if (a.err) {
+		disk_close(d);
+		d = NULL;
+	} else {
 		a.disk = *d;
-	if (!a.err && d->fuse)
-		name = storage_daemon_name(d->fd);
+		if (d->fuse)
+			name = storage_daemon_name(d->fd);
+	}
 	a.cpu_ns = clock_thread_ns();
 	storage_say(o->socket, &a, d && d->fuse ? name : d ? d->fd : -1);
 	if (name >= 0)
@@ -239,4 +267,48 @@ void storage_open(int socket, const struct storage_message *m)
 		return;
 	free(o);
 	storage_refuse(socket, m->id, -EAGAIN, "its storage helper cannot open it");
+}
+
+/* ---- closings ---- */
+
+struct closing {
+	struct storage_message asked;
+	int socket;
+	int file[STORAGE_CLOSED];
+	unsigned int files;
+};
+
+/* In this order: who finds the disk closed finds it unlocked, too. */
+static void *run_closing(void *arg)
+{
+	struct closing *c = arg;
+	const struct storage_message *m = &c->asked;
+	struct storage_answer a = { .version = STORAGE_VERSION, .id = m->id };
+	struct disk d = { .kind = DISK_FILE, .fd = c->file[0] };
+
+	if (c->files && m->life)
+		disk_end_io(&d, m->domid, device_of(m));
+	if (c->files && m->lock)
+		disk_lock(c->file[c->files - 1], DISK_UNLOCKED);
+	while (c->files)
+		close(c->file[--c->files]);
+	a.cpu_ns = clock_thread_ns();
+	if (m->id)
+		storage_say(c->socket, &a, -1);
+	free(c);
+	return NULL;
+}
+
+void storage_close(int socket, const struct storage_message *m, const int *files,
+		   unsigned int count)
+{
+	struct closing *c = malloc(sizeof(*c));
+
+	if (c) {
+		*c = (struct closing){ .asked = *m, .socket = socket, .files = count };
+		memcpy(c->file, files, count * sizeof(files[0]));
+		c->asked.backend[STORAGE_BACKEND_SIZE - 1] = '\0';
+	}
+	if (!c || !storage_begin_thread(run_closing, c))
+		_exit(1); /* which closes them; the next helper says so */
 }

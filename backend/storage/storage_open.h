@@ -17,6 +17,16 @@
 void storage_open(int socket, const struct storage_message *m);
 
 /**
+ * storage_close() - close a disk's files, and answer
+ * @socket: where to
+ * @m: what was asked
+ * @files: descriptors; taken
+ * @count: at most STORAGE_CLOSED; 0: they were closed with a former helper
+ */
+void storage_close(int socket, const struct storage_message *m, const int *files,
+		   unsigned int count);
+
+/**
  * storage_begin_thread() - have something done that may hang
  * @run: what
  * @arg: its argument

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 		return 1;
 	o.target = argv[3];
 	o.read_only = !strcmp(argv[4], "r");
-	storage_ask_open(s, &q, argv[2], &o);
+	storage_ask_open(s, &q, argv[2], &o, DISK_UNLOCKED, false);
 	fd.fd = source.events;
 	if (poll(&fd, 1, 20000) != 1 || !storage_next(&source) ||
 	    storage_receive(s) != &q)

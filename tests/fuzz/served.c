@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <net/if.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "blk_queue.h"
 #include "device.h"
-#include "disk_life.h"
 #include "net_queue.h"
 #include "served.h"
 #include "storage.h"
@@ -287,6 +287,8 @@ struct storage {
 
 static struct storage *storages;
 
+static int outcome(void);
+
 struct storage *storage_new(const struct storage_source *source, uint32_t domid)
 {
 	struct storage *s = calloc(1, sizeof(*s));
@@ -319,11 +321,13 @@ static void ask(struct storage *s, struct storage_question *q)
 }
 
 void storage_ask_open(struct storage *s, struct storage_question *q, const char *backend,
-		      const struct disk_options *o)
+		      const struct disk_options *o, enum disk_lock_kind lock, bool for_io)
 {
 	MUST(device_is_path(backend));
 	q->kind = STORAGE_OPEN;
 	q->disk = *o;
+	q->lock = lock;
+	q->life = for_io;
 	ask(s, q);
 }
 
@@ -333,6 +337,30 @@ void storage_ask_size(struct storage *s, struct storage_question *q, int disk)
 	q->kind = STORAGE_MEASURE;
 	q->err = disk_measure(disk, &q->bytes);
 	ask(s, q);
+}
+
+void storage_ask_close(struct storage *s, struct storage_question *q, const char *backend,
+		       struct disk *d, int lock)
+{
+	MUST(device_is_path(backend) && d->fd >= 0);
+	q->kind = STORAGE_CLOSE;
+	disk_close(d);
+	if (lock >= 0)
+		close(lock);
+	ask(s, q);
+}
+
+void storage_let_go(struct storage *s, const char *backend, int file, bool unlock)
+{
+	MUST(s && (!backend || device_is_path(backend)));
+	(void)unlock;
+	close(file);
+}
+
+void storage_discard(struct storage *s, struct disk *d)
+{
+	(void)s;
+	disk_close(d);
 }
 
 static void drop_question(struct storage *s, struct storage_question *q)
@@ -374,14 +402,22 @@ struct storage *storage_next(const struct storage_source *source)
 	return s;
 }
 
+static void answer_open(struct storage_question *q)
+{
+	q->lock_err = q->lock && outcome() ? -EAGAIN : 0;
+	q->err = q->life && outcome() ? -EBUSY
+				      : disk_open(&q->disk, &q->opened, q->reason);
+}
+
 struct storage_question *storage_receive(struct storage *s)
 {
 	struct storage_question *q = s->questions;
 
 	drop_question(s, q);
 	q->state = QUESTION_ANSWERED;
+	q->err = 0;
 	if (q->kind == STORAGE_OPEN)
-		q->err = disk_open(&q->disk, &q->opened, q->reason);
+		answer_open(q);
 	return q;
 }
 
@@ -509,19 +545,6 @@ int net_queue_take_journal(struct net_queue *q, struct journal *j)
 	(void)q;
 	(void)j;
 	return -EPROTO;
-}
-
-int disk_await_old_io(const struct disk *d, uint32_t domid, uint32_t devid)
-{
-	MUST(d && domid <= UINT16_MAX);
-	(void)devid;
-	return outcome() ? -EAGAIN : 0;
-}
-
-void disk_end_io(const struct disk *d, uint32_t domid, uint32_t devid)
-{
-	MUST(d && domid <= UINT16_MAX);
-	(void)devid;
 }
 
 unsigned int tap_enabled(const struct tap *tap)

@@ -30,6 +30,15 @@ static struct disk open_disk(const char *path, bool read_only)
 	return d;
 }
 
+/* As a vbd does: the lock comes with the opened file, where it can be had. */
+static int take(struct disk_claim *claim, const struct guest *guest,
+		const struct disk *disk, enum disk_use use)
+{
+	bool locked = !disk_lock(disk->fd, disk_claim_lock_kind(use));
+
+	return disk_claim_take(&all, claim, guest, disk, use, locked);
+}
+
 static bool conflict(const struct guest *guest, const struct disk *disk,
 		     enum disk_use use)
 {
@@ -47,7 +56,7 @@ static void test_uses(const struct disk *disk)
 	enum disk_use had, wanted;
 
 	for (had = DISK_USE_READ; had <= DISK_USE_ANY; had++) {
-		CHECK(!disk_claim_take(&all, &claim, &one, disk, had));
+		CHECK(!take(&claim, &one, disk, had));
 		for (wanted = DISK_USE_READ; wanted <= DISK_USE_ANY; wanted++) {
 			CHECK_EQ(conflict(&two, disk, wanted), expected[wanted][had]);
 			CHECK(!conflict(&one, disk, wanted));
@@ -64,7 +73,7 @@ static void test_unknown(const struct disk *disk)
 {
 	struct disk_claim claim = { 0 };
 
-	CHECK(!disk_claim_take(&all, &claim, &unknown[0], disk, DISK_USE_WRITE));
+	CHECK(!take(&claim, &unknown[0], disk, DISK_USE_WRITE));
 	CHECK(conflict(&unknown[1], disk, DISK_USE_READ));
 	CHECK(!conflict(&unknown[0], disk, DISK_USE_READ));
 	disk_claim_release(&claim);
@@ -96,16 +105,14 @@ static void test_others(const char *path, const struct disk *disk)
 	struct disk_claim claim = { 0 };
 	int fd = lock_at(path, F_RDLCK, OURS);
 
-	CHECK(!disk_claim_is_locked(&all, disk, DISK_USE_READ));
-	CHECK(disk_claim_is_locked(&all, disk, DISK_USE_WRITE));
-	CHECK(!disk_claim_is_locked(&all, disk, DISK_USE_ANY));
-	CHECK_EQ(disk_claim_take(&all, &claim, &one, disk, DISK_USE_WRITE), -EAGAIN);
+	CHECK(!take(&claim, &one, disk, DISK_USE_READ));
+	disk_claim_release(&claim);
+	CHECK_EQ(take(&claim, &one, disk, DISK_USE_WRITE), -EAGAIN);
 	CHECK(!all.first);
-	CHECK(!disk_claim_take(&all, &claim, &one, disk, DISK_USE_ANY));
+	CHECK(!take(&claim, &one, disk, DISK_USE_ANY));
 	close(fd);
 	fd = lock_at(path, F_WRLCK, QEMU);
-	CHECK(!disk_claim_is_locked(&all, disk, DISK_USE_WRITE));
-	CHECK(!disk_claim_take(&all, &claim, &one, disk, DISK_USE_WRITE));
+	CHECK(!take(&claim, &one, disk, DISK_USE_WRITE));
 	close(fd);
 	disk_claim_release(&claim);
 }
@@ -118,9 +125,9 @@ static void test_lock(const char *path)
 	struct disk reads = open_disk(path, true), writes = open_disk(path, false);
 	struct disk_claim a = { 0 }, b = { 0 };
 
-	CHECK(!disk_claim_take(&all, &a, &one, &reads, DISK_USE_READ));
+	CHECK(!take(&a, &one, &reads, DISK_USE_READ));
 	CHECK(is_free(path, F_RDLCK) && !is_free(path, F_WRLCK));
-	CHECK(!disk_claim_take(&all, &b, &incoming, &writes, DISK_USE_WRITE));
+	CHECK(!take(&b, &incoming, &writes, DISK_USE_WRITE));
 	CHECK(!is_free(path, F_RDLCK));
 	close(reads.fd);
 	close(writes.fd);
@@ -128,7 +135,7 @@ static void test_lock(const char *path)
 	disk_claim_release(&b);
 	CHECK(is_free(path, F_RDLCK) && !is_free(path, F_WRLCK));
 	writes = open_disk(path, false);
-	CHECK(!disk_claim_take(&all, &b, &incoming, &writes, DISK_USE_WRITE));
+	CHECK(!take(&b, &incoming, &writes, DISK_USE_WRITE));
 	close(writes.fd);
 	disk_claim_release(&a);
 	CHECK(!is_free(path, F_RDLCK));

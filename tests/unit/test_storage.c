@@ -3,7 +3,7 @@
  * A storage helper as a process, from the daemon's end: what is posted is done, and what
  * was begun by one that dies is done by the next; lanes of one disk share its flushes;
  * lanes come and go and leave nothing;
- * disks are measured, and opened only where the store names them;
+ * disks are measured, closed, and opened only where the store names them;
  * whoever sends it nonsense has no helper any more; and what a hostile helper writes into
  * a lane is taken for an error at most.
  */
@@ -493,16 +493,63 @@ static void test_open_refused(struct storage *s, const char *path)
 	char backend[STORAGE_BACKEND_SIZE];
 
 	snprintf(backend, sizeof(backend), "backend/vbd/%d/51712", getpid());
-	storage_ask_open(s, &q, backend, &o);
+	storage_ask_open(s, &q, backend, &o, DISK_UNLOCKED, false);
 	CHECK(await_answer(s) == &q);
 	CHECK_EQ(q.err, -EPERM);
 	CHECK(strstr(q.reason, "cannot read the device's directory"));
 	o.target = "null:16M";
 	storage_drop(s, &q);
-	storage_ask_open(s, &q, backend, &o);
+	storage_ask_open(s, &q, backend, &o, DISK_UNLOCKED, false);
 	CHECK(await_answer(s) == &q);
 	CHECK_EQ(q.err, -EAGAIN);
 	storage_drop(s, &q);
+}
+
+static bool is_locked(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	bool locked = disk_lock(fd, DISK_LOCKED_SOLE);
+
+	close(fd);
+	return locked;
+}
+
+/* The last reference is the helper's: what is still open there is not waited for here. A
+ * file that something else has, too, is unlocked all the same; what was sent to a helper
+ * that has died is closed with it. */
+static void test_close(struct storage *s, const char *path)
+{
+	struct storage_question q = { 0 };
+	struct disk *d[2];
+	int other, i, before = check_descriptors();
+
+	for (i = 0; i < 2; i++) {
+		d[i] = calloc(1, sizeof(*d[i]));
+		*d[i] = (struct disk){ .kind = DISK_FILE };
+		d[i]->fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	CHECK_EQ(disk_await_old_io(d[0], getpid(), 51712), 0);
+	CHECK_EQ(disk_lock(d[0]->fd, DISK_LOCKED_SOLE), 0);
+	other = dup(d[0]->fd);
+	storage_ask_close(s, &q, "backend/vbd/1/51712", d[0], dup(d[0]->fd));
+	CHECK_EQ(check_descriptors(), before + 2);
+	CHECK(await_answer(s) == &q && !q.err);
+	CHECK(!is_locked(path));
+	CHECK_EQ(disk_await_old_io(d[1], getpid(), 51712), 0);
+	q.state = QUESTION_NONE;
+	storage_tick(s);
+	CHECK_EQ(kill(helper_pid(), SIGSTOP), 0);
+	storage_ask_close(s, &q, "backend/vbd/1/51712", d[1], -1);
+	kill_helper(s);
+	CHECK(await_answer(s) == &q);
+	CHECK_EQ(disk_lock(other, DISK_LOCKED_SOLE), 0);
+	storage_let_go(s, NULL, dup(other), true);
+	for (i = 0; is_locked(path) && i < 20000; i++)
+		usleep(1000);
+	CHECK(!is_locked(path));
+	close(other);
+	CHECK_EQ(check_descriptors(), before);
+	storage_tick(s);
 }
 
 /* As it is after a helper has died in the middle of it. */
@@ -650,6 +697,7 @@ int main(void)
 	test_replaced(s);
 	test_measure(s);
 	test_open_refused(s, path);
+	test_close(s, path);
 	test_rounds(s);
 	test_begun(s);
 	test_lies();
