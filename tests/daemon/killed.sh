@@ -55,7 +55,8 @@ kill -KILL $p3; wait $p3 2>/dev/null || :
 "$SIMXL" destroy "$three" >/dev/null 2>&1 || :
 daemon_start
 within 10 served "$one" 0 || fail 'not served'
-[ -z "$(ls "$TABLE".journal.vbd-"$three"-* 2>/dev/null)" ] || fail 'its journal has stayed'
+no_journal() { [ -z "$(ls "$TABLE".journal.vbd-"$three"-* 2>/dev/null)" ]; }
+within 10 no_journal || fail 'its journal has stayed'
 
 say 'another disk than before'
 daemon_kill
