@@ -466,10 +466,9 @@ static void start_domain(struct daemon *d)
 	else if (keep_refusal(d))
 		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
 	else
-		log_info(
-			"the domain's CPU is not measured: %s; what the kernel said of the "
-			"programs is in %s" REFUSAL_SUFFIX,
-			domain_refusal(err), d->options.table);
+		log_info("the domain's CPU is not measured: %s; what the kernel said "
+			 "of the programs is in %s" REFUSAL_SUFFIX,
+			 domain_refusal(err), d->options.table);
 }
 
 /* The programs know this kernel best. */

@@ -33,9 +33,9 @@ enum storage_kind {
 };
 
 /* For the operator. What the guest has not flushed is lost with it. */
-#define STORAGE_DAEMON_ENDED                                                              \
-	"the process that showed it has ended, as the log beside it may say; detach the " \
-	"disk from its guest and attach it again"
+#define STORAGE_DAEMON_ENDED                                                             \
+	"the process that showed it has ended, as the log beside it may say; "           \
+	"detach the disk from its guest and attach it again"
 
 #define STORAGE_VERSION	     7
 #define STORAGE_DESCRIPTORS  3

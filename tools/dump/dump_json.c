@@ -200,9 +200,9 @@ static json_t *guest_json(const struct report *r, const struct group *g)
 	json_object_set_new(o, "domid", integer_json(row->domid));
 	json_object_set_new(o, "name", json_string(row->name));
 	set_uuid(o, row->uuid);
-	json_object_set_new(
-		o, "cpu_seconds",
-		json_real(xenmeter_seconds(r->table, counters_cpu(g->counter))));
+	json_object_set_new(o, "cpu_seconds",
+			    json_real(xenmeter_seconds(r->table,
+						       counters_cpu(g->counter))));
 	json_object_set_new(o, "vcpu_seconds",
 			    g->live && report_vcpu_ns(r, row->domid, &ns)
 				    ? json_real(ns / 1e9)

@@ -51,8 +51,8 @@ static const struct argp_option options[] = {
 	  "standard output, once",
 	  0 },
 	{ "tapdisk", OPTION_TAPDISK, "DIRECTORY", OPTION_ARG_OPTIONAL,
-	  "Write statistics of disks of kind vbd3 as tapdisk3 does, for xentop and others, "
-	  "into " TAPDISK_SHM,
+	  "Write statistics of disks of kind vbd3 as tapdisk3 does, for xentop and "
+	  "others, into " TAPDISK_SHM,
 	  0 },
 	{ "interval", 'i', "SECONDS", 0,
 	  "Between writings; the default is 15, or 3 with --tapdisk", 0 },

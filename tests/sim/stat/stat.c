@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libxenstat of a host on which two domains run: 0, and the one that the environment names,
- * whose vCPUs run for another tenth of a second between two readings.
+ * libxenstat of a host on which two domains run: 0, and the one that the environment
+ * names, whose vCPUs run for another tenth of a second between two readings.
  */
 #include <stdlib.h>
 #include <xenstat.h>
