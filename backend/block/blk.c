@@ -317,6 +317,15 @@ static enum step start_flush(struct blk_queue *q, struct request *req)
 	return next;
 }
 
+/* The frontend is to learn it from each answer, and the helper has nothing to do. */
+static enum step start_discard(struct blk_queue *q, struct request *req)
+{
+	if (!disk_lacks(q->config.disk, DISK_LACKS_DISCARD))
+		return give_to_helper(q, req);
+	req->status = BLKIF_RSP_EOPNOTSUPP;
+	return STEP_RESPOND;
+}
+
 /* STEP_SUBMIT: it is done already. */
 static enum step start_part(struct blk_queue *q, struct request *req)
 {
@@ -326,7 +335,7 @@ static enum step start_part(struct blk_queue *q, struct request *req)
 		return start_data(q, req);
 	if (q->config.disk->kind == DISK_NULL)
 		return STEP_SUBMIT;
-	return data ? give_to_helper(q, req) : start_flush(q, req);
+	return data ? start_discard(q, req) : start_flush(q, req);
 }
 
 enum step blk_submit(struct blk_queue *q, struct request *req)
@@ -366,7 +375,7 @@ static enum step wait_or_park(struct blk_queue *q, struct request *req)
 		return STEP_PARK;
 	}
 	if (req->result == -EOPNOTSUPP)
-		q->needs_helper = true;
+		disk_learn(q->config.disk, DISK_LACKS_NOWAIT);
 	req->may_wait = true;
 	return STEP_AGAIN;
 }
@@ -398,6 +407,8 @@ enum step blk_complete(struct blk_queue *q, struct request *req)
 		return STEP_AGAIN;
 	if (q->flushing == req)
 		q->flushing = NULL;
+	if (req->result == -EOPNOTSUPP && req->blk.op == BLK_DISCARD)
+		disk_learn(q->config.disk, DISK_LACKS_DISCARD);
 	if (req->result < 0) {
 		req->status = req->result == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP
 							 : BLKIF_RSP_ERROR;

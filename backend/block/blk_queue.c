@@ -197,7 +197,6 @@ static int blk_queue_attach(struct queue *base)
 	struct blk_queue *q = blk_queue_of(base);
 	int err = 0;
 
-	q->needs_helper = q->config.lane && !q->config.disk->direct;
 	q->throttled = is_limited(q);
 	q->bytes_allowed = q->config.bytes;
 	if (!base->journal)
@@ -662,10 +661,16 @@ static void submit_visit(struct blk_queue *q)
 	}
 }
 
+static bool needs_helper(const struct disk *d)
+{
+	return !d->direct || d->fuse || disk_lacks(d, DISK_LACKS_NOWAIT);
+}
+
 static void take_requests(struct blk_queue *q)
 {
 	unsigned int taken;
 
+	q->needs_helper = q->config.lane && needs_helper(q->config.disk);
 	q->bytes_this_visit = 0;
 	q->segments_this_visit = 0;
 	run_copying(q);

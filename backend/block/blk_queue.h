@@ -102,7 +102,7 @@ struct blk_queue_config {
 	uint32_t bytes;	       /* of buffers that may always be in flight */
 	uint32_t *guest_bytes; /* more of them, for all of its queues; NULL: no more */
 	struct blk_limits limits;
-	const struct disk *disk;
+	struct disk *disk;
 	struct lane *lane; /* NULL: the disk is null; freed by who made the queue */
 	struct throttle *throttle; /* of all queues of the disk; outlives them */
 	struct throttle_limit limit;

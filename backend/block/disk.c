@@ -191,10 +191,7 @@ static int leave_direct(struct disk *d)
 static int measure_file(struct disk *d, const struct stat *st)
 {
 	d->size = st->st_size;
-	d->sector_size = d->physical_sector_size = MIN_SECTOR;
-	if (st->st_blksize > MIN_SECTOR && st->st_blksize <= 65536 &&
-	    d->size % st->st_blksize == 0)
-		d->physical_sector_size = st->st_blksize;
+	d->sector_size = MIN_SECTOR;
 	d->discard = DISK_DISCARD_HOLE; /* without holes there, it is EOPNOTSUPP */
 	/* qemu-storage-daemon's files have blocks of one byte. */
 	d->discard_granularity =
@@ -207,8 +204,7 @@ static int measure_file(struct disk *d, const struct stat *st)
 	 * the two must never be mixed. */
 	if (d->direct_unit > GRANT_PAGE_SIZE || d->size % d->direct_unit)
 		return leave_direct(d);
-	if (d->physical_sector_size < d->direct_unit)
-		d->physical_sector_size = d->direct_unit;
+	d->physical_sector_size = d->direct_unit;
 	return 0;
 }
 
@@ -421,6 +417,21 @@ int disk_replace(struct disk *d, const struct disk *medium)
 	d->size = medium ? medium->size : 0;
 	d->rest = medium ? medium->rest : 0;
 	d->id = medium ? medium->id : (struct disk_id){ 0 };
+	return 0;
+}
+
+int disk_choose_sectors(struct disk *d, uint32_t bytes)
+{
+	if (!bytes)
+		return 0;
+	if (bytes < d->sector_size || d->size + d->rest < bytes)
+		return -EINVAL;
+	d->sector_size = bytes;
+	if (d->physical_sector_size && d->physical_sector_size < bytes)
+		d->physical_sector_size = bytes;
+	if (d->discard_granularity < bytes)
+		d->discard_granularity = bytes;
+	disk_resize(d, d->size + d->rest);
 	return 0;
 }
 

@@ -40,12 +40,13 @@ struct disk {
 	uint64_t size;		       /* bytes, a multiple of sector_size */
 	uint32_t rest;		       /* bytes beyond, which are no sector */
 	uint32_t sector_size;	       /* bytes */
-	uint32_t physical_sector_size; /* bytes */
+	uint32_t physical_sector_size; /* bytes, of what is written at once; 0: unknown */
 	uint32_t discard_granularity;  /* bytes */
 	uint32_t discard_alignment;    /* bytes */
 	uint32_t most;		       /* bytes of an I/O that shall not wait; 0: any */
 	struct disk_id id;
 	uint16_t ioprio; /* see disk_set_ioprio() */
+	uint8_t learned; /* see disk_learn() */
 };
 
 struct disk_options {
@@ -140,6 +141,15 @@ int disk_replace(struct disk *d, const struct disk *medium);
 bool disk_is_fuse(int fd);
 
 /**
+ * disk_choose_sectors() - it shall have larger sectors than its own
+ * @d: opened, and served by nobody yet
+ * @bytes: a power of two, 512 to 4096; 0: its own
+ *
+ * Return: 0, or -EINVAL: its own are larger, or it has not as much as one.
+ */
+int disk_choose_sectors(struct disk *d, uint32_t bytes);
+
+/**
  * disk_same() - are these one file or device?
  * @a: one
  * @b: the other
@@ -189,6 +199,30 @@ static inline void disk_set_ioprio(struct disk *d, uint16_t ioprio)
 static inline uint16_t disk_ioprio(const struct disk *d)
 {
 	return __atomic_load_n(&d->ioprio, __ATOMIC_RELAXED);
+}
+
+/* What a disk has been found not to know. */
+enum disk_lack {
+	DISK_LACKS_NOWAIT = 1 << 0,  /* whether I/O would wait */
+	DISK_LACKS_DISCARD = 1 << 1, /* although it seemed to */
+};
+
+/**
+ * disk_learn() - an I/O ended with -EOPNOTSUPP: no queue shall try such again
+ * @d: the disk; of another medium it holds, too
+ * @lack: what it lacks
+ */
+static inline void disk_learn(struct disk *d, enum disk_lack lack)
+{
+	__atomic_fetch_or(&d->learned, lack, __ATOMIC_RELAXED);
+}
+
+/**
+ * disk_lacks() - has any queue found that?
+ */
+static inline bool disk_lacks(const struct disk *d, enum disk_lack lack)
+{
+	return __atomic_load_n(&d->learned, __ATOMIC_RELAXED) & lack;
 }
 
 struct disk_op {

@@ -29,6 +29,7 @@ struct vbd_source {
 	bool shared;
 	bool buffered;
 	bool no_discard;
+	uint32_t sector_size; /* that the operator wants; 0: the disk's own */
 };
 
 struct vbd {
@@ -162,6 +163,21 @@ static int vbd_read_cache_mode(struct control *c, struct device *d, bool *ret_bu
 	return known ? 0 : -EINVAL;
 }
 
+static int vbd_read_sector_size(struct control *c, struct device *d, uint32_t *ret_bytes)
+{
+	uint64_t bytes = xenbus_number_or(c->xs, d->path, "logical-sector-size",
+					  GRANT_PAGE_SIZE, 0);
+
+	if (!bytes || (bytes >= BLK_SECTOR_SIZE && bytes <= GRANT_PAGE_SIZE &&
+		       !(bytes & (bytes - 1)))) {
+		*ret_bytes = bytes;
+		return 0;
+	}
+	device_fail(c, d, -EINVAL,
+		    "logical-sector-size is not known; write 512, 1024, 2048 or 4096");
+	return -EINVAL;
+}
+
 /* All of it may come in several writes, in any order. The caller frees its target, also
  * after an error. */
 static int vbd_read_source(struct control *c, struct device *d, struct vbd_source *ret)
@@ -179,6 +195,8 @@ static int vbd_read_source(struct control *c, struct device *d, struct vbd_sourc
 	free(mode);
 	/* libxl always writes it; absent means yes (blkif.h). */
 	ret->no_discard = device_key_is(c, d, "discard-enable", "0");
+	if (vbd_read_sector_size(c, d, &ret->sector_size))
+		return -EINVAL;
 	return vbd_read_cache_mode(c, d, &ret->buffered);
 }
 
@@ -186,7 +204,8 @@ static bool vbd_same_source(const struct vbd_source *a, const struct vbd_source 
 {
 	return a->target && b->target && !strcmp(a->target, b->target) &&
 	       a->read_only == b->read_only && a->shared == b->shared &&
-	       a->buffered == b->buffered && a->no_discard == b->no_discard;
+	       a->buffered == b->buffered && a->no_discard == b->no_discard &&
+	       a->sector_size == b->sector_size;
 }
 
 static enum disk_use vbd_use(const struct vbd_source *source)
@@ -396,7 +415,15 @@ static int vbd_open_source(struct control *c, struct vbd *v, bool connecting)
 		device_fail(c, &v->base, err, "%s", reason);
 		return err;
 	}
-	if (v->locked) {
+	err = disk_choose_sectors(v->disk, v->source.sector_size);
+	if (err) {
+		device_fail(c, &v->base, err,
+			    "%s: it cannot have sectors of %u bytes, its own have %u",
+			    v->source.target, v->source.sector_size,
+			    v->disk->sector_size);
+		return err;
+	}
+	if (connecting && v->locked) {
 		vbd_warn_if_cached(v, &o);
 		vbd_warn_if_rounded(v);
 	}
@@ -759,7 +786,8 @@ static void vbd_announce(struct control *c, struct device *d, struct xenbus_keys
 	}
 	xenbus_add(keys, "sectors", disk->size / BLK_SECTOR_SIZE);
 	xenbus_add(keys, "sector-size", disk->sector_size);
-	xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
+	if (disk->physical_sector_size)
+		xenbus_add(keys, "physical-sector-size", disk->physical_sector_size);
 	xenbus_add(keys, "info", vbd_info_flags(c, v));
 	vbd_tell_process(c, d);
 	device_say(d, LOG_LEVEL_DEBUG,
@@ -870,6 +898,8 @@ static int vbd_take_medium(struct control *c, struct vbd *v,
 
 	if (source->no_discard)
 		medium->discard = DISK_DISCARD_NONE;
+	if (disk_choose_sectors(medium, source->sector_size))
+		return vbd_wait_for_medium(v, "its sectors are larger than wanted");
 	misfit = disk_misfit(v->disk, medium);
 	if (misfit)
 		return device_wait(&v->base,

@@ -5,7 +5,8 @@
  * the other. What a block device has no room for waits in the order in which it came, and
  * goes to a thread of the kernel's only if nothing that is under way can make room. A
  * request for whose data there is no memory waits, and does not fail. What is larger than
- * the disk takes at once goes to it in pieces, one after the other.
+ * the disk takes at once goes to it in pieces, one after the other. What it has been
+ * found not to know is not tried again.
  */
 #include <errno.h>
 
@@ -53,6 +54,8 @@ static int32_t disk_io(const struct machine_io *io)
 	case IORING_OP_FSYNC:
 		return ++seen.flushes == 2 ? -EIO : 0;
 	case IORING_OP_FALLOCATE:
+		if (seen.result)
+			return seen.result;
 		MUST(io->sqe.off == seen.discarded);
 		seen.discards++;
 		seen.discarded += io->sqe.addr;
@@ -299,13 +302,59 @@ static bool pieces(void)
 	}
 }
 
+/* For all queues of the disk: it is noted there. */
+static bool lacks(void)
+{
+	switch (seen.steps) {
+	case 180:
+		seen.result = -EOPNOTSUPP;
+		ask_discard(8);
+		return false;
+	case 185:
+		MUST(machine.ios == 1 && !disk_lacks(&disk, DISK_LACKS_DISCARD));
+		machine_complete(0);
+		return true;
+	case 190:
+		MUST(answered() == seen.asked && disk_lacks(&disk, DISK_LACKS_DISCARD));
+		MUST(status_of(seen.asked - 1) == BLKIF_RSP_EOPNOTSUPP);
+		ask_discard(8);
+		return false;
+	case 195:
+		MUST(answered() == seen.asked && !machine.ios);
+		MUST(status_of(seen.asked - 1) == BLKIF_RSP_EOPNOTSUPP);
+		ask_read(4 * READS * 8);
+		return false;
+	case 200:
+		MUST(machine.ios == 1 && !disk_lacks(&disk, DISK_LACKS_NOWAIT));
+		machine_complete(0);
+		seen.result = 0;
+		return true;
+	case 205: /* the helper has it */
+		MUST(machine.ios == 1 && disk_lacks(&disk, DISK_LACKS_NOWAIT));
+		machine_complete(0);
+		MUST(seen.in_threads == 2);
+		return true;
+	case 210: /* and the next at once */
+		ask_read(5 * READS * 8);
+		return false;
+	case 215:
+		machine_complete(0);
+		MUST(seen.in_threads == 3);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool act(struct worker *w)
 {
 	if (seen.steps < 60)
 		return flushes_and_discards(w);
 	if (seen.steps < 140)
 		return reads();
-	return seen.steps < 155 ? without_memory(w) : pieces();
+	if (seen.steps < 155)
+		return without_memory(w);
+	return seen.steps < 180 ? pieces() : lacks();
 }
 
 static void step(struct worker *w)
@@ -313,7 +362,7 @@ static void step(struct worker *w)
 	bool enough = act(w);
 	struct message m;
 
-	if (seen.steps++ == 180)
+	if (seen.steps++ == 220)
 		tell(w, MESSAGE_DETACH);
 	else if (!enough)
 		machine_kick(PORT); /* else the worker would wait for ever */
@@ -345,7 +394,7 @@ int main(void)
 	queue->base.row = table_claim_row(machine_table(), &key, 0);
 	MUST(queue->base.row);
 	machine_run(&target);
-	MUST(seen.reads == READS + 2 + 3);
+	MUST(seen.reads == READS + 2 + 3 + 2);
 	blk_queue_free(queue);
 	return 0;
 }
