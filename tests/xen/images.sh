@@ -17,7 +17,7 @@
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
 	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils ethtool iperf3 jq
-	qemu-system-xen systemd wrk libpcre2-8-0 libssl3 zlib1g libcrypt1"
+	qemu-system-xen systemd wrk libpcre2-8-0 libssl3 zlib1g libcrypt1 zstd"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
 disk_size=3G
@@ -84,6 +84,17 @@ fill_with_busybox() {
 	done
 }
 
+# put_module FILE: unpacked, as Linux 6.1's are; says its name
+put_module() {
+	local name=${1##*/}
+	name=${name%.xz}
+	case $1 in
+	*.xz) xz -dc "$1" >"$stage/modules/$name" ;;
+	*) cp "$1" "$stage/modules/" ;;
+	esac
+	echo "$name"
+}
+
 # put_modules LIST NAME...: modules flat, LIST names them in the order to load them
 put_modules() {
 	local list=$stage/modules/$1 name file
@@ -92,8 +103,7 @@ put_modules() {
 		modprobe -d "$kernel" -S "$version" --show-depends "$name" || return
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' |
 		while read -r file; do
-			cp "$file" "$stage/modules/"
-			basename "$file"
+			put_module "$file"
 		done >"$list"
 	[ -s "$list" ]
 }
@@ -114,17 +124,19 @@ fetch_kernel() {
 	unpack_kernel "$kernel/boot/vmlinuz-$version" >"$cache/vmlinux"
 }
 
-# unpack_kernel BZIMAGE: where the payload lies stands in its header (boot.rst of Linux)
+# unpack_kernel BZIMAGE: where the payload lies stands in its header (boot.rst of Linux);
+# the last four bytes are its unpacked length. Linux 6.1's is xz, 6.12's zstd.
 unpack_kernel() {
-	local sectors offset length
+	local sectors offset length payload=$cache/payload
 	sectors=$(od -An -tu1 -j 497 -N 1 "$1")
 	read -r offset length <<<"$(od -An -tu4 -j 584 -N 8 "$1")"
-	tail -c +$(((sectors + 1) * 512 + offset + 1)) "$1" | head -c "$length" |
-		xz -dc --single-stream
+	tail -c +$(((sectors + 1) * 512 + offset + 1)) "$1" | head -c $((length - 4)) >"$payload"
+	xz -dc <"$payload" 2>/dev/null || zstd -dcq "$payload" || return
+	rm "$payload"
 }
 
 kernel_package() {
-	apt-cache depends linux-image-amd64 |
+	apt-cache depends "$linux" |
 		sed -nE 's/.*Depends: (linux-image-[0-9].*)/\1/p' | head -n 1 | grep .
 }
 
