@@ -205,7 +205,8 @@ static int blk_queue_attach(struct queue *base)
 		err = map_ring(q);
 	if (err)
 		return err;
-	q->grants = grants_new(base->worker->gnttab, base->domid, q->config.persistent);
+	q->grants = grants_new(base->worker->gnttab, base->domid, q->config.persistent,
+			       &base->worker->scratch);
 	if (!q->grants)
 		return -ENOMEM;
 	err = queue_bind(base, &q->channel, q->config.remote_port);

@@ -359,6 +359,16 @@ static uint64_t buffer_bytes(unsigned int workers)
 	return memory_bytes() / 2 / workers;
 }
 
+/* As Xen numbers it; DOMID_SELF if the store does not say. */
+static uint32_t own_domid(const struct control *c)
+{
+	char *text = xs_read(c->xs, XBT_NULL, "domid", NULL);
+	uint32_t domid = text ? strtoul(text, NULL, 10) : DOMID_SELF;
+
+	free(text);
+	return domid;
+}
+
 static int start_workers(struct daemon *d)
 {
 	struct control *c = &d->control;
@@ -368,6 +378,7 @@ static int start_workers(struct daemon *d)
 					.watch = d->watch,
 					.threads = domain_threads(d->domain),
 					.report_fd = d->report_pipe[1],
+					.domid = own_domid(c),
 					.buffer_bytes =
 						buffer_bytes(d->options.workers) };
 

@@ -89,6 +89,12 @@ void net_rx_copy(struct net_queue *q, struct rx_batch *b);
 void net_rx_respond(struct net_queue *q, struct rx_batch *b);
 
 /**
+ * net_rx_leave_scratch() - move frames that are not delivered to memory of their own
+ * @q: whose visit ends; it has read them
+ */
+void net_rx_leave_scratch(struct net_queue *q);
+
+/**
  * net_rx_drop_old() - drop frames that the guest gave no room for in LIMIT_RX_AGE_MS;
  *	those of other queues in LIMIT_RX_LENT_MS
  */

@@ -310,8 +310,8 @@ static int net_queue_make_rx_frames(struct net_queue *q, unsigned int count, siz
 
 		f->home = q;
 		f->free = free;
-		f->header =
-			(void *)((uint8_t *)*ret_memory + i * size + NET_RX_HEADER_AT);
+		f->own = (void *)((uint8_t *)*ret_memory + i * size + NET_RX_HEADER_AT);
+		f->header = f->own;
 		f->next = *free;
 		*free = f;
 	}
@@ -362,7 +362,8 @@ static int net_queue_attach(struct queue *base)
 		err = net_queue_make_frames(q);
 	if (err)
 		return err;
-	q->grants = grants_new(base->worker->gnttab, base->domid, 0);
+	q->grants =
+		grants_new(base->worker->gnttab, base->domid, 0, &base->worker->scratch);
 	if (!q->grants)
 		return -ENOMEM;
 	err = net_queue_bind_ports(q);
@@ -597,6 +598,7 @@ static bool net_queue_receive(struct net_queue *q)
 		net_queue_poll_tap(q, &q->poll, POLLIN, &q->rx_account);
 	if (q->rx_ready)
 		net_queue_deliver(q);
+	net_rx_leave_scratch(q);
 	more = net_queue_look_for_room(q);
 	if (more || q->rx_ready)
 		net_queue_charge_rx(q, STAGE_PARSE);

@@ -58,6 +58,7 @@ struct tx_frame {
 	int16_t status; /* NETIF_RSP_*, for its slots */
 	bool writes;	/* it goes to the tap */
 	uint16_t first_move;
+	bool in_scratch;	       /* its buffer is */
 	size_t bytes;		       /* of the buffer */
 	void *buffer;		       /* pages for the header and the pieces of data */
 	struct virtio_net_hdr *header; /* the first piece is behind it */
@@ -70,6 +71,8 @@ struct rx_frame {
 	struct net_queue *home;	       /* whose it is */
 	struct rx_frame **free;	       /* its list of free ones of this kind */
 	struct virtio_net_hdr *header; /* the frame is behind it, at a page's start */
+	struct virtio_net_hdr *own;    /* the same in memory of its own */
+	bool in_scratch;	       /* it is there instead */
 	uint64_t read_ms;	       /* when it was read */
 	uint64_t read;		       /* the same by the worker's clock, cycles */
 	uint16_t first_slot;	       /* of those it takes on the ring, in the batch */

@@ -3,7 +3,8 @@
  * The steps of frames to the guest, in the order in which they happen.
  *
  * A frame is read to a page's start, its header before it, so that each of the guest's
- * pages is filled from one of ours: a copy costs by the page.
+ * pages is filled from one of ours: a copy costs by the page. It is read into the
+ * worker's scratch, if that has room, and leaves it if it cannot be delivered at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,10 +18,27 @@ _Static_assert(LIMIT_RX_FRAMES <= FRAMES_MAX, "all that wait may go at once");
 
 /* ---- to the guest: read from the tap ---- */
 
+static void net_rx_give_scratch(struct rx_frame *f)
+{
+	f->in_scratch = false;
+	f->header = f->own;
+	scratch_give(&f->home->base.worker->scratch);
+}
+
+static void net_rx_own_memory(struct rx_frame *f)
+{
+	if (!f->in_scratch)
+		return;
+	memcpy(f->own, f->header, TAP_HEADER_SIZE + f->wire.size);
+	net_rx_give_scratch(f);
+}
+
 static void net_rx_free(struct rx_frame *f)
 {
 	struct net_queue *home = f->home;
 
+	if (f->in_scratch)
+		net_rx_give_scratch(f);
 	f->next = *f->free;
 	*f->free = f;
 	if (home->rx_readable || home->rx_cut)
@@ -107,6 +125,7 @@ static inline bool net_rx_hand_over(struct net_queue *q, struct net_queue *to,
  * VLAN tag, say. False: it cannot be cut and is dropped. */
 static bool net_rx_begin_cut(struct net_queue *q, struct rx_frame *whole)
 {
+	net_rx_own_memory(whole);
 	if (!segments_begin(whole->header, (uint8_t *)(whole->header + 1),
 			    whole->wire.size, &q->cut) ||
 	    q->cut.header + q->cut.size > NET_PIECE_ROOM || net_queue_make_pieces(q)) {
@@ -191,12 +210,25 @@ static bool net_rx_take_frame(struct net_queue *q, struct rx_frame *f, size_t si
 /* No tap: a frame of zeroes, for measuring. */
 static ssize_t net_rx_read_frame(struct net_queue *q, struct rx_frame *f)
 {
+	uint8_t *room = scratch_room(&q->base.worker->scratch, NET_RX_BUFFER);
 	const struct net_vif *vif = q->config.vif;
 
+	f->header = room ? (void *)(room + NET_RX_HEADER_AT) : f->own;
 	if (!vif->null)
 		return read(q->config.tap, f->header, NET_RX_READ);
 	memset(f->header, 0, TAP_HEADER_SIZE + vif->null_frame);
 	return TAP_HEADER_SIZE + vif->null_frame;
+}
+
+/* The header has a page of its own. */
+static void net_rx_take_scratch(struct net_queue *q, struct rx_frame *f, size_t size)
+{
+	size_t pages =
+		1 + (size - TAP_HEADER_SIZE + GRANT_PAGE_SIZE - 1) / GRANT_PAGE_SIZE;
+
+	f->in_scratch = f->header != f->own;
+	if (f->in_scratch)
+		scratch_take(&q->base.worker->scratch, pages * GRANT_PAGE_SIZE);
 }
 
 /* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
@@ -227,6 +259,7 @@ void net_rx_read(struct net_queue *q, uint64_t now)
 		if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
 			continue;
 		q->rx_free = f->next;
+		net_rx_take_scratch(q, f, size);
 		if (!net_rx_take_frame(q, f, size, now))
 			net_rx_free(f);
 	}
@@ -357,6 +390,16 @@ void net_rx_respond(struct net_queue *q, struct rx_batch *b)
 		}
 		net_rx_free(f);
 	}
+}
+
+void net_rx_leave_scratch(struct net_queue *q)
+{
+	unsigned int i;
+
+	if (!q->base.worker->scratch.out)
+		return;
+	for (i = 0; i < LIMIT_RX_FRAMES; i++)
+		net_rx_own_memory(&q->rx_pool[i]);
 }
 
 /* ---- to the guest: dropped ---- */

@@ -4,7 +4,8 @@
  *
  * A frame is copied piece by piece, each to pages of its own, so that no piece crosses a
  * page more than it must: a copy costs by the page. The tap gets the pieces as one
- * vector.
+ * vector. The pages are the worker's scratch, if that has room; a frame that the tap has
+ * no room for leaves it.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,7 +24,11 @@ _Static_assert(FIRST_AT >= TAP_HEADER_SIZE, "the header fits before the first pi
 
 static void net_tx_free(struct net_queue *q, struct tx_frame *f)
 {
-	buffers_put(&q->base.worker->buffers, f->buffer);
+	if (f->in_scratch)
+		scratch_give(&q->base.worker->scratch);
+	else
+		buffers_put(&q->base.worker->buffers, f->buffer);
+	f->in_scratch = false;
 	f->buffer = NULL;
 	f->next = q->tx_free;
 	q->tx_free = f;
@@ -60,13 +65,25 @@ static void net_tx_arrange_buffer(struct tx_batch *b, struct tx_frame *f)
 	b->moves += f->wire.nr_spans;
 }
 
+static void net_tx_get_buffer(struct net_queue *q, struct tx_frame *f)
+{
+	struct worker *w = q->base.worker;
+
+	f->buffer = scratch_room(&w->scratch, f->bytes);
+	f->in_scratch = f->buffer;
+	if (f->in_scratch)
+		scratch_take(&w->scratch, f->bytes);
+	else
+		f->buffer = buffers_get(&w->buffers, f->bytes);
+}
+
 static void net_tx_prepare_frame(struct net_queue *q, struct tx_batch *b,
 				 struct tx_frame *f)
 {
 	f->bytes = (f->wire.nr_spans +
 		    (f->wire.span[0].length > GRANT_PAGE_SIZE - FIRST_AT)) *
 		   GRANT_PAGE_SIZE;
-	f->buffer = buffers_get(&q->base.worker->buffers, f->bytes);
+	net_tx_get_buffer(q, f);
 	f->status = NETIF_RSP_OKAY;
 	f->writes = f->buffer;
 	q->tx_figures.count++;
@@ -245,8 +262,35 @@ static bool net_tx_send(struct net_queue *q, struct tx_frame *f)
 	return true;
 }
 
+/* False: there is no memory. */
+static bool net_tx_leave_scratch(struct net_queue *q, struct tx_frame *f)
+{
+	struct worker *w = q->base.worker;
+	uint8_t *from = f->buffer, *to;
+	unsigned int i;
+
+	if (!f->in_scratch)
+		return true;
+	to = buffers_get(&w->buffers, f->bytes);
+	if (!to)
+		return false;
+	memcpy(to, from, f->bytes);
+	for (i = 0; i < f->wire.nr_spans; i++)
+		f->iov[i].iov_base = to + ((uint8_t *)f->iov[i].iov_base - from);
+	f->header = f->iov[0].iov_base;
+	f->buffer = to;
+	f->in_scratch = false;
+	scratch_give(&w->scratch);
+	return true;
+}
+
 static void net_tx_keep(struct net_queue *q, struct tx_frame *f)
 {
+	if (!net_tx_leave_scratch(q, f)) {
+		net_tx_drop(q, f, TX_DROP_TAP, f->status);
+		net_tx_free(q, f);
+		return;
+	}
 	f->next = NULL;
 	*q->tx_unsent_end = f;
 	q->tx_unsent_end = &f->next;

@@ -15,6 +15,7 @@
 
 #include "grants.h"
 #include "guest_limits.h"
+#include "scratch.h"
 
 #define BUCKETS	 1024
 #define MAX_SPAN GRANT_MOVES
@@ -29,6 +30,7 @@ struct mapping {
 
 struct grants {
 	xengnttab_handle *handle;
+	const struct scratch *scratch;
 	uint32_t domid;
 	uint32_t limit; /* mappings allowed */
 	uint32_t count; /* mappings held */
@@ -37,13 +39,15 @@ struct grants {
 	xengnttab_grant_copy_segment_t batch[MAX_SPAN];
 };
 
-struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent)
+struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent,
+			  const struct scratch *scratch)
 {
 	struct grants *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		return NULL;
 	g->handle = handle;
+	g->scratch = scratch;
 	g->domid = domid;
 	g->limit = persistent;
 	if (!persistent)
@@ -233,30 +237,49 @@ static int copy_batch(struct grants *g, unsigned int count)
 	return GRANT_OK;
 }
 
+/* Our side of a copy; @flag says which side that is, if it has a grant. */
+static union xengnttab_copy_ptr own_side(const struct grants *g, const void *memory,
+					 uint16_t length, uint16_t flag, uint16_t *flags)
+{
+	union xengnttab_copy_ptr side = { .foreign.domid = DOMID_SELF };
+
+	if (scratch_name(g->scratch, memory, length, &side.foreign.ref,
+			 &side.foreign.offset))
+		*flags |= flag;
+	else
+		side.virt = (void *)memory;
+	return side;
+}
+
+static union xengnttab_copy_ptr guest_side(const struct grants *g,
+					   const struct grant_span *s)
+{
+	return (union xengnttab_copy_ptr){
+		.foreign = { .ref = s->gref, .offset = s->offset, .domid = g->domid },
+	};
+}
+
 static void batch_read(struct grants *g, unsigned int at, const struct grant_span *s,
 		       void *to)
 {
-	g->batch[at] = (xengnttab_grant_copy_segment_t){
-		.source.foreign = { .ref = s->gref,
-				    .offset = s->offset,
-				    .domid = g->domid },
-		.dest.virt = to,
-		.len = s->length,
-		.flags = GNTCOPY_source_gref,
-	};
+	xengnttab_grant_copy_segment_t *segment = &g->batch[at];
+
+	segment->flags = GNTCOPY_source_gref;
+	segment->source = guest_side(g, s);
+	segment->dest = own_side(g, to, s->length, GNTCOPY_dest_gref, &segment->flags);
+	segment->len = s->length;
 }
 
 static void batch_write(struct grants *g, unsigned int at, const struct grant_span *s,
 			const void *from)
 {
-	g->batch[at] = (xengnttab_grant_copy_segment_t){
-		.source.virt = (void *)from,
-		.dest.foreign = { .ref = s->gref,
-				  .offset = s->offset,
-				  .domid = g->domid },
-		.len = s->length,
-		.flags = GNTCOPY_dest_gref,
-	};
+	xengnttab_grant_copy_segment_t *segment = &g->batch[at];
+
+	segment->flags = GNTCOPY_dest_gref;
+	segment->dest = guest_side(g, s);
+	segment->source =
+		own_side(g, from, s->length, GNTCOPY_source_gref, &segment->flags);
+	segment->len = s->length;
 }
 
 int grants_read(struct grants *g, const struct grant_span *span, unsigned int count,

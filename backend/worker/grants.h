@@ -16,6 +16,7 @@
 #include "grant_span.h"
 
 struct grants;
+struct scratch;
 
 /* How the pages of one request were reached. */
 struct grant_pages {
@@ -34,10 +35,12 @@ enum grant_fault {
  * @handle: the worker's grant device
  * @domid: the guest
  * @persistent: how many grants may stay mapped, 0 if the guest does not reuse them
+ * @scratch: the worker's
  *
  * Return: the grants, or NULL without memory.
  */
-struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent);
+struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent,
+			  const struct scratch *scratch);
 
 /**
  * grants_unmap() - unmap some of what is mapped

@@ -710,12 +710,18 @@ static int open_devices(struct worker *w)
 		w->gnttab = open_gnttab();
 	if (!w->gnttab)
 		return -ENODEV;
+	scratch_open(&w->scratch, w->domid);
+	if (!w->scratch.memory)
+		log_info("worker %u: no memory of gntalloc's (its limit, or no module "
+			 "xen-gntalloc): copies of frames cost more",
+			 w->index);
 	/* A poll may be answered by an event that drain_events() took. */
 	return fcntl(xenevtchn_fd(w->evtchn), F_SETFL, O_NONBLOCK) ? -ENODEV : 0;
 }
 
 static void close_all(struct worker *w)
 {
+	scratch_close(&w->scratch);
 	if (w->gnttab)
 		xengnttab_close(w->gnttab);
 	if (w->evtchn)
@@ -808,6 +814,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->quantum = c->khz * LIMIT_QUANTUM_US / 1000;
 	w->report_fd = c->report_fd;
 	w->buffer_bytes = c->buffer_bytes;
+	w->domid = c->domid;
 	w->rows = table_row(c->table, 0);
 	w->watch = c->watch;
 	w->threads = c->threads;

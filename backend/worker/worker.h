@@ -18,6 +18,7 @@
 #include "message.h"
 #include "queue.h"
 #include "report.h"
+#include "scratch.h"
 #include "table.h"
 #include "trace.h"
 
@@ -30,6 +31,7 @@ struct worker {
 	uint64_t quantum; /* cycles that a round brings a queue */
 	uint64_t now_ms;  /* monotonic, of this turn, as coarse as the kernel's tick */
 	struct buffers buffers;
+	struct scratch scratch;
 	struct channel **by_port; /* index: event-channel port */
 	size_t ports;		  /* its length */
 	struct queue *queues;	  /* that are attached */
@@ -60,6 +62,7 @@ struct worker {
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
 	uint64_t buffer_bytes;
+	uint32_t domid; /* this domain; DOMID_SELF: not known */
 };
 
 /* What a worker is started with. */
@@ -70,6 +73,7 @@ struct worker_config {
 	uint64_t khz;
 	int report_fd;
 	uint64_t buffer_bytes; /* for data on its way, at most */
+	uint32_t domid;	       /* this domain; DOMID_SELF: not known */
 	struct watch watch;    /* but for its `time` */
 	struct thread_time
 		*threads; /* THREAD_TIMES, for one of them; NULL: nobody measures */

@@ -36,6 +36,8 @@
 #define SQ_SIZE	    256u
 #define MOST_STEPS  20000 /* of one input: more is a worker that does not come to rest */
 #define LANE_EVENT  -7	  /* a descriptor */
+#define OWN_PAGES   64	  /* that the worker may grant to this domain; it wants more */
+#define OWN_REF	    1000  /* of the first */
 #define LAST_COOKIE 4	  /* of worker.c: polls and the tick */
 
 enum cookie { EVENTS = 1, COMMANDS = 2, TICK = 3, REPORTS = 4 };
@@ -56,10 +58,11 @@ struct port {
 struct machine machine;
 
 static uint8_t memory[MACHINE_PAGES][GRANT_PAGE_SIZE] __attribute__((aligned(4096)));
+static uint8_t own[OWN_PAGES][GRANT_PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned int mapped[MACHINE_PAGES];
 static struct port ports[MACHINE_PORTS];
 static struct xenevtchn_handle evtchn = { .fd = -1 };
-static struct xengntdev_handle gnttab;
+static struct xengntdev_handle gnttab, gntshr;
 static unsigned int handles;
 
 static struct {
@@ -268,14 +271,70 @@ int xengnttab_unmap(xengnttab_handle *handle, void *at, uint32_t count)
 	return 0;
 }
 
+xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger, unsigned int flags)
+{
+	(void)logger;
+	(void)flags;
+	handles++;
+	return &gntshr;
+}
+
+int xengntshr_close(xengntshr_handle *handle)
+{
+	MUST(handle == &gntshr);
+	handles--;
+	return 0;
+}
+
+void *xengntshr_share_pages(xengntshr_handle *handle, uint32_t domid, int count,
+			    uint32_t *refs, int writable)
+{
+	int i;
+
+	MUST(handle == &gntshr && domid == MACHINE_OWN_DOMID && writable);
+	if (count > OWN_PAGES) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	for (i = 0; i < count; i++)
+		refs[i] = OWN_REF + i;
+	handles++;
+	return own;
+}
+
+int xengntshr_unshare(xengntshr_handle *handle, void *pages, uint32_t count)
+{
+	MUST(handle == &gntshr && pages == own && count <= OWN_PAGES);
+	handles--;
+	return 0;
+}
+
+/* The worker's side of a copy. */
+static void *own_side(const union xengnttab_copy_ptr *side, bool granted, uint16_t len)
+{
+	if (!granted)
+		return side->virt;
+	MUST(side->foreign.domid == DOMID_SELF);
+	MUST(side->foreign.ref >= OWN_REF && side->foreign.ref < OWN_REF + OWN_PAGES);
+	MUST(side->foreign.offset + len <= GRANT_PAGE_SIZE);
+	return own[side->foreign.ref - OWN_REF] + side->foreign.offset;
+}
+
+static bool is_the_guests(const union xengnttab_copy_ptr *side)
+{
+	return side->foreign.domid == MACHINE_DOMID;
+}
+
 static int16_t copy_one(const xengnttab_grant_copy_segment_t *s)
 {
-	bool from = s->flags == GNTCOPY_source_gref;
-	uint32_t ref = from ? s->source.foreign.ref : s->dest.foreign.ref;
-	uint32_t offset = from ? s->source.foreign.offset : s->dest.foreign.offset;
+	bool from = s->flags & GNTCOPY_source_gref && is_the_guests(&s->source);
+	const union xengnttab_copy_ptr *guests = from ? &s->source : &s->dest;
+	uint16_t granted = s->flags & (from ? GNTCOPY_dest_gref : GNTCOPY_source_gref);
+	void *ours = own_side(from ? &s->dest : &s->source, granted, s->len);
+	uint32_t ref = guests->foreign.ref, offset = guests->foreign.offset;
 
-	MUST(from || s->flags == GNTCOPY_dest_gref);
-	MUST((from ? s->source.foreign.domid : s->dest.foreign.domid) == MACHINE_DOMID);
+	MUST(s->flags & (from ? GNTCOPY_source_gref : GNTCOPY_dest_gref));
+	MUST(is_the_guests(guests));
 	MUST(s->len && s->len <= GRANT_PAGE_SIZE && offset + s->len <= GRANT_PAGE_SIZE);
 	if (machine.put_off) {
 		machine.put_off--;
@@ -286,9 +345,9 @@ static int16_t copy_one(const xengnttab_grant_copy_segment_t *s)
 	if (!from && !machine.grant[ref].writable)
 		return GNTST_permission_denied;
 	if (from)
-		machine_peek(ref, offset, s->dest.virt, s->len);
+		machine_peek(ref, offset, ours, s->len);
 	else
-		machine_poke(ref, offset, s->source.virt, s->len);
+		machine_poke(ref, offset, ours, s->len);
 	return GNTST_okay;
 }
 
@@ -1011,6 +1070,7 @@ static void check_nothing_held(const struct worker *w)
 		MUST(!ports[i].bound);
 	MUST(!machine.ios);
 	MUST(!w->queues);
+	MUST(w->scratch.memory && !w->scratch.out && !w->scratch.at);
 	for (i = 0; i < w->buffers.slabs; i++) {
 		const struct slab *slab = &w->buffers.slab[i];
 
@@ -1033,6 +1093,7 @@ void machine_run(const struct machine_target *t)
 {
 	struct worker_config config = { .table = machine_table(),
 					.khz = 2000000,
+					.domid = MACHINE_OWN_DOMID,
 					.buffer_bytes = machine.buffer_bytes };
 	struct message m;
 

@@ -19,12 +19,13 @@
 #include "table.h"
 #include "worker.h"
 
-#define MACHINE_DOMID	7
-#define MACHINE_PAGES	64
-#define MACHINE_PORTS	16 /* of the guest: 1 to 15 */
-#define MACHINE_IOS	1024
-#define MACHINE_FD	10000	   /* the first that is made up */
-#define MACHINE_TICK_NS 4000000ull /* of the kernel's coarse clock */
+#define MACHINE_DOMID	  7
+#define MACHINE_OWN_DOMID 3 /* where the worker runs */
+#define MACHINE_PAGES	  64
+#define MACHINE_PORTS	  16 /* of the guest: 1 to 15 */
+#define MACHINE_IOS	  1024
+#define MACHINE_FD	  10000	     /* the first that is made up */
+#define MACHINE_TICK_NS	  4000000ull /* of the kernel's coarse clock */
 
 /* An I/O that the worker has submitted. */
 struct machine_io {

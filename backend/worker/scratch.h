@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pages of ours that copies name by grant, as they do the guest's. For any other memory
+ * of ours gntdev pins each page for the length of the copy, which costs more than to copy
+ * a page. Linux has few such pages for a domain (gntalloc's `limit`, 1,024), so they are
+ * for data that stay during one visit of a queue only; what does not fit, or stays
+ * longer, is elsewhere. One for each worker, on its thread.
+ */
+#ifndef XENMETER_SCRATCH_H
+#define XENMETER_SCRATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xengnttab.h>
+
+#include "grant_span.h"
+
+struct scratch {
+	xengntshr_handle *handle;
+	uint8_t *memory; /* NULL: there is none */
+	uint32_t *ref;	 /* of each page */
+	uint32_t domid;	 /* ours */
+	size_t size;
+	size_t at;	  /* what is before it was taken, bytes */
+	unsigned int out; /* pieces taken and not given back */
+};
+
+/**
+ * scratch_open() - have some, if this domain may
+ * @s: zeroed
+ * @domid: this domain
+ */
+void scratch_open(struct scratch *s, uint32_t domid);
+
+/**
+ * scratch_close() - give all back
+ */
+void scratch_close(struct scratch *s);
+
+/**
+ * scratch_room() - where the next piece would be
+ * @s: the worker's
+ * @bytes: how long it may become
+ *
+ * Return: the start of a page, or NULL: there is not so much.
+ */
+static inline void *scratch_room(const struct scratch *s, size_t bytes)
+{
+	return bytes <= s->size - s->at ? s->memory + s->at : NULL;
+}
+
+/**
+ * scratch_take() - take what scratch_room() has shown
+ * @s: the worker's
+ * @bytes: how long it has become, whole pages
+ */
+static inline void scratch_take(struct scratch *s, size_t bytes)
+{
+	s->at += bytes;
+	s->out++;
+}
+
+/**
+ * scratch_give() - give one piece back; with the last, all of it is free
+ */
+static inline void scratch_give(struct scratch *s)
+{
+	if (!--s->out)
+		s->at = 0;
+}
+
+/**
+ * scratch_name() - the grant of a piece of memory
+ * @s: the worker's
+ * @memory: any
+ * @length: its length, bytes
+ * @ret_ref: its page's grant
+ * @ret_offset: where in the page it begins
+ *
+ * Return: false if it is not here, or not in one page.
+ */
+static inline bool scratch_name(const struct scratch *s, const void *memory,
+				size_t length, uint32_t *ret_ref, uint16_t *ret_offset)
+{
+	size_t at = (uintptr_t)memory - (uintptr_t)s->memory;
+	size_t offset = at % GRANT_PAGE_SIZE;
+
+	if (at >= s->size || length > GRANT_PAGE_SIZE - offset)
+		return false;
+	*ret_ref = s->ref[at / GRANT_PAGE_SIZE];
+	*ret_offset = offset;
+	return true;
+}
+
+#endif
