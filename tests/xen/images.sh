@@ -295,6 +295,8 @@ own_image() { # DIRECTORY SCENARIO...
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
 	echo "${XEN_KILLS:-2}" >"$stage/xm/kills"
+	echo "${XEN_TRIES:-3}" >"$stage/xm/tries"
+	echo "${XEN_ROWS:-.}" >"$stage/xm/rows"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same
 	pack "$stage" "$out/own.cpio" && cat "$cache/domain.cpio" "$out/own.cpio" >"$out/ramdisk"
 }
