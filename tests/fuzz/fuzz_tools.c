@@ -2,7 +2,8 @@
 /*
  * The tools on damaged tables. The input is places and words by which a sound table is
  * changed; then each way to look at it is called as the program would be, and what keeps
- * readings (export, record, the difference of two) goes from the sound one to it.
+ * readings (export, record, the difference of two) goes from the sound one to it. The
+ * same input is then a file of records for bill, and what driver domains have published.
  *
  * What must hold: each of them ends, soon, with an exit status that it has; what it calls
  * JSON is JSON, and a metric a metric.
@@ -10,12 +11,14 @@
 #include <ctype.h>
 #include <jansson.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <xenstore.h>
 
 #include "export.h"
 #include "fuzz.h"
-#include "record.h"
+#include "record_drivers.h"
 #include "table.h"
 #include "tool.h"
 
@@ -28,6 +31,7 @@ static size_t image_size;
 static char path[PATH_SIZE];
 static int file;
 static FILE *nowhere;
+static char directory[] = "/tmp/xenmeter-fuzz-XXXXXX", records[64];
 
 /* Nobody sleeps for a writer that is not there. */
 int __wrap_nanosleep(const struct timespec *pause, struct timespec *rest);
@@ -100,6 +104,41 @@ static void make_image(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
 }
 
+static void remove_records(void)
+{
+	unlink(records);
+	rmdir(directory);
+}
+
+static void make_directory(void)
+{
+	MUST(mkdtemp(directory));
+	snprintf(records, sizeof(records), "%s/usage-2026-11.jsonl", directory);
+	atexit(remove_records);
+}
+
+/* The input as a file of records: a sound one of which it changes some bytes, then as it
+ * is. */
+static void put_records(const uint8_t *data, size_t size)
+{
+	char sound[] =
+		"{\"id\":\"h-1-0\",\"subject\":\"web\",\"data\":{\"name\":\"web\","
+		"\"uuid\":\"\",\"cpu_seconds\":{\"exact\":1.5,\"apportioned\":0.5,"
+		"\"offload\":0,\"total\":2},\"khz\":1000,\"values\":{\"read\":1000},"
+		"\"quality\":\"complete\",\"begin\":\"2026-11-29T01:00:00.000Z\","
+		"\"end\":\"2026-11-29T02:00:00.000Z\"}}\n";
+	FILE *f = fopen(records, "w");
+	size_t i;
+
+	MUST(f);
+	fputs(sound, f);
+	for (i = 0; i + 1 < size && i < 16; i += 2)
+		sound[data[i] % (sizeof(sound) - 1)] = (char)data[i + 1];
+	fwrite(sound, 1, sizeof(sound) - 1, f);
+	fwrite(data, 1, size, f);
+	MUST(!fclose(f));
+}
+
 /* Another file under the same name: what is mapped of the last one stays as it is. */
 static void put(const void *bytes, size_t size)
 {
@@ -149,7 +188,105 @@ static const struct program programs[] = {
 	{ "xenmeter top", top_main, { "--json", "-n", "1" }, true },
 	{ "xenmeter export", export_main, { "--textfile", "-", "--histograms" }, false },
 };
+
+/* Those that read no table. */
+static const struct program others[] = {
+	{ "xenmeter drivers", drivers_main, { NULL }, false },
+	{ "xenmeter drivers", drivers_main, { "--json" }, true },
+	{ "xenmeter bill", bill_main, { "--directory", directory }, false },
+	{ "xenmeter bill", bill_main, { "-d", directory, "--by", "kind" }, false },
+	{ "xenmeter bill", bill_main, { "-d", directory, "--format", "csv" }, false },
+	{ "xenmeter bill", bill_main, { "-d", directory, "-f", "focus" }, false },
+};
+#define OTHERS	 (sizeof(others) / sizeof(others[0]))
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
+
+/* ---- what driver domains publish: whatever the input is ---- */
+
+static struct input published;
+static int handle;
+
+struct xs_handle *xs_open(unsigned long flags)
+{
+	(void)flags;
+	return (void *)&handle;
+}
+
+void xs_close(struct xs_handle *xs)
+{
+	MUST(xs == (void *)&handle);
+}
+
+char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *dir,
+		    unsigned int *count)
+{
+	static const char *const names[] = { "0", "1", "7", "x", "70000" };
+	char **list = calloc(8, sizeof(*list) + 8);
+	unsigned int i;
+
+	(void)xs;
+	(void)t;
+	(void)dir;
+	MUST(list);
+	*count = input_16(&published) % 6;
+	for (i = 0; i < *count; i++) {
+		list[i] = (char *)(list + 8) + 8 * i;
+		strcpy(list[i], names[i]);
+	}
+	return list;
+}
+
+/* Every other one with the words that are looked for. */
+void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *read_path,
+	      unsigned int *length)
+{
+	uint16_t much = input_16(&published);
+	size_t i, size = much % 64;
+	char *value = calloc(1, 512);
+
+	(void)xs;
+	(void)t;
+	(void)read_path;
+	MUST(value);
+	if (much % 7 == 0) {
+		free(value);
+		return NULL;
+	}
+	if (much & 1)
+		sprintf(value, "requests=%u khz=%u elapsed=%u start=%u name=", much,
+			much / 2, much / 3, much & 2);
+	for (i = 0; i < size; i++)
+		value[strlen(value)] = (char)input_16(&published);
+	if (length)
+		*length = strlen(value);
+	return value;
+}
+
+static void no_uuid(struct xs_handle *xs, uint32_t domid, uint8_t *ret)
+{
+	(void)xs;
+	(void)domid;
+	(void)ret;
+}
+
+static void record_published(struct input in)
+{
+	struct recorder r = { .driver = "dd", .lock = -1 };
+	unsigned int times;
+	size_t i;
+
+	published = in;
+	for (times = 0; times < 3; times++) {
+		struct drivers_reading reading;
+
+		MUST(!drivers_read((void *)&handle, NULL, &reading));
+		for (i = 0; i < reading.count; i++)
+			MUST(!driver_recorder_take(&r, &reading.driver[i], no_uuid,
+						   NULL));
+		drivers_free(&reading);
+	}
+	recorder_close(&r);
+}
 
 static void must_be_json(const char *text, size_t size)
 {
@@ -160,20 +297,22 @@ static void must_be_json(const char *text, size_t size)
 	json_decref(o);
 }
 
-static void run_program(const struct program *p)
+static void run_program(const struct program *p, bool of_table)
 {
-	char name[32], table[PATH_SIZE + 16], option[4][16] = { "" };
-	char *argv[8] = { name, table }, *text = NULL;
+	char name[32], table[PATH_SIZE + 16], option[4][40] = { "" };
+	char *argv[8] = { name }, *text = NULL;
 	FILE *terminal = stdout, *complaints = stderr;
 	enum tool_exit status;
 	size_t size = 0;
-	int argc = 2;
+	int argc = 1, i;
 
 	snprintf(name, sizeof(name), "%s", p->name);
 	snprintf(table, sizeof(table), "--table=%s", path);
-	for (; argc < 6 && p->option[argc - 2]; argc++) {
-		snprintf(option[argc - 2], 16, "%s", p->option[argc - 2]);
-		argv[argc] = option[argc - 2];
+	if (of_table)
+		argv[argc++] = table;
+	for (i = 0; i < 4 && p->option[i]; i++) {
+		snprintf(option[i], sizeof(option[i]), "%s", p->option[i]);
+		argv[argc++] = option[i];
 	}
 	stdout = open_memstream(&text, &size);
 	MUST(stdout);
@@ -244,13 +383,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t began;
 	size_t i;
 
-	if (!image_size)
+	if (!image_size) {
 		make_image();
+		make_directory();
+	}
 	keep_readings(in);
 	put_patched(&in);
 	began = now_ns();
 	for (i = 0; i < PROGRAMS; i++)
-		run_program(&programs[i]);
+		run_program(&programs[i], true);
+	record_published(in);
+	put_records(data, size);
+	for (i = 0; i < OTHERS; i++) {
+		published = (struct input){ data, size };
+		run_program(&others[i], false);
+	}
 	MUST(now_ns() - began < MOST_NS);
 	return 0;
 }
