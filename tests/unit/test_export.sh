@@ -150,6 +150,13 @@ EOF
 	# What both hosts' guest 7 cost, from the table: 0.404 s and 1 s offloaded, twice.
 	got=$(query 'sum(xenmeter_device_cpu_seconds_total{domid="7"})')
 	[ "$(printf '%.6f' "$got")" = 2.808000 ] || fail "the sum over hosts is $got"
+	# Each query of the dashboard is one, with what Grafana puts into it.
+	jq -r '.. | .expr? // empty' "$dashboard" | sed 's/\$__rate_interval/1m/g; s/\$job/.*/g; s/\$instance/.*/g' >"$dir/queries"
+	[ "$(wc -l <"$dir/queries")" -gt 8 ] || fail "the dashboard's queries"
+	while read -r text; do
+		curl -s -G "http://127.0.0.1:$web/api/v1/query" --data-urlencode "query=$text" >"$out"
+		[ "$(jq -r .status "$out")" = success ] || fail "the dashboard's query $text"
+	done <"$dir/queries"
 	got=$(query 'max(xenmeter_guest_info{name="mail"} * on (instance, domid, uuid) group_left () sum by (instance, domid, uuid) (xenmeter_device_requests_total))')
 	[ "$got" = 40 ] || fail "requests by name are $got"
 }
