@@ -168,6 +168,9 @@ refused "qcow2:$W/none" 'none does not exist'
 refused "qcow2:$W/vhd" 'not in the format qcow2; see what it is by qemu-img info'
 head -c 1M /dev/urandom >"$W/noise"
 refused "vhd:$W/noise" 'vhd:.*VPC'
+qemu-img create -q -f vpc "$W/child" 1M
+printf '\004' | dd of="$W/child" bs=1 seek=63 conv=notrunc 2>/dev/null
+refused "vhd:$W/child" 'is a differencing VHD'
 refused "vmdk:$W/noise" 'vmdk:.*VMDK'
 make -b gone -F raw "$W/lost" 1M
 refused "qcow2:$W/lost" "its backing file $W/gone does not exist; copy it there, or rebase it"
