@@ -13,8 +13,14 @@ mtu() { ip -j link show dev "$1" | jq -r '.[0].mtu'; }
 net_up "$d"
 ip link set "$BRIDGE" mtu 9000
 in_guest "$d" ip link set xen0 mtu 9000
-in_guest "$d" ping -q -M do -c 5 -i 0.02 -W 10 -s 8972 "$HOST4" >"$W/ping" 2>&1 || :
-grep -q ' 5 received' "$W/ping" || { cat "$W/ping"; fail 'no jumbo frames'; }
+jumbo() {
+	in_guest "$d" ping -q -M do -c 5 -i 0.02 -W 10 -s 8972 "$HOST4" >"$W/ping" 2>&1 || :
+	grep -q ' 5 received' "$W/ping" || { cat "$W/ping"; fail "no jumbo frames $1"; }
+}
+jumbo ''
+net_killed "$d"
+[ "$(mtu "vif$d.0")" = 9000 ] || fail "the TAP's mtu is $(mtu "vif$d.0") after a kill"
+jumbo 'after a kill'
 net_down "$d"
 clean "$d"
 

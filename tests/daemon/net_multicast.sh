@@ -49,6 +49,12 @@ passed=$(row "$two" rx_frames) filtered=$(row "$two" rx_filtered)
 pass 21 33:33:00:00:00:09
 stop 22 33:33:00:00:00:08
 expect_counted 'on'
+
+say 'the next daemon knows it, too'
+net_killed "$two"
+pass 23 01:00:5e:00:00:09
+stop 24 33:33:00:00:00:08
+expect_counted 'after a kill'
 end "$sink"
 expect_json "$W/two.out" ".rx.frames == $passed and .multicast.okay == 2 and
 	.verify.bad == 0"

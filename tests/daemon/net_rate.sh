@@ -50,6 +50,9 @@ measure 'no rate'
 xenstore-write "$b/rate" 20000,100000
 sleep 0.3
 measure 'rate=20000,100000'; bounded 200000 10
+net_killed "$one"
+sleep 0.3
+measure 'the same, after a kill'; bounded 200000 10
 
 say 'what it receives is not bounded'
 end "$sender"

@@ -106,6 +106,18 @@ vif_attach() {
 	vif_plug "$d" "$v"
 }
 
+# net_killed DOMID...: the daemon is killed, the next one goes on with these, which are all
+# that are connected
+net_killed() {
+	local d before
+	before=$(grep -c 'goes on where' "$LOG" || :)
+	daemon_kill
+	daemon_start
+	all_go_on() { [ "$(grep -c 'goes on where' "$LOG")" -ge $((before + $#)) ]; }
+	within 10 all_go_on "$@" || fail 'not all go on after a kill'
+	for d; do within 10 forwards "$d" 0 || fail "the bridge does not forward for $d"; done
+}
+
 # ---- guests ----
 
 # netload DOMID MODE [OPTION...]: as that guest, without a TAP
