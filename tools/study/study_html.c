@@ -442,7 +442,7 @@ static void put_guest_plots(FILE *f, const struct study *s, size_t guest, double
 			     .seconds = study_length(s),
 			     .high = cpu_high,
 			     .unit = "% of one CPU" };
-	struct plot right = { .left = 630,
+	struct plot right = { .left = 604,
 			      .top = top + PLOT_TOP,
 			      .seconds = study_length(s),
 			      .unit = "error, % of the charge",
