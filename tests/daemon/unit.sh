@@ -196,6 +196,37 @@ manage restart
 expect_property ActiveState active
 serve 55
 
+say 'an upgrade of the package: a pause under load, if the new version can go on'
+postinst=$(realpath "$(dirname "$0")/../../tools/debian/xenmeterd.postinst")
+# What dpkg does once the new files are in place; a policy of this machine does not count.
+upgrade() {
+	inside sh -euc "$("$SIMXL" env 0)
+		export PATH=/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin
+		[ ! -e /usr/sbin/policy-rc.d ] || mount --bind /bin/true /usr/sbin/policy-rc.d
+		sh '$postinst' configure 0.0.1" >"$W/upgrade" 2>&1 || { cat "$W/upgrade"; fail 'the upgrade'; }
+}
+if command -v deb-systemd-invoke >/dev/null; then
+	load_bg "$W/upgraded.out" "$d" --rw randrw --verify --depth 4 --time 60 --timeout 30 --json; p=$BG
+	state "$d" back 4
+	served=$(grep -c 'serving with' "$LOG") pid=$(property MainPID)
+	upgrade
+	expect_property ActiveState active
+	[ "$(property MainPID)" != "$pid" ] || { cat "$W/upgrade"; fail 'the former version goes on'; }
+	upgraded() { [ "$(grep -c 'serving with' "$LOG")" -gt "$served" ]; }
+	within 10 upgraded || fail 'the new version does not serve'
+	pid=$(property MainPID)
+	mv "$W/sbin/xenmeterd" "$W/sbin/xenmeterd.good"
+	printf '#!/bin/sh\necho "table: of another world"\nexit 7\n' >"$W/sbin/xenmeterd"
+	chmod 755 "$W/sbin/xenmeterd"
+	upgrade
+	mv "$W/sbin/xenmeterd.good" "$W/sbin/xenmeterd"
+	grep -q 'NOT restarted, the former version goes on' "$W/upgrade" || { cat "$W/upgrade"; fail 'no word of it'; }
+	grep -q 'table: of another world' "$W/upgrade" || fail 'no reason'
+	[ "$(property MainPID)" = "$pid" ] || fail 'it was restarted'
+	end "$p"
+	expect_json "$W/upgraded.out" '.verify.errors == 0 and .errors.error == 0 and .operations > 0'
+fi
+
 say 'killed'
 control kill --signal=KILL xenmeterd
 again() { [ "$(property NRestarts)" = 1 ] && [ "$(property ActiveState)" = active ]; }
