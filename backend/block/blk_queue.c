@@ -206,7 +206,7 @@ static int blk_queue_attach(struct queue *base)
 	if (err)
 		return err;
 	q->grants = grants_new(base->worker->gnttab, base->domid, q->config.persistent,
-			       &base->worker->scratch);
+			       q->config.persistent_left, &base->worker->scratch);
 	if (!q->grants)
 		return -ENOMEM;
 	err = queue_bind(base, &q->channel, q->config.remote_port);

@@ -98,7 +98,8 @@ struct blk_queue_config {
 	uint32_t ring_pages;
 	evtchn_port_t remote_port;
 	enum blkif_abi abi;
-	uint32_t persistent;   /* grants that may stay mapped */
+	uint32_t persistent; /* grants that may stay mapped; 0: it does not reuse them */
+	uint32_t *persistent_left[GRANT_SHARES]; /* of all its queues, of all guests */
 	uint32_t bytes;	       /* of buffers that may always be in flight */
 	uint32_t *guest_bytes; /* more of them, for all of its queues; NULL: no more */
 	struct blk_limits limits;

@@ -133,6 +133,8 @@ struct guest *guest_get(struct guests *all, struct xs_handle *xs, uint32_t domid
 			       .persistent_left = LIMIT_PERSISTENT_PER_GUEST };
 	struct guest *g;
 
+	if (!all->first)
+		all->persistent_left = LIMIT_PERSISTENT_ALL;
 	guest_identify(&found, xs, backend);
 	for (g = all->first; g; g = g->next)
 		if (g->domid == domid && !memcmp(g->uuid, found.uuid, sizeof(found.uuid)))
@@ -169,27 +171,10 @@ void guest_put(struct guest *g, struct xs_handle *xs)
 
 uint32_t guest_persistent_left(const struct guest *g)
 {
-	uint32_t mine = LIMIT_PERSISTENT_PER_QUEUE;
-	uint32_t for_all = LIMIT_PERSISTENT_ALL - g->all->persistent_taken;
+	uint32_t mine = __atomic_load_n(&g->persistent_left, __ATOMIC_RELAXED);
+	uint32_t for_all = __atomic_load_n(&g->all->persistent_left, __ATOMIC_RELAXED);
 
-	if (mine > g->persistent_left)
-		mine = g->persistent_left;
 	return mine < for_all ? mine : for_all;
-}
-
-uint32_t guest_take_persistent(struct guest *g)
-{
-	uint32_t mine = guest_persistent_left(g);
-
-	g->persistent_left -= mine;
-	g->all->persistent_taken += mine;
-	return mine;
-}
-
-void guest_return_persistent(struct guest *g, uint32_t grants)
-{
-	g->persistent_left += grants;
-	g->all->persistent_taken -= grants;
 }
 
 bool guest_may_log(struct guest *g)

@@ -15,7 +15,8 @@ struct storage;
 /* All of them, and what they have together. */
 struct guests {
 	struct guest *first;
-	uint32_t persistent_taken; /* of LIMIT_PERSISTENT_ALL */
+	uint32_t persistent_left; /* of LIMIT_PERSISTENT_ALL; queues take of it,
+				     atomically */
 };
 
 struct guest {
@@ -31,7 +32,7 @@ struct guest {
 	bool name_watched;
 	struct storage *storage; /* its helper, from its first disk on */
 	uint32_t bytes_left; /* of data in flight; its queues take of it, atomically */
-	uint32_t persistent_left; /* grants that its queues may still map persistently */
+	uint32_t persistent_left; /* likewise, grants that stay mapped */
 	uint64_t log_second;
 	unsigned int log_lines;
 	unsigned int store_events; /* changes that it made to watched keys, this second */
@@ -87,23 +88,9 @@ void guest_watch_name(struct guest *g, struct xs_handle *xs);
 bool guest_of_token(const char *token, uint32_t *ret_domid);
 
 /**
- * guest_persistent_left() - how many persistent grants could a queue have now?
+ * guest_persistent_left() - how many grants could its queues still map persistently?
  */
 uint32_t guest_persistent_left(const struct guest *g);
-
-/**
- * guest_take_persistent() - reserve persistent grants for a queue
- *
- * Return: how many it may have.
- */
-uint32_t guest_take_persistent(struct guest *g);
-
-/**
- * guest_return_persistent() - the queue is gone
- * @g: the guest
- * @grants: as guest_take_persistent() gave it
- */
-void guest_return_persistent(struct guest *g, uint32_t grants);
 
 /**
  * guest_may_log() - may this guest cause another log line? (XSA-43)

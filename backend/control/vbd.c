@@ -605,6 +605,12 @@ static int vbd_make_lane(struct control *c, struct device *d, struct blk_queue *
 	return 0;
 }
 
+static void vbd_share_grants(struct device *d, struct blk_queue_config *c)
+{
+	c->persistent_left[0] = &d->guest->persistent_left;
+	c->persistent_left[1] = &d->guest->all->persistent_left;
+}
+
 static int vbd_make_queue(struct control *c, struct device *d, unsigned int index,
 			  const char *dir, struct queue **ret_queue)
 {
@@ -633,7 +639,8 @@ static int vbd_make_queue(struct control *c, struct device *d, unsigned int inde
 	q->config.disk = v->disk;
 	q->config.bytes = LIMIT_BYTES_FLOOR;
 	q->config.guest_bytes = &d->guest->bytes_left;
-	q->config.persistent = v->persistent ? guest_take_persistent(d->guest) : 0;
+	q->config.persistent = v->persistent ? LIMIT_PERSISTENT_PER_QUEUE : 0;
+	vbd_share_grants(d, &q->config);
 	q->config.throttle = &v->throttle.shared;
 	q->config.limit = v->throttle.limit;
 	*ret_queue = &q->base;
@@ -647,7 +654,6 @@ static void vbd_free_queue(struct device *d, struct queue *base)
 	if (q->config.lane)
 		storage_remove(d->guest->storage, q->config.lane);
 	lane_free(q->config.lane);
-	guest_return_persistent(d->guest, q->config.persistent);
 	blk_queue_free(q);
 }
 
@@ -733,7 +739,9 @@ static int vbd_resume_queue(struct control *c, struct device *d, unsigned int in
 	q->config.disk = v->disk;
 	q->config.bytes = LIMIT_BYTES_FLOOR;
 	q->config.guest_bytes = &d->guest->bytes_left;
-	q->config.persistent = q->config.persistent ? guest_take_persistent(d->guest) : 0;
+	if (q->config.persistent)
+		q->config.persistent = LIMIT_PERSISTENT_PER_QUEUE;
+	vbd_share_grants(d, &q->config);
 	if (!index)
 		vbd_throttle_read(c, d, &v->throttle, v->disk);
 	q->config.throttle = &v->throttle.shared;

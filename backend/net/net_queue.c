@@ -362,8 +362,8 @@ static int net_queue_attach(struct queue *base)
 		err = net_queue_make_frames(q);
 	if (err)
 		return err;
-	q->grants =
-		grants_new(base->worker->gnttab, base->domid, 0, &base->worker->scratch);
+	q->grants = grants_new(base->worker->gnttab, base->domid, 0, NULL,
+			       &base->worker->scratch);
 	if (!q->grants)
 		return -ENOMEM;
 	err = net_queue_bind_ports(q);

@@ -34,12 +34,14 @@ struct grants {
 	uint32_t domid;
 	uint32_t limit; /* mappings allowed */
 	uint32_t count; /* mappings held */
+	uint32_t *left[GRANT_SHARES];
 	struct mapping *newest, *oldest;
 	struct mapping **bucket; /* NULL if limit is 0 */
 	xengnttab_grant_copy_segment_t batch[MAX_SPAN];
 };
 
 struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent,
+			  uint32_t *const left[GRANT_SHARES],
 			  const struct scratch *scratch)
 {
 	struct grants *g = calloc(1, sizeof(*g));
@@ -50,6 +52,8 @@ struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t per
 	g->scratch = scratch;
 	g->domid = domid;
 	g->limit = persistent;
+	if (left)
+		memcpy(g->left, left, sizeof(g->left));
 	if (!persistent)
 		return g;
 	g->bucket = calloc(BUCKETS, sizeof(g->bucket[0]));
@@ -82,6 +86,39 @@ static void list_push(struct grants *g, struct mapping *m)
 	g->newest = m;
 }
 
+static bool take_one(uint32_t *left)
+{
+	uint32_t before = left ? __atomic_load_n(left, __ATOMIC_RELAXED) : 1;
+
+	while (left && before &&
+	       !__atomic_compare_exchange_n(left, &before, before - 1, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return before;
+}
+
+static void give_one(uint32_t *left)
+{
+	if (left)
+		__atomic_fetch_add(left, 1, __ATOMIC_RELAXED);
+}
+
+static bool take_share(struct grants *g)
+{
+	if (!take_one(g->left[0]))
+		return false;
+	if (take_one(g->left[1]))
+		return true;
+	give_one(g->left[0]);
+	return false;
+}
+
+static void give_share(struct grants *g)
+{
+	give_one(g->left[0]);
+	give_one(g->left[1]);
+}
+
 static void mapping_drop(struct grants *g, struct mapping *m)
 {
 	struct mapping **at = bucket_of(g, m->gref);
@@ -93,6 +130,7 @@ static void mapping_drop(struct grants *g, struct mapping *m)
 	xengnttab_unmap(g->handle, m->page, 1);
 	free(m);
 	g->count--;
+	give_share(g);
 }
 
 static struct mapping *mapping_find(struct grants *g, uint32_t gref, uint64_t now_ms)
@@ -131,14 +169,15 @@ static struct mapping *mapping_add(struct grants *g, uint32_t gref, uint64_t now
 	return m;
 }
 
+/* For one more mapping. */
 static bool make_room(struct grants *g, uint64_t now_ms)
 {
-	if (g->count < g->limit)
+	if (g->count < g->limit && take_share(g))
 		return true;
-	if (now_ms - g->oldest->used_ms < LIMIT_PERSISTENT_CHURN_MS)
+	if (!g->oldest || now_ms - g->oldest->used_ms < LIMIT_PERSISTENT_CHURN_MS)
 		return false;
 	mapping_drop(g, g->oldest);
-	return true;
+	return take_share(g);
 }
 
 /* The page if it is, or can be, mapped; else it has to be copied. */
@@ -155,8 +194,10 @@ static void *mapped_page(struct grants *g, uint32_t gref, uint64_t now_ms,
 	if (!make_room(g, now_ms))
 		return NULL;
 	m = mapping_add(g, gref, now_ms);
-	if (!m)
+	if (!m) {
+		give_share(g);
 		return NULL; /* the copy will say what is wrong with it */
+	}
 	pages->mapped++;
 	return m->page;
 }

@@ -30,16 +30,22 @@ enum grant_fault {
 	GRANT_BAD = 1, /* the guest named a page that it did not grant so */
 };
 
+/* Who shares what can be mapped: the queues of a guest, and of all guests. */
+#define GRANT_SHARES 2
+
 /**
  * grants_new() - for one queue
  * @handle: the worker's grant device
  * @domid: the guest
  * @persistent: how many grants may stay mapped, 0 if the guest does not reuse them
+ * @left: what is left of that to several queues, from each of which one is taken with
+ *	each mapping, atomically; may be NULL, and so may each
  * @scratch: the worker's
  *
  * Return: the grants, or NULL without memory.
  */
 struct grants *grants_new(xengnttab_handle *handle, uint32_t domid, uint32_t persistent,
+			  uint32_t *const left[GRANT_SHARES],
 			  const struct scratch *scratch);
 
 /**

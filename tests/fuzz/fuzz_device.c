@@ -499,7 +499,8 @@ static void check_limits(void)
 	for (g = world.control.guests.first; g; g = g->next)
 		MUST(g->bytes_left == LIMIT_BYTES_PER_GUEST &&
 		     g->persistent_left == LIMIT_PERSISTENT_PER_GUEST);
-	MUST(!world.control.guests.persistent_taken);
+	MUST(!world.control.guests.first ||
+	     world.control.guests.persistent_left == LIMIT_PERSISTENT_ALL);
 }
 
 static void check_nothing_left(void)
