@@ -69,8 +69,8 @@
  * second; a request that comes with an event ends it. */
 #define LIMIT_SPURIOUS_RUN 64
 
-/* Events taken in a turn, with one reading. */
-#define LIMIT_EVENTS_PER_TURN 16
+/* Events taken with one reading, whose cost their queues share. */
+#define LIMIT_EVENTS_PER_READ 64
 
 /* How long a request waits for room at a disk that may be out of tags, before it is taken
  * to wait for something else. */

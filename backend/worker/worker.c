@@ -242,7 +242,8 @@ static void visit_queues(struct worker *w)
 /* ---- the one place where it waits ---- */
 
 /* Polls are one-shot and armed anew before each wait, in the same system call. Arming
- * looks at the descriptor first, so nothing is missed. */
+ * looks at the descriptor first, so nothing is missed. That of events stays armed, since
+ * each sleep may end by one: it completes when an event comes and there was none. */
 static void arm_poll(struct worker *w, enum cookie cookie, int fd, unsigned int what)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
@@ -250,6 +251,15 @@ static void arm_poll(struct worker *w, enum cookie cookie, int fd, unsigned int 
 	io_uring_prep_poll_add(sqe, fd, what);
 	io_uring_sqe_set_data64(sqe, cookie);
 	w->armed |= 1u << cookie;
+}
+
+static void arm_events(struct worker *w)
+{
+	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
+
+	io_uring_prep_poll_multishot(sqe, xenevtchn_fd(w->evtchn), POLLIN);
+	io_uring_sqe_set_data64(sqe, COOKIE_EVENTS);
+	w->armed |= 1u << COOKIE_EVENTS;
 }
 
 static void arm_tick(struct worker *w)
@@ -265,7 +275,7 @@ static void arm_tick(struct worker *w)
 static void arm_all(struct worker *w)
 {
 	if (!(w->armed & 1u << COOKIE_EVENTS))
-		arm_poll(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn), POLLIN);
+		arm_events(w);
 	if (!(w->armed & 1u << COOKIE_COMMANDS))
 		arm_poll(w, COOKIE_COMMANDS, w->command_pipe[0], POLLIN);
 	if (w->reports.first && !(w->armed & 1u << COOKIE_REPORTS))
@@ -411,7 +421,7 @@ static struct channel *channel_of(const struct worker *w, evtchn_port_t port)
  * else divided equally among their queues. What woke us was the first. */
 static unsigned int take_events(struct worker *w)
 {
-	evtchn_port_t port[LIMIT_EVENTS_PER_TURN];
+	evtchn_port_t port[LIMIT_EVENTS_PER_READ];
 	ssize_t got = read(xenevtchn_fd(w->evtchn), port, sizeof(port));
 	unsigned int count = got < 0 ? 0 : got / sizeof(port[0]), i;
 	uint64_t cost = 0;
@@ -439,6 +449,18 @@ static unsigned int take_events(struct worker *w)
 	}
 	w->books.meter.overhead += cost; /* there was none */
 	return count;
+}
+
+/* Until there is none: the poll completes no more for those that were there. No port
+ * comes twice, since each is masked until its queue was visited. */
+static void take_all_events(struct worker *w)
+{
+	unsigned int count = take_events(w);
+	struct queue *first = w->event_queue;
+
+	while (count == LIMIT_EVENTS_PER_READ)
+		count = take_events(w);
+	w->event_queue = first;
 }
 
 /* Before a port is bound. Linux's evtchn device keeps events in a ring with one place for
@@ -624,10 +646,11 @@ static void worker_turn(struct worker *w)
 	w->books.figures.turns++;
 	count = io_uring_peek_batch_cqe(&w->uring, cqes, BATCH);
 	for (i = 0; i < count; i++) {
-		if (cqes[i]->user_data <= COOKIE_LAST)
+		if (cqes[i]->user_data <= COOKIE_LAST &&
+		    !(cqes[i]->flags & IORING_CQE_F_MORE))
 			w->armed &= ~(1u << cqes[i]->user_data);
 		if (cqes[i]->user_data == COOKIE_EVENTS)
-			take_events(w);
+			take_all_events(w);
 	}
 	if (count)
 		charge_causes(w, cqes, count, cost);
