@@ -40,6 +40,17 @@ file() {
 	said 'xenmeter_daemon_running 0'
 	grep -q 'EOF' "$out" && fail "OpenMetrics where it was not asked for"
 	lint "$out"
+	grep -q '^xenmeter_domain_' "$out" && fail "a domain that nobody measured"
+	"$maker" "$table" row:4:31=1000000 row:4:334=4000 row:4:322=40000 domain
+	run 0 "$xenmeter" export --textfile - --table "$table"
+	said 'xenmeter_domain_seconds_total{state="running"} 45.000000000'
+	said 'xenmeter_domain_cpu_seconds_total{kind="process"} 20.000000000'
+	said 'xenmeter_domain_cpus 2'
+	said 'domid="7",device="xvda",kind="offload",stage="none"} 1.000000000'
+	said 'domid="7",device="xvda",kind="kernel",stage="none"} 0.004000000'
+	said 'domid="7",device="xvda",kind="exact",stage="spin"} 0.040000000'
+	lint "$out"
+	"$maker" "$table"
 	run 0 "$xenmeter" export --textfile - --max-guests 1 --table "$table"
 	[ "$(grep -c '^xenmeter_guest_info' "$out")" -eq 1 ] || fail "one guest"
 	said 'xenmeter_unlisted_cpu_seconds_total{kind="exact"} 0.364500000'
