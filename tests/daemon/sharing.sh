@@ -106,4 +106,34 @@ if command -v qemu-io >/dev/null; then
 else
 	say 'not tried: needs qemu-io (package qemu-utils)'
 fi
+
+# As Xen starts it: the firmware reads the emulated disk until the guest's own drivers come.
+say 'an HVM guest: QEMU has the image as an emulated disk, before and while it is served'
+if command -v qemu-system-x86_64 >/dev/null; then
+	emulate() {
+		exec env -u LD_LIBRARY_PATH qemu-system-x86_64 -machine pc,accel=tcg -S -display none -nodefaults -monitor none \
+			-drive "file=$img,format=raw,if=ide,cache=none" -pidfile "$W/qemu.pid" "$@"
+	}
+	has_image() { ls -l "/proc/$q/fd" 2>/dev/null | grep -q " $img\$"; }
+	emulate >"$W/qemu" 2>&1 &
+	q=$!; PIDS="$PIDS $q"
+	within 20 has_image || { cat "$W/qemu"; fail 'QEMU does not open it'; }
+	attach "$one" xvda "$img"
+	load "$one" --rw randrw --verify --number 200
+	kill $q; wait $q || :
+	load_bg "$W/one.out" "$one" --rw randrw --verify --time 30 --json; p=$BG
+	state "$one" back 4
+	emulate >"$W/qemu" 2>&1 &
+	q=$!; PIDS="$PIDS $q"
+	within 20 has_image || { cat "$W/qemu"; fail 'QEMU does not open what is served'; }
+	say "one QEMU keeps the other off, as it would without us"
+	qemu-io -f raw -c 'write 0 4k' "$img" >"$W/second" 2>&1 && fail 'two write'
+	grep -q 'lock' "$W/second" || { cat "$W/second"; fail 'it is not said why'; }
+	end "$p"
+	expect_json "$W/one.out" '.verify.errors == 0 and .errors.error == 0'
+	kill $q; wait $q || :
+	"$SIMXL" block-detach "$one" xvda
+else
+	say 'not tried: needs qemu-system-x86_64 (package qemu-system-x86)'
+fi
 finish
