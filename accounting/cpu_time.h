@@ -95,6 +95,7 @@ struct cpu_time {
 	uint64_t task_stolen_ns; /* since cpu_time_give() was last called, while it was */
 	uint64_t task_interrupt_ns;
 	uint64_t ended_ns; /* how long the last run of a kernel thread was */
+	uint64_t woken_ns; /* idle that `woken_by` ended, and nobody has been charged */
 	uint64_t first_ns; /* the first reading, a switch: 0 before it */
 	uint64_t last_ns;  /* the last one */
 	uint64_t away_ns;  /* runnable and blocked, as far as they are booked */
@@ -109,8 +110,9 @@ struct cpu_time {
 	struct cpu_run run[CPU_LEVELS];
 	uint64_t ns[CPU_SLOTS];	  /* by what ran */
 	uint64_t idle[CPU_SLOTS]; /* idle while running, by the interrupt that ended it */
-	uint64_t entries[CPU_SLOTS]; /* times that it began */
-	uint64_t charged[CPU_SLOTS]; /* of ns, what runs did for rows */
+	uint64_t entries[CPU_SLOTS];	  /* times that it began */
+	uint64_t charged[CPU_SLOTS];	  /* of ns, what runs did for rows */
+	uint64_t charged_idle[CPU_SLOTS]; /* of idle, what such runs ended */
 };
 
 _Static_assert(sizeof(struct cpu_time) % 8 == 0, "mapped as an element of an array");
@@ -259,6 +261,23 @@ CPU_TIME_INLINE struct cpu_run *cpu_time_run(struct cpu_time *c)
 	if (c->softirq)
 		return &c->run[CPU_LEVEL_SOFTIRQ];
 	return c->kthread ? &c->run[CPU_LEVEL_TASK] : (struct cpu_run *)0;
+}
+
+/**
+ * cpu_time_woken() - which run has idle's end, if no event has
+ * @c: this CPU's books, after an interrupt or a softirq that came in idle
+ *
+ * Return: the softirq's after the interrupt, else the interrupt's; NULL if neither worked
+ * for a row.
+ */
+CPU_TIME_INLINE const struct cpu_run *cpu_time_woken(const struct cpu_time *c)
+{
+	if (c->woken_by == CPU_SLOT_IDLE || c->woken_for)
+		return (const struct cpu_run *)0;
+	if (c->run[CPU_LEVEL_SOFTIRQ].rows)
+		return &c->run[CPU_LEVEL_SOFTIRQ];
+	return c->run[CPU_LEVEL_IRQ].rows ? &c->run[CPU_LEVEL_IRQ]
+					  : (const struct cpu_run *)0;
 }
 
 /* ---- segments ---- */
@@ -483,6 +502,7 @@ CPU_TIME_INLINE uint64_t cpu_time_switch(struct cpu_time *c, const struct cpu_cl
 		idle = cpu_time_name_idle(c, c->woken_by);
 	c->woken_by = CPU_SLOT_IDLE;
 	c->woken_for = 0;
+	c->woken_ns = 0;
 	c->cause = 0;
 	c->irq = CPU_SLOT_IDLE;
 	c->softirq = CPU_SLOT_IDLE;
@@ -521,6 +541,8 @@ CPU_TIME_INLINE uint64_t cpu_time_enter_irq(struct cpu_time *c,
 	if (c->task == CPU_SLOT_IDLE) {
 		c->woken_by = slot;
 		c->woken_for = cause;
+		c->woken_ns = cause ? 0 : idle;
+		c->run[CPU_LEVEL_SOFTIRQ].rows = 0;
 	}
 	c->irq = slot;
 	c->cause = cause;

@@ -232,7 +232,8 @@ static enum disk_start start_in_ring(struct blk_queue *q, struct request *req)
 		.registered = registered_index(q, req),
 	};
 
-	return disk_start(q->config.disk, &q->base.worker->uring, &op, req);
+	return disk_start(q->config.disk, &q->base.worker->uring, &op,
+			  queue_cookie(&q->base, &req->waiter));
 }
 
 /* What was to go to the disk at once has to wait after all. */

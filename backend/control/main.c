@@ -473,7 +473,8 @@ static void start_domain(struct daemon *d)
 	if (!err)
 		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
 	if (!err)
-		log_info("the domain's CPU is measured by programs in the kernel");
+		log_info("the domain's CPU is measured by programs in the kernel%s",
+			 domain_lacks(d->domain));
 	else if (keep_refusal(d))
 		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
 	else

@@ -160,7 +160,7 @@ static void probe_domain(void)
 	int err = domain_start(&m);
 
 	probe_print("domain's CPU", "%s%s", err ? "not measured: " : "measured",
-		    err ? domain_refusal(err) : "");
+		    err ? domain_refusal(err) : domain_lacks(m));
 	domain_stop(m);
 }
 

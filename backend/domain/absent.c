@@ -13,6 +13,12 @@ int domain_start(struct domain_meter **ret_meter)
 	return -ENOSYS;
 }
 
+const char *domain_lacks(const struct domain_meter *m)
+{
+	(void)m;
+	return "";
+}
+
 int domain_keep_said(const char *path)
 {
 	(void)path;

@@ -98,6 +98,22 @@ struct skb_shared_info {
 	unsigned short gso_segs;
 };
 
+struct kiocb;
+
+struct io_cqe {
+	uint64_t user_data;
+};
+
+struct io_uring_task {
+	struct task_struct *task;
+};
+
+struct io_kiocb { /* begins with its kiocb, where it has one */
+	struct io_cqe cqe;
+	struct task_struct *task;   /* until Linux 6.12 */
+	struct io_uring_task *tctx; /* since then of use */
+};
+
 struct irqaction {
 	void *handler;
 	void *dev_id;
@@ -396,31 +412,56 @@ static __always_inline void add_row_cost(uint32_t row, uint32_t work, uint32_t e
 	cpu_time_add(exact ? &cost->exact_ns[work] : &cost->apportioned_ns[work], ns);
 }
 
-/* Return: ns that rows were charged. */
-static __noinline uint64_t divide_run(struct cpu_time *c, const struct cpu_run *run,
-				      uint32_t slot, uint64_t ns)
+/* What else a kernel thread did than what was counted is not known: never exact. */
+enum division { DIVIDE_EXACTLY, DIVIDE_ROUGHLY };
+
+/* Return: of the time, what rows were charged. */
+static __noinline uint64_t divide_run(const struct cpu_run *run, uint64_t ns,
+				      enum division how)
 {
 	uint32_t others = cpu_run_others(run), rows = run->rows, i;
+	uint32_t exact = how == DIVIDE_EXACTLY && rows == 1 && !others;
 	uint64_t left = (uint64_t)run->pieces + others, all = ns;
 
 	for (i = 0; i < CPU_RUN_ROWS; i++) {
 		if (i >= rows)
 			break;
-		add_row_cost(run->of[i].row, run->work, rows == 1 && !others,
+		add_row_cost(run->of[i].row, run->work, exact,
 			     cpu_run_share(run, i, &ns, &left));
 	}
-	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)], all - ns);
 	return all - ns;
+}
+
+/* Idle that an interrupt ended, which neither is an event nor is charged yet. */
+static __always_inline void divide_idle(struct cpu_time *c, uint32_t slot, uint64_t ns)
+{
+	const struct cpu_run *run = ns ? cpu_time_woken(c) : NULL;
+
+	if (run)
+		cpu_time_add(&c->charged_idle[slot & (CPU_SLOTS - 1)],
+			     divide_run(run, ns, DIVIDE_EXACTLY));
+}
+
+static __always_inline void divide_woken(struct cpu_time *c)
+{
+	if (c->task != CPU_SLOT_IDLE)
+		return;
+	divide_idle(c, c->woken_by, c->woken_ns);
+	c->woken_ns = 0;
 }
 
 /* What runs within a thread of ours is taken out of its segment; of interrupts all is. */
 static __always_inline void divide_softirq(struct cpu_time *c, uint32_t slot, uint64_t ns)
 {
 	const struct cpu_run *run = &c->run[CPU_LEVEL_SOFTIRQ];
+	uint64_t charged;
 
 	if (!run->rows || charged_already(c))
 		return;
-	cpu_time_take_from_task(c, divide_run(c, run, slot, ns));
+	charged = divide_run(run, ns, DIVIDE_EXACTLY);
+	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)], charged);
+	divide_woken(c);
+	cpu_time_take_from_task(c, charged);
 	if (c->thread)
 		tell_thread(c);
 }
@@ -429,16 +470,20 @@ static __always_inline void divide_irq(struct cpu_time *c, uint32_t slot, uint64
 {
 	const struct cpu_run *run = &c->run[CPU_LEVEL_IRQ];
 
-	if (run->rows && !charged_already(c))
-		divide_run(c, run, slot, ns);
+	if (!run->rows || charged_already(c))
+		return;
+	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)],
+		     divide_run(run, ns, DIVIDE_EXACTLY));
+	divide_woken(c);
 }
 
-static __always_inline void divide_task(struct cpu_time *c, uint32_t slot)
+static __always_inline void divide_task(struct cpu_time *c, uint32_t slot, uint64_t ns)
 {
 	const struct cpu_run *run = &c->run[CPU_LEVEL_TASK];
 
 	if (c->kthread && run->rows)
-		divide_run(c, run, slot, c->ended_ns);
+		cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)],
+			     divide_run(run, ns, DIVIDE_ROUGHLY));
 }
 
 /* More rows than are told apart: what it did until now is divided now. */
@@ -457,7 +502,7 @@ static __noinline void divide_now(struct cpu_time *c)
 	else if (c->softirq)
 		divide_softirq(c, c->softirq, ran);
 	else
-		divide_run(c, run, c->task, ran);
+		divide_task(c, c->task, ran);
 	cpu_run_begin(run, run->began_ns + ran);
 }
 
@@ -509,18 +554,26 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	     struct task_struct *next)
 {
 	struct cpu_time *c = this_cpu();
-	uint32_t cause, slot, before;
+	uint32_t cause, slot, before, by;
+	const struct cpu_run *woken;
 	struct cpu_clocks now;
+	uint64_t idle;
 
 	if (!c)
 		return 0;
 	read_clocks(&now);
 	cause = c->woken_for;
 	before = c->task;
+	by = c->woken_by;
+	woken = before == CPU_SLOT_IDLE ? cpu_time_woken(c) : NULL;
 	slot = task_slot(next);
-	add_idle(cause, cpu_time_switch(c, &now, slot));
+	idle = cpu_time_switch(c, &now, slot);
+	add_idle(cause, idle);
+	if (woken && idle)
+		cpu_time_add(&c->charged_idle[by & (CPU_SLOTS - 1)],
+			     divide_run(woken, idle, DIVIDE_EXACTLY));
 	change_thread(c, next);
-	divide_task(c, before);
+	divide_task(c, before, c->ended_ns);
 	c->kthread = slot != CPU_SLOT_IDLE && next->flags & TASK_KTHREAD;
 	if (c->kthread)
 		cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
@@ -649,6 +702,56 @@ int BPF_PROG(poll_driver, void *napi, int frames)
 
 	if (c && c->softirq && !c->irq && frames > 0)
 		c->run[CPU_LEVEL_SOFTIRQ].polled += frames;
+	return 0;
+}
+
+/* ---- ends of block I/O ---- */
+
+/* Return: the row that our user_data has on top; 0: it is another process's I/O. */
+static __always_inline uint32_t io_row(const struct io_kiocb *io)
+{
+	const struct task_struct *task = NULL;
+	uint64_t cookie = 0;
+	int tgid = 0;
+
+	bpf_core_read(&cookie, sizeof(cookie), &io->cqe.user_data);
+	if (!(cookie >> COST_COOKIE_SHIFT))
+		return 0;
+	if (bpf_core_field_exists(io->task))
+		bpf_core_read(&task, sizeof(task), &io->task);
+	else
+		task = BPF_CORE_READ(io, tctx, task);
+	bpf_core_read(&tgid, sizeof(tgid), &task->tgid);
+	if ((uint32_t)tgid != own_tgid)
+		return 0;
+	return cookie >> COST_COOKIE_SHIFT & (COST_ROWS - 1);
+}
+
+/* An I/O of io_uring's ends, through whatever layers it went. One that ends while a
+ * process starts it is in that one's time. */
+SEC("?fentry/io_complete_rw")
+int BPF_PROG(end_io, struct kiocb *kiocb)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_run *run = c ? cpu_time_run(c) : NULL;
+	uint32_t row;
+
+	if (!run)
+		return 0;
+	row = io_row((const void *)kiocb);
+	if (row)
+		note_work(c, run, row, 1, KERNEL_BLOCK);
+	return 0;
+}
+
+SEC("?tp_btf/block_rq_complete")
+int BPF_PROG(end_request)
+{
+	struct cpu_time *c = this_cpu();
+	struct cpu_run *run = c ? cpu_time_run(c) : NULL;
+
+	if (run)
+		cpu_run_note_end(run);
 	return 0;
 }
 

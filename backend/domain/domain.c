@@ -23,12 +23,15 @@
 /* Attempts to copy the books of a CPU between two changes. */
 #define READ_ATTEMPTS 16
 
+enum domain_ends { ENDS_UNKNOWN, ENDS_KNOWN };
+
 struct domain_meter {
 	struct domain_bpf *programs;
 	const struct cpu_time *cpu;
 	size_t cpus;
 	struct kernel_costs costs;
 	struct thread_time *threads;
+	enum domain_ends ends;
 };
 
 /* What libbpf and the kernel's verifier said of the last attempt. */
@@ -140,17 +143,25 @@ static int domain_attach(struct domain_meter *m)
 	return domain_bpf__attach(m->programs);
 }
 
-static int domain_load(struct domain_meter *m)
+/* The end of an I/O is a function of the kernel's that may have another name, or that it
+ * does not let be watched: whose it was is not known, then. */
+static void domain_choose_ends(struct domain_meter *m, enum domain_ends ends)
 {
-	int cpus = libbpf_num_possible_cpus();
+	if (libbpf_find_vmlinux_btf_id("io_complete_rw", BPF_TRACE_FENTRY) < 0)
+		ends = ENDS_UNKNOWN;
+	m->ends = ends;
+	bpf_program__set_autoload(m->programs->progs.end_io, ends == ENDS_KNOWN);
+	bpf_program__set_autoload(m->programs->progs.end_request, ends == ENDS_KNOWN);
+}
+
+static int domain_load(struct domain_meter *m, enum domain_ends ends)
+{
 	int err;
 
-	if (cpus < 0)
-		return cpus;
-	m->cpus = cpus;
 	m->programs = domain_bpf__open();
 	if (!m->programs)
 		return -errno;
+	domain_choose_ends(m, ends);
 	err = bpf_map__set_max_entries(m->programs->maps.cpus, m->cpus);
 	if (!err)
 		err = domain_bpf__load(m->programs);
@@ -159,6 +170,31 @@ static int domain_load(struct domain_meter *m)
 	if (!err)
 		err = domain_learn_kernel(m);
 	return err ? err : domain_attach(m);
+}
+
+static void domain_unload(struct domain_meter *m)
+{
+	if (m->programs) {
+		unmap_array(m->programs->maps.cpus, m->cpu);
+		unmap_array(m->programs->maps.events, m->costs.event);
+		unmap_array(m->programs->maps.threads, m->threads);
+	}
+	domain_bpf__destroy(m->programs);
+	*m = (struct domain_meter){ .cpus = m->cpus };
+}
+
+static int domain_begin(struct domain_meter *m)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+
+	if (cpus < 0)
+		return cpus;
+	m->cpus = cpus;
+	err = domain_load(m, ENDS_KNOWN);
+	if (!err)
+		return 0;
+	domain_unload(m);
+	return domain_load(m, ENDS_UNKNOWN);
 }
 
 int domain_start(struct domain_meter **ret_meter)
@@ -173,7 +209,7 @@ int domain_start(struct domain_meter **ret_meter)
 		return -ENOMEM;
 	domain_forget_said();
 	libbpf_set_print(domain_print);
-	err = domain_load(m);
+	err = domain_begin(m);
 	if (err) {
 		domain_log_said();
 		domain_stop(m);
@@ -184,16 +220,16 @@ int domain_start(struct domain_meter **ret_meter)
 	return 0;
 }
 
+const char *domain_lacks(const struct domain_meter *m)
+{
+	return m->ends == ENDS_KNOWN ? "" : ", but not whose block I/O ends";
+}
+
 void domain_stop(struct domain_meter *m)
 {
 	if (!m)
 		return;
-	if (m->programs) {
-		unmap_array(m->programs->maps.cpus, m->cpu);
-		unmap_array(m->programs->maps.events, m->costs.event);
-		unmap_array(m->programs->maps.threads, m->threads);
-	}
-	domain_bpf__destroy(m->programs);
+	domain_unload(m);
 	free(m);
 }
 
@@ -232,6 +268,7 @@ static void add_cpu(struct domain_sums *to, const struct cpu_time *c)
 		to->ns[i] += c->ns[i];
 		to->idle[i] += c->idle[i];
 		to->charged[i] += c->charged[i];
+		to->charged_idle[i] += c->charged_idle[i];
 	}
 }
 

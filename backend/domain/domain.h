@@ -28,6 +28,7 @@ struct domain_sums {
 	uint64_t ns[CPU_SLOTS];
 	uint64_t idle[CPU_SLOTS];
 	uint64_t charged[CPU_SLOTS]; /* of ns, to rows */
+	uint64_t charged_idle[CPU_SLOTS];
 };
 
 /**
@@ -47,6 +48,14 @@ int domain_start(struct domain_meter **ret_meter);
  * @err: what it returned
  */
 const char *domain_refusal(int err);
+
+/**
+ * domain_lacks() - what it could not be made to see, in words
+ * @m: the meter
+ *
+ * Return: how a sentence about it goes on; "" if it sees all.
+ */
+const char *domain_lacks(const struct domain_meter *m);
 
 /**
  * domain_keep_said() - what the kernel's verifier said when domain_start() failed

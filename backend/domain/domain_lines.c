@@ -215,8 +215,10 @@ void domain_lines_fill(struct domain_lines *l, const struct domain_sums *sums,
 			line->charged_ns += sums->charged[i];
 		}
 		line = sums->idle[i] ? idle_line(l, i, names) : NULL;
-		if (line)
+		if (line) {
 			line->ns += sums->idle[i];
+			line->charged_ns += sums->charged_idle[i];
+		}
 	}
 }
 

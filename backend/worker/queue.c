@@ -198,6 +198,7 @@ int queue_attach(struct queue *q)
 {
 	int err;
 
+	q->number_on_top = (uint64_t)row_number(q) << COST_COOKIE_SHIFT;
 	if (q->worker->costs)
 		queue_begin_kernel(q);
 	err = q->class->attach(q);

@@ -37,7 +37,8 @@ struct channel {
 	struct event_cost settled; /* of what its port cost the kernel */
 };
 
-/* What an I/O's completion leads back to: the first member of whatever waits for one. */
+/* What an I/O's completion leads back to, by its cookie: the first member of whatever
+ * waits for one. */
 struct waiter {
 	struct queue *queue;	 /* whose I/O it is; NULL while there is none */
 	struct account *account; /* pays for the completion */
@@ -86,6 +87,7 @@ struct queue {
 	bool starved;		 /* there was no memory for a request */
 	bool runnable;		 /* on the worker's list */
 	unsigned int detaching;	 /* messages to detach that are to be answered */
+	uint64_t number_on_top;	 /* the row's, as queue_cookie() has it */
 	struct row_cost settled; /* of what the kernel spent for the row */
 	unsigned int ifindex;	 /* of the TAP whose frames are its; 0: none */
 	unsigned int tap_queue;	 /* of that one's queues */
@@ -211,6 +213,18 @@ void queue_claim_frames(struct queue *q, unsigned int ifindex, unsigned int tap_
  * queue_leave_frames() - it is not any more; does nothing if it was not
  */
 void queue_leave_frames(struct queue *q);
+
+/**
+ * queue_cookie() - what an I/O of this queue's comes back with
+ * @q: the queue, attached
+ * @waiter: of the I/O
+ *
+ * Programs in the kernel know by it whose I/O ends.
+ */
+static inline void *queue_cookie(const struct queue *q, struct waiter *waiter)
+{
+	return (void *)((uintptr_t)waiter | q->number_on_top);
+}
 
 /**
  * queue_notify() - send the guest an event

@@ -323,9 +323,12 @@ static uint64_t peek_for_completions(struct worker *w)
 
 /* ---- who pays for the wait ---- */
 
+/* Its queue's row may stand on top, see queue_cookie(). */
 static struct waiter *waiter_of(const struct io_uring_cqe *cqe)
 {
-	return cqe->user_data > COOKIE_LAST ? io_uring_cqe_get_data(cqe) : NULL;
+	uint64_t pointer = cqe->user_data & ((1ull << COST_COOKIE_SHIFT) - 1);
+
+	return pointer > COOKIE_LAST ? (struct waiter *)(uintptr_t)pointer : NULL;
 }
 
 static struct queue *queue_of(const struct worker *w, const struct io_uring_cqe *cqe)

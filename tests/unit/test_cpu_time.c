@@ -494,6 +494,44 @@ static void test_runs(void)
 	check_books(&c);
 }
 
+/* Idle's end is the work of the run that followed it, unless an event was its cause. */
+static void test_woken(void)
+{
+	static struct cpu_time c;
+
+	begin(&c, FIO);
+	cpu_time_switch(&c, &world.clocks, CPU_SLOT_IDLE);
+	CHECK(!cpu_time_woken(&c));
+	run(30);
+	cpu_time_enter_irq(&c, &world.clocks, DISK, 0);
+	CHECK_EQ(c.woken_ns, 30);
+	CHECK(!cpu_time_woken(&c));
+	CHECK(cpu_run_note(cpu_time_run(&c), 3, 1, 0));
+	cpu_time_exit_irq(&c, &world.clocks);
+	CHECK(cpu_time_woken(&c) == &c.run[CPU_LEVEL_IRQ]);
+	/* The interrupt was for what its softirq does. */
+	cpu_time_enter_softirq(&c, &world.clocks, 4);
+	CHECK(cpu_run_note(cpu_time_run(&c), 5, 1, 0));
+	cpu_time_exit_softirq(&c, &world.clocks);
+	CHECK(cpu_time_woken(&c) == &c.run[CPU_LEVEL_SOFTIRQ]);
+	/* Another interrupt is not for the softirq before it. */
+	run(20);
+	cpu_time_enter_irq(&c, &world.clocks, CPU_SLOT_TIMER, 0);
+	cpu_time_exit_irq(&c, &world.clocks);
+	CHECK_EQ(c.woken_ns, 20);
+	CHECK(!cpu_time_woken(&c));
+	/* The event's sender pays for what it ended. */
+	run(10);
+	cpu_time_enter_irq(&c, &world.clocks, EVENT, 9);
+	CHECK(cpu_run_note(cpu_time_run(&c), 3, 1, 0));
+	cpu_time_exit_irq(&c, &world.clocks);
+	CHECK_EQ(c.woken_ns, 0);
+	CHECK(!cpu_time_woken(&c));
+	cpu_time_switch(&c, &world.clocks, FIO);
+	CHECK(!cpu_time_woken(&c));
+	check_books(&c);
+}
+
 /* ---- a random life ---- */
 
 struct life {
@@ -829,6 +867,7 @@ int main(int argc, char **argv)
 	test_run_ends();
 	test_run_random();
 	test_runs();
+	test_woken();
 	test_life();
 	test_interrupted();
 	test_hostile();
