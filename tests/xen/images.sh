@@ -287,10 +287,12 @@ own_image() { # DIRECTORY SCENARIO...
 	gcc -O2 -o "$stage/xm/gaps" "$here/gaps.c" || return
 	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
+	gcc -O2 -Iaccounting -o "$stage/usr/bin/books" "$here/books.c" -L"$binaries/accounting" \
+		-lxenmeter -lxenctrl || return
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
 	install -m 755 tests/daemon/systemd-init "$stage/xm/" || return
 	cp tests/bench/study/{nginx.conf,pace.lua} "$stage/xm/web/" || return
-	cp -r "$here"/{lib.sh,net.sh,handover.sh,kills.sh,numbers.sh,study.sh,liar.sh,talk.sh,driver.sh,guest-init,guest-net.sh} \
+	cp -r "$here"/{lib.sh,net.sh,handover.sh,kills.sh,numbers.sh,study.sh,liar.sh,talk.sh,driver.sh,coverage.sh,guest-init,guest-net.sh} \
 		"$here/scenarios" "$stage/xm/" || return
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
