@@ -112,8 +112,8 @@ int main(int argc, char **argv)
 	char *memory;
 
 	if (argc != 6)
-		return fprintf(stderr,
-			       "usage: load DEVICE read|write|sequential BYTES DEPTH COUNT\n"),
+		return fprintf(stderr, "usage: load DEVICE read|write|sequential BYTES "
+				       "DEPTH COUNT\n"),
 		       2;
 	writes = !strcmp(argv[2], "write");
 	bytes = strtoul(argv[3], NULL, 10);
