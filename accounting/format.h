@@ -116,14 +116,15 @@ struct table_header {
 	uint32_t domain_offset;	     /* struct domain, then its lines; 0: none */
 	uint32_t domain_lines;	     /* how many places for lines */
 	uint32_t domain_line_size;
-	uint8_t reserved[80];
+	uint8_t domain_absent; /* enum domain_absence: why nobody writes these */
+	uint8_t reserved[79];
 };
 _Static_assert(sizeof(struct table_header) == 256, "header layout");
 _Static_assert(offsetof(struct table_header, clock_khz) == 64, "header layout");
 _Static_assert(offsetof(struct table_header, pid) == 96, "header layout");
 _Static_assert(offsetof(struct table_header, stopped) == 144, "header layout");
 _Static_assert(offsetof(struct table_header, life_start_time_ns) == 152, "header layout");
-_Static_assert(offsetof(struct table_header, reserved) == 176, "header layout");
+_Static_assert(offsetof(struct table_header, domain_absent) == 176, "header layout");
 
 enum field_section { FIELD_ROW = 1, FIELD_WORKER = 2 };
 
@@ -221,6 +222,16 @@ _Static_assert(offsetof(struct row, key) == 16, "row layout");
 _Static_assert(offsetof(struct row, counter) == 128, "row layout");
 _Static_assert(sizeof(struct row) % 64 == 0, "rows share no cache line");
 _Static_assert(sizeof(struct row) / 8 <= LOG_WORDS, "a row fits into a log");
+
+/* Why nobody measures the domain. */
+enum domain_absence {
+	DOMAIN_PRESENT = 0, /* somebody does, or it is not known why */
+	DOMAIN_OFF = 1,
+	DOMAIN_NOT_BUILT = 2,
+	DOMAIN_NO_TYPES = 3,  /* the kernel has no BTF */
+	DOMAIN_FORBIDDEN = 4, /* rights, or lockdown */
+	DOMAIN_REFUSED = 5,   /* by the kernel, otherwise */
+};
 
 /* What a line of the domain's books is about. */
 enum domain_kind {

@@ -298,6 +298,7 @@ void xenmeter_read_info(const struct xenmeter *t, struct xenmeter_info *ret_info
 	ret_info->irq_time = h->irq_time;
 	ret_info->steal_time = h->steal_time;
 	ret_info->domain = h->domain;
+	ret_info->domain_absent = h->domain ? 0 : h->domain_absent;
 	ret_info->life = h->life;
 	ret_info->life_start_time_ns = h->life ? h->life_start_time_ns : h->start_time_ns;
 }
@@ -407,6 +408,23 @@ static void copy_domain_line(struct xenmeter_domain *to, const struct domain_lin
 	l->ns = line->ns;
 	l->charged_ns = line->charged_ns;
 	to->count++;
+}
+
+const char *xenmeter_domain_absence(int domain_absent)
+{
+	switch (domain_absent) {
+	case DOMAIN_OFF:
+		return "it was switched off (--domain=off)";
+	case DOMAIN_NOT_BUILT:
+		return "that build cannot (it needs clang, bpftool and libbpf)";
+	case DOMAIN_NO_TYPES:
+		return "this kernel does not describe its types (no BTF)";
+	case DOMAIN_FORBIDDEN:
+		return "the kernel does not permit it (rights, or lockdown)";
+	case DOMAIN_REFUSED:
+		return "the kernel refused the programs";
+	}
+	return "why is not known";
 }
 
 static void copy_domain(struct xenmeter_domain *to, const struct domain *d, size_t lines,

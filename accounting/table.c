@@ -230,6 +230,11 @@ void table_set_time_accounting(struct table *t, enum time_accounting irq,
 	t->header->steal_time = steal;
 }
 
+void table_set_domain_absence(struct table *t, enum domain_absence why)
+{
+	t->header->domain_absent = why;
+}
+
 void table_destroy(struct table *t)
 {
 	if (!t)

@@ -161,6 +161,13 @@ int table_open(const char *path, struct clock_info *clock, unsigned int workers,
 int table_probe(const char *path, const struct clock_info *clock);
 
 /**
+ * table_set_domain_absence() - say why nobody measures the domain
+ * @table: the table
+ * @why: the reason
+ */
+void table_set_domain_absence(struct table *table, enum domain_absence why);
+
+/**
  * table_set_time_accounting() - say what the CPU clocks of threads leave out
  * @table: the table
  * @irq: time of interrupts

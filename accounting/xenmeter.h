@@ -67,8 +67,9 @@ struct xenmeter_info {
 	uint64_t process_cpu_ns; /* CPU time of the daemon at the heartbeat */
 	int clock_invariant;	 /* 0: the clock's rate may change, seconds are wrong */
 	int stopped;		 /* 1: the daemon stopped cleanly */
-	int domain;    /* 1: kernel counters and the domain's books are written */
-	uint32_t life; /* of the daemon, from 1; 0: its table does not tell */
+	int domain;	   /* 1: kernel counters and the domain's books are written */
+	int domain_absent; /* 1 to 5: why they are not, see xenmeter_domain_absence() */
+	uint32_t life;	   /* of the daemon, from 1; 0: its table does not tell */
 	uint64_t life_start_time_ns; /* CLOCK_REALTIME; start_time_ns is that of the first
 				      */
 	enum xenmeter_time irq_time; /* of interrupts */
@@ -281,6 +282,12 @@ int xenmeter_read_row(const struct xenmeter *table, size_t index,
  */
 int xenmeter_read_worker(const struct xenmeter *table, size_t index,
 			 struct xenmeter_worker *ret_worker);
+
+/**
+ * xenmeter_domain_absence() - why the whole driver domain is not measured, in words
+ * @domain_absent: of struct xenmeter_info
+ */
+const char *xenmeter_domain_absence(int domain_absent);
 
 /**
  * xenmeter_read_domain() - copy the books of the whole driver domain

@@ -467,11 +467,14 @@ static void start_domain(struct daemon *d)
 {
 	int err;
 
-	if (d->options.no_domain || d->options.release)
+	if (d->options.no_domain || d->options.release) {
+		table_set_domain_absence(d->control.table, DOMAIN_OFF);
 		return;
+	}
 	err = domain_start(&d->domain);
 	if (!err)
 		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
+	table_set_domain_absence(d->control.table, domain_absence(err));
 	if (!err)
 		log_info("the domain's CPU is measured by programs in the kernel%s",
 			 domain_lacks(d->domain));

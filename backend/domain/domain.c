@@ -197,6 +197,21 @@ static int domain_begin(struct domain_meter *m)
 	return domain_load(m, ENDS_UNKNOWN);
 }
 
+/* Programs may not read the kernel's memory then, and the verifier would only say that it
+ * does not know the call: kernel_lockdown(7). */
+static bool is_locked_down(void)
+{
+	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128] = "";
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return strstr(line, "[confidentiality]");
+}
+
 int domain_start(struct domain_meter **ret_meter)
 {
 	struct domain_meter *m;
@@ -204,6 +219,8 @@ int domain_start(struct domain_meter **ret_meter)
 
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return -ENOENT;
+	if (is_locked_down())
+		return -EPERM;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;

@@ -44,6 +44,12 @@ struct domain_sums {
 int domain_start(struct domain_meter **ret_meter);
 
 /**
+ * domain_absence() - why domain_start() failed, for the table
+ * @err: what it returned, also 0
+ */
+enum domain_absence domain_absence(int err);
+
+/**
  * domain_refusal() - why domain_start() failed, in words
  * @err: what it returned
  */

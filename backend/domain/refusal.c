@@ -7,6 +7,22 @@
 
 #include "domain.h"
 
+enum domain_absence domain_absence(int err)
+{
+	switch (-err) {
+	case 0:
+		return DOMAIN_PRESENT;
+	case ENOSYS:
+		return DOMAIN_NOT_BUILT;
+	case ENOENT:
+		return DOMAIN_NO_TYPES;
+	case EPERM:
+	case EACCES:
+		return DOMAIN_FORBIDDEN;
+	}
+	return DOMAIN_REFUSED;
+}
+
 const char *domain_refusal(int err)
 {
 	if (err == -ENOSYS)

@@ -70,6 +70,7 @@ static void expect_header(void)
 	MEMBER(table_header, domain_offset);
 	MEMBER(table_header, domain_lines);
 	MEMBER(table_header, domain_line_size);
+	MEMBER(table_header, domain_absent);
 	MEMBER(table_header, reserved);
 }
 

@@ -85,9 +85,10 @@ static void print_domain_count(const struct xenmeter_domain *d)
 	       d->running_ns / 1e9, percent);
 }
 
-static void no_domain(void)
+static void no_domain(const struct report *r)
 {
-	puts("The domain's CPU is not measured: see --domain in xenmeterd(8)");
+	printf("The domain's CPU is not measured: %s; see --domain in xenmeterd(8)\n",
+	       xenmeter_domain_absence(r->info.domain_absent));
 }
 
 int dump_domain(const struct dump *d, const struct report *r)
@@ -98,7 +99,7 @@ int dump_domain(const struct dump *d, const struct report *r)
 	int err = 0;
 
 	if (!of) {
-		no_domain();
+		no_domain(r);
 		return 0;
 	}
 	qsort(of->line, of->count, sizeof(of->line[0]), compare_lines);

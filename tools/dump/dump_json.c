@@ -68,6 +68,10 @@ static json_t *header_json(const struct dump *d, const struct report *r)
 	json_object_set_new(o, "life_start_time",
 			    json_real(info->life_start_time_ns / 1e9));
 	json_object_set_new(o, "kernel_counted", json_boolean(info->domain));
+	json_object_set_new(
+		o, "kernel_not_counted",
+		info->domain ? json_null()
+			     : json_string(xenmeter_domain_absence(info->domain_absent)));
 	json_object_set_new(o, "clock_khz", integer_json(info->clock_khz));
 	json_object_set_new(o, "clock_invariant", json_boolean(info->clock_invariant));
 	json_object_set_new(o, "clock_read_cycles",
