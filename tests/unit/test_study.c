@@ -214,6 +214,50 @@ static struct row *test_recycled(struct row *gone)
 	return heir;
 }
 
+static void count_domain(enum domain_counter by, uint64_t time_ns, uint64_t running_ns)
+{
+	static const struct domain_line none[DOMAIN_LINES];
+	struct domain head = { .time_ns = time_ns,
+			       .running_ns = running_ns,
+			       .counted_by = by };
+
+	table_write_domain(table, &head, none);
+}
+
+/* What the hypervisor counted in a second, over intervals of which it does not tell. */
+static void test_domain(struct row *row)
+{
+	study_free(&study);
+	study = (struct study){ 0 };
+	report_free(before);
+	count_domain(DOMAIN_BY_HYPERVISOR, 1000, 5000000000);
+	before = take();
+	work(row, 1000, 0, 1, 1);
+	end_interval();
+	CHECK_NEAR(study.interval[0].cpu, 0.001);
+	work(row, 3000, 0, 1, 1);
+	count_domain(DOMAIN_BY_HYPERVISOR, 2000, 5010000000);
+	end_interval();
+	CHECK(study.domain.known);
+	CHECK_NEAR(study.interval[0].cpu, 0.001 + 0.003);
+	CHECK_NEAR(study.interval[1].cpu, 0.003 + 0.003);
+	CHECK_NEAR(study_cpu(&study), 0.010);
+	CHECK_NEAR(study.interval[0].cell[0].estimate[METHOD_PAGES], 0.004);
+	CHECK_NEAR(study.interval[1].cell[0].estimate[METHOD_BYTES], 0.006);
+	/* Not counted yet; and less than the daemon's, by two clocks. */
+	work(row, 2000, 0, 1, 1);
+	end_interval();
+	CHECK_NEAR(study.interval[2].cpu, 0.002);
+	count_domain(DOMAIN_BY_HYPERVISOR, 3000, 5011000000);
+	end_interval();
+	CHECK_NEAR(study.interval[2].cpu, 0.002);
+	CHECK_NEAR(study.interval[3].cpu, 0);
+	/* A kernel's count has other work in it than a driver domain's. */
+	count_domain(DOMAIN_BY_KERNEL, 4000, 9000000000);
+	end_interval();
+	CHECK_NEAR(study_cpu(&study), 0.012);
+}
+
 int main(void)
 {
 	struct clock_info clock = { CLOCK_TSC_INVARIANT, KHZ, 20 };
@@ -251,6 +295,7 @@ int main(void)
 	test_errors();
 	test_sums();
 	test_offload(test_recycled(first));
+	test_domain(second);
 
 	report_free(before);
 	study_free(&study);

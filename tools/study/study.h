@@ -36,14 +36,23 @@ struct study_guest {
 struct study_interval {
 	double begin; /* seconds since the study began */
 	double length;
-	double cpu;		 /* of all threads, for guests or not */
+	double cpu;		 /* CPU_0, to be split */
 	double unsplit[METHODS]; /* of it, when no guest did anything */
 	size_t cells;		 /* guests known then */
 	struct study_cell *cell; /* by guest */
 };
 
+/* The driver domain's own CPU, as the hypervisor counts it. */
+struct study_domain {
+	bool known;
+	uint64_t time_ns; /* of the last reading, CLOCK_REALTIME */
+	uint64_t running_ns;
+	size_t first; /* interval after it */
+};
+
 struct study {
 	uint64_t start_ns; /* CLOCK_REALTIME */
+	struct study_domain domain;
 	size_t guests;
 	struct study_guest *guest; /* as they came */
 	size_t intervals;
@@ -68,6 +77,11 @@ struct study_error {
  * @s: the study
  * @before: the report at its beginning
  * @now: the report at its end
+ *
+ * CPU_0 is all CPU of the domain where the hypervisor counts it and the table has it, as
+ * it was in 2005: once a second, the difference to the daemon's is divided among the
+ * intervals of that second, by their length. Else, and since the last such second, it is
+ * the daemon's.
  *
  * Return: 0, or -ENOMEM.
  */
@@ -116,7 +130,7 @@ void study_error_of(const struct study *s, size_t guest, enum study_method metho
 double study_misplaced(const struct study *s, enum study_method method);
 
 /**
- * study_cpu() - the daemon's CPU over the whole study, seconds
+ * study_cpu() - CPU_0 over the whole study, seconds
  */
 double study_cpu(const struct study *s);
 

@@ -2,8 +2,10 @@
 /*
  * What a study is made of: differences of reports, and the estimates' arithmetic.
  *
- * The CPU to be split is what the table shows for the interval: what rows were charged,
- * and what the daemon's threads did for no guest or could not tell, helpers' work
+ * The CPU to be split, CPU_0, is the whole domain's where the hypervisor tells it. That
+ * is written once a second; within a second it is made of the daemon's CPU and an even
+ * part of the rest. The daemon's CPU is what the table shows for the interval: what rows
+ * were charged, and what the threads did for no guest or could not tell, helpers' work
  * included. Rows are written at each visit, so both sides of the comparison are of the
  * same moments; the threads' own sums are written less often and would differ by what is
  * on its way.
@@ -114,11 +116,19 @@ static void estimate_method(struct study_interval *in, enum study_method m)
 		in->cell[i].estimate[m] = in->cell[i].proxy[m] / sum * in->cpu;
 }
 
+static void estimate(struct study_interval *in)
+{
+	int m;
+
+	for (m = 0; m < METHODS; m++)
+		estimate_method(in, m);
+}
+
 static int fill_interval(struct study *s, struct study_interval *in,
 			 const struct report *since)
 {
 	struct groups groups;
-	int m, err = report_group(since, GROUP_GUEST, GROUP_ALL, &groups);
+	int err = report_group(since, GROUP_GUEST, GROUP_ALL, &groups);
 
 	if (err)
 		return err;
@@ -127,9 +137,44 @@ static int fill_interval(struct study *s, struct study_interval *in,
 	if (err)
 		return err;
 	in->cpu = daemon_cpu(since, in);
-	for (m = 0; m < METHODS; m++)
-		estimate_method(in, m);
+	estimate(in);
 	return 0;
+}
+
+/* ---- the domain ---- */
+
+/* What the domain ran beyond the daemon, by the intervals' length. */
+static void spread_domain(struct study *s, double ran)
+{
+	struct study_interval *in;
+	double length = 0;
+
+	for (in = &s->interval[s->domain.first]; in < &s->interval[s->intervals]; in++) {
+		ran -= in->cpu;
+		length += in->length;
+	}
+	if (ran <= 0 || length <= 0)
+		return;
+	for (in = &s->interval[s->domain.first]; in < &s->interval[s->intervals]; in++) {
+		in->cpu += ran * in->length / length;
+		estimate(in);
+	}
+}
+
+static void note_domain(struct study *s, const struct xenmeter_domain *now)
+{
+	struct study_domain *d = &s->domain;
+
+	if (!now || now->counted_by != XENMETER_BY_HYPERVISOR ||
+	    now->time_ns == d->time_ns)
+		return;
+	if (d->time_ns && now->running_ns >= d->running_ns) {
+		spread_domain(s, (now->running_ns - d->running_ns) / 1e9);
+		d->known = true;
+	}
+	d->time_ns = now->time_ns;
+	d->running_ns = now->running_ns;
+	d->first = s->intervals;
 }
 
 int study_add(struct study *s, const struct report *before, const struct report *now)
@@ -140,8 +185,10 @@ int study_add(struct study *s, const struct report *before, const struct report 
 
 	if (err)
 		return err;
-	if (!s->intervals)
+	if (!s->intervals) {
 		s->start_ns = before->time_ns;
+		note_domain(s, before->domain);
+	}
 	in.begin = (before->time_ns - s->start_ns) / 1e9;
 	in.length = (now->time_ns - before->time_ns) / 1e9;
 	err = fill_interval(s, &in, since);
@@ -154,6 +201,7 @@ int study_add(struct study *s, const struct report *before, const struct report 
 		return -ENOMEM;
 	}
 	s->interval[s->intervals++] = in;
+	note_domain(s, now->domain);
 	return 0;
 }
 

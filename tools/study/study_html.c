@@ -101,9 +101,10 @@ static void put_head(FILE *f, const struct study *s)
 		style, when, study_length(s), s->intervals,
 		1000 * study_length(s) / s->intervals);
 	fprintf(f,
-		"<p>xenmeterd used %.3f s of CPU. %.3f s of it were "
+		"<p>%s used %.3f s of CPU. %.3f s of it were "
 		"charged to %zu guest%s as measured",
-		study_cpu(s), all.charged, s->guests, s->guests == 1 ? "" : "s");
+		s->domain.known ? "The driver domain" : "xenmeterd", study_cpu(s),
+		all.charged, s->guests, s->guests == 1 ? "" : "s");
 	if (all.charged > 0)
 		fprintf(f, ", %.1f&#8239;%% of that exactly",
 			100 * all.exact / all.charged);
@@ -562,7 +563,8 @@ static void put_method(FILE *f)
 	      "that "
 	      "it ran goes to the guest that caused it, exact if it ran for that guest "
 	      "alone, and else as its stated share. The estimates split, for each "
-	      "interval, all its CPU (charged, overhead, and of unknown cause) "
+	      "interval, all CPU of the driver domain where the hypervisor tells it, "
+	      "else of xenmeterd (charged, overhead, and of unknown cause), "
 	      "in proportion to what guests did in it; the CPU of an interval in which "
 	      "none did anything is nobody's. By pages is the method of Cherkasova and "
 	      "Gardner (USENIX ATC 2005), with each grant that is mapped, copied or used "

@@ -25,9 +25,10 @@ static void print_study_head(const struct study *s)
 	struct study_cell all;
 
 	study_sum_all(s, &all);
-	printf("%zu intervals, %.1f s; the daemon's CPU %.3f s, %.3f s of it charged to "
+	printf("%zu intervals, %.1f s; the %s CPU %.3f s, %.3f s of it charged to "
 	       "guests",
-	       s->intervals, study_length(s), study_cpu(s), all.charged);
+	       s->intervals, study_length(s), s->domain.known ? "domain's" : "daemon's",
+	       study_cpu(s), all.charged);
 	if (all.charged > 0)
 		printf(" (%.1f %% exact)", 100 * all.exact / all.charged);
 	printf("\n\n%-18s %8s %19s %16s %16s\n", "", "CHARGED", "BY PAGES EXCHANGED",
