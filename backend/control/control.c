@@ -284,6 +284,16 @@ bool control_attaching(const struct control *c)
 	return false;
 }
 
+bool control_resuming(const struct control *c)
+{
+	const struct device *d;
+
+	for (d = c->devices; d; d = d->next)
+		if (d->left.count || d->resumed)
+			return true;
+	return false;
+}
+
 unsigned int control_busy(const struct control *c)
 {
 	const struct device *d;

@@ -99,6 +99,13 @@ void control_hurry(struct control *c);
 void control_stop(struct control *c);
 
 /**
+ * control_resuming() - does a device of the last life not go on yet?
+ *
+ * One whose disk hangs may not for long.
+ */
+bool control_resuming(const struct control *c);
+
+/**
  * control_attaching() - is any device about to be connected?
  * @c: the control thread's state
  */

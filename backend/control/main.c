@@ -766,7 +766,7 @@ static void say_resumption(struct daemon *d)
 	const struct control *c = &d->control;
 	uint64_t ms;
 
-	if (d->resumption_said || !c->swept || c->hurry || control_attaching(c))
+	if (d->resumption_said || !c->swept || control_resuming(c))
 		return;
 	d->resumption_said = true;
 	if (!c->resumed)
