@@ -69,7 +69,7 @@
  * second; a request that comes with an event ends it. */
 #define LIMIT_SPURIOUS_RUN 64
 
-/* Events taken with one reading, whose cost their queues share. */
+/* Events taken at once, whose cost their queues share. */
 #define LIMIT_EVENTS_PER_READ 64
 
 /* How long a request waits for room at a disk that may be out of tags, before it is taken

@@ -420,13 +420,30 @@ static struct channel *channel_of(const struct worker *w, evtchn_port_t port)
 	return port < w->ports ? w->by_port[port] : NULL;
 }
 
-/* Take events, in the order in which they came, with one reading: exact if there is one,
- * else divided equally among their queues. What woke us was the first. */
+/* Until there is none, also of those that came while we read: Linux's evtchn device wakes
+ * nobody for an event that it finds others before, and it counts what is being read as
+ * such (evtchn_interrupt() in its drivers/xen/evtchn.c). One left there would be the last
+ * that we learn of. */
+static unsigned int read_events(const struct worker *w,
+				evtchn_port_t port[LIMIT_EVENTS_PER_READ])
+{
+	unsigned int count = 0;
+	ssize_t got;
+
+	do {
+		got = read(xenevtchn_fd(w->evtchn), port + count,
+			   (LIMIT_EVENTS_PER_READ - count) * sizeof(port[0]));
+		count += got > 0 ? got / sizeof(port[0]) : 0;
+	} while (got > 0 && count < LIMIT_EVENTS_PER_READ);
+	return count;
+}
+
+/* Take events, in the order in which they came: exact if there is one, else divided
+ * equally among their queues. What woke us was the first. */
 static unsigned int take_events(struct worker *w)
 {
 	evtchn_port_t port[LIMIT_EVENTS_PER_READ];
-	ssize_t got = read(xenevtchn_fd(w->evtchn), port, sizeof(port));
-	unsigned int count = got < 0 ? 0 : got / sizeof(port[0]), i;
+	unsigned int count = read_events(w, port), i;
 	uint64_t cost = 0;
 
 	w->event_queue = NULL;
@@ -454,8 +471,8 @@ static unsigned int take_events(struct worker *w)
 	return count;
 }
 
-/* Until there is none: the poll completes no more for those that were there. No port
- * comes twice, since each is masked until its queue was visited. */
+/* The poll completes no more for those that were there. No port comes twice, since each
+ * is masked until its queue was visited. */
 static void take_all_events(struct worker *w)
 {
 	unsigned int count = take_events(w);
