@@ -568,6 +568,17 @@ uint64_t report_cpu(const struct report *r)
 	return total;
 }
 
+uint64_t report_no_line_ns(const struct report *r)
+{
+	uint64_t cycles = 0;
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		cycles += r->rows[i].row.counter[ROW_kernel_softirq] +
+			  r->rows[i].row.counter[ROW_kernel_block];
+	return (uint64_t)(xenmeter_seconds(r->table, cycles) * 1e9);
+}
+
 uint64_t report_offload(const struct report *r)
 {
 	uint64_t total = 0;

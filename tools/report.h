@@ -212,6 +212,14 @@ unsigned int report_books_of(const struct report *report, enum thread_kind kind,
 uint64_t report_cpu(const struct report *report);
 
 /**
+ * report_no_line_ns() - of softirqs and ends of block I/O, ns that stand in all rows
+ * @report: the report
+ *
+ * They may be of several of the domain's lines, so they are in no line's charged_ns.
+ */
+uint64_t report_no_line_ns(const struct report *report);
+
+/**
  * report_offload() - offloaded cycles that stand in all rows
  * @report: the report
  */

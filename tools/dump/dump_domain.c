@@ -59,22 +59,24 @@ static uint64_t named_ns(const struct xenmeter_domain *d)
 	return ns;
 }
 
-static uint64_t charged_ns(const struct xenmeter_domain *d)
+static uint64_t charged_ns(const struct report *r)
 {
-	uint64_t ns = 0;
+	uint64_t ns = report_no_line_ns(r);
 	size_t i;
 
-	for (i = 0; i < d->count; i++)
-		ns += d->line[i].charged_ns;
+	for (i = 0; i < r->domain->count; i++)
+		ns += r->domain->line[i].charged_ns;
 	return ns;
 }
 
-static void print_domain_count(const struct xenmeter_domain *d)
+static void print_domain_count(const struct report *r)
 {
+	const struct xenmeter_domain *d = r->domain;
+	uint64_t charged = charged_ns(r);
 	char percent[CELL];
 
-	text_percent(percent, charged_ns(d), d->running_ns);
-	printf("Guests were charged %.3f s of it, %s %%\n", charged_ns(d) / 1e9, percent);
+	text_percent(percent, charged, d->running_ns);
+	printf("Guests were charged %.3f s of it, %s %%\n", charged / 1e9, percent);
 	text_percent(percent, named_ns(d), d->running_ns);
 	if (d->counted_by == XENMETER_BY_HYPERVISOR)
 		printf("Others ran on its %" PRIu32 " CPUs for %.3f s while it was "
@@ -114,7 +116,7 @@ int dump_domain(const struct dump *d, const struct report *r)
 	if (!err) {
 		grid_print(&grid, stdout, d->width);
 		dump_footer(r);
-		print_domain_count(of);
+		print_domain_count(r);
 	}
 	grid_free(&grid);
 	return err;

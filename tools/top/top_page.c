@@ -144,12 +144,13 @@ static int write_domain(const struct report *r, FILE *f)
 	static const char *const parts[] = { "daemon", "storage", "kernel", "others",
 					     "unnamed" };
 	const struct xenmeter_domain *d = r->domain;
-	double part[5] = { 0 }, guests = 0, all;
+	double part[5] = { 0 }, guests, all;
 	size_t i, p;
 
 	if (!d)
 		return 0;
 	all = fmax((double)d->elapsed_ns * d->cpus, 1);
+	guests = (double)report_no_line_ns(r);
 	for (i = 0; i < d->count; i++) {
 		const struct xenmeter_domain_line *l = &d->line[i];
 		const char *name = domain_part(l->kind);
@@ -160,6 +161,8 @@ static int write_domain(const struct report *r, FILE *f)
 			if (!strcmp(name, parts[p]))
 				part[p] += l->ns - charged;
 	}
+	/* All of it is of interrupts, softirqs and kernel threads. */
+	part[2] = fmax(part[2] - (double)report_no_line_ns(r), 0);
 	fprintf(f, "domain%%: guests %.1f", 100 * guests / all);
 	for (p = 0; p < 5; p++)
 		fprintf(f, " %s %.1f", parts[p], 100 * part[p] / all);
