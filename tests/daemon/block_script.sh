@@ -63,7 +63,6 @@ done
 
 say 'removed, or gone without the script'
 "$SIMXL" destroy "$d"
-xenstore-write "$(back "$e")/params" "qcow2:$W/image"
 qemu-img create -q -f qcow2 "$W/other" 16M
 xenstore-write "$(back "$e")/params" "qcow2:$W/other"
 script add "$e" || { cat "$W/script.out"; fail 'the script'; }
