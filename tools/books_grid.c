@@ -30,7 +30,9 @@ static uint64_t books_column(const uint64_t *books, size_t column)
 {
 	enum worker_counter slot = books_columns[column].slot;
 
-	return slot == WORKER_unattributed ? books_unattributed(books) : books[slot];
+	if (slot == WORKER_unattributed)
+		return books_unattributed(books);
+	return slot == WORKER_not_running ? books_not_run(books) : books[slot];
 }
 
 static int add_books_seconds(struct grid *g, const struct report *r, const char *whose,

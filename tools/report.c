@@ -626,10 +626,15 @@ unsigned int report_books_of(const struct report *r, enum thread_kind kind,
 	return count;
 }
 
+uint64_t books_not_run(const uint64_t *counter)
+{
+	return counter[WORKER_not_running] + counter[WORKER_repaired_stolen] +
+	       counter[WORKER_repaired_interrupt];
+}
+
 uint64_t books_unattributed(const uint64_t *counter)
 {
-	return counter[WORKER_unattributed] - counter[WORKER_not_running] -
-	       counter[WORKER_repaired_stolen] - counter[WORKER_repaired_interrupt];
+	return counter[WORKER_unattributed] - books_not_run(counter);
 }
 
 double books_cpu_ratio(const struct report *r, const uint64_t *counter)

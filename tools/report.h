@@ -264,6 +264,15 @@ uint64_t counters_cpu_exact(const uint64_t *counter);
 uint64_t books_unattributed(const uint64_t *counter);
 
 /**
+ * books_not_run() - the other part of unattributed cycles
+ * @counter: by enum worker_counter
+ *
+ * When the worker was preempted or blocked, and what of its charges was taken out since
+ * an interrupt or another domain ran.
+ */
+uint64_t books_not_run(const uint64_t *counter);
+
+/**
  * books_cpu_ratio() - how well the meter agrees with the kernel's thread clock
  * @report: for its clock
  * @counter: by enum worker_counter

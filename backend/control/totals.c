@@ -320,7 +320,9 @@ static void totals_write_books(struct totals *t)
 		 (uint64_t)time(NULL), info.clock_khz, threads, books[WORKER_elapsed],
 		 books[WORKER_charged], books[WORKER_open], books[WORKER_idle],
 		 books[WORKER_overhead], books[WORKER_unattributed],
-		 books[WORKER_not_running], books[WORKER_cpu_ns], info.start_time_ns);
+		 books[WORKER_not_running] + books[WORKER_repaired_stolen] +
+			 books[WORKER_repaired_interrupt],
+		 books[WORKER_cpu_ns], info.start_time_ns);
 	if (totals_write(t, HOME "/books", stands, value))
 		t->unsigned_for = 0;
 }

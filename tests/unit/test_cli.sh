@@ -367,6 +367,14 @@ manual_example() {
 	said '["gone",0.0505]'
 }
 
+# What was taken out of charges did not run. It was in no column, which did not add up then.
+dump_repaired() {
+	make worker:0:17=600 worker:0:18=700
+	run 0 "$xenmeter" dump --table "$table"
+	said "worker 0   0.757 0.000 1.000    0.010        0.001   0.002   1.770  43.5"
+	run 7 "$xenmeter" check --table "$table"
+}
+
 # A second each of softirqs and of ends of block I/O were charged. They were not in the sum.
 dump_whole_domain() {
 	"$maker" "$table" row:1:338=1000000 row:1:339=1000000 domain
@@ -604,6 +612,7 @@ dump_names
 dump_options
 dump_since
 dump_json
+dump_repaired
 dump_whole_domain
 manual_example
 manual_examples

@@ -362,7 +362,7 @@ static void put_worker_states(const struct out *o)
 		put_worker_state(o, w, "idle", n[WORKER_idle]);
 		put_worker_state(o, w, "overhead", n[WORKER_overhead]);
 		put_worker_state(o, w, "unattributed", books_unattributed(n));
-		put_worker_state(o, w, "not_running", n[WORKER_not_running]);
+		put_worker_state(o, w, "not_running", books_not_run(n));
 	}
 }
 

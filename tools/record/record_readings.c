@@ -273,7 +273,7 @@ static void read_books(const struct report *report, struct record_reading *ret)
 	ret->books[RECORD_BOOKS_CHARGED] = n[WORKER_charged];
 	ret->books[RECORD_BOOKS_OVERHEAD] = n[WORKER_overhead];
 	ret->books[RECORD_BOOKS_UNATTRIBUTED] = books_unattributed(n);
-	ret->books[RECORD_BOOKS_NOT_RUNNING] = n[WORKER_not_running];
+	ret->books[RECORD_BOOKS_NOT_RUNNING] = books_not_run(n);
 	ret->books[RECORD_BOOKS_STOLEN] = n[WORKER_stolen];
 	ret->books[RECORD_BOOKS_OFFLOAD_UNATTRIBUTED] = n[WORKER_offload_unattributed];
 	ret->balanced = n[WORKER_charged] + n[WORKER_open] + n[WORKER_idle] +

@@ -45,7 +45,7 @@ static json_t *top_worker_json(const struct report_worker *w)
 	json_object_set_new(o, "index", json_integer(w->index));
 	json_object_set_new(o, "kind", json_string(report_thread_name(w->worker.kind)));
 	set_real(o, "busy_percent", 100 * (n[WORKER_elapsed] - n[WORKER_idle]) / elapsed);
-	set_real(o, "not_running_percent", 100 * n[WORKER_not_running] / elapsed);
+	set_real(o, "not_running_percent", 100 * books_not_run(n) / elapsed);
 	return o;
 }
 

@@ -110,7 +110,7 @@ static void write_books(const struct report *r, FILE *f)
 		"run %.1f idle %.1f",
 		100 * (n[WORKER_charged] + n[WORKER_open]) / elapsed,
 		100 * n[WORKER_overhead] / elapsed, 100 * books_unattributed(n) / elapsed,
-		100 * n[WORKER_not_running] / elapsed, 100 * n[WORKER_idle] / elapsed);
+		100 * books_not_run(n) / elapsed, 100 * n[WORKER_idle] / elapsed);
 	putc('\n', f);
 }
 
