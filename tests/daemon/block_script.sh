@@ -61,6 +61,25 @@ for target in "qcow2:$W/image" "vhd:$W/none" rbd:x; do
 	! served "$e" || fail 'something is left'
 done
 
+say 'one whose server does not answer keeps nobody else waiting'
+python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(60)' "$W/mute" & mute=$!
+within 10 [ -S "$W/mute" ] || fail 'no server'
+chmod 777 "$W/mute"
+xenstore-write "$(back "$e")/params" "nbd:nbd+unix:///?socket=$W/mute"
+script add "$e" & slow=$!
+within 10 [ -e "$XENMETER_DISKS/$e-51712/pid" ] || fail 'it does not begin'
+n=$(guest three)
+attach "$n" xvda "qcow2:$W/third" --no-script
+qemu-img create -q -f qcow2 "$W/third" 16M
+xenstore-write "$(back "$n")/script" block-xenmeter "$(back "$n")/params" "qcow2:$W/third"
+script add "$n" || { cat "$W/script.out"; fail 'the script'; }
+kill -0 "$slow" || fail 'it has waited'
+kill "$mute"
+if wait "$slow"; then fail 'it is served'; fi
+script remove "$n" || fail 'remove'
+"$SIMXL" destroy "$n"
+
 say 'removed, or gone without the script'
 "$SIMXL" destroy "$d"
 qemu-img create -q -f qcow2 "$W/other" 16M
