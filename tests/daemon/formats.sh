@@ -185,6 +185,26 @@ refused "qcow2:$W/strange" 'its format qed is not supported'
 refused "nbd:nbd+unix:///?socket=$W/nothing" 'No such file'
 refused nbd:example 'not a URI of NBD; write'
 refused "qcow2:$W" 'neither a file nor a block device'
+# extensions TYPE SIZE COUNT: an image with these in its header
+extensions() {
+	make "$W/extended" 1M
+	python3 - "$W/extended" "$@" <<-'END'
+		import struct, sys
+		path, kind, size, count = sys.argv[1], *(int(x, 0) for x in sys.argv[2:])
+		with open(path, 'r+b') as f:
+		    f.seek(100)
+		    f.seek(struct.unpack('>I', f.read(4))[0])
+		    f.write(struct.pack('>II', kind, size) * count)
+	END
+}
+extensions 0x12345678 0 100
+refused "qcow2:$W/extended" 'its header has too many extensions'
+extensions 0xe2792aca 0x7fffffff 1
+refused "qcow2:$W/extended" "its backing file's format has 2147483647 bytes"
+
+make "$W/blank " 1M # at the end of its name
+served 9 1 "qcow2:$W/blank " >/dev/null
+"$STORAGE_DAEMON" stop 9-1
 
 say 'what other programs read then'
 for x in "$d" "$e" "$n"; do "$SIMXL" destroy "$x"; done
