@@ -206,6 +206,18 @@ make "$W/blank " 1M # at the end of its name
 served 9 1 "qcow2:$W/blank " >/dev/null
 "$STORAGE_DAEMON" stop 9-1
 
+say 'started again, and for another target'
+make "$W/one" 1M
+make "$W/another" 1M
+served 9 1 "qcow2:$W/one" >/dev/null
+first=$(pid_of 9-1)
+served 9 1 "qcow2:$W/one" >/dev/null
+[ "$(pid_of 9-1)" = "$first" ] || fail 'it is not the same process'
+served 9 1 "qcow2:$W/another" >/dev/null
+[ "$(pid_of 9-1)" != "$first" ] || fail 'it is what was asked for before'
+gone "$first" || fail 'the former process is left'
+"$STORAGE_DAEMON" stop 9-1
+
 say 'what other programs read then'
 for x in "$d" "$e" "$n"; do "$SIMXL" destroy "$x"; done
 for id in "$d-51712" "$d-51728" "$d-51744" "$e-51712"; do
