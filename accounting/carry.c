@@ -27,7 +27,7 @@
 #include "boot_id.h"
 #include "carry.h"
 
-/* A calibration that differs by more is of another clock. */
+/* A calibration of an invariant clock that differs by more is of another clock. */
 #define CARRY_KHZ_PART 64
 
 /* The version before lives: one bank of a worker's counters, and no logs. */
@@ -85,13 +85,15 @@ static bool carry_is_whole(const struct carry *c)
 	       carry_holds(c, h->rows_offset, h->rows_count, h->row_size);
 }
 
+/* The rate of one that is not invariant may be another at each calibration. */
 static bool carry_is_clock(const struct table_header *h, const struct clock_info *clock)
 {
 	uint64_t apart = h->clock_khz > clock->khz ? h->clock_khz - clock->khz
 						   : clock->khz - h->clock_khz;
 
-	return h->clock_kind == clock->kind && h->clock_khz &&
-	       apart <= clock->khz / CARRY_KHZ_PART;
+	if (h->clock_kind != clock->kind || !h->clock_khz)
+		return false;
+	return clock->kind == CLOCK_TSC_VARIANT || apart <= clock->khz / CARRY_KHZ_PART;
 }
 
 static int carry_check(const struct carry *c, const struct clock_info *clock)

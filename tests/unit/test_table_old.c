@@ -304,6 +304,21 @@ static void check_carried(void)
 	table_destroy(t);
 }
 
+/* Only the rate of an invariant clock says that it is another one. */
+static void check_rates(void)
+{
+	struct clock_info clock = { CLOCK_TSC_INVARIANT, KHZ / 2, 25 };
+
+	write_file();
+	CHECK_EQ(table_probe(path, &clock), -EPROTO);
+	clock.kind = CLOCK_TSC_VARIANT;
+	CHECK_EQ(table_probe(path, &clock), -EPROTO);
+	file.header.clock_kind = CLOCK_TSC_VARIANT;
+	write_file();
+	CHECK_EQ(table_probe(path, &clock), 0);
+	file.header.clock_kind = CLOCK_TSC_INVARIANT;
+}
+
 /* Nothing is read beyond its end, and what cannot be carried over is kept. */
 static void check_damaged(void)
 {
@@ -332,6 +347,7 @@ int main(void)
 	check_reader(path);
 	check_carried();
 	check_reader(aside);
+	check_rates();
 	check_damaged();
 	unlink(path);
 	unlink(aside);
