@@ -407,6 +407,8 @@ void storage_drop(struct storage *s, struct storage_question *q)
 		storage_unlink(s, q);
 	if (q->state == QUESTION_ANSWERED)
 		storage_discard(s, q->opened);
+	while (q->kind == STORAGE_CLOSE && q->files) /* no helper could take them */
+		close(q->file[--q->files]);
 	q->opened = NULL;
 	q->state = QUESTION_NONE;
 }

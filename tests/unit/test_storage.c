@@ -552,6 +552,23 @@ static void test_close(struct storage *s, const char *path)
 	storage_tick(s);
 }
 
+/* The device goes before a helper could be asked. */
+static void test_close_dropped(void)
+{
+	struct storage_source none = { .events = source.events, .path = "/none" };
+	struct storage *s = storage_new(&none, 1);
+	struct storage_question q = { 0 };
+	struct disk *d = calloc(1, sizeof(*d));
+	int before = check_descriptors();
+
+	d->fd = dup(disk);
+	storage_ask_close(s, &q, "backend/vbd/1/51712", d, dup(disk));
+	CHECK_EQ(check_descriptors(), before + 2);
+	storage_drop(s, &q);
+	CHECK_EQ(check_descriptors(), before);
+	storage_free(s);
+}
+
 /* As it is after a helper has died in the middle of it. */
 static void test_begun(struct storage *s)
 {
@@ -699,6 +716,7 @@ int main(void)
 	test_open_refused(s, path);
 	test_close(s, path);
 	test_rounds(s);
+	test_close_dropped();
 	test_begun(s);
 	test_lies();
 	test_nonsense();
