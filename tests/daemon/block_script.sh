@@ -40,6 +40,7 @@ qemu-img create -q -f qcow2 "$W/image" 16M
 
 say 'added'
 attach "$d" xvda "qcow2:$W/image" --no-script
+state "$d" back 2 # else the script says that the device is gone
 xenstore-write "$(back "$d")/script" block-xenmeter "$(back "$d")/params" "qcow2:$W/image"
 script add "$d" || { cat "$W/script.out"; fail 'the script'; }
 script add "$d" || fail 'called twice'
@@ -52,6 +53,7 @@ pid=$(cat "$XENMETER_DISKS/$d-51712/pid")
 say 'what it cannot serve'
 e=$(guest two)
 attach "$e" xvda "qcow2:$W/image" --no-script
+state "$e" back 2
 for target in "qcow2:$W/image" "vhd:$W/none" rbd:x; do
 	xenstore-rm "$(back "$e")/hotplug-error" 2>/dev/null || :
 	xenstore-write "$(back "$e")/script" block-xenmeter "$(back "$e")/params" "$target"
@@ -71,6 +73,7 @@ script add "$e" & slow=$!
 within 10 [ -e "$XENMETER_DISKS/$e-51712/pid" ] || fail 'it does not begin'
 n=$(guest three)
 attach "$n" xvda "qcow2:$W/third" --no-script
+state "$n" back 2
 qemu-img create -q -f qcow2 "$W/third" 16M
 xenstore-write "$(back "$n")/script" block-xenmeter "$(back "$n")/params" "qcow2:$W/third"
 script add "$n" || { cat "$W/script.out"; fail 'the script'; }
