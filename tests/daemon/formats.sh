@@ -110,11 +110,16 @@ verified "$d" --devid xvdb --size 4M
 nbdkit -U "$W/nbd" --foreground --filter=log memory 16M logfile="$W/nbd.log" & NBD=$!
 within 10 [ -S "$W/nbd" ] || fail 'nbdkit does not start'
 chmod 777 "$W/nbd"
+made=no
+mkdir /run/xenmeter 2>/dev/null && made=yes
 attach "$d" xvdc "$(served "$d" 51744 "nbd:nbd+unix:///?socket=$W/nbd")"
 verified "$d" --devid xvdc --size 4M --discard-every 17
 for what in Flush 'Zero\|Trim'; do
 	grep -q " $what id=" "$W/nbd.log" || fail "no $what has come there"
 done
+awk '$5 == "/run/xenmeter" && $6 ~ /^ro/ { found = 1 } END { exit !found }' \
+	"/proc/$(pid_of "$d-51744")/mountinfo" || fail 'it sees the accounts and the journals'
+[ $made = no ] || rmdir /run/xenmeter
 [ "$(sed -n 's/^CapPrm:\t*//p' "/proc/$(pid_of "$d-51744")/status")" = 0000000000000000 ] ||
 	fail 'one with a network has a capability'
 
