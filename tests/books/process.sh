@@ -66,7 +66,9 @@ while [ $try -lt 3 ]; do
 		"stolen $((st1 - st0)) ticks"
 	dump | jq -r '.workers[] | "\(.kind): \(.counters | "charged \(.charged), overhead \(.overhead
 		), offload \(.offload), of that unattributed \(.offload_unattributed), stolen \(.stolen)")"'
-	! jq -ne "$result > 0.97 and $result < 1.03" >/dev/null || { finish; exit 0; }
+	# More may be in the books: kernels that account for interrupts leave them out of the
+	# process's clock, and here no programs take them out of segments.
+	! jq -ne "$result > 0.97 and $result < 1.06" >/dev/null || { finish; exit 0; }
 done
 [ $((st1 - st0)) -lt 20 ] || { finish; skip "the CPUs are taken away; ratio $result"; }
 fail "ratio $result"
