@@ -253,9 +253,10 @@ uint64_t books_wake(struct books *b)
 	struct moment m;
 
 	read_cpu_moment(b, &m);
-	/* Not all of that need have been ours. */
-	if (m.cpu - b->meter.synced_cpu - (slept - b->meter.synced) > b->long_segment &&
-	    b->watch.hypervisor) {
+	/* Not all of that need have been ours. The CPU clock may have less than segments
+	 * that ended before: of these something was taken, too. */
+	if (b->watch.hypervisor &&
+	    m.cpu - b->meter.synced_cpu > slept - b->meter.synced + b->long_segment) {
 		ask_programs(b);
 		read_cpu_moment(b, &m);
 	}

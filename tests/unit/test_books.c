@@ -281,6 +281,26 @@ static void test_wait(void)
 	check_law();
 }
 
+/* More was told to have been taken than the segment had. The difference of the clocks was
+ * negative then, and as an unsigned number had the programs asked at the next wake. */
+static void test_wait_after_theft(void)
+{
+	begin(&xen);
+	run(100);
+	steal(5000);
+	books_claim(&books, &a.exact[STAGE_PARSE]);
+	run(1000);
+	tell(script.unseen, 0);
+	script.unseen = 0;
+	books_claim(&books, &b.exact[STAGE_PARSE]);
+	CHECK_EQ(books.meter.repaired_stolen, 1000);
+	switch_out(4000000);
+	run(600);
+	CHECK_EQ(books_wake(&books), 0);
+	CHECK_EQ(script.asked, 0);
+	check_law();
+}
+
 /* A kernel that leaves it out of the CPU clock: it is not taken out twice. */
 static void test_clock_without(void)
 {
@@ -385,6 +405,7 @@ int main(int argc, char **argv)
 	test_stolen_unseen();
 	test_switched();
 	test_wait();
+	test_wait_after_theft();
 	test_clock_without();
 	test_clock_alone();
 	test_random(&random);
