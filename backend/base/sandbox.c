@@ -362,8 +362,11 @@ static const int helper_calls[] = {
 	SCMP_SYS(faccessat2),
 	SCMP_SYS(statx),
 	SCMP_SYS(fstatfs),
-	SCMP_SYS(readlink), /* which storage daemon shows it */
+	/* Which storage daemon shows it, and whether that lives. */
+	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),
+	SCMP_SYS(flock),
+	SCMP_SYS(pidfd_open),
 	SCMP_SYS(socket),
 	SCMP_SYS(connect),
 	SCMP_SYS(writev),

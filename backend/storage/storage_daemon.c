@@ -4,16 +4,20 @@
  *
  * The clock of another process is read without asking it and without a right: its id
  * follows from the pid (include/linux/posix-timers.h of Linux; clock_getcpuclockid()
- * would look whether there is such a process).
+ * would look whether there is such a process). Another process may have that pid later,
+ * so it counts only while a descriptor of the process tells that it has not ended.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +31,7 @@
 
 struct storage_daemon {
 	clockid_t clock;
+	int process;	   /* its pidfd */
 	uint64_t *charged; /* ns; shared with helpers that come later */
 };
 
@@ -64,15 +69,30 @@ static int open_beside(const char *directory, const char *name, int flags)
 	return open(path, flags | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int read_pid(const char *directory)
+static int read_pid(int fd)
 {
-	int fd = open_beside(directory, "pid", O_RDONLY);
 	char text[16] = "";
-	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
-	if (fd >= 0)
-		close(fd);
-	return got > 0 ? atoi(text) : 0;
+	return read(fd, text, sizeof(text) - 1) > 0 ? atoi(text) : 0;
+}
+
+/* It holds a lock on its file `pid` as long as it lives: who is that pid while the lock
+ * is held is the process. */
+static int open_process(const char *directory, int *ret_pid)
+{
+	int fd = open_beside(directory, "pid", O_RDONLY), process = -1;
+
+	if (fd < 0)
+		return -1;
+	*ret_pid = read_pid(fd);
+	if (*ret_pid > 0)
+		process = syscall(SYS_pidfd_open, *ret_pid, 0);
+	if (process >= 0 && !flock(fd, LOCK_SH | LOCK_NB)) {
+		close(process);
+		process = -1;
+	}
+	close(fd);
+	return process;
 }
 
 static uint64_t *map_charged(const char *directory)
@@ -150,16 +170,25 @@ struct storage_daemon *storage_daemon_of(int fd)
 
 	if (!disk_is_fuse(fd) || find_directory(fd, directory))
 		return NULL;
-	pid = read_pid(directory);
-	s = pid > 0 ? malloc(sizeof(*s)) : NULL;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	s->clock = clock_of(pid);
-	s->charged = map_charged(directory);
+	s->process = open_process(directory, &pid);
+	if (s->process >= 0) {
+		s->clock = clock_of(pid);
+		s->charged = map_charged(directory);
+	}
 	if (s->charged)
 		return s;
-	free(s);
+	storage_daemon_leave(s);
 	return NULL;
+}
+
+static bool has_ended(const struct storage_daemon *s)
+{
+	struct pollfd p = { .fd = s->process, .events = POLLIN };
+
+	return poll(&p, 1, 0);
 }
 
 /* Of threads that ask at once, one has what all of them would. */
@@ -172,6 +201,8 @@ uint64_t storage_daemon_take_ns(struct storage_daemon *s)
 		return 0;
 	now = (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 	before = __atomic_load_n(s->charged, __ATOMIC_RELAXED);
+	if (now <= before || has_ended(s))
+		return 0;
 	do {
 		if (now <= before)
 			return 0;
@@ -184,6 +215,9 @@ void storage_daemon_leave(struct storage_daemon *s)
 {
 	if (!s)
 		return;
-	munmap(s->charged, sizeof(uint64_t));
+	if (s->charged)
+		munmap(s->charged, sizeof(uint64_t));
+	if (s->process >= 0)
+		close(s->process);
 	free(s);
 }

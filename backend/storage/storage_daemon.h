@@ -15,9 +15,9 @@ struct storage_daemon;
  * storage_daemon_of() - whose work is behind a disk?
  * @fd: the disk
  *
- * It is found by names alone: beside the disk's file lie `pid`, and `charged`, in which
- * stands how much of its CPU has been charged. So all that it has run is charged once,
- * whichever helpers and daemons come and go meanwhile.
+ * It is found by names alone: beside the disk's file lie `pid`, which it has locked while
+ * it lives, and `charged`, in which stands how much of its CPU has been charged. So all
+ * that it has run is charged once, whichever helpers and daemons come and go meanwhile.
  *
  * Return: NULL: no storage daemon's, or there is no memory; storage_daemon_leave() it.
  */
@@ -49,7 +49,7 @@ int storage_daemon_open(int name);
  * storage_daemon_take_ns() - what it has run since this was asked last, to be charged now
  * @s: may be NULL
  *
- * Return: ns, of all its threads.
+ * Return: ns, of all its threads; 0 when it has ended.
  */
 uint64_t storage_daemon_take_ns(struct storage_daemon *s);
 
