@@ -223,6 +223,17 @@ served 9 1 "qcow2:$W/another" >/dev/null
 gone "$first" || fail 'the former process is left'
 "$STORAGE_DAEMON" stop 9-1
 
+say 'the mount of the one before cannot be undone'
+mkdir "$W/bin"
+printf '#!/bin/sh\nexit 1\n' >"$W/bin/umount"
+chmod +x "$W/bin/umount"
+served 9 1 "qcow2:$W/one" >/dev/null
+before=$(stat -c %i "$XENMETER_DISKS/9-1/charged")
+if PATH=$W/bin:$PATH "$STORAGE_DAEMON" start 9-1 "qcow2:$W/another" w 2>"$W/refused"; then fail 'it is served'; fi
+grep -q "of the device before, is still mounted; unmount it$" "$W/refused" || { cat "$W/refused"; fail 'another reason'; }
+[ "$(stat -c %i-%s "$XENMETER_DISKS/9-1/charged")" = "$before-8" ] || fail 'what a helper has mapped has changed'
+"$STORAGE_DAEMON" stop 9-1
+
 say 'what other programs read then'
 for x in "$d" "$e" "$n"; do "$SIMXL" destroy "$x"; done
 for id in "$d-51712" "$d-51728" "$d-51744" "$e-51712"; do
