@@ -27,7 +27,6 @@ struct disk_lock {
 	unsigned int claims;  /* that share it */
 	unsigned int writers; /* among these: exclusive while there are any */
 	int fd;
-	const struct disk *of; /* through whose open file it was taken */
 };
 
 /* ---- among our guests ---- */
@@ -81,7 +80,6 @@ static int disk_lock_new(const struct disk *disk, bool exclusive,
 		return -ENOMEM;
 	l->claims = 1;
 	l->writers = exclusive;
-	l->of = disk;
 	l->fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0);
 	if (l->fd >= 0) {
 		*ret_lock = l;
@@ -109,7 +107,6 @@ static int disk_lock_upgrade(struct disk_lock *l, const struct disk *disk)
 	}
 	close(l->fd);
 	l->fd = mine;
-	l->of = disk;
 	return 0;
 }
 
@@ -152,20 +149,24 @@ static void disk_lock_spare(const struct guest *guest, const struct disk *disk)
 }
 
 static int disk_lock_take(const struct disk_claims *all, const struct guest *guest,
-			  const struct disk *disk, bool exclusive, bool locked,
+			  const struct disk *disk, bool exclusive, bool *locked,
 			  struct disk_lock **ret_lock)
 {
 	struct disk_lock *l = disk_lock_find(all, disk->id);
 	int err = 0;
 
-	if (!l)
-		return locked ? disk_lock_new(disk, exclusive, ret_lock) : -EAGAIN;
+	if (!l) {
+		err = *locked ? disk_lock_new(disk, exclusive, ret_lock) : -EAGAIN;
+		*locked = *locked && err;
+		return err;
+	}
 	if (exclusive && !l->writers)
 		err = disk_lock_upgrade(l, disk);
-	else if (locked && l->of != disk)
+	else if (*locked)
 		disk_lock_spare(guest, disk);
 	if (err)
 		return err;
+	*locked = false;
 	l->claims++;
 	l->writers += exclusive;
 	*ret_lock = l;
@@ -189,7 +190,7 @@ enum disk_lock_kind disk_claim_lock_kind(enum disk_use use)
 
 int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
 		    const struct guest *guest, const struct disk *disk, enum disk_use use,
-		    bool locked)
+		    bool *locked)
 {
 	struct disk_lock *lock = NULL;
 	int err = 0;

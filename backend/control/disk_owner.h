@@ -68,13 +68,14 @@ enum disk_lock_kind disk_claim_lock_kind(enum disk_use use);
  * @guest: who
  * @disk: open for what it is used for; may be closed afterwards
  * @use: what for
- * @locked: it has the lock for that, through its open file; needed where no claim has
+ * @locked: it has the lock for that, through its open file; needed where no claim has;
+ * false afterwards if the claims have it, or it was not needed
  *
  * Return: 0; -EAGAIN if another daemon or program has locked it; -ENOMEM, -EMFILE.
  */
 int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
 		    const struct guest *guest, const struct disk *disk, enum disk_use use,
-		    bool locked);
+		    bool *locked);
 
 /**
  * disk_claim_end() - let others have it, when its lock has been given up

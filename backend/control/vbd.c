@@ -231,7 +231,7 @@ static int vbd_may_have(struct control *c, struct vbd *v, const struct vbd_sourc
 
 /* Then it has it, from now on. */
 static int vbd_take(struct control *c, struct vbd *v, const struct vbd_source *source,
-		    const struct disk *disk, bool locked)
+		    const struct disk *disk, bool *locked)
 {
 	int err = vbd_may_have(c, v, source, disk);
 
@@ -257,7 +257,7 @@ static int vbd_claim(struct control *c, struct vbd *v)
 
 	if (err || !v->for_io)
 		return err;
-	err = vbd_take(c, v, &v->source, v->disk, v->locked);
+	err = vbd_take(c, v, &v->source, v->disk, &v->locked);
 	if (err && err != -EAGAIN)
 		device_fail(c, &v->base, err, "%s: cannot have its lock: %s",
 			    v->source.target, strerror(-err));
@@ -914,7 +914,7 @@ static int vbd_take_medium(struct control *c, struct vbd *v,
 				   "its frontend to reconnect: %s cannot take the last "
 				   "medium's place: %s",
 				   source->target, misfit);
-	err = vbd_take(c, v, source, medium, locked);
+	err = vbd_take(c, v, source, medium, &locked);
 	return err && err != -EAGAIN ? vbd_wait_for_medium(v, strerror(-err)) : err;
 }
 

@@ -36,7 +36,7 @@ static int take(struct disk_claim *claim, const struct guest *guest,
 {
 	bool locked = !disk_lock(disk->fd, disk_claim_lock_kind(use));
 
-	return disk_claim_take(&all, claim, guest, disk, use, locked);
+	return disk_claim_take(&all, claim, guest, disk, use, &locked);
 }
 
 static bool conflict(const struct guest *guest, const struct disk *disk,
@@ -144,6 +144,29 @@ static void test_lock(const char *path)
 	CHECK(is_free(path, F_WRLCK) && !all.first);
 }
 
+/* The first disk is closed, and the memory of its descriptor is the second one's, which
+ * was taken for the first then: its own lock stayed when all had given up theirs. And a
+ * device that takes the disk that it has keeps its lock. */
+static void test_reused(const char *path)
+{
+	struct disk disk = open_disk(path, true);
+	struct disk_claim a = { 0 }, b = { 0 };
+	bool locked = !disk_lock(disk.fd, DISK_LOCKED_SHARED);
+
+	CHECK(!disk_claim_take(&all, &a, &one, &disk, DISK_USE_READ, &locked));
+	CHECK(!locked);
+	CHECK(!disk_claim_take(&all, &a, &one, &disk, DISK_USE_READ, &locked));
+	CHECK(!is_free(path, F_WRLCK));
+	close(disk.fd);
+	disk = open_disk(path, true);
+	CHECK(!take(&b, &incoming, &disk, DISK_USE_READ));
+	disk_claim_release(&a);
+	CHECK(!is_free(path, F_WRLCK));
+	disk_claim_release(&b);
+	CHECK(is_free(path, F_WRLCK));
+	close(disk.fd);
+}
+
 int main(void)
 {
 	const char *directory = check_directory();
@@ -157,6 +180,7 @@ int main(void)
 	test_unknown(&disk);
 	test_others(path, &disk);
 	test_lock(path);
+	test_reused(path);
 	close(disk.fd);
 	check_remove_directory(directory);
 	return 0;
