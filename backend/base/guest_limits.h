@@ -89,9 +89,11 @@
 /* A grant copy that the hypervisor puts off (GNTST_eagain: the page is paged out). */
 #define LIMIT_GRANT_RETRIES 8
 
-/* Pages that a worker has granted to this domain itself, for copies within one visit. Of
- * Linux' gntalloc's 1,024 for the whole domain, so four workers have as many. */
-#define LIMIT_SCRATCH_PAGES 256
+/* Pages that a worker has granted to this domain itself, for copies within one visit; and
+ * all workers together: half of the 1,024 that Linux' gntalloc has for the whole domain.
+ */
+#define LIMIT_SCRATCH_PAGES	256
+#define LIMIT_SCRATCH_PAGES_ALL 512
 
 /* Frames of a netif queue that are taken from its ring and not yet written to the tap. */
 #define LIMIT_TX_FRAMES 128

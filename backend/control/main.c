@@ -372,7 +372,8 @@ static uint32_t own_domid(const struct control *c)
 static int start_workers(struct daemon *d)
 {
 	struct control *c = &d->control;
-	struct worker_config config = { .table = c->table,
+	struct worker_config config = { .workers = d->options.workers,
+					.table = c->table,
 					.trace = c->trace,
 					.khz = d->clock.khz,
 					.watch = d->watch,

@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "log.h"
 #include "net.h"
 #include "uring.h"
 #include "worker.h"
@@ -362,6 +363,10 @@ static int net_queue_attach(struct queue *base)
 		err = net_queue_make_frames(q);
 	if (err)
 		return err;
+	if (!scratch_need(&base->worker->scratch))
+		log_info("worker %u: no memory of gntalloc's (its limit, or no module "
+			 "xen-gntalloc): copies of frames cost more",
+			 base->worker->index);
 	q->grants = grants_new(base->worker->gnttab, base->domid, 0, NULL,
 			       &base->worker->scratch);
 	if (!q->grants)

@@ -9,33 +9,30 @@
 #include "scratch.h"
 #include "worker.h"
 
-/* There may be less for us than we want: other workers have theirs. */
-static uint8_t *share_pages(struct scratch *s, unsigned int *ret_pages)
+void scratch_open(struct scratch *s, uint32_t domid, unsigned int workers)
 {
-	unsigned int pages;
-	uint8_t *memory;
-
-	for (pages = LIMIT_SCRATCH_PAGES; pages >= LIMIT_SCRATCH_PAGES / 4; pages /= 2) {
-		memory = xengntshr_share_pages(s->handle, s->domid, pages, s->ref, 1);
-		if (memory) {
-			*ret_pages = pages;
-			return memory;
-		}
-	}
-	return NULL;
+	s->domid = domid;
+	s->most = LIMIT_SCRATCH_PAGES_ALL / workers;
+	if (s->most > LIMIT_SCRATCH_PAGES)
+		s->most = LIMIT_SCRATCH_PAGES;
+	if (domid != DOMID_SELF)
+		s->handle = xengntshr_open(worker_silent_logger(), 0);
 }
 
-void scratch_open(struct scratch *s, uint32_t domid)
+/* Others in this domain may have left less for us. */
+bool scratch_need(struct scratch *s)
 {
-	unsigned int pages = 0;
+	unsigned int pages = s->most;
 
-	if (domid == DOMID_SELF)
-		return;
-	s->domid = domid;
-	s->ref = calloc(LIMIT_SCRATCH_PAGES, sizeof(s->ref[0]));
-	s->handle = s->ref ? xengntshr_open(worker_silent_logger(), 0) : NULL;
-	s->memory = s->handle ? share_pages(s, &pages) : NULL;
-	s->size = pages * (size_t)GRANT_PAGE_SIZE;
+	if (!pages)
+		return true;
+	s->most = 0;
+	s->ref = s->handle ? calloc(pages, sizeof(s->ref[0])) : NULL;
+	for (; s->ref && !s->memory && pages; pages /= 2) {
+		s->memory = xengntshr_share_pages(s->handle, s->domid, pages, s->ref, 1);
+		s->size = s->memory ? pages * (size_t)GRANT_PAGE_SIZE : 0;
+	}
+	return s->memory;
 }
 
 void scratch_close(struct scratch *s)

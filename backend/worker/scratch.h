@@ -4,7 +4,8 @@
  * of ours gntdev pins each page for the length of the copy, which costs more than to copy
  * a page. Linux has few such pages for a domain (gntalloc's `limit`, 1,024), so they are
  * for data that stay during one visit of a queue only; what does not fit, or stays
- * longer, is elsewhere. One for each worker, on its thread.
+ * longer, is elsewhere. One for each worker, on its thread, from its first network queue
+ * on.
  */
 #ifndef XENMETER_SCRATCH_H
 #define XENMETER_SCRATCH_H
@@ -18,20 +19,30 @@
 
 struct scratch {
 	xengntshr_handle *handle;
-	uint8_t *memory; /* NULL: there is none */
-	uint32_t *ref;	 /* of each page */
-	uint32_t domid;	 /* ours */
+	uint8_t *memory;   /* NULL: there is none */
+	uint32_t *ref;	   /* of each page */
+	uint32_t domid;	   /* ours */
+	unsigned int most; /* pages; 0: asked for already */
 	size_t size;
 	size_t at;	  /* what is before it was taken, bytes */
 	unsigned int out; /* pieces taken and not given back */
 };
 
 /**
- * scratch_open() - have some, if this domain may
+ * scratch_open() - open the device, which takes a right that goes soon
  * @s: zeroed
  * @domid: this domain
+ * @workers: that share what the domain has
  */
-void scratch_open(struct scratch *s, uint32_t domid);
+void scratch_open(struct scratch *s, uint32_t domid, unsigned int workers);
+
+/**
+ * scratch_need() - somebody copies from now on
+ * @s: opened
+ *
+ * Return: false the first time that this worker asks and there are no pages for it.
+ */
+bool scratch_need(struct scratch *s);
 
 /**
  * scratch_close() - give all back

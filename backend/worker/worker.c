@@ -753,11 +753,7 @@ static int open_devices(struct worker *w)
 		w->gnttab = open_gnttab();
 	if (!w->gnttab)
 		return -ENODEV;
-	scratch_open(&w->scratch, w->domid);
-	if (!w->scratch.memory)
-		log_info("worker %u: no memory of gntalloc's (its limit, or no module "
-			 "xen-gntalloc): copies of frames cost more",
-			 w->index);
+	scratch_open(&w->scratch, w->domid, w->workers);
 	/* A poll may be answered by an event that drain_events() took. */
 	return fcntl(xenevtchn_fd(w->evtchn), F_SETFL, O_NONBLOCK) ? -ENODEV : 0;
 }
@@ -858,6 +854,7 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->report_fd = c->report_fd;
 	w->buffer_bytes = c->buffer_bytes;
 	w->domid = c->domid;
+	w->workers = c->workers;
 	w->rows = table_row(c->table, 0);
 	w->watch = c->watch;
 	w->threads = c->threads;

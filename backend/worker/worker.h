@@ -62,12 +62,14 @@ struct worker {
 	int command_pipe[2]; /* to the worker */
 	int report_fd;	     /* from it; all workers share the pipe */
 	uint64_t buffer_bytes;
-	uint32_t domid; /* this domain; DOMID_SELF: not known */
+	uint32_t domid;	      /* this domain; DOMID_SELF: not known */
+	unsigned int workers; /* so many there are */
 };
 
 /* What a worker is started with. */
 struct worker_config {
 	unsigned int index;
+	unsigned int workers; /* so many there are */
 	struct table *table;
 	struct trace *trace;
 	uint64_t khz;

@@ -31,10 +31,15 @@ say 'who serves what'
 daemon_start --workers 3
 d=$(guest one)
 attach "$d" xvda null:1G
+# granted: pages that are granted to this domain itself, for frames
+granted() { "$SIMXL" list | awk '$1 == 0 { print $4 }'; }
+before=$(granted)
 load_bg "$W/one.out" "$d" --queues 6 --depth 1 --time 600
 state "$d" back 4
+[ "$(granted)" = "$before" ] || fail 'pages for frames, and there is no interface'
 "$SIMXL" vif-attach "$d" 0 --set type=null
 "$SIMXL" run "$d" "$NETLOAD" sink --queues 4 -n 1000 --json >"$W/net.out"
+[ $(($(granted) - before)) = $((512 / 3)) ] || fail "$(granted) pages of its own are granted, and were $before"
 dump >"$W/dump"
 # shellcheck disable=SC2016
 spread='[.rows[] | select(.domid == $d and .device == $k and .queue != null) | .worker]

@@ -1070,7 +1070,7 @@ static void check_nothing_held(const struct worker *w)
 		MUST(!ports[i].bound);
 	MUST(!machine.ios);
 	MUST(!w->queues);
-	MUST(w->scratch.memory && !w->scratch.out && !w->scratch.at);
+	MUST(!w->scratch.out && !w->scratch.at);
 	for (i = 0; i < w->buffers.slabs; i++) {
 		const struct slab *slab = &w->buffers.slab[i];
 
@@ -1091,7 +1091,8 @@ static void check_books(const struct worker_row *wr)
 
 void machine_run(const struct machine_target *t)
 {
-	struct worker_config config = { .table = machine_table(),
+	struct worker_config config = { .workers = 1,
+					.table = machine_table(),
 					.khz = 2000000,
 					.domid = MACHINE_OWN_DOMID,
 					.buffer_bytes = machine.buffer_bytes };
