@@ -88,8 +88,35 @@ twice() {
 	complained "--spread is for" 3
 }
 
+# A guest that was renamed is billed whole, by either name; it was once the hours of one name.
+# Two guests may have had one name.
+renamed() {
+	mkdir "$dir/renamed"
+	entry() { # ID SUBJECT NAME HOUR
+		printf '{"id":"%s","subject":"%s","data":{"name":"%s","uuid":"%s","begin":"%s","end":"%s","quality":"complete","cpu_seconds":{"exact":1,"total":1},"values":{},"khz":1}}\n' \
+			"$1" "$2" "$3" "$2" "2026-11-29T0$4:00:00Z" "2026-11-29T0$4:59:59Z"
+	}
+	{
+		entry 1 u-1 mail 1
+		entry 2 u-1 post 2
+		entry 3 u-2 mail 2
+		entry 4 u-3 web 2
+	} >"$dir/renamed/usage-2026-11.jsonl"
+	records=$dir/renamed
+	for case in mail:3 post:2 u-1:2 web:1; do
+		bill --guest "${case%:*}"
+		grep -q "^total  *-  *${case#*:}\.000 " "$out" || fail "all of ${case%:*}"
+	done
+	bill --guest mail --from 2026-11-29T02
+	grep -q "^total  *-  *2\.000 " "$out" || fail "an hour of mail"
+	run 1 "$xenmeter" bill --directory "$records" --guest nobody
+	complained 'no guest "nobody" in the records'
+	records=$dir/records
+}
+
 record
 sums
+renamed
 formats
 twice
 exit $failed

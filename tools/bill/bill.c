@@ -122,18 +122,24 @@ enum tool_exit bill_main(int argc, char **argv)
 		.doc = "Add up what xenmeter record has written.",
 	};
 	struct bill b = { 0 };
+	const char *directory;
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &b);
 	err = bill_read(&b);
 	if (!err)
 		err = bill_print(&b);
-	if (err)
-		fprintf(stderr, "xenmeter: %s: %s\n", b.directory, strerror(-err));
+	directory = b.directory ? b.directory : BILL_DIRECTORY;
+	if (err == -ESRCH)
+		fprintf(stderr, "xenmeter: no guest \"%s\" in the records in %s\n",
+			b.guest, directory);
+	else if (err)
+		fprintf(stderr, "xenmeter: %s: %s\n", directory, strerror(-err));
 	if (b.damaged)
 		fprintf(stderr, "xenmeter: %lu line%s in %s no record\n", b.damaged,
-			b.damaged == 1 ? " is" : "s are", b.directory);
+			b.damaged == 1 ? " is" : "s are", directory);
 	free(b.line);
 	json_decref(b.ids);
+	json_decref(b.subjects);
 	return err ? TOOL_FAILED : TOOL_OK;
 }

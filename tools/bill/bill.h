@@ -52,7 +52,9 @@ struct bill {
 	bool spread;  /* what is for no guest, over the guests */
 	double price; /* of an hour of one CPU; 0: none */
 
-	json_t *ids; /* of the records that were read */
+	json_t *subjects; /* that the guest has had; NULL: all */
+	bool finding;	  /* these are looked for, nothing is added up */
+	json_t *ids;	  /* of the records that were read */
 	size_t count;
 	struct bill_line *line;
 	unsigned long damaged; /* lines that are no records */
@@ -62,9 +64,10 @@ struct bill {
  * bill_read() - read all records of the directory
  * @b: its options are set; its lines are written
  *
- * A record that is there twice counts once.
+ * A record that is there twice counts once. Where a guest is wanted, its records are
+ * those of each subject that has ever had that name, so one that was renamed is whole.
  *
- * Return: 0, or -errno.
+ * Return: 0, or -errno; -ESRCH: no record is of that guest.
  */
 int bill_read(struct bill *b);
 

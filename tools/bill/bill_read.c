@@ -118,14 +118,19 @@ static int add_kinds(struct bill *b, const struct record *r)
 
 /* ---- records ---- */
 
+static bool record_is_of_guest(const struct bill *b, const struct record *r)
+{
+	return !strcmp(b->guest, r->subject) || !strcmp(b->guest, r->name) ||
+	       !strcmp(b->guest, r->uuid);
+}
+
 static bool record_is_wanted(const struct bill *b, const struct record *r)
 {
 	if (b->from && strcmp(r->begin, b->from) < 0)
 		return false;
 	if (b->to && strcmp(r->begin, b->to) >= 0)
 		return false;
-	return !b->guest || !strcmp(b->guest, r->subject) || !strcmp(b->guest, r->name) ||
-	       !strcmp(b->guest, r->uuid);
+	return !b->subjects || json_object_get(b->subjects, r->subject);
 }
 
 static int add_record(struct bill *b, const struct record *r)
@@ -191,8 +196,11 @@ static int read_record(struct bill *b, const char *text)
 	int err = 0;
 
 	if (!o || !parse_record(o, &r))
-		b->damaged++;
-	else if (!json_object_get(b->ids, r.id)) {
+		b->damaged += !b->finding;
+	else if (b->finding && record_is_of_guest(b, &r))
+		err = json_object_set_new(b->subjects, r.subject, json_true()) ? -ENOMEM
+									       : 0;
+	else if (!b->finding && !json_object_get(b->ids, r.id)) {
 		json_object_set_new(b->ids, r.id, json_true());
 		if (record_is_wanted(b, &r))
 			err = add_record(b, &r);
@@ -297,23 +305,38 @@ static int read_directory(struct bill *b, const char *directory)
 	return err ? err : read_entries(b, directory, is_driver_directory, read_driver);
 }
 
+/* One of the usual directories is enough. */
+static int read_all(struct bill *b)
+{
+	int err, drivers;
+
+	if (b->directory)
+		return read_directory(b, b->directory);
+	err = read_directory(b, BILL_DIRECTORY);
+	if (err && err != -ENOENT)
+		return err;
+	drivers = read_directory(b, BILL_DRIVERS_DIRECTORY);
+	return drivers == -ENOENT ? err : drivers;
+}
+
+static int find_subjects(struct bill *b)
+{
+	int err;
+
+	b->subjects = json_object();
+	b->finding = true;
+	err = read_all(b);
+	b->finding = false;
+	return err || json_object_size(b->subjects) ? err : -ESRCH;
+}
+
 int bill_read(struct bill *b)
 {
-	int err = 0, drivers;
+	int err = b->guest ? find_subjects(b) : 0;
 
 	b->ids = json_object();
-	if (b->directory) {
-		err = read_directory(b, b->directory);
-	} else {
-		/* One of them is enough. */
-		b->directory = BILL_DIRECTORY;
-		err = read_directory(b, BILL_DIRECTORY);
-		drivers = err && err != -ENOENT
-				  ? err
-				  : read_directory(b, BILL_DRIVERS_DIRECTORY);
-		if (drivers != -ENOENT)
-			err = drivers;
-	}
+	if (!err)
+		err = read_all(b);
 	if (!err && b->spread)
 		spread_overhead(b);
 	return err;
