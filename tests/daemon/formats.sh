@@ -70,6 +70,8 @@ expect_key "$(back "$d")/sector-size" 512
 pid=$(pid_of "$d-51712")
 [ "$(sed -n 's/^CapPrm:\t*0*//p' "/proc/$pid/status")" = 2 ] || fail 'it has not CAP_DAC_OVERRIDE alone'
 [ "$(sed -n 's/^Uid:\t*\([0-9]*\).*/\1/p' "/proc/$pid/status")" -gt 1000000000 ] || fail "its user is somebody's"
+[ "$(sort -u /proc/"$pid"/task/*/comm)" = "storage-$d" ] ||
+	fail "its threads are called $(sort -u /proc/"$pid"/task/*/comm), not as the guest's helper"
 [ ! -e "/proc/$pid/root/etc" ] || fail 'it sees more than its files'
 
 say 'all that the storage daemon has run is charged to the guest'
