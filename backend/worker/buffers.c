@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Data buffers: slabs of 2 MiB, each of which is cut into buffers of one size and keeps
- * its own free list. A slab is cut as buffers are taken, since to touch a page for the
- * first time is dear, above all in a PV domain. Slabs of a size that have room are in one
- * list; the first is used until it is full, so that others become free. A slab without a
- * buffer in use serves any size that needs one, and goes back to the kernel when it was
- * not needed for a while.
+ * Data buffers: slabs of 2 MiB, each of which has buffers of one size and a bit for each
+ * that is free. The first free one is taken: to touch a page for the first time is dear,
+ * above all in a PV domain, and I/O that follow one another on the disk can be one if
+ * they do so in memory, too. Slabs of a size that have room are in one list; the first is
+ * used until it is full, so that others become free. A slab without a buffer in use
+ * serves any size that needs one, and goes back to the kernel when it was not needed for
+ * a while.
  *
  * Slabs lie one after the other in one reserved range of addresses, so where a buffer
  * lies says which slab is its own, and the slab's number is what io_uring knows it by.
@@ -26,10 +27,6 @@
 
 #define RANGE_SIZE ((size_t)BUFFERS_SLABS * BUFFERS_SLAB_SIZE)
 
-struct buffer {
-	struct buffer *next;
-};
-
 static unsigned int class_of(size_t size)
 {
 	if (size <= BUFFERS_MIN_SIZE)
@@ -40,6 +37,11 @@ static unsigned int class_of(size_t size)
 static size_t class_size(unsigned int class)
 {
 	return (size_t)BUFFERS_MIN_SIZE << class;
+}
+
+static unsigned int buffers_of(unsigned int class)
+{
+	return BUFFERS_SLAB_SIZE / class_size(class);
 }
 
 /* ---- the range ---- */
@@ -112,8 +114,7 @@ static void unlist_slab(struct buffers *b, unsigned int i)
 
 static bool is_unused(const struct slab *slab)
 {
-	return slab->state != SLAB_ABSENT &&
-	       slab->left == BUFFERS_SLAB_SIZE / class_size(slab->class);
+	return slab->state != SLAB_ABSENT && slab->left == buffers_of(slab->class);
 }
 
 /* One of another size, not in use; BUFFERS_SLABS if there is none. */
@@ -151,6 +152,16 @@ static unsigned int new_slab(struct buffers *b)
 	return i;
 }
 
+static void free_all(struct slab *slab)
+{
+	unsigned int i;
+
+	slab->left = buffers_of(slab->class);
+	memset(slab->free, 0, sizeof(slab->free));
+	for (i = 0; i < slab->left; i++)
+		slab->free[i / 64] |= 1ull << i % 64;
+}
+
 static bool add_slab(struct buffers *b, unsigned int class)
 {
 	unsigned int i;
@@ -165,38 +176,27 @@ static bool add_slab(struct buffers *b, unsigned int class)
 	if (i == BUFFERS_SLABS)
 		return false;
 	b->slab[i].class = class;
-	b->slab[i].free = NULL;
-	b->slab[i].uncut = BUFFERS_SLAB_SIZE;
-	b->slab[i].left = BUFFERS_SLAB_SIZE / class_size(class);
+	free_all(&b->slab[i]);
 	list_slab(b, i);
 	return true;
 }
 
 /* ---- buffers ---- */
 
-static void *cut_buffer(struct buffers *b, unsigned int i)
-{
-	struct slab *slab = &b->slab[i];
-	uint8_t *piece = slab_memory(b, i) + BUFFERS_SLAB_SIZE - slab->uncut;
-
-	slab->uncut -= class_size(slab->class);
-	return piece;
-}
-
-/* From a slab that has room. */
+/* From a slab that has room: the first that is free. */
 static inline void *take_buffer(struct buffers *b, unsigned int i)
 {
 	struct slab *slab = &b->slab[i];
-	struct buffer *taken = slab->free;
+	unsigned int word = 0, at;
 
-	if (taken)
-		slab->free = taken->next;
-	else
-		taken = cut_buffer(b, i);
+	while (!slab->free[word])
+		word++;
+	at = word * 64 + __builtin_ctzll(slab->free[word]);
+	slab->free[word] &= slab->free[word] - 1;
 	slab->idle_ticks = 0;
 	if (!--slab->left)
 		unlist_slab(b, i);
-	return taken;
+	return slab_memory(b, i) + at * class_size(slab->class);
 }
 
 /* The rare case is a function of its own: the other one saves no registers for it. */
@@ -220,16 +220,17 @@ static unsigned int slab_of(const struct buffers *b, const void *memory)
 
 void buffers_put(struct buffers *b, void *memory)
 {
-	struct buffer *given = memory;
+	unsigned int i, at;
 	struct slab *slab;
 
 	if (!memory)
 		return;
-	slab = &b->slab[slab_of(b, memory)];
-	given->next = slab->free;
-	slab->free = given;
+	i = slab_of(b, memory);
+	slab = &b->slab[i];
+	at = ((uint8_t *)memory - slab_memory(b, i)) / BUFFERS_MIN_SIZE >> slab->class;
+	slab->free[at / 64] |= 1ull << at % 64;
 	if (!slab->left++)
-		list_slab(b, slab_of(b, memory));
+		list_slab(b, i);
 }
 
 /* ---- registered memory ---- */

@@ -27,7 +27,9 @@
  * a guest that only pauses shall not pay each time for having it anew. */
 #define BUFFERS_IDLE_TICKS 3
 
-struct buffer;
+/* A word has a bit for each of 64 buffers of a slab. */
+#define BUFFERS_WORDS (BUFFERS_SLAB_SIZE / BUFFERS_MIN_SIZE / 64)
+
 struct io_uring;
 
 enum slab_state {
@@ -39,8 +41,7 @@ enum slab_state {
 
 /* It serves buffers of one size at a time, and of another when none is in use. */
 struct slab {
-	struct buffer *free; /* given back */
-	uint32_t uncut;	     /* bytes at its end that were never taken */
+	uint64_t free[BUFFERS_WORDS];
 	uint32_t moved;	     /* bytes of I/O while it was plain */
 	uint16_t left;	     /* buffers that can be taken */
 	uint16_t next, prev; /* of its size and with room, too; BUFFERS_SLABS: none */
@@ -94,7 +95,8 @@ static inline size_t buffers_size(size_t size)
  * @b: the pool
  * @size: bytes, 1 to BUFFERS_MAX_SIZE
  *
- * Its contents are whatever was there before: another guest's data perhaps.
+ * Its contents are whatever was there before: another guest's data perhaps. What is
+ * taken one after the other lies one after the other, as far as it can.
  *
  * Return: page-aligned memory, or NULL: the pool has all that it may take.
  */

@@ -107,6 +107,24 @@ static void test_touch(void)
 	check_empty();
 }
 
+/* In whatever order they were put, what is taken next lies one after the other. */
+static void test_order(void)
+{
+	uint8_t *taken[100];
+	unsigned int i;
+
+	for (i = 0; i < 100; i++)
+		taken[i] = buffers_get(&pool, 4096);
+	for (i = 0; i < 100; i++) /* 37 and 100 have no divisor in common */
+		buffers_put(&pool, taken[i * 37 % 100]);
+	for (i = 0; i < 100; i++)
+		CHECK(buffers_get(&pool, 4096) == taken[0] + i * 4096);
+	for (i = 0; i < 100; i++)
+		buffers_put(&pool, taken[i]);
+	rest(BUFFERS_IDLE_TICKS + 1);
+	check_empty();
+}
+
 /* Memory stays while it is used, and for some ticks; then the kernel has it. */
 static void test_trim(void)
 {
@@ -325,6 +343,7 @@ int main(void)
 	test_size();
 	buffers_open(&pool, NULL, UINT64_MAX);
 	test_touch();
+	test_order();
 	test_place();
 	test_trim();
 	test_any_size();
