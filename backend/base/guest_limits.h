@@ -62,6 +62,10 @@
  * need not wait longer. */
 #define LIMIT_THROTTLE_WAIT_NS 50000000
 
+/* Requests of a queue that follow one another on its disk are one I/O, up to so much: the
+ * first of them has to wait for the last. */
+#define LIMIT_JOINED_BYTES (256u << 10)
+
 /* Of a discard, done at a time: it may name the whole disk. */
 #define LIMIT_DISCARD_BYTES (64u << 20)
 

@@ -222,6 +222,34 @@ static int registered_index(struct blk_queue *q, const struct request *req)
 				  req->bytes - req->done);
 }
 
+/* A read or a write that goes to the disk for the first time. */
+static bool may_join(const struct request *req)
+{
+	return !req->tried && (req->blk.op == BLK_READ || req->blk.op == BLK_WRITE);
+}
+
+/* In one I/O with those before it, or the first of an I/O. */
+static enum disk_start join_or_start(struct blk_queue *q, struct request *req,
+				     const struct disk_op *op)
+{
+	struct io_uring *ring = &q->base.worker->uring;
+	bool may = may_join(req);
+	enum disk_start started;
+
+	if (may && q->tail_last && disk_join(q->config.disk, ring, op, &q->tail)) {
+		q->tail_last->joined = req;
+		q->tail_last = req;
+		return DISK_STARTED;
+	}
+	started = disk_start(q->config.disk, ring, op,
+			     queue_cookie(&q->base, &req->waiter), &q->tail);
+	if (started == DISK_STARTED) {
+		q->at_once++;
+		q->tail_last = may ? req : NULL;
+	}
+	return started;
+}
+
 static enum disk_start start_in_ring(struct blk_queue *q, struct request *req)
 {
 	struct disk_op op = {
@@ -232,8 +260,7 @@ static enum disk_start start_in_ring(struct blk_queue *q, struct request *req)
 		.registered = registered_index(q, req),
 	};
 
-	return disk_start(q->config.disk, &q->base.worker->uring, &op,
-			  queue_cookie(&q->base, &req->waiter));
+	return join_or_start(q, req, &op);
 }
 
 /* What was to go to the disk at once has to wait after all. */
@@ -334,6 +361,7 @@ static enum step start_part(struct blk_queue *q, struct request *req)
 
 	if (data && req->bytes)
 		return start_data(q, req);
+	q->tail_last = NULL; /* nothing is joined over a flush or a discard */
 	if (q->config.disk->kind == DISK_NULL)
 		return STEP_SUBMIT;
 	return data ? start_discard(q, req) : start_flush(q, req);

@@ -400,8 +400,6 @@ static void wait_request(struct blk_queue *q, struct request *req)
 	push_request(&q->submitted, req);
 	q->submitted_count++;
 	req->tried = true;
-	if (!q->helped[req->slot])
-		q->at_once++;
 }
 
 /* Who has begun goes on before the others: its buffer is free the sooner. */
@@ -836,6 +834,48 @@ static void end_io(struct blk_queue *q, struct request *req, int32_t result)
 		share_flush(q, handed, result);
 }
 
+/* What the wait has charged to the first is for all of its I/O. */
+static void share_completion(struct request *first, uint32_t count)
+{
+	uint64_t *exact = &first->bill.exact[STAGE_COMPLETE];
+	uint64_t *apportioned = &first->bill.apportioned[STAGE_COMPLETE];
+	struct request *req;
+
+	for (req = first->joined; req; req = req->joined, count--) {
+		req->bill.exact[STAGE_COMPLETE] += take_share(exact, count);
+		req->bill.apportioned[STAGE_COMPLETE] += take_share(apportioned, count);
+	}
+}
+
+/* By itself: whoever was tried joins no other. */
+static void repeat_request(struct blk_queue *q, struct request *req)
+{
+	req->step = STEP_AGAIN;
+	worker_claim(q->base.worker, &req->bill.exact[STAGE_COMPLETE]);
+	place_request(q, req);
+}
+
+/* The I/O of several requests has ended for all of them if it moved all that it should.
+ * Else it is not known whose part of it did not. */
+static void end_joined(struct blk_queue *q, struct request *first, int32_t result)
+{
+	struct request *req, *next;
+	uint32_t count = 0;
+	int64_t bytes = 0;
+
+	for (req = first; req; req = req->joined, count++)
+		bytes += req->bytes;
+	share_completion(first, count);
+	for (req = first; req; req = next) {
+		next = req->joined;
+		req->joined = NULL;
+		if (result == bytes)
+			complete_request(q, req, req->bytes);
+		else
+			repeat_request(q, req);
+	}
+}
+
 /* What was run for this queue: kinds of what has @ended share it by their number. */
 static void charge_helper_by_kind(struct blk_queue *q, uint64_t ns, bool exact,
 				  const uint32_t ended[REQUEST_REFUSED])
@@ -900,6 +940,14 @@ static void take_from_lane(struct blk_queue *q)
 		q->listening = false;
 }
 
+static void end_ring_io(struct blk_queue *q, struct request *req, int32_t result)
+{
+	if (req->joined)
+		end_joined(q, req, result);
+	else
+		end_io(q, req, result);
+}
+
 static void blk_queue_complete(struct waiter *waiter, int32_t result)
 {
 	struct blk_queue *q = blk_queue_of(waiter->queue);
@@ -912,7 +960,7 @@ static void blk_queue_complete(struct waiter *waiter, int32_t result)
 	} else {
 		q->at_once--;
 		q->room += result != -EAGAIN;
-		end_io(q, (struct request *)waiter, result);
+		end_ring_io(q, (struct request *)waiter, result);
 	}
 	worker_make_runnable(q->base.worker, &q->base);
 }

@@ -48,11 +48,12 @@ struct request {
 	struct waiter waiter;	  /* pays with `bill`; no queue while it is free */
 	struct ring_entry *entry; /* its own as long as it exists: wire bytes, answer */
 	struct account bill;
-	struct request *next; /* in one of the queue's lists */
-	uint64_t taken;	      /* clock when it left the ring, */
-	uint64_t handed;      /* when the disk got it, 0 if never, */
-	uint64_t ended;	      /* when the disk had answered, */
-	uint64_t refused_at;  /* when the disk first had no room, 0 if it had */
+	struct request *next;	/* in one of the queue's lists */
+	uint64_t taken;		/* clock when it left the ring, */
+	uint64_t handed;	/* when the disk got it, 0 if never, */
+	uint64_t ended;		/* when the disk had answered, */
+	uint64_t refused_at;	/* when the disk first had no room, 0 if it had */
+	struct request *joined; /* the next one that is in the same I/O */
 	enum step step;
 	bool refused;	 /* never got to the disk */
 	bool tried;	 /* its data has been to the disk, or waits for room there */
@@ -134,6 +135,8 @@ struct blk_queue {
 	struct request *flushing;  /* its flush is under way; there is one at a time */
 	struct request *sharers;   /* that flush is for these too */
 	struct request *unflushed; /* came since it began: they share the next */
+	struct disk_tail tail;	   /* of the last I/O, if others may join it, */
+	struct request *tail_last; /* and who did last; NULL: they may not */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
 	struct request *answered, **answered_end; /* the guest was not shown it yet */

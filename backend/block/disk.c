@@ -23,6 +23,7 @@
 
 #include "disk.h"
 #include "grant_span.h"
+#include "guest_limits.h"
 #include "uring.h"
 
 #define NULL_PREFIX "null:"
@@ -488,8 +489,16 @@ static void use_registered(struct io_uring_sqe *sqe, enum io_uring_op fixed,
 	sqe->buf_index = registered;
 }
 
+static bool is_for_helper(const struct disk *d, const struct disk_op *op)
+{
+	/* What is no multiple of the unit, the helper reads, changes and writes. */
+	return !d->direct || d->fuse ||
+	       (d->direct_unit && (op->offset | op->bytes) & (d->direct_unit - 1));
+}
+
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
-			   const struct disk_op *op, void *cookie)
+			   const struct disk_op *op, void *cookie,
+			   struct disk_tail *ret_tail)
 {
 	size_t bytes = op->bytes;
 	struct io_uring_sqe *sqe;
@@ -500,9 +509,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			memset(op->memory, 0, op->bytes);
 		return DISK_FINISHED;
 	}
-	/* What is no multiple of the unit, the helper reads, changes and writes. */
-	if (!d->direct || d->fuse ||
-	    (d->direct_unit && (op->offset | op->bytes) & (d->direct_unit - 1)))
+	if (is_for_helper(d, op))
 		return DISK_MAY_WAIT;
 	if (d->most && bytes > d->most)
 		bytes = d->most;
@@ -517,5 +524,36 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 	sqe->ioprio = disk_ioprio(d);
 	sqe->rw_flags = RWF_NOWAIT;
 	io_uring_sqe_set_data(sqe, cookie);
+	*ret_tail = (struct disk_tail){ sqe, ring->sq.sqe_tail };
 	return DISK_STARTED;
+}
+
+/* Of one kind, from one piece of memory that is registered, or from none. */
+static bool is_like(const struct io_uring_sqe *sqe, const struct disk_op *op)
+{
+	bool fixed = op->registered >= 0;
+
+	if (op->io == DISK_READ)
+		return sqe->opcode == (fixed ? IORING_OP_READ_FIXED : IORING_OP_READ) &&
+		       sqe->buf_index == (fixed ? op->registered : 0);
+	return sqe->opcode == (fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE) &&
+	       sqe->buf_index == (fixed ? op->registered : 0);
+}
+
+bool disk_join(const struct disk *d, const struct io_uring *ring,
+	       const struct disk_op *op, const struct disk_tail *tail)
+{
+	size_t most =
+		d->most && d->most < LIMIT_JOINED_BYTES ? d->most : LIMIT_JOINED_BYTES;
+	struct io_uring_sqe *sqe = tail->sqe;
+
+	/* The last that was prepared, and the kernel has not been shown it. */
+	if (ring->sq.sqe_tail != tail->number || ring->sq.sqe_head == tail->number)
+		return false;
+	if (sqe->off + sqe->len != op->offset ||
+	    sqe->addr + sqe->len != (uintptr_t)op->memory ||
+	    sqe->len + op->bytes > most || !is_like(sqe, op) || is_for_helper(d, op))
+		return false;
+	sqe->len += op->bytes;
+	return true;
 }

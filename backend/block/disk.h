@@ -233,12 +233,19 @@ struct disk_op {
 	uint64_t offset; /* bytes */
 };
 
+/* The last I/O that a queue has prepared, for the next to join it. */
+struct disk_tail {
+	struct io_uring_sqe *sqe;
+	unsigned int number; /* of entries that were prepared with it */
+};
+
 /**
  * disk_start() - start a read or a write, if it need not wait
  * @d: the disk
  * @ring: the calling worker's
  * @op: what
  * @cookie: comes back with the completion
+ * @ret_tail: written if it was started
  *
  * It is prepared, not submitted. Where the submission queue is full it is submitted
  * first. Direct reads and writes are started; if the kernel would have to wait before it
@@ -248,6 +255,23 @@ struct disk_op {
  * would not divide what shall not wait.
  */
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
-			   const struct disk_op *op, void *cookie);
+			   const struct disk_op *op, void *cookie,
+			   struct disk_tail *ret_tail);
+
+/**
+ * disk_join() - make it one with the I/O before it, if it goes on where that ends
+ * @d: the disk
+ * @ring: the calling worker's
+ * @op: a read or a write
+ * @tail: of an I/O that disk_start() started there
+ *
+ * It has to be of the same kind, follow on the disk and in memory, and the other must
+ * not have been submitted yet. Both together are at most LIMIT_JOINED_BYTES, and what the
+ * disk takes at once.
+ *
+ * Return: whether it is. Then one completion comes for both.
+ */
+bool disk_join(const struct disk *d, const struct io_uring *ring,
+	       const struct disk_op *op, const struct disk_tail *tail);
 
 #endif

@@ -555,6 +555,7 @@ static int consume(struct io_uring *r)
 {
 	unsigned int first = ring.sq_head;
 
+	r->sq.sqe_head = r->sq.sqe_tail;
 	while (ring.sq_head != r->sq.sqe_tail)
 		submit_one(&ring.sqe[ring.sq_head++ % SQ_SIZE]);
 	return ring.sq_head - first;
@@ -958,6 +959,7 @@ int io_uring_register_buffers_update_tag(struct io_uring *r, unsigned int offset
 int io_uring_submit(struct io_uring *r)
 {
 	machine.submits++;
+	r->sq.sqe_head = r->sq.sqe_tail; /* shown to the kernel, whatever it says */
 	if (machine.submits_fail) {
 		machine.submits_fail--;
 		return -EBUSY;

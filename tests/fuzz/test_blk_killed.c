@@ -42,7 +42,7 @@ static size_t record_at, entries_at; /* in the journal's memory */
 static uint32_t asked, before;	     /* answers shown before the kill */
 static bool ending;
 static struct {
-	unsigned int open, redone, unpushed, halfway;
+	unsigned int open, redone, unpushed, halfway, joined;
 } count;
 
 /* ---- states ---- */
@@ -153,6 +153,8 @@ static void ask_all(void)
 	ask_discard(32, 8);
 	ask_page(BLKIF_OP_WRITE_BARRIER, 40, DATA_REF + 2);
 	ask_page(BLKIF_OP_READ, 48, DATA_REF + 3);
+	ask_page(BLKIF_OP_WRITE, 56, DATA_REF + 1); /* these two are one I/O */
+	ask_page(BLKIF_OP_WRITE, 64, DATA_REF + 2);
 }
 
 static int32_t disk_io(const struct machine_io *io)
@@ -170,6 +172,7 @@ static int32_t disk_io(const struct machine_io *io)
 		memcpy(memory, disk_bytes + io->sqe.off, io->sqe.len);
 		return io->sqe.len;
 	default:
+		count.joined += io->sqe.off == 56 * 512 && io->sqe.len == 8192;
 		memcpy(disk_bytes + io->sqe.off, memory, io->sqe.len);
 		return io->sqe.len;
 	}
@@ -366,6 +369,8 @@ static void check_data(void)
 	same_page(disk_bytes + 24 * 512, 0, 102);
 	MUST(!memcmp(disk_bytes + 32 * 512, none, sizeof(none)));
 	same_page(disk_bytes + 40 * 512, 0, 102);
+	same_page(disk_bytes + 56 * 512, 0, 101);
+	same_page(disk_bytes + 64 * 512, 0, 102);
 }
 
 static void go_on_from(struct state *s, uint32_t persistent)
@@ -403,6 +408,7 @@ static void kill_everywhere(uint32_t persistent)
 	       "%u requests done again, %u answered and not shown\n",
 	       kept, count.open, count.halfway, count.redone, count.unpushed);
 	MUST(count.open && count.redone && count.unpushed && count.halfway);
+	MUST(count.joined > kept / 4);
 }
 
 int main(void)

@@ -20,6 +20,7 @@
 #define READS	 16u
 #define TAGS	 4u
 #define SECTORS	 (1u << 20)
+#define APART	 16u /* sectors: no read goes on where another ends */
 
 static struct disk disk = { .kind = DISK_BLOCK,
 			    .fd = MACHINE_FD,
@@ -215,7 +216,7 @@ static bool reads(void)
 	switch (seen.steps) {
 	case 60:
 		for (i = 0; i < READS; i++)
-			ask_read(i * 8);
+			ask_read(i * APART);
 		return false;
 	case 65:
 		MUST(machine.ios == READS);
@@ -224,7 +225,7 @@ static bool reads(void)
 	case 120:
 		MUST(seen.reads == READS && !seen.in_threads);
 		MUST(answered() == seen.asked && !machine.ios);
-		ask_read(READS * 8);
+		ask_read(READS * APART);
 		return false;
 	case 125:
 		MUST(machine.ios == 1);
@@ -262,7 +263,7 @@ static bool without_memory(struct worker *w)
 		for (i = 0; i < 2; i++)
 			taken[i] = buffers_get(&w->buffers, BUFFERS_MAX_SIZE);
 		MUST(taken[0] && taken[1] && !buffers_get(&w->buffers, 1));
-		ask_read(2 * READS * 8);
+		ask_read(2 * READS * APART);
 		return false;
 	case 145:
 		MUST(!machine.ios && answered() == seen.asked - 1);
@@ -285,7 +286,7 @@ static bool pieces(void)
 	switch (seen.steps) {
 	case 155:
 		disk.most = 16384;
-		ask_pages(3 * READS * 8, 11);
+		ask_pages(3 * READS * APART, 11);
 		return false;
 	case 160:
 	case 165:
@@ -322,7 +323,7 @@ static bool lacks(void)
 	case 195:
 		MUST(answered() == seen.asked && !machine.ios);
 		MUST(status_of(seen.asked - 1) == BLKIF_RSP_EOPNOTSUPP);
-		ask_read(4 * READS * 8);
+		ask_read(4 * READS * APART);
 		return false;
 	case 200:
 		MUST(machine.ios == 1 && !disk_lacks(&disk, DISK_LACKS_NOWAIT));
@@ -335,7 +336,7 @@ static bool lacks(void)
 		MUST(seen.in_threads == 2);
 		return true;
 	case 210: /* and the next at once */
-		ask_read(5 * READS * 8);
+		ask_read(5 * READS * APART);
 		return false;
 	case 215:
 		machine_complete(0);
