@@ -150,18 +150,20 @@ static int pages_map(struct shr *shr, const struct share_request *req, char *add
 
 	for (uint32_t i = 0, n; i < req->count; i += n) {
 		off_t at = sim_page_offset(shr->open.domid, req->refs[i]);
+		char *from = addr + (size_t)i * SIM_PAGE;
+		size_t size;
 
 		for (n = 1; i + n < req->count && req->refs[i + n] == req->refs[i] + n;
 		     n++)
 			;
-		/* Fresh pages are zero. */
-		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-			      (off_t)n * SIM_PAGE) < 0)
+		size = (size_t)n * SIM_PAGE;
+		if (mmap(from, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 at) == MAP_FAILED)
 			return -errno;
-		if (mmap(addr + (size_t)i * SIM_PAGE, (size_t)n * SIM_PAGE,
-			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
-			 fd, at) == MAP_FAILED)
+		/* Fresh pages are zero. No call that a daemon's sandbox would lack. */
+		if (madvise(from, size, MADV_REMOVE) < 0)
 			return -errno;
+		madvise(from, size, MADV_POPULATE_WRITE);
 	}
 	return 0;
 }
