@@ -131,6 +131,19 @@ static uint32_t most_at_once(dev_t device)
 				       : bytes - bytes % GRANT_PAGE_SIZE;
 }
 
+/* An I/O across a multiple of this is divided, too: of a striped device, say, or of an
+ * NVMe drive that names a boundary. A partition begins anywhere. Where in a chunk a
+ * file's blocks lie is not known. */
+static void find_chunk(struct disk *d, dev_t device)
+{
+	uint64_t chunk = queue_number(device, "chunk_sectors") * MIN_SECTOR;
+
+	if (!chunk || chunk > UINT32_MAX)
+		return;
+	d->chunk = chunk;
+	d->chunk_at = sysfs_number(device, "start") * MIN_SECTOR % chunk;
+}
+
 static enum disk_discard block_discard(dev_t device)
 {
 	return queue_number(device, "discard_max_bytes") ? DISK_DISCARD_COMMAND
@@ -158,6 +171,7 @@ static int measure_block(struct disk *d, dev_t device, char *reason)
 		d->discard_granularity = d->sector_size;
 	d->discard_alignment = sysfs_number(device, "discard_alignment");
 	d->most = most_at_once(device);
+	find_chunk(d, device);
 	return 0;
 }
 
@@ -496,12 +510,25 @@ static bool is_for_helper(const struct disk *d, const struct disk_op *op)
 	       (d->direct_unit && (op->offset | op->bytes) & (d->direct_unit - 1));
 }
 
+/* How much of it the device takes in one piece. */
+static size_t disk_piece(const struct disk *d, uint64_t offset, size_t bytes)
+{
+	uint64_t left;
+
+	if (d->most && bytes > d->most)
+		bytes = d->most;
+	if (!d->chunk)
+		return bytes;
+	left = d->chunk - (offset + d->chunk_at) % d->chunk;
+	return bytes < left ? bytes : left;
+}
+
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			   const struct disk_op *op, void *cookie,
 			   struct disk_tail *ret_tail)
 {
-	size_t bytes = op->bytes;
 	struct io_uring_sqe *sqe;
+	size_t bytes;
 
 	if (d->kind == DISK_NULL) {
 		/* The memory may hold another guest's data. */
@@ -511,8 +538,7 @@ enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 	}
 	if (is_for_helper(d, op))
 		return DISK_MAY_WAIT;
-	if (d->most && bytes > d->most)
-		bytes = d->most;
+	bytes = disk_piece(d, op->offset, op->bytes);
 	sqe = uring_next_sqe(ring);
 	if (op->io == DISK_READ) {
 		io_uring_prep_read(sqe, d->fd, op->memory, bytes, op->offset);
@@ -543,17 +569,18 @@ static bool is_like(const struct io_uring_sqe *sqe, const struct disk_op *op)
 bool disk_join(const struct disk *d, const struct io_uring *ring,
 	       const struct disk_op *op, const struct disk_tail *tail)
 {
-	size_t most =
-		d->most && d->most < LIMIT_JOINED_BYTES ? d->most : LIMIT_JOINED_BYTES;
 	struct io_uring_sqe *sqe = tail->sqe;
+	size_t both;
 
 	/* The last that was prepared, and the kernel has not been shown it. */
 	if (ring->sq.sqe_tail != tail->number || ring->sq.sqe_head == tail->number)
 		return false;
+	both = sqe->len + op->bytes;
 	if (sqe->off + sqe->len != op->offset ||
-	    sqe->addr + sqe->len != (uintptr_t)op->memory ||
-	    sqe->len + op->bytes > most || !is_like(sqe, op) || is_for_helper(d, op))
+	    sqe->addr + sqe->len != (uintptr_t)op->memory || both > LIMIT_JOINED_BYTES ||
+	    disk_piece(d, sqe->off, both) < both || !is_like(sqe, op) ||
+	    is_for_helper(d, op))
 		return false;
-	sqe->len += op->bytes;
+	sqe->len = both;
 	return true;
 }

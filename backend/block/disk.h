@@ -3,8 +3,8 @@
  * What stands behind a vbd: a regular file, a block device, or `null:SIZE`, which answers
  * at once. The control thread opens and closes it; the workers that serve the device's
  * queues start I/O on rings of their own. They only read it, and only what stays while
- * they do: `kind`, `fd`, `direct`, `fuse`, `discard` and `most`, and `ioprio`. The rest
- * is the control thread's.
+ * they do: `kind`, `fd`, `direct`, `fuse`, `discard`, `most` and `chunk`, and `ioprio`.
+ * The rest is the control thread's.
  */
 #ifndef XENMETER_DISK_H
 #define XENMETER_DISK_H
@@ -43,7 +43,10 @@ struct disk {
 	uint32_t physical_sector_size; /* bytes, of what is written at once; 0: unknown */
 	uint32_t discard_granularity;  /* bytes */
 	uint32_t discard_alignment;    /* bytes */
-	uint32_t most;		       /* bytes of an I/O that shall not wait; 0: any */
+	/* Of an I/O that shall not wait, bytes; 0: any. It is at most so large, and
+	 * crosses no multiple of `chunk` of the device, on which the disk begins
+	 * `chunk_at` behind one. */
+	uint32_t most, chunk, chunk_at;
 	struct disk_id id;
 	uint16_t ioprio; /* see disk_set_ioprio() */
 	uint8_t learned; /* see disk_learn() */
@@ -251,8 +254,8 @@ struct disk_tail {
  * first. Direct reads and writes are started; if the kernel would have to wait before it
  * can begin, for blocks of a hole, say, they end with -EAGAIN, or with -EOPNOTSUPP where
  * it cannot tell. The kernel makes no thread for them. If @op is larger than the disk's
- * `most`, only so much is started, and the result is as that of a short read: the kernel
- * would not divide what shall not wait.
+ * `most`, or crosses the end of a `chunk`, only so much is started, and the result is as
+ * that of a short read: the kernel would not divide what shall not wait.
  */
 enum disk_start disk_start(const struct disk *d, struct io_uring *ring,
 			   const struct disk_op *op, void *cookie,

@@ -424,7 +424,8 @@ static bool storage_is_disk(const struct disk *d)
 	       d->sector_size >= 512 && d->sector_size <= 4096 &&
 	       !(d->sector_size & (d->sector_size - 1)) && d->size &&
 	       !(d->size % d->sector_size) && d->rest < d->sector_size &&
-	       (!d->most || d->most >= d->sector_size) && d->discard_granularity;
+	       (!d->most || d->most >= d->sector_size) && !(d->chunk % d->sector_size) &&
+	       !(d->chunk_at % 512) && d->discard_granularity;
 }
 
 static int storage_take_disk(struct storage_question *q, const struct storage_answer *a,

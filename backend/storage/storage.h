@@ -37,7 +37,7 @@ enum storage_kind {
 	"the process that showed it has ended, as the log beside it may say; "           \
 	"detach the disk from its guest and attach it again"
 
-#define STORAGE_VERSION	     7
+#define STORAGE_VERSION	     8
 #define STORAGE_DESCRIPTORS  3
 #define STORAGE_CLOSED	     2 /* at most: the one with the device's life, and another */
 #define STORAGE_BACKEND_SIZE 64

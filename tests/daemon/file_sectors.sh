@@ -37,6 +37,7 @@ done
 [ "$(cached image)" = 0 ] || fail 'the page cache is used'
 [ "$(fincore --noheadings --output PAGES "$W/mnt/image" | tr -d ' ')" = 0 ] || fail 'pages are cached'
 expect_row "$d" refused 0
+expect_key "$(back "$d")/physical-sector-size" 4096
 
 say 'an ISO'
 attach "$d" xvdb "$W/mnt/iso" --mode r --type cdrom
@@ -44,6 +45,7 @@ load "$d" --devid xvdb --rw read --bs 2k >"$W/iso.out"
 expect_key "$(back "$d" 51728)/sectors" 2412
 [ "$(cached iso)" = 1 ] || fail "said $(cached iso) times"
 expect_key "$(back "$d" 51728)/sector-size" 512
+expect_no_key "$(back "$d" 51728)/physical-sector-size" # the page cache has no such unit
 
 say 'a file on a disk of 512-byte sectors is read directly'
 attach "$d" xvdc "$(disk plain 1M)"

@@ -29,6 +29,7 @@ before=$(row "$d" refused)
 load "$d" --rw randrw --verify --number 500 --depth 4 --json >"$W/load.out"
 expect_json "$W/load.out" '.negotiated | .sectors == 32768 and .sector_size == 4096'
 expect_row "$d" refused "$before"
+expect_key "$(back "$d")/physical-sector-size" 4096
 
 say 'the last 4096 bytes'
 load "$d" --rw write --verify --offset $((16 * 1024 * 1024 - 4096)) --size 4k --number 1
