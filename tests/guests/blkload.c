@@ -18,11 +18,14 @@
 #define HOLD_MS	   1000
 
 static bool stop_asked;
+static bool report_asked;
 
 static void on_signal(int signal)
 {
-	(void)signal;
-	__atomic_store_n(&stop_asked, true, __ATOMIC_RELAXED);
+	if (signal == SIGUSR1)
+		__atomic_store_n(&report_asked, true, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(&stop_asked, true, __ATOMIC_RELAXED);
 }
 
 static void catch_signals(void)
@@ -31,6 +34,7 @@ static void catch_signals(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 }
 
 static bool stopping(void)
@@ -120,6 +124,7 @@ static int workers_init(const struct blkload_options *options, struct blkfront *
 static int workers_run(struct blkfront *front, struct worker *workers, uint32_t n,
 		       uint32_t *running)
 {
+	struct progress last = { .ns = worker_now_ns() };
 	uint32_t started = 0;
 	int err = 0;
 
@@ -133,9 +138,12 @@ static int workers_run(struct blkfront *front, struct worker *workers, uint32_t 
 		__atomic_fetch_sub(running, n - started, __ATOMIC_RELAXED);
 		on_signal(0);
 	}
-	while (__atomic_load_n(running, __ATOMIC_ACQUIRE))
+	while (__atomic_load_n(running, __ATOMIC_ACQUIRE)) {
 		if (blkfront_service(front, SERVICE_MS) == BLKFRONT_EVENT_CLOSING)
 			on_signal(0);
+		if (__atomic_exchange_n(&report_asked, false, __ATOMIC_RELAXED))
+			report_since(workers, n, &last);
+	}
 	for (uint32_t i = 0; i < started; i++)
 		pthread_join(workers[i].thread, NULL);
 	return -err;

@@ -157,4 +157,12 @@ void report_run(const struct blkload_options *options, struct blkfront *front,
 		const struct worker *workers, uint32_t n);
 void report_print(json_t *object);
 
+/* What a load had done at a moment: zeros before it begins. */
+struct progress {
+	struct histogram histogram;
+	uint64_t ns;
+};
+
+void report_since(const struct worker *workers, uint32_t n, struct progress *last);
+
 #endif

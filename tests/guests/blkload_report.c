@@ -2,7 +2,7 @@
 /*
  * What blkload says at the end: one line for people or one JSON object for tests, and the
  * histogram the percentiles come from. Called by the main thread when the workers have
- * ended.
+ * ended, and when it is asked by a signal meanwhile.
  */
 #include "blkload.h"
 
@@ -344,4 +344,42 @@ void report_run(const struct blkload_options *options, struct blkfront *front,
 	else
 		print_line(options, &stats, totals);
 	free(totals);
+}
+
+/* The workers go on, so each count is of its own moment. */
+static void progress_take(const struct worker *workers, uint32_t n,
+			  struct progress *ret_now)
+{
+	memset(ret_now, 0, sizeof(*ret_now));
+	for (uint32_t i = 0; i < n; i++)
+		histogram_merge(&ret_now->histogram, &workers[i].histogram);
+	ret_now->ns = worker_now_ns();
+}
+
+/**
+ * report_since() - print the figures of a load since this was called last
+ * @workers: running
+ * @n: their number
+ * @last: what was there then; becomes what is there now
+ */
+void report_since(const struct worker *workers, uint32_t n, struct progress *last)
+{
+	struct progress now;
+	struct histogram *between = &last->histogram;
+	double seconds;
+
+	progress_take(workers, n, &now);
+	seconds = (double)(now.ns - last->ns) / 1e9;
+	between->total = 0;
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		between->count[i] = now.histogram.count[i] - between->count[i];
+		between->total += between->count[i];
+	}
+	between->max = now.histogram.max;
+	report_print(json_pack("{s:f, s:{s:I, s:I}}", "iops",
+			       (double)between->total / seconds, "latency_ns", "p50",
+			       (json_int_t)histogram_percentile(between, 50), "p99",
+			       (json_int_t)histogram_percentile(between, 99)));
+	fflush(stdout);
+	*last = now;
 }
