@@ -296,14 +296,15 @@ static enum lane_io lane_io(const struct blk_queue *q, enum disk_io io)
 static enum step give_to_helper(struct blk_queue *q, struct request *req)
 {
 	struct disk_op op = next_op(req);
-	struct lane_op to_lane = { .offset = op.offset,
-				   .bytes = op.bytes,
-				   .io = lane_io(q, op.io),
-				   .at = op.memory ? req->done : 0,
-				   .ioprio = disk_ioprio(q->config.disk),
-				   .unit = q->config.disk->direct
-						   ? q->config.disk->direct_unit
-						   : 0 };
+	struct lane_op to_lane = {
+		.offset = op.offset,
+		.bytes = op.bytes,
+		.io = lane_io(q, op.io),
+		.at = op.memory ? req->done : 0,
+		.ioprio = disk_ioprio(q->config.disk),
+		.unit = q->config.disk->direct ? q->config.disk->direct_unit : 0,
+		.cached = !q->config.disk->direct && !q->config.disk->fuse
+	};
 
 	if (!req->slot)
 		req->slot = blk_get_slot(q, op.memory ? req->bytes : 0);

@@ -50,7 +50,7 @@ struct lane_op {
 	uint32_t at;	 /* where the data begin in the slot, bytes */
 	uint32_t ioprio; /* of ioprio_set(2); 0: the process's */
 	uint32_t unit;	 /* of direct I/O, bytes; 0: any will do */
-	uint32_t unused;
+	uint32_t cached; /* not 0: through the page cache, it seldom waits */
 };
 
 /* What both sides see. Neither believes the other: each reads a value once. */

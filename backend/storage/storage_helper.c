@@ -31,6 +31,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,6 +78,16 @@ struct served_lane {
 	struct served_disk *disk;
 	int done;
 	unsigned int threads; /* under the lock */
+	bool help_comes;      /* a thread that was asked has not begun yet; atomic */
+};
+
+/* I/O through the page cache costs less than to tell of it: a thread tells of so many. */
+#define UNTOLD_MAX 16
+
+/* What a thread has done and not told of. */
+struct untold {
+	unsigned int count;
+	int slot[UNTOLD_MAX];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -111,6 +122,24 @@ static void tell_daemon_cpu(struct served_lane *l)
 
 	__atomic_add_fetch(only ? &s->cpu_ns : &s->daemon_ns,
 			   storage_daemon_take_ns(l->disk->daemon), __ATOMIC_RELEASE);
+}
+
+/* The CPU before the I/O, so that the worker finds it when that has ended. */
+static void tell_done(struct served_lane *l, struct untold *u)
+{
+	uint64_t one = 1;
+
+	if (!u->count)
+		return;
+	if (l->disk->daemon)
+		tell_daemon_cpu(l);
+	tell_cpu(l);
+	while (u->count)
+		__atomic_store_n(&l->shared->state[u->slot[--u->count]], LANE_DONE,
+				 __ATOMIC_RELEASE);
+	/* If it is full, the daemon has not read of what was done before. */
+	if (write(l->done, &one, sizeof(one)) != sizeof(one))
+		return;
 }
 
 /* ---- flushes ---- */
@@ -310,7 +339,35 @@ static bool is_in_parts(const struct lane_op *op)
 	return op->unit && (op->offset % op->unit || op->bytes % op->unit);
 }
 
-static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t *data)
+static bool is_cached(const struct lane_op *op)
+{
+	return op->cached && (op->io == LANE_READ || op->io == LANE_WRITE);
+}
+
+/* All of it, if it is in the page cache. */
+static bool read_at_once(const struct served_lane *l, const struct lane_op *op,
+			 uint8_t *data)
+{
+	struct iovec iov = { data, op->bytes };
+
+	return preadv2(l->disk->fd, &iov, 1, op->offset, RWF_NOWAIT) ==
+	       (ssize_t)op->bytes;
+}
+
+/* Nobody waits behind this I/O, if it waits, for the end of those before it. */
+static int32_t move_cached(struct served_lane *l, const struct lane_op *op, uint8_t *data,
+			   struct untold *u)
+{
+	if (u->count && op->io == LANE_READ) {
+		if (read_at_once(l, op, data))
+			return op->bytes;
+		tell_done(l, u);
+	}
+	return move_data(l, op, data);
+}
+
+static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t *data,
+		       struct untold *u)
 {
 	uint64_t range[2] = { op->offset, op->bytes };
 
@@ -321,7 +378,7 @@ static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t 
 			return -EINVAL;
 		if (is_in_parts(op))
 			return move_parts(l, op, data + op->at);
-		return move_data(l, op, data + op->at);
+		return move_cached(l, op, data + op->at, u);
 	case LANE_FLUSH:
 		return flush_disk(l);
 	case LANE_PUNCH:
@@ -371,27 +428,25 @@ static int begin_first(struct served_lane *l, bool *ret_more)
 	return begin_first(l, ret_more); /* another thread was quicker */
 }
 
-static void do_slot(struct served_lane *l, int i)
+static void do_slot(struct served_lane *l, int i, struct untold *u)
 {
 	struct lane_shared *s = l->shared;
 	struct lane_op op = s->slot[i].op;
-	uint64_t one = 1;
 
 	__asm__ volatile("" ::: "memory"); /* read once */
+	if (!is_cached(&op))
+		tell_done(l, u);
 	set_ioprio(op.ioprio);
-	s->slot[i].result = perform(l, &op, l->data + (uint64_t)i * LANE_SLOT_BYTES);
-	if (l->disk->daemon)
-		tell_daemon_cpu(l);
-	tell_cpu(l);
-	__atomic_store_n(&s->state[i], LANE_DONE, __ATOMIC_RELEASE);
-	/* If it is full, the daemon has not read of what was done before. */
-	if (write(l->done, &one, sizeof(one)) != sizeof(one))
-		return;
+	s->slot[i].result = perform(l, &op, l->data + (uint64_t)i * LANE_SLOT_BYTES, u);
+	u->slot[u->count++] = i;
+	if (!is_cached(&op) || u->count == UNTOLD_MAX)
+		tell_done(l, u);
 }
 
-static void futex_wake(struct served_lane *l, int threads)
+/* Return: how many did sleep. */
+static long futex_wake(struct served_lane *l, int threads)
 {
-	syscall(SYS_futex, &l->shared->kick, FUTEX_WAKE, threads, NULL, NULL, 0);
+	return syscall(SYS_futex, &l->shared->kick, FUTEX_WAKE, threads, NULL, NULL, 0);
 }
 
 /* ---- disks ---- */
@@ -489,24 +544,41 @@ static bool add_thread(struct served_lane *l)
 	return added;
 }
 
-/* There is more to do than this thread can. */
-static void find_help(struct served_lane *l)
+static void help_begins(struct served_lane *l)
+{
+	__atomic_store_n(&l->help_comes, false, __ATOMIC_RELEASE);
+}
+
+static bool add_helping_thread(struct served_lane *l)
 {
 	bool wanted;
 
-	if (__atomic_load_n(&l->shared->sleepers, __ATOMIC_SEQ_CST)) {
-		futex_wake(l, 1);
-		return;
-	}
 	pthread_mutex_lock(&lock);
 	wanted = l->threads < LANE_THREADS;
 	l->threads += wanted;
 	pthread_mutex_unlock(&lock);
 	if (!wanted || add_thread(l))
-		return;
+		return wanted;
 	pthread_mutex_lock(&lock);
 	l->threads--;
 	pthread_mutex_unlock(&lock);
+	return false;
+}
+
+/* There is more to do than this thread can. Who comes asks for the next, if there is
+ * still so much then. */
+static void find_help(struct served_lane *l)
+{
+	bool comes;
+
+	if (__atomic_exchange_n(&l->help_comes, true, __ATOMIC_ACQ_REL))
+		return;
+	if (__atomic_load_n(&l->shared->sleepers, __ATOMIC_SEQ_CST))
+		comes = futex_wake(l, 1) > 0;
+	else
+		comes = add_helping_thread(l);
+	if (!comes)
+		help_begins(l);
 }
 
 static bool is_over(const struct served_lane *l)
@@ -529,6 +601,7 @@ static bool wait_for_kick(struct served_lane *l, uint32_t kick)
 	if (err)
 		err = errno;
 	__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
+	help_begins(l);
 	return err != ETIMEDOUT;
 }
 
@@ -582,7 +655,9 @@ static void leave_for_good(struct served_lane *l)
 static void *serve_lane(void *arg)
 {
 	struct served_lane *l = arg;
+	struct untold u = { 0 };
 
+	help_begins(l);
 	if (l->disk->name >= 0)
 		open_disk(l->disk);
 	for (;;) {
@@ -594,14 +669,16 @@ static void *serve_lane(void *arg)
 			break;
 		i = begin_first(l, &more);
 		if (i < 0) {
+			tell_done(l, &u);
 			if (!wait_for_kick(l, kick) && leave_others(l))
 				return NULL;
 			continue;
 		}
 		if (more)
 			find_help(l);
-		do_slot(l, i);
+		do_slot(l, i, &u);
 	}
+	tell_done(l, &u);
 	leave_for_good(l);
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A storage helper as a process, from the daemon's end: what is posted is done, and what
- * was begun by one that dies is done by the next; lanes of one disk share its flushes;
+ * was begun by one that dies is done by the next; what is in the page cache is told of
+ * together; lanes of one disk share its flushes;
  * lanes come and go and leave nothing;
  * disks are measured, closed, and opened only where the store names them;
  * whoever sends it nonsense has no helper any more; and what a hostile helper writes into
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -24,7 +26,8 @@
 #include "log.h"
 #include "storage.h"
 
-#define ROUNDS 1000
+#define ROUNDS	   1000
+#define NOT_CACHED 8192u /* reads there wait for the disk */
 
 static struct storage_source source;
 static int disk;
@@ -33,6 +36,7 @@ static int disk;
 
 static struct {
 	sem_t gate; /* opened once for each flush, where there is a gate */
+	sem_t read_gate;
 	bool gated;
 	int flushes, waits;
 	uint64_t burnt_ns; /* by the second flush, which fails */
@@ -77,9 +81,25 @@ ssize_t __wrap_pread64(int fd, void *to, size_t size, off_t at)
 	ssize_t got = __real_pread64(fd, to, size, at);
 	int i;
 
+	while (at == NOT_CACHED && size == 512 && sem_wait(&kernel->read_gate))
+		;
+
 	for (i = 0; i < 100; i++)
 		sched_yield();
 	return got;
+}
+
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off_t at,
+			  int flags);
+
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	(void)count;
+	CHECK_EQ(flags, RWF_NOWAIT);
+	if (at != NOT_CACHED)
+		return __real_pread64(fd, iov->iov_base, iov->iov_len, at);
+	errno = EAGAIN;
+	return -1;
 }
 
 int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
@@ -186,6 +206,48 @@ static void test_all_slots(struct storage *s)
 		}
 	}
 	end(s, l);
+}
+
+/* So many are posted at once; how often the helper told of them. */
+static uint64_t read_all(struct storage *s, bool cached, uint64_t last_offset)
+{
+	struct lane_op op = { .io = LANE_READ, .bytes = 512, .cached = cached };
+	unsigned int left = LANE_SLOTS, slot;
+	uint64_t told = 0, count;
+	struct lane *l;
+	int32_t result;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	while ((slot = lane_get(l, 512))) {
+		op.offset = l->free ? 0 : last_offset;
+		lane_post(l, slot, &op);
+	}
+	lane_kick(l);
+	while (left) {
+		CHECK_EQ(poll(&(struct pollfd){ l->done_fd, POLLIN, 0 }, 1, 20000), 1);
+		CHECK_EQ(read(l->done_fd, &count, sizeof(count)), sizeof(count));
+		told += count;
+		while (lane_take_done(l, &slot, &result)) {
+			CHECK_EQ(result, 512);
+			lane_put(l, slot);
+			left--;
+		}
+		/* All others have ended, and are told of, while the last one waits. */
+		if (left == 1 && last_offset)
+			sem_post(&kernel->read_gate);
+	}
+	end(s, l);
+	return told;
+}
+
+/* What is in the page cache is told of together: when a thread has done as many as it
+ * may, or finds no more. Nobody waits for one that waits for the disk. */
+static void test_told(struct storage *s)
+{
+	CHECK_EQ(read_all(s, false, 0), LANE_SLOTS);
+	CHECK(read_all(s, true, 0) <= LANE_THREADS + LANE_SLOTS / 16);
+	CHECK(read_all(s, true, NOT_CACHED) <= LANE_THREADS + LANE_SLOTS / 16 + 1);
 }
 
 /* What all lanes may have is there again when their slots have rested, or they are gone.
@@ -701,6 +763,7 @@ int main(void)
 		      0);
 	CHECK(kernel != MAP_FAILED);
 	CHECK_EQ(sem_init(&kernel->gate, 1, 0), 0);
+	CHECK_EQ(sem_init(&kernel->read_gate, 1, 0), 0);
 	unsetenv("XENSTORED_PATH"); /* libxenstore then looks for a device */
 	CHECK_EQ(launcher_start(NULL, &source.launcher), 0);
 	CHECK_EQ(storage_listen(&source), 0);
@@ -708,6 +771,7 @@ int main(void)
 	CHECK(s);
 	test_io(s);
 	test_all_slots(s);
+	test_told(s);
 	test_memory(s);
 	test_parts(s);
 	test_shared_flush(s);
