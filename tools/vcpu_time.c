@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <xencall.h>
 #include <xenstat.h>
-#include <xentoollog.h>
 
+#include "silent_logger.h"
 #include "vcpu_time.h"
 
 #define XEN_VERSION "/sys/hypervisor/version/"
@@ -26,25 +26,6 @@ static struct {
 	__typeof__(xenstat_domain_cpu_ns) *cpu_ns;
 } lib;
 
-/* ---- a logger that does not ---- */
-
-static void swallow_message(struct xentoollog_logger *logger, xentoollog_level level,
-			    int err, const char *context, const char *format,
-			    va_list args)
-{
-	(void)logger, (void)level, (void)err, (void)context, (void)format, (void)args;
-}
-
-static void swallow_destroy(struct xentoollog_logger *logger)
-{
-	(void)logger;
-}
-
-static struct xentoollog_logger silent = {
-	.vmessage = swallow_message,
-	.destroy = swallow_destroy,
-};
-
 /* ---- the libraries ---- */
 
 static bool may_call_hypervisor(void)
@@ -59,7 +40,7 @@ static bool may_call_hypervisor(void)
 	open_call = (__typeof__(open_call))dlsym(from, "xencall_open");
 	close_call = (__typeof__(close_call))dlsym(from, "xencall_close");
 	if (open_call && close_call)
-		call = open_call(&silent, 0);
+		call = open_call(silent_logger(), 0);
 	if (call)
 		close_call(call);
 	dlclose(from);

@@ -19,6 +19,7 @@
 #include "domain.h"
 #include "lives.h"
 #include "probe.h"
+#include "silent_logger.h"
 #include "switches.h"
 #include "table.h"
 #include "uring.h"
@@ -102,7 +103,7 @@ static void probe_clock(struct clock_info *ret_clock)
 
 static bool probe_evtchn(void)
 {
-	xenevtchn_handle *evtchn = xenevtchn_open(worker_silent_logger(), 0);
+	xenevtchn_handle *evtchn = xenevtchn_open(silent_logger(), 0);
 
 	probe_print("event channels", "%s", evtchn ? "ok" : strerror(errno));
 	if (!evtchn)
@@ -113,7 +114,7 @@ static bool probe_evtchn(void)
 
 static bool probe_grants(void)
 {
-	xengnttab_handle *gnttab = xengnttab_open(worker_silent_logger(), 0);
+	xengnttab_handle *gnttab = xengnttab_open(silent_logger(), 0);
 	int copies;
 
 	if (!gnttab) {

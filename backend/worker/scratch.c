@@ -7,6 +7,7 @@
 
 #include "guest_limits.h"
 #include "scratch.h"
+#include "silent_logger.h"
 #include "worker.h"
 
 void scratch_open(struct scratch *s, uint32_t domid, unsigned int workers)
@@ -16,7 +17,7 @@ void scratch_open(struct scratch *s, uint32_t domid, unsigned int workers)
 	if (s->most > LIMIT_SCRATCH_PAGES)
 		s->most = LIMIT_SCRATCH_PAGES;
 	if (domid != DOMID_SELF)
-		s->handle = xengntshr_open(worker_silent_logger(), 0);
+		s->handle = xengntshr_open(silent_logger(), 0);
 }
 
 /* Others in this domain may have left less for us. */

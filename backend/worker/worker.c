@@ -46,12 +46,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xentoollog.h>
 
 #include "blame.h"
 #include "guest_limits.h"
 #include "log.h"
 #include "sandbox.h"
+#include "silent_logger.h"
 #include "uring.h"
 #include "worker.h"
 
@@ -66,25 +66,6 @@ enum cookie {
 	COOKIE_TICK,
 	COOKIE_REPORTS, /* there is room for reports */
 	COOKIE_LAST = COOKIE_REPORTS,
-};
-
-/* ---- libxengnttab would log every bad grant of a guest ---- */
-
-static void swallow_message(struct xentoollog_logger *logger, xentoollog_level level,
-			    int err, const char *context, const char *format,
-			    va_list args)
-{
-	(void)logger, (void)level, (void)err, (void)context, (void)format, (void)args;
-}
-
-static void swallow_destroy(struct xentoollog_logger *logger)
-{
-	(void)logger;
-}
-
-static struct xentoollog_logger silent = {
-	.vmessage = swallow_message,
-	.destroy = swallow_destroy,
 };
 
 /* ---- queues ---- */
@@ -709,7 +690,7 @@ static int open_ring(struct worker *w)
 
 static xenevtchn_handle *open_evtchn(void)
 {
-	xenevtchn_handle *evtchn = xenevtchn_open(&silent, 0);
+	xenevtchn_handle *evtchn = xenevtchn_open(silent_logger(), 0);
 
 	if (!evtchn)
 		log_error("cannot open the event-channel device (/dev/xen/evtchn): %s; "
@@ -720,18 +701,13 @@ static xenevtchn_handle *open_evtchn(void)
 
 static xengnttab_handle *open_gnttab(void)
 {
-	xengnttab_handle *gnttab = xengnttab_open(&silent, 0);
+	xengnttab_handle *gnttab = xengnttab_open(silent_logger(), 0);
 
 	if (!gnttab)
 		log_error("cannot open the grant device (/dev/xen/gntdev): %s; is the "
 			  "module xen-gntdev loaded?",
 			  strerror(errno));
 	return gnttab;
-}
-
-struct xentoollog_logger *worker_silent_logger(void)
-{
-	return &silent;
 }
 
 int worker_probe_devices(void)

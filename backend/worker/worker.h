@@ -84,11 +84,6 @@ struct worker_config {
 /* ---- for the control thread ---- */
 
 /**
- * worker_silent_logger() - for libxenevtchn and libxengnttab, which log too much
- */
-struct xentoollog_logger *worker_silent_logger(void);
-
-/**
  * worker_probe_devices() - can the Xen devices be opened?
  *
  * Return: 0, or -ENODEV: what is missing has been logged.
