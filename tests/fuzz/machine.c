@@ -1116,3 +1116,34 @@ void machine_run(const struct machine_target *t)
 	while (machine_report(&m))
 		;
 }
+
+static struct blk_queue *make_queue(unsigned int i, const struct blk_queue_config *config)
+{
+	struct row_key key = { .domid = MACHINE_DOMID, .device = "vbd", .queue = i };
+	struct blk_queue *q = blk_queue_new();
+
+	MUST(q);
+	q->config = *config;
+	q->config.ring_ref[0] = i + 1;
+	q->config.ring_pages = 1;
+	q->config.remote_port = i + 1;
+	q->config.abi = BLKIF_ABI_X86_64;
+	if (!i)
+		q->config.lane = NULL;
+	q->base.domid = MACHINE_DOMID;
+	q->base.row = table_claim_row(machine_table(), &key, 0);
+	MUST(q->base.row);
+	return q;
+}
+
+void machine_serve_disk(const struct machine_target *t, struct blk_queue *queue[],
+			unsigned int queues, const struct blk_queue_config *config)
+{
+	unsigned int i;
+
+	for (i = 0; i < queues; i++)
+		queue[i] = make_queue(i, config);
+	machine_run(t);
+	for (i = 0; i < queues; i++)
+		blk_queue_free(queue[i]);
+}

@@ -13,6 +13,7 @@
 
 #include <liburing.h>
 
+#include "blk_queue.h"
 #include "charged.h"
 #include "fuzz.h"
 #include "queue.h"
@@ -81,6 +82,18 @@ struct machine_target {
  * Checks the books, and that nothing is held.
  */
 void machine_run(const struct machine_target *target);
+
+/**
+ * machine_serve_disk() - the same for queues of one disk, after machine_reset()
+ * @target: whose steps
+ * @ret_queue: the queues, while the target runs: number i has its ring in page i + 1, and
+ * port i + 1
+ * @queues: so many
+ * @config: what they have besides; its `lane` is of all but the first
+ */
+void machine_serve_disk(const struct machine_target *target,
+			struct blk_queue *ret_queue[], unsigned int queues,
+			const struct blk_queue_config *config);
 
 /* ---- for targets, in step() ---- */
 

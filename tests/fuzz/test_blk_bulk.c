@@ -209,37 +209,16 @@ static void step(struct worker *w)
 		run_phase(w);
 }
 
-static struct blk_queue *make_queue(unsigned int i)
+int main(void)
 {
-	struct row_key key = { .domid = MACHINE_DOMID, .device = "vbd", .queue = i };
-	struct blk_queue *q = blk_queue_new();
-
-	MUST(q);
-	q->config = (struct blk_queue_config){
-		.ring_ref = { i + 1 },
-		.ring_pages = 1,
-		.remote_port = i + 1,
-		.abi = BLKIF_ABI_X86_64,
+	static const struct machine_target target = { .step = step, .io = disk_io };
+	struct blk_queue_config config = {
 		.bytes = DEPTH << 20,
 		.limits = { .sectors = SECTORS, .sector_size = 512 },
 		.disk = &disk,
 	};
-	q->base.domid = MACHINE_DOMID;
-	q->base.row = table_claim_row(machine_table(), &key, 0);
-	MUST(q->base.row);
-	return q;
-}
-
-int main(void)
-{
-	static const struct machine_target target = { .step = step, .io = disk_io };
-	unsigned int i;
 
 	machine_reset();
-	for (i = 0; i < QUEUES; i++)
-		queue[i] = make_queue(i);
-	machine_run(&target);
-	for (i = 0; i < QUEUES; i++)
-		blk_queue_free(queue[i]);
+	machine_serve_disk(&target, queue, QUEUES, &config);
 	return 0;
 }
