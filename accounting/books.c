@@ -173,6 +173,7 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 	meter_start(&b->meter, clock_now(), clock_ns_to_cycles(b->cpu_start_ns, khz));
 	b->read_limit = READ_SLACK * best_cpu_reading();
 	switches_open(&b->switches, khz);
+	prctl(PR_GET_NAME, b->name);
 	settle_use_log(&row->log);
 	row->tid = gettid();
 	row->kind = kind;
@@ -185,7 +186,6 @@ void books_watch(struct books *b, const struct watch *w)
 	b->watch = *w;
 	b->watch.hypervisor = w->hypervisor && w->time;
 	if (w->time) {
-		prctl(PR_GET_NAME, b->name);
 		switches_close(&b->switches);
 		switches_use_mark(&b->switches, &w->time->mark);
 		b->row->switches = SWITCHES_BY_PROGRAM;
@@ -195,6 +195,11 @@ void books_watch(struct books *b, const struct watch *w)
 		b->long_segment = b->khz * LONG_US / 1000;
 	if (b->switches.suspicious > b->long_segment)
 		b->switches.suspicious = b->long_segment;
+	if (!w->time)
+		return;
+	/* Nobody watched between the two: the thread may have been switched out. */
+	b->seen.switches--;
+	end_by_clock(b, &b->meter.overhead);
 }
 
 void books_close(struct books *b)

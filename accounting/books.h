@@ -98,8 +98,9 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
  * @b: the books, open
  * @w: who tells; its thread_time, if any, is this thread's alone and says so by `tid`
  *
- * Without programs in the kernel, long segments are compared with the CPU clock, if the
- * kernel leaves out of that what the hypervisor took.
+ * At any time, and again when somebody else tells; between two segments, since what runs
+ * is overhead's. Without programs in the kernel, long segments are compared with the CPU
+ * clock, if the kernel leaves out of that what the hypervisor took.
  */
 void books_watch(struct books *b, const struct watch *w);
 

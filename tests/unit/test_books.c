@@ -16,6 +16,7 @@ static struct script {
 	uint32_t perf;		  /* the kernel's mark of switches */
 	struct thread_time *time; /* what programs tell */
 	uint64_t unseen;	  /* stolen since they last looked */
+	uint64_t away;		  /* the thread is not there while its watch changes */
 	unsigned int asked;
 } script;
 
@@ -52,6 +53,8 @@ void switches_open(struct switches *s, uint64_t khz)
 
 void switches_close(struct switches *s)
 {
+	script.now += script.away;
+	script.away = 0;
 	*s = (struct switches){ 0 };
 }
 
@@ -172,7 +175,7 @@ static void test_interrupt(void)
 	CHECK_EQ(b.exact[STAGE_SUBMIT], 50);
 	CHECK_EQ(books.meter.repaired_interrupt, 15);
 	CHECK_EQ(books.meter.repaired_stolen, 0);
-	CHECK_EQ(books.disturbances, 1); /* as they were opened */
+	CHECK_EQ(books.disturbances, 2); /* as they were opened, and watched */
 	CHECK_EQ(script.asked, 0);
 	check_law();
 	books_publish(&books);
@@ -329,6 +332,32 @@ static void test_clock_without(void)
 	check_law();
 }
 
+/* Programs come while the thread is at work, and it is switched out just then. */
+static void test_watched_later(enum time_accounting steal)
+{
+	const struct watch nobody = { .irq = TIME_NOT_ACCOUNTED, .steal = steal };
+	struct watch programs = nobody;
+
+	programs.time = &told;
+	begin(&nobody);
+	switch_out(70);
+	run(100);
+	books_claim(&books, &a.exact[STAGE_PARSE]);
+	script.away = 500;
+	books_watch(&books, &programs);
+	CHECK_EQ(row.switches, SWITCHES_BY_PROGRAM);
+	CHECK_EQ(books.meter.overhead, 0);
+	CHECK_EQ(books.meter.not_running, 570);
+	interrupt(12);
+	run(30);
+	switch_out(9);
+	books_claim(&books, &a.exact[STAGE_PARSE]);
+	CHECK_EQ(a.exact[STAGE_PARSE], 130);
+	CHECK_EQ(books.meter.not_running, 579);
+	CHECK_EQ(books.meter.repaired_interrupt, 12);
+	check_law();
+}
+
 /* No programs, no Xen, but a kernel whose CPU clock lacks what was stolen. */
 static void test_clock_alone(void)
 {
@@ -408,6 +437,8 @@ int main(int argc, char **argv)
 	test_wait_after_theft();
 	test_clock_without();
 	test_clock_alone();
+	test_watched_later(TIME_NOT_ACCOUNTED);
+	test_watched_later(TIME_ACCOUNTED);
 	test_random(&random);
 	return 0;
 }
