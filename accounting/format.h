@@ -231,6 +231,7 @@ enum domain_absence {
 	DOMAIN_NO_TYPES = 3,  /* the kernel has no BTF */
 	DOMAIN_FORBIDDEN = 4, /* rights, or lockdown */
 	DOMAIN_REFUSED = 5,   /* by the kernel, otherwise */
+	DOMAIN_NOT_YET = 6,   /* guests are served first */
 };
 
 /* What a line of the domain's books is about. */

@@ -44,6 +44,9 @@
 /* Between looks at what a former life leaves in a moment. */
 #define HURRY_MS 5
 
+/* Whatever devices are waited for, the domain is measured then. */
+#define LOAD_AT_LATEST_S 10
+
 /* Of the file with what the kernel said of programs that it refused, beside the table. */
 #define REFUSAL_SUFFIX ".refusal"
 
@@ -78,6 +81,10 @@ struct daemon {
 	unsigned int loading_ms; /* from the fork to main(), in steps of 10 */
 	bool resumption_said;
 	struct totals *totals;
+	int loader; /* its socket, until it has answered; or -1 */
+	int loader_err;
+	bool loading;		     /* it was told to */
+	unsigned int ticks;	     /* of this life, seconds */
 	struct domain_meter *domain; /* NULL: not measured */
 	struct domain_books *domain_books;
 	struct watch watch; /* of each thread, but for its `time` */
@@ -377,7 +384,6 @@ static int start_workers(struct daemon *d)
 					.trace = c->trace,
 					.khz = d->clock.khz,
 					.watch = d->watch,
-					.threads = domain_threads(d->domain),
 					.report_fd = d->report_pipe[1],
 					.domid = own_domid(c),
 					.buffer_bytes =
@@ -396,7 +402,6 @@ static int start_workers(struct daemon *d)
 			log_error("cannot start a worker: %s", strerror(-err));
 			return EXIT_FAILED;
 		}
-		worker_set_costs(c->workers[c->worker_count], domain_costs(d->domain));
 		code = await_worker(d);
 		if (code) {
 			c->worker_count++;
@@ -439,6 +444,7 @@ static int open_descriptors(struct daemon *d)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN); /* who has ended needs nobody who asks how */
 	d->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (d->signal_fd < 0 || d->timer_fd < 0 || pipe2(d->report_pipe, O_CLOEXEC) ||
@@ -449,57 +455,35 @@ static int open_descriptors(struct daemon *d)
 	return EXIT_CLEAN;
 }
 
-/* Return: 0 if it is there. */
-static int keep_refusal(const struct daemon *d)
+/* Whatever refuses the programs, guests are served and charged all the same. */
+static void say_not_measured(const struct daemon *d, int err, bool said_is_kept)
 {
-	char *path;
-	int err;
-
-	if (asprintf(&path, "%s" REFUSAL_SUFFIX, d->options.table) < 0)
-		return -ENOMEM;
-	err = domain_keep_said(path);
-	free(path);
-	return err;
-}
-
-/* While we may load programs into the kernel. Whatever refuses them, guests are served
- * and charged all the same. */
-static void start_domain(struct daemon *d)
-{
-	int err;
-
-	if (d->options.no_domain || d->options.release) {
-		table_set_domain_absence(d->control.table, DOMAIN_OFF);
-		return;
-	}
-	err = domain_start(&d->domain);
-	if (!err)
-		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
 	table_set_domain_absence(d->control.table, domain_absence(err));
-	if (!err)
-		log_info("the domain's CPU is measured by programs in the kernel%s",
-			 domain_lacks(d->domain));
-	else if (keep_refusal(d))
-		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
-	else
-		log_info("the domain's CPU is not measured: %s; what the kernel said "
-			 "of the programs is in %s" REFUSAL_SUFFIX,
+	if (said_is_kept)
+		log_info("the domain's CPU is not measured: %s; what the kernel said of "
+			 "the programs is in %s" REFUSAL_SUFFIX,
 			 domain_refusal(err), d->options.table);
+	else
+		log_info("the domain's CPU is not measured: %s", domain_refusal(err));
 }
 
-/* The programs know this kernel best. */
+static void announce_domain(const struct daemon *d)
+{
+	if (d->loader >= 0)
+		table_set_domain_absence(d->control.table, DOMAIN_NOT_YET);
+	else if (d->loader_err)
+		say_not_measured(d, d->loader_err, false);
+	else
+		table_set_domain_absence(d->control.table, DOMAIN_OFF);
+}
+
+/* By the kernel's clocks alone, until the domain is measured. */
 static void watch_threads(struct daemon *d)
 {
-	struct watch own;
-
 	d->watch.irq = time_accounting_irq();
 	d->watch.steal = time_accounting_steal();
-	if (d->domain)
-		domain_describe_kernel(d->domain, &d->watch);
 	table_set_time_accounting(d->control.table, d->watch.irq, d->watch.steal);
-	own = d->watch;
-	own.time = thread_time_claim(domain_threads(d->domain), gettid());
-	charge_watch(&d->control, &own);
+	charge_watch(&d->control, &d->watch);
 }
 
 /* The lock and the table are its group's. */
@@ -571,6 +555,21 @@ static int start_launcher(struct daemon *d)
 	return EXIT_FAILED;
 }
 
+/* While we may load programs into the kernel, and have nothing open that a guest has. */
+static void start_loader(struct daemon *d)
+{
+	char *refusal;
+
+	if (d->options.no_domain || d->options.release)
+		return;
+	if (asprintf(&refusal, "%s" REFUSAL_SUFFIX, d->options.table) < 0) {
+		d->loader_err = -ENOMEM;
+		return;
+	}
+	d->loader_err = domain_loader_start(refusal, &d->loader);
+	free(refusal);
+}
+
 /* What one asks first where something is wrong. */
 static void say_what_we_are(const struct options *o)
 {
@@ -596,8 +595,10 @@ static int daemon_start(struct daemon *d)
 
 	say_what_we_are(&d->options);
 	code = start_launcher(d);
-	if (!code)
-		code = open_descriptors(d);
+	if (code)
+		return code;
+	start_loader(d);
+	code = open_descriptors(d);
 	if (!code && blame_catch())
 		code = EXIT_FAILED;
 	if (!code)
@@ -613,7 +614,7 @@ static int daemon_start(struct daemon *d)
 	calibrate_clock(d);
 	code = make_table(d);
 	if (!code) {
-		start_domain(d);
+		announce_domain(d);
 		watch_threads(d);
 	}
 	if (!code)
@@ -685,13 +686,58 @@ static void take_helpers(struct daemon *d)
 	control_handle_helpers(&d->control);
 }
 
+/* Guests of a daemon that died come first: loading would take from their CPU. */
+static void load_domain(struct daemon *d)
+{
+	if (d->loader < 0 || d->loading)
+		return;
+	d->loading = true;
+	domain_loader_go(d->loader);
+}
+
+/* The programs know this kernel best. */
+static void watch_domain(struct daemon *d)
+{
+	const struct kernel_costs *costs = domain_costs(d->domain);
+	struct control *c = &d->control;
+	struct watch own = costs->watch;
+	unsigned int i;
+
+	table_set_time_accounting(c->table, own.irq, own.steal);
+	own.time = thread_time_claim(costs->thread, gettid());
+	charge_watch(c, &own);
+	for (i = 0; i < c->worker_count; i++)
+		worker_set_costs(c->workers[i], costs);
+}
+
+static void take_domain(struct daemon *d)
+{
+	bool said_is_kept;
+	int err = domain_take(d->loader, &d->domain, &said_is_kept);
+
+	close(d->loader);
+	d->loader = -1;
+	if (!err)
+		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
+	if (err) {
+		say_not_measured(d, err, said_is_kept);
+		return;
+	}
+	watch_domain(d);
+	table_set_domain_absence(d->control.table, DOMAIN_PRESENT);
+	log_info("the domain's CPU is measured by programs in the kernel%s",
+		 domain_lacks(d->domain));
+}
+
 static void take_tick(struct daemon *d)
 {
-	uint64_t ticks;
+	uint64_t expired;
 
-	if (read(d->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+	if (read(d->timer_fd, &expired, sizeof(expired)) != sizeof(expired))
 		return;
 	table_heartbeat(d->control.table);
+	if (++d->ticks == LOAD_AT_LATEST_S)
+		load_domain(d);
 	domain_books_tick(d->domain_books);
 	charge_tick(&d->control);
 	/* libxenstore's descriptor does not show that the store is gone. */
@@ -770,6 +816,7 @@ static void say_resumption(struct daemon *d)
 	if (d->resumption_said || !c->swept || control_resuming(c))
 		return;
 	d->resumption_said = true;
+	load_domain(d);
 	if (!c->resumed)
 		return;
 	ms = clock_cycles_to_ns(c->resumed_at - d->began, d->clock.khz) / 1000000;
@@ -779,12 +826,12 @@ static void say_resumption(struct daemon *d)
 }
 
 /* What the control thread waits for; taken in this order. */
-enum { WAIT_SIGNAL, WAIT_STORE, WAIT_REPORT, WAIT_HELPER, WAIT_TICK, WAITS };
+enum { WAIT_SIGNAL, WAIT_STORE, WAIT_REPORT, WAIT_HELPER, WAIT_DOMAIN, WAIT_TICK, WAITS };
 
 static void (*const take[WAITS])(struct daemon *d) = {
 	[WAIT_SIGNAL] = take_signal,  [WAIT_STORE] = take_watch_events,
 	[WAIT_REPORT] = take_reports, [WAIT_HELPER] = take_helpers,
-	[WAIT_TICK] = take_tick,
+	[WAIT_DOMAIN] = take_domain,  [WAIT_TICK] = take_tick,
 };
 
 /* Sleep until there is something to do, and say what: `revents` of each. */
@@ -793,6 +840,7 @@ static void daemon_wait(struct daemon *d, struct pollfd *fds)
 	unsigned int causes = 0, i;
 	bool look = d->more_events;
 
+	fds[WAIT_DOMAIN].fd = d->loader;
 	if (d->control.store_lost)
 		fds[WAIT_STORE].fd = -1;
 	if (!look)
@@ -819,6 +867,7 @@ static void daemon_loop(struct daemon *d)
 		[WAIT_REPORT] = { .fd = d->report_pipe[0], .events = POLLIN },
 		[WAIT_HELPER] = { .fd = d->control.storage_source.events,
 				  .events = POLLIN },
+		[WAIT_DOMAIN] = { .fd = d->loader, .events = POLLIN },
 		[WAIT_TICK] = { .fd = d->timer_fd, .events = POLLIN },
 	};
 	unsigned int i;
@@ -869,6 +918,8 @@ static void daemon_stop(struct daemon *d)
 	close(c->storage_source.events);
 	close(d->signal_fd);
 	close(d->timer_fd);
+	if (d->loader >= 0)
+		close(d->loader);
 }
 
 static int probe_code(const struct options *o)
@@ -894,6 +945,7 @@ int main(int argc, char **argv)
 		.options = { .workers = placement_default_workers(),
 			     .table = TABLE_DEFAULT_PATH },
 		.lock_fd = -1,
+		.loader = -1,
 		.began = clock_now(),
 		.loading_ms = loading_ms(),
 	};

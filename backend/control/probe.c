@@ -157,12 +157,11 @@ static void probe_module(const char *name, const char *path)
 /* As a daemon would, for a moment. */
 static void probe_domain(void)
 {
-	struct domain_meter *m = NULL;
-	int err = domain_start(&m);
+	const char *lacks = "";
+	int err = domain_try(&lacks);
 
 	probe_print("domain's CPU", "%s%s", err ? "not measured: " : "measured",
-		    err ? domain_refusal(err) : domain_lacks(m));
-	domain_stop(m);
+		    err ? domain_refusal(err) : lacks);
 }
 
 /* ---- io_uring ---- */

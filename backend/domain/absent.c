@@ -7,9 +7,26 @@
 
 #include "domain.h"
 
-int domain_start(struct domain_meter **ret_meter)
+int domain_loader_start(const char *refusal, int *ret_socket)
 {
-	(void)ret_meter;
+	(void)refusal, (void)ret_socket;
+	return -ENOSYS;
+}
+
+void domain_loader_go(int socket)
+{
+	(void)socket;
+}
+
+int domain_take(int socket, struct domain_meter **ret_meter, bool *ret_said_is_kept)
+{
+	(void)socket, (void)ret_meter, (void)ret_said_is_kept;
+	return -ENOSYS;
+}
+
+int domain_try(const char **ret_lacks)
+{
+	(void)ret_lacks;
 	return -ENOSYS;
 }
 
@@ -17,12 +34,6 @@ const char *domain_lacks(const struct domain_meter *m)
 {
 	(void)m;
 	return "";
-}
-
-int domain_keep_said(const char *path)
-{
-	(void)path;
-	return -ENOENT;
 }
 
 void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
@@ -40,17 +51,6 @@ const struct kernel_costs *domain_costs(const struct domain_meter *m)
 {
 	(void)m;
 	return NULL;
-}
-
-struct thread_time *domain_threads(const struct domain_meter *m)
-{
-	(void)m;
-	return NULL;
-}
-
-void domain_describe_kernel(const struct domain_meter *m, struct watch *w)
-{
-	(void)m, (void)w;
 }
 
 void domain_stop(struct domain_meter *m)

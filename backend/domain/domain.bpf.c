@@ -67,6 +67,7 @@ struct nsproxy {
 struct task_struct {
 	int pid;
 	int tgid;
+	struct task_struct *real_parent;
 	unsigned int flags;
 	char comm[NAME_SIZE];
 	struct pid *thread_pid;
@@ -822,7 +823,7 @@ int BPF_PROG(rename_task, struct task_struct *task)
 	return 0;
 }
 
-/* ---- run once by the daemon, attached to nothing ---- */
+/* ---- run once by the daemon's child that loads them, attached to nothing ---- */
 
 SEC("raw_tp/sched_switch")
 int learn_kernel(void *context)
@@ -830,7 +831,7 @@ int learn_kernel(void *context)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct cpu_clocks now;
 
-	own_tgid = bpf_get_current_pid_tgid() >> 32;
+	own_tgid = BPF_CORE_READ(task, real_parent, tgid);
 	own_net = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	read_clocks(&now);
 	domain_kernel.hypervisor = now.entered_ns != 0;

@@ -1,252 +1,169 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's end of the programs in the kernel. The object with them is in this binary
- * (a skeleton that bpftool made); libbpf fits it to the running kernel.
+ * The daemon's end of the programs in the kernel: descriptors that the loader hands over,
+ * and memory that is shared with the programs.
  */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "domain.h"
-#include "log.h"
+#include "domain_answer.h"
 
 #include "domain.skel.h"
 
 /* Attempts to copy the books of a CPU between two changes. */
 #define READ_ATTEMPTS 16
 
-enum domain_ends { ENDS_UNKNOWN, ENDS_KNOWN };
-
 struct domain_meter {
-	struct domain_bpf *programs;
+	struct domain_answer answer;
 	const struct cpu_time *cpu;
-	size_t cpus;
+	struct domain_bpf__bss *shared;
 	struct kernel_costs costs;
-	struct thread_time *threads;
-	enum domain_ends ends;
+	int fds[DOMAIN_DESCRIPTORS];
+	unsigned int fd_count;
 };
 
-/* What libbpf and the kernel's verifier said of the last attempt. */
-static char *said;
-static size_t said_length;
+/* ---- the loader's answer ---- */
 
-static int domain_print(enum libbpf_print_level level, const char *format, va_list args)
+void domain_loader_go(int socket)
 {
-	char *more, *all;
-	int length;
+	char byte = 0;
 
-	if (level == LIBBPF_DEBUG || vasprintf(&more, format, args) < 0)
-		return 0;
-	length = strlen(more);
-	all = realloc(said, said_length + length + 1);
-	if (all) {
-		memcpy(all + said_length, more, length + 1);
-		said = all;
-		said_length += length;
+	/* If it is gone, there will be no answer, which says so. */
+	send(socket, &byte, sizeof(byte), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void take_descriptors(struct domain_meter *m, struct msghdr *from)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(from);
+	size_t size;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	size = c->cmsg_len - CMSG_LEN(0);
+	memcpy(m->fds, CMSG_DATA(c), size);
+	m->fd_count = size / sizeof(m->fds[0]);
+}
+
+static int receive_answer(int socket, struct domain_meter *m)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(m->fds))];
+	} control;
+	struct iovec iov = { &m->answer, sizeof(m->answer) };
+	struct msghdr from = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(socket, &from, MSG_CMSG_CLOEXEC);
+
+	if (got != sizeof(m->answer))
+		return -EPIPE;
+	take_descriptors(m, &from);
+	if (m->answer.err)
+		return m->answer.err;
+	return m->fd_count < DOMAIN_MAPS ? -EPROTO : 0;
+}
+
+static size_t map_size(const struct domain_meter *m, enum domain_map map)
+{
+	size_t page = sysconf(_SC_PAGESIZE), size = 0;
+
+	switch (map) {
+	case DOMAIN_MAP_CPUS:
+		size = m->answer.cpus * sizeof(*m->cpu);
+		break;
+	case DOMAIN_MAP_EVENTS:
+		size = EVENT_PORTS * sizeof(*m->costs.event);
+		break;
+	case DOMAIN_MAP_THREADS:
+		size = THREAD_TIMES * sizeof(*m->costs.thread);
+		break;
+	case DOMAIN_MAP_SHARED:
+		size = sizeof(*m->shared);
+		break;
+	case DOMAIN_MAPS:
+		break;
 	}
-	free(more);
-	return 0;
-}
-
-static void domain_forget_said(void)
-{
-	free(said);
-	said = NULL;
-	said_length = 0;
-}
-
-/* With -v; it may be long. */
-static void domain_log_said(void)
-{
-	const char *line = said ? said : "";
-
-	while (*line) {
-		int length = strcspn(line, "\n");
-
-		log_debug("%.*s", length, line);
-		line += length;
-		line += *line == '\n';
-	}
-}
-
-int domain_keep_said(const char *path)
-{
-	int fd, err = 0;
-
-	if (!said)
-		return -ENOENT;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, said, said_length) != (ssize_t)said_length)
-		err = -EIO;
-	close(fd);
-	return err;
-}
-
-/* ---- loading ---- */
-
-static size_t map_size(const struct bpf_map *map)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
-
 	return (size + page - 1) / page * page;
 }
 
-/* Return: an array's elements, or NULL. */
-static void *map_array(const struct bpf_map *map, int protection)
+/* Return: what is shared, or NULL. */
+static void *map_map(const struct domain_meter *m, enum domain_map map, int protection)
 {
-	void *at = mmap(NULL, map_size(map), protection, MAP_SHARED, bpf_map__fd(map), 0);
+	void *at = mmap(NULL, map_size(m, map), protection, MAP_SHARED, m->fds[map], 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static void unmap_array(const struct bpf_map *map, const void *at)
+static void unmap_map(const struct domain_meter *m, enum domain_map map, const void *at)
 {
 	if (at)
-		munmap((void *)at, map_size(map));
+		munmap((void *)at, map_size(m, map));
 }
 
-static int domain_map(struct domain_meter *m)
+static int map_all(struct domain_meter *m)
 {
-	m->cpu = map_array(m->programs->maps.cpus, PROT_READ);
-	m->costs.event = map_array(m->programs->maps.events, PROT_READ);
-	m->costs.row = m->programs->bss->row_costs;
-	m->costs.tap = m->programs->bss->taps;
-	m->threads = map_array(m->programs->maps.threads, PROT_READ | PROT_WRITE);
-	return m->cpu && m->costs.event && m->threads ? 0 : -errno;
+	m->cpu = map_map(m, DOMAIN_MAP_CPUS, PROT_READ);
+	m->shared = map_map(m, DOMAIN_MAP_SHARED, PROT_READ | PROT_WRITE);
+	m->costs.event = map_map(m, DOMAIN_MAP_EVENTS, PROT_READ);
+	m->costs.thread = map_map(m, DOMAIN_MAP_THREADS, PROT_READ | PROT_WRITE);
+	return m->cpu && m->shared && m->costs.event && m->costs.thread ? 0 : -errno;
 }
 
-/* The kernel's ids of this process are not ours if we are in a namespace: a program that
- * runs here knows them. */
-static int domain_learn_kernel(struct domain_meter *m)
+static void learn_kernel(struct domain_meter *m)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, run);
+	const struct domain_kernel *k = &m->shared->domain_kernel;
 
-	return bpf_prog_test_run_opts(bpf_program__fd(m->programs->progs.learn_kernel),
-				      &run);
+	m->costs.row = m->shared->row_costs;
+	m->costs.tap = m->shared->taps;
+	m->costs.watch.hypervisor = k->hypervisor;
+	m->costs.watch.irq = k->irq_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
+	m->costs.watch.steal = k->steal_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
 }
 
-static int domain_attach(struct domain_meter *m)
+int domain_take(int socket, struct domain_meter **ret_meter, bool *ret_said_is_kept)
 {
-	/* Attached to nothing: it has run. */
-	bpf_program__set_autoattach(m->programs->progs.learn_kernel, false);
-	return domain_bpf__attach(m->programs);
-}
+	struct domain_meter *m = calloc(1, sizeof(*m));
+	int err = m ? receive_answer(socket, m) : -ENOMEM;
 
-/* The end of an I/O is a function of the kernel's that may have another name, or that it
- * does not let be watched: whose it was is not known, then. */
-static void domain_choose_ends(struct domain_meter *m, enum domain_ends ends)
-{
-	if (libbpf_find_vmlinux_btf_id("io_complete_rw", BPF_TRACE_FENTRY) < 0)
-		ends = ENDS_UNKNOWN;
-	m->ends = ends;
-	bpf_program__set_autoload(m->programs->progs.end_io, ends == ENDS_KNOWN);
-	bpf_program__set_autoload(m->programs->progs.end_request, ends == ENDS_KNOWN);
-}
-
-static int domain_load(struct domain_meter *m, enum domain_ends ends)
-{
-	int err;
-
-	m->programs = domain_bpf__open();
-	if (!m->programs)
-		return -errno;
-	domain_choose_ends(m, ends);
-	err = bpf_map__set_max_entries(m->programs->maps.cpus, m->cpus);
+	*ret_said_is_kept = m && m->answer.said_is_kept;
 	if (!err)
-		err = domain_bpf__load(m->programs);
-	if (!err)
-		err = domain_map(m);
-	if (!err)
-		err = domain_learn_kernel(m);
-	return err ? err : domain_attach(m);
-}
-
-static void domain_unload(struct domain_meter *m)
-{
-	if (m->programs) {
-		unmap_array(m->programs->maps.cpus, m->cpu);
-		unmap_array(m->programs->maps.events, m->costs.event);
-		unmap_array(m->programs->maps.threads, m->threads);
-	}
-	domain_bpf__destroy(m->programs);
-	*m = (struct domain_meter){ .cpus = m->cpus };
-}
-
-static int domain_begin(struct domain_meter *m)
-{
-	int cpus = libbpf_num_possible_cpus(), err;
-
-	if (cpus < 0)
-		return cpus;
-	m->cpus = cpus;
-	err = domain_load(m, ENDS_KNOWN);
-	if (!err)
-		return 0;
-	domain_unload(m);
-	return domain_load(m, ENDS_UNKNOWN);
-}
-
-/* Programs may not read the kernel's memory then, and the verifier would only say that it
- * does not know the call: kernel_lockdown(7). */
-static bool is_locked_down(void)
-{
-	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
-	char line[128] = "";
-
-	if (!f)
-		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	return strstr(line, "[confidentiality]");
-}
-
-int domain_start(struct domain_meter **ret_meter)
-{
-	struct domain_meter *m;
-	int err;
-
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return -ENOENT;
-	if (is_locked_down())
-		return -EPERM;
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return -ENOMEM;
-	domain_forget_said();
-	libbpf_set_print(domain_print);
-	err = domain_begin(m);
+		err = map_all(m);
 	if (err) {
-		domain_log_said();
 		domain_stop(m);
 		return err;
 	}
-	domain_forget_said();
+	learn_kernel(m);
 	*ret_meter = m;
 	return 0;
 }
 
 const char *domain_lacks(const struct domain_meter *m)
 {
-	return m->ends == ENDS_KNOWN ? "" : ", but not whose block I/O ends";
+	return domain_answer_lacks(&m->answer);
 }
 
 void domain_stop(struct domain_meter *m)
 {
+	unsigned int i;
+
 	if (!m)
 		return;
-	domain_unload(m);
+	unmap_map(m, DOMAIN_MAP_CPUS, m->cpu);
+	unmap_map(m, DOMAIN_MAP_SHARED, m->shared);
+	unmap_map(m, DOMAIN_MAP_EVENTS, m->costs.event);
+	unmap_map(m, DOMAIN_MAP_THREADS, m->costs.thread);
+	for (i = 0; i < m->fd_count; i++)
+		close(m->fds[i]);
 	free(m);
 }
 
@@ -296,7 +213,7 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
 	size_t i;
 
 	memset(ret_sums, 0, sizeof(*ret_sums));
-	for (i = 0; i < m->cpus; i++) {
+	for (i = 0; i < m->answer.cpus; i++) {
 		for (attempt = 0; attempt < READ_ATTEMPTS; attempt++)
 			if (copy_cpu(&copy, &m->cpu[i]))
 				break;
@@ -306,24 +223,10 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums)
 
 const struct kernel_costs *domain_costs(const struct domain_meter *m)
 {
-	return m ? &m->costs : NULL;
-}
-
-struct thread_time *domain_threads(const struct domain_meter *m)
-{
-	return m ? m->threads : NULL;
-}
-
-void domain_describe_kernel(const struct domain_meter *m, struct watch *w)
-{
-	const struct domain_kernel *k = &m->programs->bss->domain_kernel;
-
-	w->hypervisor = k->hypervisor;
-	w->irq = k->irq_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
-	w->steal = k->steal_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
+	return &m->costs;
 }
 
 const struct domain_name *domain_names(const struct domain_meter *m)
 {
-	return m->programs->bss->names;
+	return m->shared->names;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The domain's meter: programs in the kernel that tell what each CPU of this domain does
- * (domain.bpf.c), and their results, read from mapped memory. Loaded by the control
- * thread while it still may; read by it once a second. Ends with the process.
+ * (domain.bpf.c), and their results, read from mapped memory. Loaded by a process of
+ * their own (domain_loader.c) when guests are served; read by the control thread once a
+ * second. Ends with the process.
  */
 #ifndef XENMETER_DOMAIN_H
 #define XENMETER_DOMAIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "books.h"
@@ -32,26 +34,58 @@ struct domain_sums {
 };
 
 /**
- * domain_start() - load the programs and begin
- * @ret_meter: written on success; domain_stop() it
+ * domain_loader_start() - make the process that will load the programs
+ * @refusal: path of a file for what the kernel's verifier says if it refuses them, made
+ * or written anew, 0640
+ * @ret_socket: written on success; the process ends when it is closed
  *
- * Needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and a kernel that describes itself
- * (/sys/kernel/btf/vmlinux). What it opens needs no rights afterwards.
+ * The calling process must be the one to be measured. The new one keeps its rights, of
+ * which it needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; it does nothing before
+ * domain_loader_go().
  *
- * Return: 0; -ENOSYS if it was not built; -ENOENT if the kernel does not describe itself;
- * another -errno of the kernel's.
+ * Return: 0; -ENOSYS if it was not built; -errno.
  */
-int domain_start(struct domain_meter **ret_meter);
+int domain_loader_start(const char *refusal, int *ret_socket);
 
 /**
- * domain_absence() - why domain_start() failed, for the table
- * @err: what it returned, also 0
+ * domain_loader_go() - have the programs loaded now
+ * @socket: domain_loader_start()'s
+ *
+ * There is an answer to be read, for domain_take(), tens of milliseconds later, or when
+ * the loader has died.
+ */
+void domain_loader_go(int socket);
+
+/**
+ * domain_take() - take the loader's answer
+ * @socket: readable; not needed afterwards
+ * @ret_meter: written on success; domain_stop() it
+ * @ret_said_is_kept: always written: what the kernel said of the programs is in the file
+ *
+ * What comes needs no rights.
+ *
+ * Return: 0; -ENOENT if the kernel does not describe itself (/sys/kernel/btf/vmlinux);
+ * -EPIPE if the loader has died; another -errno of the kernel's.
+ */
+int domain_take(int socket, struct domain_meter **ret_meter, bool *ret_said_is_kept);
+
+/**
+ * domain_try() - load the programs, and remove them again
+ * @ret_lacks: written on success; as domain_lacks()
+ *
+ * Return: 0 or -errno, as domain_loader_start() and domain_take() have them.
+ */
+int domain_try(const char **ret_lacks);
+
+/**
+ * domain_absence() - why there is no meter, for the table
+ * @err: what domain_loader_start() or domain_take() returned, also 0
  */
 enum domain_absence domain_absence(int err);
 
 /**
- * domain_refusal() - why domain_start() failed, in words
- * @err: what it returned
+ * domain_refusal() - why there is no meter, in words
+ * @err: what domain_loader_start() or domain_take() returned
  */
 const char *domain_refusal(int err);
 
@@ -62,14 +96,6 @@ const char *domain_refusal(int err);
  * Return: how a sentence about it goes on; "" if it sees all.
  */
 const char *domain_lacks(const struct domain_meter *m);
-
-/**
- * domain_keep_said() - what the kernel's verifier said when domain_start() failed
- * @path: of a file for it, made or written anew, 0640
- *
- * Return: 0; -ENOENT: it said nothing; -errno.
- */
-int domain_keep_said(const char *path);
 
 /**
  * domain_read() - add up what all CPUs did
@@ -87,28 +113,12 @@ void domain_read(const struct domain_meter *m, struct domain_sums *ret_sums);
 const struct domain_name *domain_names(const struct domain_meter *m);
 
 /**
- * domain_costs() - what the kernel spent for rows
- * @m: may be NULL
+ * domain_costs() - what the kernel spent for rows and takes from threads
+ * @m: the meter
  *
- * Return: as long as the meter, or NULL.
+ * Return: as long as the meter.
  */
 const struct kernel_costs *domain_costs(const struct domain_meter *m);
-
-/**
- * domain_threads() - what is taken from the daemon's threads
- * @m: may be NULL
- *
- * Return: THREAD_TIMES of them, for thread_time_claim(); or NULL.
- */
-struct thread_time *domain_threads(const struct domain_meter *m);
-
-/**
- * domain_describe_kernel() - what this kernel tells, and what its threads' CPU clocks
- * lack
- * @m: the meter
- * @w: its `hypervisor`, `irq` and `steal` are written
- */
-void domain_describe_kernel(const struct domain_meter *m, struct watch *w);
 
 /**
  * domain_stop() - remove the programs

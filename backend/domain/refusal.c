@@ -31,5 +31,7 @@ const char *domain_refusal(int err)
 		return "this kernel does not describe its types (no BTF)";
 	if (err == -EPERM || err == -EACCES)
 		return "the kernel does not permit it (rights, or lockdown)";
+	if (err == -EPIPE)
+		return "the process that loads its programs has died";
 	return strerror(-err);
 }

@@ -477,12 +477,17 @@ static void drain_events(struct worker *w)
 
 static void take_up_costs(struct worker *w)
 {
+	const struct kernel_costs *c = __atomic_load_n(&w->costs_given, __ATOMIC_ACQUIRE);
+	struct watch watch;
 	struct queue *q;
 
-	if (w->costs)
+	if (w->costs || !c)
 		return;
-	w->costs = __atomic_load_n(&w->costs_given, __ATOMIC_ACQUIRE);
-	for (q = w->costs ? w->queues : NULL; q; q = q->next)
+	w->costs = c;
+	watch = c->watch;
+	watch.time = thread_time_claim(c->thread, gettid());
+	books_watch(&w->books, &watch);
+	for (q = w->queues; q; q = q->next)
 		queue_begin_kernel(q);
 }
 
@@ -772,7 +777,6 @@ static enum worker_trouble open_all(struct worker *w)
 static void open_books(struct worker *w)
 {
 	books_open(&w->books, w->row, THREAD_WORKER, w->khz);
-	w->watch.time = thread_time_claim(w->threads, gettid());
 	books_watch(&w->books, &w->watch);
 	if (w->books.switches.detector == SWITCHES_BY_LENGTH)
 		log_warning("worker %u: no perf events (see perf_event_open(2); root has "
@@ -833,7 +837,6 @@ int worker_start(const struct worker_config *c, struct worker **ret_worker)
 	w->workers = c->workers;
 	w->rows = table_row(c->table, 0);
 	w->watch = c->watch;
-	w->threads = c->threads;
 	w->runnable_end = &w->runnable;
 	w->first_end = &w->runnable;
 	err = -pthread_create(&w->thread, NULL, run_worker, w);

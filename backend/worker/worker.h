@@ -54,8 +54,7 @@ struct worker {
 	unsigned int index;
 	struct worker_row *row;
 	uint64_t khz;
-	struct watch watch;
-	struct thread_time *threads;		/* NULL: nobody measures */
+	struct watch watch;			/* until costs are given */
 	const struct row *rows;			/* of the table, from number 0 on */
 	const struct kernel_costs *costs_given; /* by worker_set_costs(); atomic */
 	pthread_t thread;
@@ -76,9 +75,7 @@ struct worker_config {
 	int report_fd;
 	uint64_t buffer_bytes; /* for data on its way, at most */
 	uint32_t domid;	       /* this domain; DOMID_SELF: not known */
-	struct watch watch;    /* but for its `time` */
-	struct thread_time
-		*threads; /* THREAD_TIMES, for one of them; NULL: nobody measures */
+	struct watch watch;    /* by nobody, until worker_set_costs() */
 };
 
 /* ---- for the control thread ---- */
@@ -102,9 +99,10 @@ int worker_probe_devices(void);
 int worker_start(const struct worker_config *c, struct worker **ret_worker);
 
 /**
- * worker_set_costs() - the kernel's work for its rows is measured from now on
+ * worker_set_costs() - the kernel's work for its rows, and what is taken from its thread,
+ * are measured from now on
  * @w: the worker
- * @costs: all 0 when this began; to outlive the worker. NULL: nobody measures
+ * @costs: all 0 when this began; to outlive the worker
  *
  * At any time, once. The worker takes it up with its next tick or queue.
  */

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The programs in the kernel that measure the whole domain: loaded before the sandbox
-# closes, gone with the daemon however it ends, and not needed to serve a guest.
+# The programs in the kernel that measure the whole domain: loaded when guests are served,
+# by a process of their own, gone with the daemon however it ends, and not needed to serve
+# a guest.
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip 'only root may load programs into the kernel'
 # programs: how many of ours the kernel has for this daemon
-programs() { ls -l "/proc/$DAEMON/fd" 2>/dev/null | grep -c 'anon_inode:bpf-prog' || :; }
+programs() { ls -l "/proc/$DAEMON/fd" 2>/dev/null | grep -cE 'anon_inode:bpf[-_](link|raw|tracing)' || :; }
+loader_is_gone() { [ "$(pgrep -c -P "$DAEMON")" = 1 ]; } # the launcher is left
 
 serve() {
 	load "$one" --rw randrw --verify --depth 4 --number 300 --json >"$W/one.out"
@@ -34,6 +36,7 @@ say "$(programs) programs"
 "$SIMXL" run 0 "$XENMETERD" --probe >"$W/probe" || fail '--probe'
 grep -q "^domain's CPU *measured" "$W/probe" || { cat "$W/probe"; fail '--probe does not say so'; }
 [ "$(programs)" -gt 4 ] || fail 'programs are missing'
+within 10 loader_is_gone || fail 'the process that loaded them is still there'
 # A process of the domain's own has a line with what it ran by its own clock, but for the
 # interrupts within.
 cp /bin/sh "$W/spinner"
@@ -58,10 +61,15 @@ tail -n 1 "$W/domain" | grep -qE '^(Xen|The kernel) counts [0-9.]+ s, named [0-9
 }
 grep -q '^Guests were charged' "$W/domain" || fail 'dump --domain does not say what was charged'
 tail -n 1 "$W/domain"
-# Killed, it starts again with them.
+# Killed, it starts again with them, once the guest is served.
+load_bg "$W/on.out" "$one" --rw randrw --verify --time 60 --timeout 60
+state "$one" back 4
 daemon_kill
 daemon_start --user nobody
 [ "$(grep -c 'the domain.s CPU is measured' "$LOG")" = 2 ] || fail 'not measured again'
+awk '/serving with/ { served = NR } /devices* go on/ { on = NR } /CPU is measured/ { measured = NR }
+	END { exit !(served < on && on < measured) }' "$LOG" || fail 'guests wait for programs that measure'
+end $BG
 serve
 # The books go on: what ran in the last life, and what was counted meanwhile.
 before=$(jq '.domain.running_seconds' "$W/dump")

@@ -87,14 +87,21 @@ fds_back() {
 serving() { [ "$(grep -c 'serving with' "$LOG")" -gt "$SERVED" ]; }
 serving_or_dead() { serving || ! kill -0 "$DAEMON"; }
 
+# Guests are served before it is known whether the domain is measured.
+domain_said() { [ "$(grep -c "the domain's CPU is" "$LOG")" -gt "$DOMAIN_SAID" ]; }
+domain_said_or_dead() { domain_said || ! kill -0 "$DAEMON"; }
+
 # daemon_start [OPTION...]
 daemon_start() {
 	SERVED=$(grep -c 'serving with' "$LOG" || :)
+	DOMAIN_SAID=$(grep -c "the domain's CPU is" "$LOG" || :)
 	# shellcheck disable=SC2086
 	"$SIMXL" run 0 $XENMETERD --table "$TABLE" $DOMAIN $WORKERS "$@" 2>>"$LOG" >&2 &
 	DAEMON=$!
 	within 20 serving_or_dead || fail 'the daemon does not start'
 	serving || fail 'the daemon ended at its start'
+	[ "$DOMAIN" = --domain=off ] || within 30 domain_said_or_dead ||
+		fail "it does not say whether the domain's CPU is measured"
 }
 
 # host [DAEMON-OPTION...]: a host with a daemon

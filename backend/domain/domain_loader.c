@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loader: a process that loads the domain's programs and hands their descriptors to
+ * the daemon. It is made while the daemon has its rights, and told to load when guests
+ * are served, by a daemon that has them no more: the kernel's verifier takes tens of
+ * milliseconds, and guests of a daemon that died are waiting. It ends with its answer, or
+ * with the daemon.
+ *
+ * The object with the programs is in this binary (a skeleton that bpftool made); libbpf
+ * fits it to the running kernel.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "domain.h"
+#include "domain_answer.h"
+#include "log.h"
+
+#include "domain.skel.h"
+
+/* What libbpf and the kernel's verifier said of the last attempt. */
+static char *said;
+static size_t said_length;
+
+static int loader_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *more, *all;
+	int length;
+
+	if (level == LIBBPF_DEBUG || vasprintf(&more, format, args) < 0)
+		return 0;
+	length = strlen(more);
+	all = realloc(said, said_length + length + 1);
+	if (all) {
+		memcpy(all + said_length, more, length + 1);
+		said = all;
+		said_length += length;
+	}
+	free(more);
+	return 0;
+}
+
+static void loader_forget_said(void)
+{
+	free(said);
+	said = NULL;
+	said_length = 0;
+}
+
+/* With -v; it may be long. */
+static void loader_log_said(void)
+{
+	const char *line = said ? said : "";
+
+	while (*line) {
+		int length = strcspn(line, "\n");
+
+		log_debug("%.*s", length, line);
+		line += length;
+		line += *line == '\n';
+	}
+}
+
+/* Return: 0 if it is there. */
+static int loader_keep_said(const char *path)
+{
+	int fd, err = 0;
+
+	if (!said)
+		return -ENOENT;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, said, said_length) != (ssize_t)said_length)
+		err = -EIO;
+	close(fd);
+	return err;
+}
+
+/* ---- loading ---- */
+
+/* A program that runs here knows whom the kernel means by the daemon, in whatever
+ * namespace: it is our parent. */
+static int loader_learn_kernel(const struct domain_bpf *programs)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+
+	return bpf_prog_test_run_opts(bpf_program__fd(programs->progs.learn_kernel),
+				      &run);
+}
+
+static int loader_attach(struct domain_bpf *programs)
+{
+	/* Attached to nothing: it has run. */
+	bpf_program__set_autoattach(programs->progs.learn_kernel, false);
+	return domain_bpf__attach(programs);
+}
+
+static int loader_fill(struct domain_bpf *programs, const struct domain_answer *a)
+{
+	int err;
+
+	bpf_program__set_autoload(programs->progs.end_io, a->ends_known);
+	bpf_program__set_autoload(programs->progs.end_request, a->ends_known);
+	err = bpf_map__set_max_entries(programs->maps.cpus, a->cpus);
+	if (!err)
+		err = domain_bpf__load(programs);
+	if (!err)
+		err = loader_learn_kernel(programs);
+	return err ? err : loader_attach(programs);
+}
+
+static int loader_try(const struct domain_answer *a, struct domain_bpf **ret_programs)
+{
+	struct domain_bpf *programs = domain_bpf__open();
+	int err;
+
+	if (!programs)
+		return -errno;
+	err = loader_fill(programs, a);
+	if (err)
+		domain_bpf__destroy(programs);
+	else
+		*ret_programs = programs;
+	return err;
+}
+
+/* Programs may not read the kernel's memory then, and the verifier would only say that it
+ * does not know the call: kernel_lockdown(7). */
+static bool is_locked_down(void)
+{
+	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128] = "";
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return strstr(line, "[confidentiality]");
+}
+
+/* The end of an I/O is a function of the kernel's that may have another name, or that it
+ * does not let be watched: whose it was is not known, then. */
+static int loader_load(struct domain_answer *a, struct domain_bpf **ret_programs)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return -ENOENT;
+	if (is_locked_down())
+		return -EPERM;
+	if (cpus < 0)
+		return cpus;
+	libbpf_set_print(loader_print);
+	a->cpus = cpus;
+	a->ends_known =
+		libbpf_find_vmlinux_btf_id("io_complete_rw", BPF_TRACE_FENTRY) >= 0;
+	err = loader_try(a, ret_programs);
+	if (err && a->ends_known) {
+		a->ends_known = false;
+		err = loader_try(a, ret_programs);
+	}
+	if (err)
+		loader_log_said();
+	else
+		loader_forget_said();
+	return err;
+}
+
+/* ---- the process ---- */
+
+/* Links keep the programs, and those the maps. */
+static unsigned int loader_descriptors(const struct domain_bpf *programs,
+				       int fds[DOMAIN_DESCRIPTORS])
+{
+	const struct bpf_object_skeleton *s = programs->skeleton;
+	unsigned int count = DOMAIN_MAPS;
+	int i;
+
+	fds[DOMAIN_MAP_CPUS] = bpf_map__fd(programs->maps.cpus);
+	fds[DOMAIN_MAP_EVENTS] = bpf_map__fd(programs->maps.events);
+	fds[DOMAIN_MAP_THREADS] = bpf_map__fd(programs->maps.threads);
+	fds[DOMAIN_MAP_SHARED] = bpf_map__fd(programs->maps.bss);
+	for (i = 0; i < s->prog_cnt && count < DOMAIN_DESCRIPTORS; i++)
+		if (*s->progs[i].link)
+			fds[count++] = bpf_link__fd(*s->progs[i].link);
+	return count;
+}
+
+static void loader_answer(int to, struct domain_answer *a, const int *fds,
+			  unsigned int count)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(DOMAIN_DESCRIPTORS * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { a, sizeof(*a) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (count) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header = (struct cmsghdr){ CMSG_LEN(count * sizeof(int)),
+						   SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	sendmsg(to, &m, MSG_NOSIGNAL);
+}
+
+static void loader_run(int socket, const char *refusal)
+{
+	struct domain_answer a = { 0 };
+	struct domain_bpf *programs = NULL;
+	int fds[DOMAIN_DESCRIPTORS];
+	unsigned int count = 0;
+	char byte;
+
+	prctl(PR_SET_NAME, "xenmeterd-load");
+	if (read(socket, &byte, sizeof(byte)) != sizeof(byte))
+		return; /* the daemon is gone */
+	a.err = loader_load(&a, &programs);
+	if (a.err)
+		a.said_is_kept = !loader_keep_said(refusal);
+	else
+		count = loader_descriptors(programs, fds);
+	loader_answer(socket, &a, fds, count);
+}
+
+int domain_loader_start(const char *refusal, int *ret_socket)
+{
+	int pair[2], err;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	child = fork();
+	if (!child) {
+		close(pair[0]);
+		setsid(); /* the terminal's signals are for the daemon */
+		loader_run(pair[1], refusal);
+		_exit(0);
+	}
+	err = child < 0 ? -errno : 0;
+	close(pair[1]);
+	if (err)
+		close(pair[0]);
+	else
+		*ret_socket = pair[0];
+	return err;
+}
+
+int domain_try(const char **ret_lacks)
+{
+	struct domain_answer a = { 0 };
+	struct domain_bpf *programs;
+	int err = loader_load(&a, &programs);
+
+	if (err)
+		return err;
+	domain_bpf__destroy(programs);
+	*ret_lacks = domain_answer_lacks(&a);
+	return 0;
+}
