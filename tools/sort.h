@@ -10,10 +10,12 @@
 
 struct sort;
 
+/* As an operator is told. */
+#define SORT_NAMES "cpu, requests, bytes, errors, refused, cycles, events, domid or name"
+
 /**
  * sort_find() - an order of groups
- * @name: "cpu", "requests", "bytes", "errors", "refused", "cycles", "events", "domid" or
- * "name"
+ * @name: one of SORT_NAMES
  *
  * Return: NULL if there is no such order.
  */

@@ -52,8 +52,9 @@ sums() {
 	grep -q overhead "$out" && fail "overhead that was spread"
 	bill --guest 11111111-1111-1111-1111-111111111111
 	grep -q '^total  *-  *0.303 ' "$out" || fail "one guest"
-	bill --from 2000 --to 2001-06-01
+	run 0 "$xenmeter" bill --directory "$records" --from 2000 --to 2001-06-01
 	grep -q '^total  *-  *0.000 ' "$out" || fail "another time"
+	complained "no records of that time in $records"
 	bill --from 2001-06-01T00:00
 	grep -q '^total  *-  *1.769 ' "$out" || fail "all the time"
 }
@@ -82,6 +83,10 @@ twice() {
 	complained "No such file"
 	run 2 "$xenmeter" bill --from yesterday
 	complained "a time is like" 3
+	run 2 "$xenmeter" bill --from 2026-13
+	complained "a time is like" 3
+	run 2 "$xenmeter" bill --from 2026-11-29 --to 2026-11
+	complained "--from 2026-11-29 is not before --to 2026-11" 3
 	run 2 "$xenmeter" bill --by week
 	complained "--by does not take" 3
 	run 2 "$xenmeter" bill --spread --by hour

@@ -274,7 +274,7 @@ dump_options() {
 	lines "7 - "
 	said "+1 more   1   30  18"
 	run 2 "$xenmeter" dump --sort colour
-	complained "no order" 2
+	complained "--sort takes cpu, requests," 3
 	run 2 "$xenmeter" dump --limit -1
 	complained "takes a number" 2
 	run 2 "$xenmeter" dump --by name

@@ -27,7 +27,7 @@ line() {
 
 usage() {
 	trace 2 --op frobnicate
-	complained 'no operation "frobnicate"' 2
+	complained '--op takes read, write,' 3
 	trace 2 --json --output "$file"
 	complained "only one of" 2
 	for bad in "--count=0" "--count=-1" "--count=x" "--time=0" "--time=nan" "--cycles=1x" \

@@ -41,12 +41,13 @@ batch() {
 	value guests.0.devices 1
 	value workers.0.kind worker
 	value state running
-	run 0 "$xenmeter" top -b -n 1 -f guest-5 -s name --table "$table"
+	run 0 "$xenmeter" top -b -n 1 -d 0.1 -f guest-5 -s name --table "$table"
 	[ "$(grep -c 'guest-5' "$out")" -eq 3 ] || fail "5, 50 and 51"
 	# Nothing happened between two readings.
-	run 0 "$xenmeter" top -b -n 1 -o --table "$table"
+	run 0 "$xenmeter" top -b -n 1 -d 0.1 -o --table "$table"
 	said "No guest matches."
-	run 0 "$xenmeter" top --json -n 1 --table "$table"
+	said "domain%: the daemon counts it once a second"
+	run 0 "$xenmeter" top --json -n 1 -d 0.1 --table "$table"
 	value guests.0.cpu_percent 0.0
 	release
 	run 3 "$xenmeter" top -b --table "$dir/none"
@@ -54,7 +55,7 @@ batch() {
 	run 2 "$xenmeter" top --delay 0
 	complained "--delay takes seconds" 2
 	run 2 "$xenmeter" top --sort colour
-	complained "no order" 2
+	complained "--sort takes cpu, requests," 3
 }
 
 mux() { tmux -f /dev/null -L top "$@" 3>&-; }

@@ -45,6 +45,16 @@ static int parse_word(const char *arg, const char *const *words, const char *opt
 	return 0;
 }
 
+/* Are there so many, in all places that are given? */
+static bool is_time(const char *arg)
+{
+	int year, month = 1, day = 1, hour = 0, minute = 0, second = 0;
+
+	sscanf(arg, "%d-%d-%dT%d:%d:%d", &year, &month, &day, &hour, &minute, &second);
+	return month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour <= 23 &&
+	       minute <= 59 && second <= 60;
+}
+
 /* As much of 2026-11-29T02:00:00 as one likes. */
 static const char *parse_time(const char *arg, struct argp_state *state)
 {
@@ -54,7 +64,7 @@ static const char *parse_time(const char *arg, struct argp_state *state)
 	for (i = 0; i < length && i < sizeof(like) - 1; i++)
 		if (like[i] == '0' ? arg[i] < '0' || arg[i] > '9' : arg[i] != like[i])
 			break;
-	if (i < length || length < 4)
+	if (i < length || length < 4 || !is_time(arg))
 		argp_error(state,
 			   "a time is like 2026-11 or 2026-11-29T02:00, not \"%s\"", arg);
 	return arg;
@@ -109,6 +119,9 @@ static error_t parse_bill_option(int key, char *arg, struct argp_state *state)
 		if (b->spread && (b->by != BILL_GUEST || b->guest))
 			argp_error(state,
 				   "--spread is for bills of all guests, by guest");
+		if (b->from && b->to && strcmp(b->from, b->to) >= 0)
+			argp_error(state, "--from %s is not before --to %s", b->from,
+				   b->to);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -135,6 +148,8 @@ enum tool_exit bill_main(int argc, char **argv)
 			b.guest, directory);
 	else if (err)
 		fprintf(stderr, "xenmeter: %s: %s\n", directory, strerror(-err));
+	if (!err && !b.count)
+		fprintf(stderr, "xenmeter: no records of that time in %s\n", directory);
 	if (b.damaged)
 		fprintf(stderr, "xenmeter: %lu line%s in %s no record\n", b.damaged,
 			b.damaged == 1 ? " is" : "s are", directory);

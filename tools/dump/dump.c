@@ -109,7 +109,7 @@ static error_t parse_long_option(int key, char *arg, struct argp_state *state)
 	case OPTION_SORT:
 		d->sort = sort_find(arg);
 		if (!d->sort)
-			argp_error(state, "no order \"%s\"", arg);
+			argp_error(state, "--sort takes " SORT_NAMES ", not \"%s\"", arg);
 		return 0;
 	case OPTION_LIMIT:
 		d->limit = parse_limit(arg, state);

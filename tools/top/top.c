@@ -17,7 +17,7 @@
 #define DELAY_LEAST   0.1
 #define DELAY_MOST    3600
 #define DELAY_DEFAULT 3
-#define DELAY_FIRST   0.3 /* before there is something to compare with */
+#define DELAY_FIRST   0.3 /* of the screen, which shall not be empty for long */
 
 /* ---- readings ---- */
 
@@ -219,7 +219,8 @@ static int run_batch(struct top *t)
 	int err = 0;
 
 	for (i = 0; !err && (!t->iterations || i < t->iterations); i++) {
-		pause_top(i ? t->delay : fmin(t->delay, DELAY_FIRST));
+		/* Averages since the daemon's start need nothing to compare with. */
+		pause_top(i || !t->accumulate ? t->delay : fmin(t->delay, DELAY_FIRST));
 		err = top_read(t);
 		if (!err)
 			err = top_group(t);
@@ -291,7 +292,7 @@ static error_t parse_top_option(int key, char *arg, struct argp_state *state)
 	case 's':
 		t->sort = sort_find(arg);
 		if (!t->sort)
-			argp_error(state, "no order \"%s\"", arg);
+			argp_error(state, "--sort takes " SORT_NAMES ", not \"%s\"", arg);
 		return 0;
 	case 'a':
 		t->accumulate = true;

@@ -149,6 +149,10 @@ static int write_domain(const struct report *r, FILE *f)
 
 	if (!d)
 		return 0;
+	if (!d->elapsed_ns) {
+		fputs("domain%: the daemon counts it once a second\n", f);
+		return 1;
+	}
 	all = fmax((double)d->elapsed_ns * d->cpus, 1);
 	guests = (double)report_no_line_ns(r);
 	for (i = 0; i < d->count; i++) {

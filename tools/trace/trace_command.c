@@ -134,7 +134,10 @@ static error_t parse_trace_option(int key, char *arg, struct argp_state *state)
 	case 'O':
 		c->filter.operation = trace_op_find(arg);
 		if (c->filter.operation < 0)
-			argp_error(state, "no operation \"%s\"", arg);
+			argp_error(state,
+				   "--op takes read, write, flush, discard, tx, rx or "
+				   "unknown, not \"%s\"",
+				   arg);
 		return 0;
 	case OPTION_CYCLES:
 		c->filter.min_cycles = parse_whole(arg, "--cycles", UINT64_MAX, state);
