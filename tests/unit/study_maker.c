@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	mover = claim(1, "the <mover>");
-	flusher = claim(2, "flusher, \"x\"");
+	flusher = claim(2, "flusher, \"x\", of a long name");
 	say("ready");
 	while (read(STDIN_FILENO, &byte, 1) > 0) {
 		work(mover, flusher);

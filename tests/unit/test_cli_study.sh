@@ -44,11 +44,11 @@ LOAD
 	study 0 --interval 50 --csv "$dir/csv" --html "$dir/html" -- sh "$dir/load" 0
 	sed -n '3,$p' "$out" | grep -v '^Looking' >"$dir/got"
 	cat >"$dir/expected" <<'TEXT'
-                    CHARGED  BY PAGES EXCHANGED      BY REQUESTS         BY BYTES
-GUEST                 CPU-s      CPU-s   ERROR%   CPU-s   ERROR%   CPU-s   ERROR%
-flusher, "x"          1.800      0.000   -100.0   1.800     +0.0   0.600    -66.7
-the <mover>           0.200      2.400  +1100.0   0.600   +200.0   1.800   +800.0
-all, sum of |err|     2.000      2.400    200.0   2.400     20.0   2.400    140.0
+                              CHARGED  BY PAGES EXCHANGED      BY REQUESTS         BY BYTES
+GUEST                           CPU-s      CPU-s   ERROR%   CPU-s   ERROR%   CPU-s   ERROR%
+flusher, "x", of a long name    1.800      0.000   -100.0   1.800     +0.0   0.600    -66.7
+the <mover>                     0.200      2.400  +1100.0   0.600   +200.0   1.800   +800.0
+all, sum of |err|               2.000      2.400    200.0   2.400     20.0   2.400    140.0
 TEXT
 	head -n 5 "$dir/got" | diff "$dir/expected" - || fail "the table"
 	said "the daemon's CPU 2.400 s, 2.000 s of it charged to guests (100.0 % exact)"
@@ -69,7 +69,7 @@ csv() {
 	awk -F, 'NR > 1 { charged += $(NF - 7); pages += $(NF - 4) }
 		END { exit !(charged > 1.9999 && charged < 2.0001 && pages > 2.3999 && pages < 2.4001) }' \
 		"$dir/csv" || { cat "$dir/csv"; fail "the sums of the CSV"; }
-	grep -q ',"flusher, ""x""",' "$dir/csv" || fail "quotes"
+	grep -q ',"flusher, ""x"", of a long name",' "$dir/csv" || fail "quotes"
 }
 
 html() {

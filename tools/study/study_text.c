@@ -20,7 +20,39 @@ static void print_study_percent(const char *format, double percent)
 	printf(format, text);
 }
 
-static void print_study_head(const struct study *s)
+#define NAME_WIDTH 18
+
+static void study_name(const struct study *s, size_t guest, char ret_text[TEXT_NAME])
+{
+	const char *name = s->guest[guest].who.name;
+
+	text_escape(ret_text, TEXT_NAME - 4, name[0] ? name : "-");
+}
+
+/* Of the column of names: on a terminal they are cut. */
+static int name_width(const struct study *s)
+{
+	size_t width = NAME_WIDTH, i;
+	char text[TEXT_NAME];
+
+	for (i = 0; i < s->guests && !isatty(STDOUT_FILENO); i++) {
+		study_name(s, i, text);
+		if (text_width(text) > width)
+			width = text_width(text);
+	}
+	return (int)width;
+}
+
+static void print_guest_name(const struct study *s, size_t guest, int width)
+{
+	char text[TEXT_NAME];
+
+	study_name(s, guest, text);
+	text_cut(text, width);
+	printf("%s%*s", text, width - (int)text_width(text), "");
+}
+
+static void print_study_head(const struct study *s, int width)
 {
 	struct study_cell all;
 
@@ -31,29 +63,13 @@ static void print_study_head(const struct study *s)
 	       study_cpu(s), all.charged);
 	if (all.charged > 0)
 		printf(" (%.1f %% exact)", 100 * all.exact / all.charged);
-	printf("\n\n%-18s %8s %19s %16s %16s\n", "", "CHARGED", "BY PAGES EXCHANGED",
-	       "BY REQUESTS", "BY BYTES");
-	printf("%-18s %8s %10s %8s %7s %8s %7s %8s\n", "GUEST", "CPU-s", "CPU-s",
+	printf("\n\n%-*s %8s %19s %16s %16s\n", width, "", "CHARGED",
+	       "BY PAGES EXCHANGED", "BY REQUESTS", "BY BYTES");
+	printf("%-*s %8s %10s %8s %7s %8s %7s %8s\n", width, "GUEST", "CPU-s", "CPU-s",
 	       "ERROR%", "CPU-s", "ERROR%", "CPU-s", "ERROR%");
 }
 
-#define NAME_WIDTH 18
-
-/* In a column of its own, cut on a terminal. */
-static void print_guest_name(const struct study *s, size_t guest)
-{
-	const char *name = s->guest[guest].who.name;
-	char text[TEXT_NAME];
-	size_t width;
-
-	text_escape(text, sizeof(text) - 4, name[0] ? name : "-");
-	if (isatty(STDOUT_FILENO))
-		text_cut(text, NAME_WIDTH);
-	width = text_width(text);
-	printf("%s%*s", text, width < NAME_WIDTH ? NAME_WIDTH - (int)width : 0, "");
-}
-
-static void print_study_guest(const struct study *s, size_t guest)
+static void print_study_guest(const struct study *s, size_t guest, int width)
 {
 	char seconds[TEXT_NUMBER];
 	struct study_cell sum;
@@ -62,7 +78,7 @@ static void print_study_guest(const struct study *s, size_t guest)
 
 	study_sum(s, guest, 0, s->intervals, &sum);
 	text_seconds(seconds, sum.charged);
-	print_guest_name(s, guest);
+	print_guest_name(s, guest, width);
 	printf(" %8s   ", seconds);
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
@@ -74,7 +90,7 @@ static void print_study_guest(const struct study *s, size_t guest)
 }
 
 /* The sum of all errors, whatever their sign. */
-static void print_study_sum(const struct study *s)
+static void print_study_sum(const struct study *s, int width)
 {
 	char seconds[TEXT_NUMBER];
 	struct study_cell all;
@@ -82,7 +98,7 @@ static void print_study_sum(const struct study *s)
 
 	study_sum_all(s, &all);
 	text_seconds(seconds, all.charged);
-	printf("%-18s %8s   ", "all, sum of |err|", seconds);
+	printf("%-*s %8s   ", width, "all, sum of |err|", seconds);
 	for (m = 0; m < METHODS; m++) {
 		text_seconds(seconds, all.estimate[m]);
 		printf(" %7s %8.1f", seconds, study_misplaced(s, m));
@@ -90,12 +106,12 @@ static void print_study_sum(const struct study *s)
 	putchar('\n');
 }
 
-static void print_over_time(const struct study *s, size_t guest)
+static void print_over_time(const struct study *s, size_t guest, int width)
 {
 	struct study_error error;
 	int m;
 
-	print_guest_name(s, guest);
+	print_guest_name(s, guest, width);
 	for (m = 0; m < METHODS; m++) {
 		study_error_of(s, guest, m, &error);
 		printf(" %6.1f", isfinite(error.mean_percent) ? error.mean_percent : 0);
@@ -111,20 +127,20 @@ static void print_over_time(const struct study *s, size_t guest)
 int study_print(const struct study *s)
 {
 	size_t i, *order;
-	int err = study_order(s, &order);
+	int err = study_order(s, &order), width = name_width(s);
 
 	if (err)
 		return err;
-	print_study_head(s);
+	print_study_head(s, width);
 	for (i = 0; i < s->guests; i++)
-		print_study_guest(s, order[i]);
-	print_study_sum(s);
+		print_study_guest(s, order[i], width);
+	print_study_sum(s, width);
 	printf("\nError within intervals, %% of what the guest was charged in them: its "
-	       "mean, its worst and when\n%-18s %6s %8s %5s %6s %8s %5s %6s %8s %5s\n",
-	       "GUEST", "PAGES", "WORST", "AT s", "REQS", "WORST", "AT s", "BYTES",
+	       "mean, its worst and when\n%-*s %6s %8s %5s %6s %8s %5s %6s %8s %5s\n",
+	       width, "GUEST", "PAGES", "WORST", "AT s", "REQS", "WORST", "AT s", "BYTES",
 	       "WORST", "AT s");
 	for (i = 0; i < s->guests; i++)
-		print_over_time(s, order[i]);
+		print_over_time(s, order[i], width);
 	free(order);
 	return 0;
 }
