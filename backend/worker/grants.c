@@ -374,7 +374,8 @@ static void batch_move(struct grants *g, unsigned int at, enum grant_way way,
 	}
 }
 
-/* Note what became of a batch; @which gets those that were put off, how many. */
+/* Note what became of a batch; those that were put off move to its front, and @which says
+ * which they are: how many. */
 static unsigned int note_outcomes(struct grants *g, struct grant_move *move,
 				  uint16_t *which, unsigned int count)
 {
@@ -384,8 +385,10 @@ static unsigned int note_outcomes(struct grants *g, struct grant_move *move,
 		int16_t status = g->batch[i].status;
 
 		move[which[i]].failed = status != GNTST_okay;
-		if (status == GNTST_eagain)
+		if (status == GNTST_eagain) {
+			g->batch[kept] = g->batch[i];
 			which[kept++] = which[i];
+		}
 	}
 	return kept;
 }
@@ -397,11 +400,11 @@ int grants_move(struct grants *g, enum grant_way way, struct grant_move *move,
 	unsigned int i;
 	int tries;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		which[i] = i;
+		batch_move(g, i, way, &move[i]);
+	}
 	for (tries = 0; count && tries <= LIMIT_GRANT_RETRIES; tries++) {
-		for (i = 0; i < count; i++)
-			batch_move(g, i, way, &move[which[i]]);
 		if (xengnttab_grant_copy(g->handle, count, g->batch))
 			return -errno;
 		count = note_outcomes(g, move, which, count);

@@ -335,17 +335,12 @@ static char *window_get(struct sim_host *host, uint32_t domid)
 	return window;
 }
 
-/* One side of a segment: find its bytes, and name them in a hazard. */
-static int side_get(xengnttab_handle *xgt, const union xengnttab_copy_ptr *side,
-		    int writing, char **ret_bytes)
+/* A page of another's: named in a hazard, since its owner may end the grant. */
+static int foreign_get(xengnttab_handle *xgt, uint32_t domid, uint32_t ref, int writing)
 {
-	uint32_t ref = side->foreign.ref, domid = side->foreign.domid, word;
-	struct sim_domain *dom;
-	char *window;
+	struct sim_domain *dom = sim_domain_live(xgt->open.host, domid);
+	uint32_t word;
 
-	if (domid == DOMID_SELF)
-		domid = xgt->open.domid;
-	dom = sim_domain_live(xgt->open.host, domid);
 	if (!dom)
 		return GNTST_bad_domain;
 	if (ref >= SIM_GREFS)
@@ -358,6 +353,40 @@ static int side_get(xengnttab_handle *xgt, const union xengnttab_copy_ptr *side,
 		return GNTST_general_error;
 	if (sim_fault_fires(&dom->fault_copy))
 		return atomic_load(&dom->fault_status);
+	return GNTST_okay;
+}
+
+/* One of ours, granted to ourselves: we do not end the grant while we copy. */
+static int own_get(xengnttab_handle *xgt, uint32_t ref, int writing)
+{
+	const struct sim_domain *dom = &xgt->open.host->st->domains[xgt->open.domid];
+	uint32_t word;
+
+	if (ref >= SIM_GREFS)
+		return GNTST_bad_gntref;
+	word = atomic_load_explicit(&dom->grants[ref].word, memory_order_relaxed);
+	if (!(word & SIM_GRANT_VALID) || (word & 0xffff) != xgt->open.domid ||
+	    (writing && word & SIM_GRANT_READONLY))
+		return GNTST_general_error;
+	return GNTST_okay;
+}
+
+/* One side of a segment: find its bytes. */
+static int side_get(xengnttab_handle *xgt, const union xengnttab_copy_ptr *side,
+		    int writing, char **ret_bytes)
+{
+	uint32_t ref = side->foreign.ref, domid = side->foreign.domid;
+	char *window;
+	int status;
+
+	if (domid == DOMID_SELF) {
+		domid = xgt->open.domid;
+		status = own_get(xgt, ref, writing);
+	} else {
+		status = foreign_get(xgt, domid, ref, writing);
+	}
+	if (status != GNTST_okay)
+		return status;
 	window = window_get(xgt->open.host, domid);
 	if (!window)
 		return GNTST_no_space;
