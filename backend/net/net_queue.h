@@ -193,8 +193,10 @@ struct net_queue {
 	uint64_t rx_waits_ms; /* since when no frame could be placed; 0: it does not wait
 			       */
 	bool rx_stalled;
-	bool rx_readable; /* the tap may have a frame */
-	bool rx_failed;	  /* the tap cannot be read: tried again at the tick */
+	bool rx_readable;   /* the tap may have a frame */
+	bool rx_failed;	    /* the tap cannot be read: tried again at the tick */
+	bool rx_lone;	    /* the last reading found one frame and no more */
+	uint64_t rx_sleeps; /* of the worker, when the tap was read */
 };
 
 /**

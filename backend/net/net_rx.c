@@ -231,38 +231,59 @@ static void net_rx_take_scratch(struct net_queue *q, struct rx_frame *f, size_t 
 		scratch_take(&q->base.worker->scratch, pages * GRANT_PAGE_SIZE);
 }
 
+/* Where frames come one by one, a second reading would find none. The poll that is armed
+ * instead tells of one that is there all the same: then there was no sleep in between. */
+static void net_rx_foresee(struct net_queue *q)
+{
+	uint64_t sleeps = worker_sleeps(q->base.worker);
+
+	q->rx_lone = q->rx_lone && sleeps != q->rx_sleeps;
+	q->rx_sleeps = sleeps;
+}
+
+/* False: there is none, or it cannot be read. */
+static bool net_rx_read_next(struct net_queue *q, uint64_t now, unsigned int *errors)
+{
+	struct rx_frame *f = q->rx_free;
+	ssize_t size = net_rx_read_frame(q, f);
+
+	if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+		q->rx_readable = false;
+		return false;
+	}
+	if (size < 0) {
+		q->rx_failed = ++*errors == LIMIT_TAP_ERRORS || errno == EBADFD;
+		q->rx_readable = !q->rx_failed;
+		q->rx_figures.dropped[RX_DROP_TAP] += errno != EBADFD;
+		return true; /* a frame that the kernel cannot describe is gone */
+	}
+	if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
+		return true;
+	q->rx_free = f->next;
+	net_rx_take_scratch(q, f, size);
+	if (!net_rx_take_frame(q, f, size, now))
+		net_rx_free(f);
+	return true;
+}
+
 /* One call a frame: a batch of reads costs as much, and a chain of them twice that. */
 void net_rx_read(struct net_queue *q, uint64_t now)
 {
-	unsigned int left = FRAMES_MAX; /* also of frames that are not passed */
+	unsigned int got = 0; /* also frames that are not passed */
 	unsigned int errors = 0;
 
-	while (net_rx_may_read(q) && left--) {
-		struct rx_frame *f = q->rx_free;
-		ssize_t size;
-
-		if (q->rx_cut) {
+	net_rx_foresee(q);
+	while (net_rx_may_read(q) && got < FRAMES_MAX) {
+		if (q->rx_cut)
 			net_rx_continue_cut(q);
-			continue;
-		}
-		size = net_rx_read_frame(q, f);
-		if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+		else if (!net_rx_read_next(q, now, &errors))
+			break;
+		got++;
+		if (q->rx_lone)
 			q->rx_readable = false;
-			return;
-		}
-		if (size < 0) {
-			q->rx_failed = ++errors == LIMIT_TAP_ERRORS || errno == EBADFD;
-			q->rx_readable = !q->rx_failed;
-			q->rx_figures.dropped[RX_DROP_TAP] += errno != EBADFD;
-			continue; /* a frame that the kernel cannot describe is gone */
-		}
-		if (size < (ssize_t)(TAP_HEADER_SIZE + NET_MIN_FRAME))
-			continue;
-		q->rx_free = f->next;
-		net_rx_take_scratch(q, f, size);
-		if (!net_rx_take_frame(q, f, size, now))
-			net_rx_free(f);
 	}
+	if (!q->rx_readable && !q->rx_lone)
+		q->rx_lone = got == 1;
 }
 
 /* ---- to the guest: placed ---- */

@@ -179,6 +179,14 @@ static inline uint64_t worker_last(const struct worker *w)
 }
 
 /**
+ * worker_sleeps() - how often it has slept
+ */
+static inline uint64_t worker_sleeps(const struct worker *w)
+{
+	return w->books.figures.waits;
+}
+
+/**
  * worker_ns_since() - from a boundary to the last one
  * @w: the worker
  * @then: what worker_last() was, cycles

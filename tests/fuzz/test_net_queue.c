@@ -34,6 +34,7 @@ struct tap_side {
 	size_t size;
 	unsigned int count; /* of them */
 	unsigned int read;
+	unsigned int looks;  /* readings, also those that find none */
 	unsigned int errors; /* so many readings fail first */
 	int error;
 	bool limited; /* it takes no more than there is room for */
@@ -111,6 +112,7 @@ static int32_t tap_gives(int fd, void *to, size_t room)
 {
 	struct tap_side *t = &world.tap[fd - TAP_FD];
 
+	t->looks++;
 	if (t->errors) {
 		t->errors--;
 		return -t->error;
@@ -642,6 +644,29 @@ static void what_a_full_tap_has_not_taken_is_dropped_at_the_end(void)
 	CHECK_EQ(row->counter[ROW_tx_dropped_tap], FRAMES_MAX - 10);
 }
 
+/* ---- how often the tap is read ---- */
+
+/* Nothing stays in the tap when several come after all. */
+static void a_frame_that_comes_alone_is_read_once(void)
+{
+	struct tap_side *t = &world.tap[0];
+	unsigned int looks;
+
+	attach();
+	guest_posts(0, 100);
+	one_frame_waits(0);
+	looks = t->looks;
+	one_frame_waits(0);
+	CHECK_EQ(t->looks, looks + 1);
+	one_frame_waits(0);
+	CHECK_EQ(t->looks, looks + 2);
+	tap_gets(0, 40, 60);
+	settle();
+	CHECK_EQ(t->count, 0);
+	CHECK_EQ(answered(0, RX), 43);
+	detach();
+}
+
 /* ---- cases ---- */
 
 static void make_queue(unsigned int i)
@@ -719,6 +744,7 @@ int main(void)
 	RUN(a_queue_without_room_ends_the_cuts_for_it);
 	RUN(an_odd_error_does_not_stop_reading);
 	RUN(a_tap_that_only_fails_is_read_at_the_tick);
+	RUN(a_frame_that_comes_alone_is_read_once);
 	RUN(a_full_tap_makes_the_guest_wait);
 	RUN(what_a_full_tap_has_not_taken_is_dropped_at_the_end);
 	return 0;
