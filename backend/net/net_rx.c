@@ -3,8 +3,9 @@
  * The steps of frames to the guest, in the order in which they happen.
  *
  * A frame is read to a page's start, its header before it, so that each of the guest's
- * pages is filled from one of ours: a copy costs by the page. It is read into the
- * worker's scratch, if that has room, and leaves it if it cannot be delivered at once.
+ * pages is filled from one of ours: a copy costs by the page. Small ones are moved to
+ * share pages. It is read into the worker's scratch, if that has room, and leaves it if
+ * it cannot be delivered at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +15,13 @@
 #include "segment.h"
 #include "worker.h"
 
+/* To move one of so many bytes costs less than to have its page looked up. */
+#define SMALL_FRAME 2048
+
+/* Where such a frame begins in what it takes, the header before it. */
+#define FRAME_AT SCRATCH_GRAIN
+
+_Static_assert(FRAME_AT >= TAP_HEADER_SIZE, "the header fits before the frame");
 _Static_assert(LIMIT_RX_FRAMES <= FRAMES_MAX, "all that wait may go at once");
 
 /* ---- to the guest: read from the tap ---- */
@@ -210,25 +218,33 @@ static bool net_rx_take_frame(struct net_queue *q, struct rx_frame *f, size_t si
 /* No tap: a frame of zeroes, for measuring. */
 static ssize_t net_rx_read_frame(struct net_queue *q, struct rx_frame *f)
 {
-	uint8_t *room = scratch_room(&q->base.worker->scratch, NET_RX_BUFFER);
+	uint8_t *room = scratch_room(&q->base.worker->scratch, TAP_HEADER_SIZE,
+				     NET_RX_READ - TAP_HEADER_SIZE);
 	const struct net_vif *vif = q->config.vif;
 
-	f->header = room ? (void *)(room + NET_RX_HEADER_AT) : f->own;
+	f->header = room ? (void *)(room - TAP_HEADER_SIZE) : f->own;
 	if (!vif->null)
 		return read(q->config.tap, f->header, NET_RX_READ);
 	memset(f->header, 0, TAP_HEADER_SIZE + vif->null_frame);
 	return TAP_HEADER_SIZE + vif->null_frame;
 }
 
-/* The header has a page of its own. */
+/* A small frame that was read to a page's start goes beside the one before. */
 static void net_rx_take_scratch(struct net_queue *q, struct rx_frame *f, size_t size)
 {
-	size_t pages =
-		1 + (size - TAP_HEADER_SIZE + GRANT_PAGE_SIZE - 1) / GRANT_PAGE_SIZE;
+	struct scratch *s = &q->base.worker->scratch;
+	uint8_t *beside;
 
 	f->in_scratch = f->header != f->own;
-	if (f->in_scratch)
-		scratch_take(&q->base.worker->scratch, pages * GRANT_PAGE_SIZE);
+	if (!f->in_scratch)
+		return;
+	if (size <= SMALL_FRAME) {
+		beside = scratch_room_small(s, FRAME_AT - TAP_HEADER_SIZE + size);
+		beside += FRAME_AT - TAP_HEADER_SIZE;
+		if (beside + size <= (uint8_t *)f->header)
+			f->header = memcpy(beside, f->header, size);
+	}
+	scratch_take(s, (uint8_t *)f->header + size);
 }
 
 /* Where frames come one by one, a second reading would find none. The poll that is armed

@@ -2,10 +2,11 @@
 /*
  * The steps of frames from the guest, in the order in which they happen.
  *
- * A frame is copied piece by piece, each to pages of its own, so that no piece crosses a
- * page more than it must: a copy costs by the page. The tap gets the pieces as one
- * vector. The pages are the worker's scratch, if that has room; a frame that the tap has
- * no room for leaves it.
+ * A frame of several pieces is copied piece by piece, each to pages of its own, so that
+ * no piece crosses a page more than it must: a copy costs by the page. Small ones of one
+ * piece share pages, which costs less again. The tap gets the pieces as one vector. The
+ * pages are the worker's scratch, if that has room; a frame that the tap has no room for
+ * leaves it.
  */
 #include <errno.h>
 #include <string.h>
@@ -69,20 +70,30 @@ static void net_tx_get_buffer(struct net_queue *q, struct tx_frame *f)
 {
 	struct worker *w = q->base.worker;
 
-	f->buffer = scratch_room(&w->scratch, f->bytes);
+	f->buffer = f->bytes <= GRANT_PAGE_SIZE
+			    ? scratch_room_small(&w->scratch, f->bytes)
+			    : scratch_room(&w->scratch, 0, f->bytes);
 	f->in_scratch = f->buffer;
 	if (f->in_scratch)
-		scratch_take(&w->scratch, f->bytes);
+		scratch_take(&w->scratch, (uint8_t *)f->buffer + f->bytes);
 	else
 		f->buffer = buffers_get(&w->buffers, f->bytes);
+}
+
+/* As it is laid out below: of one piece with its header, or of whole pages. */
+static size_t net_tx_bytes(const struct net_tx_frame *wire)
+{
+	bool small = wire->span[0].length <= GRANT_PAGE_SIZE - FIRST_AT;
+
+	if (small && wire->nr_spans == 1)
+		return FIRST_AT + wire->span[0].length;
+	return (wire->nr_spans + !small) * GRANT_PAGE_SIZE;
 }
 
 static void net_tx_prepare_frame(struct net_queue *q, struct tx_batch *b,
 				 struct tx_frame *f)
 {
-	f->bytes = (f->wire.nr_spans +
-		    (f->wire.span[0].length > GRANT_PAGE_SIZE - FIRST_AT)) *
-		   GRANT_PAGE_SIZE;
+	f->bytes = net_tx_bytes(&f->wire);
 	net_tx_get_buffer(q, f);
 	f->status = NETIF_RSP_OKAY;
 	f->writes = f->buffer;

@@ -49,26 +49,54 @@ bool scratch_need(struct scratch *s);
  */
 void scratch_close(struct scratch *s);
 
+/* Pieces begin at so many bytes. */
+#define SCRATCH_GRAIN 64u
+
+static inline size_t scratch_rounded(size_t bytes, size_t unit)
+{
+	return (bytes + unit - 1) & -unit;
+}
+
 /**
- * scratch_room() - where the next piece would be
+ * scratch_room() - where the next large piece would be
  * @s: the worker's
+ * @before: bytes that its owner wants before it, not to be copied
  * @bytes: how long it may become
  *
  * Return: the start of a page, or NULL: there is not so much.
  */
-static inline void *scratch_room(const struct scratch *s, size_t bytes)
+static inline void *scratch_room(const struct scratch *s, size_t before, size_t bytes)
 {
-	return bytes <= s->size - s->at ? s->memory + s->at : NULL;
+	size_t at = scratch_rounded(s->at + before, GRANT_PAGE_SIZE);
+
+	return at + bytes <= s->size ? s->memory + at : NULL;
 }
 
 /**
- * scratch_take() - take what scratch_room() has shown
+ * scratch_room_small() - where a piece that is to lie in one page would be
  * @s: the worker's
- * @bytes: how long it has become, whole pages
+ * @bytes: how long it is, at most a page
+ *
+ * Beside the piece before, if there is room: Xen looks up the grant of a page once for
+ * copies that follow one another.
+ *
+ * Return: NULL: there is not so much.
  */
-static inline void scratch_take(struct scratch *s, size_t bytes)
+static inline void *scratch_room_small(const struct scratch *s, size_t bytes)
 {
-	s->at += bytes;
+	size_t left = -s->at & (GRANT_PAGE_SIZE - 1);
+
+	return bytes <= left ? s->memory + s->at : scratch_room(s, 0, bytes);
+}
+
+/**
+ * scratch_take() - take what was shown
+ * @s: the worker's
+ * @end: of the piece; what is before it is in use
+ */
+static inline void scratch_take(struct scratch *s, const void *end)
+{
+	s->at = scratch_rounded((const uint8_t *)end - s->memory, SCRATCH_GRAIN);
 	s->out++;
 }
 
