@@ -142,6 +142,18 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count)
 	return -1;
 }
 
+ssize_t __real_write(int fd, const void *from, size_t size);
+ssize_t __wrap_write(int fd, const void *from, size_t size);
+
+ssize_t __wrap_write(int fd, const void *from, size_t size)
+{
+	struct iovec whole = { (void *)from, size };
+
+	if (!target || fd < MACHINE_FD)
+		return __real_write(fd, from, size);
+	return __wrap_writev(fd, &whole, 1);
+}
+
 /* A perf event for each input would cost more than the input. */
 void switches_open(struct switches *s, uint64_t khz)
 {
