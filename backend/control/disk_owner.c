@@ -3,31 +3,21 @@
  * Who may have a disk.
  *
  * Others than our guests are kept off by a lock on one byte, far behind the end of any
- * file. It is meant for our own kind alone: a second daemon, on this host or, where locks
- * travel, on another one. QEMU's locks are at bytes 100 to 203 (block/file-posix.c), so
- * that a guest's device model can open the file that we serve. The lock belongs to an
- * open file description (F_OFD_SETLK in fcntl(2)), and two of ours would exclude each
- * other; hence all that have one disk share one: that of the first that opened it.
- *
- * It is taken, and given up, by storage helpers, since it may have to travel. Only where
- * a domain of the same VM gets, or gives up, the right to write that others of its
- * domains have not, it is changed here.
+ * file (disk_life.h). It is meant for our own kind alone: a second daemon, on this host
+ * or, where locks travel, on another one. QEMU's locks are at bytes 100 to 203
+ * (block/file-posix.c), so that a guest's device model can open the file that we serve.
+ * Each claim has a lock of its own, since domains of one VM do not exclude one another
+ * there. It is taken, and given up, by storage helpers, because it may have to travel:
+ * here is only a descriptor of the file that has it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "disk_life.h"
 #include "disk_owner.h"
 #include "storage.h"
-
-struct disk_lock {
-	unsigned int claims;  /* that share it */
-	unsigned int writers; /* among these: exclusive while there are any */
-	int fd;
-};
 
 /* ---- among our guests ---- */
 
@@ -70,109 +60,6 @@ const struct disk_claim *disk_claim_conflict(const struct disk_claims *all,
 
 /* ---- among daemons ---- */
 
-static int disk_lock_new(const struct disk *disk, bool exclusive,
-			 struct disk_lock **ret_lock)
-{
-	struct disk_lock *l = calloc(1, sizeof(*l));
-	int err;
-
-	if (!l)
-		return -ENOMEM;
-	l->claims = 1;
-	l->writers = exclusive;
-	l->fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0);
-	if (l->fd >= 0) {
-		*ret_lock = l;
-		return 0;
-	}
-	err = -errno;
-	free(l);
-	return err;
-}
-
-/* Its file is open for reading, and an exclusive lock wants one open for writing. For a
- * moment there is none; who takes it then is who it waits for. */
-static int disk_lock_upgrade(struct disk_lock *l, const struct disk *disk)
-{
-	int mine = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0), err;
-
-	if (mine < 0)
-		return -errno;
-	disk_lock(l->fd, DISK_UNLOCKED);
-	err = disk_lock(mine, DISK_LOCKED_SOLE);
-	if (err) {
-		disk_lock(l->fd, DISK_LOCKED_SHARED);
-		close(mine);
-		return err;
-	}
-	close(l->fd);
-	l->fd = mine;
-	return 0;
-}
-
-/* Readers that go on after the last writer do not keep others' readers off. */
-static int disk_lock_leave(struct disk_lock *l, enum disk_use use)
-{
-	int fd;
-
-	if (!l)
-		return -1;
-	l->writers -= use == DISK_USE_WRITE;
-	if (--l->claims) {
-		if (use == DISK_USE_WRITE && !l->writers)
-			disk_lock(l->fd, DISK_LOCKED_SHARED);
-		return -1;
-	}
-	fd = l->fd;
-	free(l);
-	return fd;
-}
-
-/* What one of our guests has already. */
-static struct disk_lock *disk_lock_find(const struct disk_claims *all, struct disk_id id)
-{
-	const struct disk_claim *c;
-
-	for (c = all->first; c; c = c->next)
-		if (c->lock && disk_same(c->id, id))
-			return c->lock;
-	return NULL;
-}
-
-/* Another lock than the shared one would be in the way of that becoming exclusive. */
-static void disk_lock_spare(const struct guest *guest, const struct disk *disk)
-{
-	int fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd >= 0)
-		storage_let_go(guest->storage, NULL, fd, true);
-}
-
-static int disk_lock_take(const struct disk_claims *all, const struct guest *guest,
-			  const struct disk *disk, bool exclusive, bool *locked,
-			  struct disk_lock **ret_lock)
-{
-	struct disk_lock *l = disk_lock_find(all, disk->id);
-	int err = 0;
-
-	if (!l) {
-		err = *locked ? disk_lock_new(disk, exclusive, ret_lock) : -EAGAIN;
-		*locked = *locked && err;
-		return err;
-	}
-	if (exclusive && !l->writers)
-		err = disk_lock_upgrade(l, disk);
-	else if (*locked)
-		disk_lock_spare(guest, disk);
-	if (err)
-		return err;
-	*locked = false;
-	l->claims++;
-	l->writers += exclusive;
-	*ret_lock = l;
-	return 0;
-}
-
 enum disk_lock_kind disk_claim_lock_kind(enum disk_use use)
 {
 	switch (use) {
@@ -188,20 +75,44 @@ enum disk_lock_kind disk_claim_lock_kind(enum disk_use use)
 
 /* ---- claims ---- */
 
+/* A device that has this disk goes on with the lock that it has. */
+static bool disk_claim_is_locked(const struct disk_claim *mine, const struct disk *disk,
+				 enum disk_use use)
+{
+	return mine->at && mine->use == use && mine->lock >= 0 &&
+	       disk_same(mine->id, disk->id);
+}
+
+/* -1 in @ret_lock: there is none. */
+static int disk_claim_take_lock(struct disk_claim *mine, const struct disk *disk,
+				enum disk_use use, bool *locked, int *ret_lock)
+{
+	*ret_lock = -1;
+	if (use == DISK_USE_ANY)
+		return 0;
+	if (*locked) {
+		*ret_lock = fcntl(disk->fd, F_DUPFD_CLOEXEC, 0);
+		*locked = *ret_lock < 0;
+		return *ret_lock < 0 ? -errno : 0;
+	}
+	if (!disk_claim_is_locked(mine, disk, use))
+		return -EAGAIN;
+	*ret_lock = mine->lock;
+	mine->lock = -1;
+	return 0;
+}
+
 int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
 		    const struct guest *guest, const struct disk *disk, enum disk_use use,
 		    bool *locked)
 {
-	struct disk_lock *lock = NULL;
-	int err = 0;
+	int lock, err;
 
 	if (disk->kind == DISK_NULL) {
 		disk_claim_release(mine);
 		return 0;
 	}
-	if (use != DISK_USE_ANY)
-		err = disk_lock_take(all, guest, disk, use == DISK_USE_WRITE, locked,
-				     &lock);
+	err = disk_claim_take_lock(mine, disk, use, locked, &lock);
 	if (err)
 		return err;
 	disk_claim_release(mine);
@@ -228,7 +139,7 @@ int disk_claim_end(struct disk_claim *mine)
 	*mine->at = mine->next;
 	if (mine->next)
 		mine->next->at = mine->at;
-	fd = disk_lock_leave(mine->lock, mine->use);
+	fd = mine->lock;
 	*mine = (struct disk_claim){ 0 };
 	return fd;
 }

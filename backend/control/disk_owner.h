@@ -18,15 +18,13 @@ enum disk_use {
 	DISK_USE_ANY,	/* w!: the operator knows what else is done to the disk */
 };
 
-struct disk_lock;
-
 /* A guest has a disk. Zeroed, it has none. */
 struct disk_claim {
 	struct disk_claim *next, **at; /* among all claims */
 	const struct guest *guest;
 	enum disk_use use;
 	struct disk_id id;
-	struct disk_lock *lock; /* NULL: without one */
+	int lock; /* descriptor of the file that has the lock; -1: none */
 };
 
 /* Who may share a disk with whom, and who waits. */
@@ -68,10 +66,11 @@ enum disk_lock_kind disk_claim_lock_kind(enum disk_use use);
  * @guest: who
  * @disk: open for what it is used for; may be closed afterwards
  * @use: what for
- * @locked: it has the lock for that, through its open file; needed where no claim has;
- * false afterwards if the claims have it, or it was not needed
+ * @locked: it has the lock for that, through its open file; false: it goes on with that
+ * of
+ * @mine. False afterwards if the claim has it
  *
- * Return: 0; -EAGAIN if another daemon or program has locked it; -ENOMEM, -EMFILE.
+ * Return: 0; -EAGAIN if another daemon or program has locked it; -EMFILE.
  */
 int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
 		    const struct guest *guest, const struct disk *disk, enum disk_use use,
@@ -82,7 +81,7 @@ int disk_claim_take(struct disk_claims *all, struct disk_claim *mine,
  * @mine: may have none
  *
  * Return: the file with the lock, to be unlocked and closed by the caller; -1: there is
- * none, or others share it.
+ * none.
  */
 int disk_claim_end(struct disk_claim *mine);
 

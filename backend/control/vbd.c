@@ -316,7 +316,8 @@ static struct storage *vbd_storage(struct control *c, struct device *d)
 	struct guest *g = d->guest;
 
 	if (!g->storage)
-		g->storage = storage_new(&c->storage_source, g->domid);
+		g->storage = storage_new(&c->storage_source, g->domid,
+					 disk_holder(g->vm, g->domid));
 	return g->storage;
 }
 

@@ -21,7 +21,8 @@
 struct storage {
 	const struct storage_source *source;
 	uint32_t domid;
-	int socket; /* -1: not connected */
+	uint64_t holder; /* of its disks' locks */
+	int socket;	 /* -1: not connected */
 	struct lane *lanes;
 	struct storage_question *questions; /* not answered */
 	uint64_t last_id;
@@ -29,7 +30,8 @@ struct storage {
 	bool fresh; /* connected since the last tick */
 };
 
-struct storage *storage_new(const struct storage_source *source, uint32_t domid)
+struct storage *storage_new(const struct storage_source *source, uint32_t domid,
+			    uint64_t holder)
 {
 	struct storage *s = calloc(1, sizeof(*s));
 
@@ -37,6 +39,7 @@ struct storage *storage_new(const struct storage_source *source, uint32_t domid)
 		return NULL;
 	s->source = source;
 	s->domid = domid;
+	s->holder = holder;
 	s->socket = -1;
 	return s;
 }
@@ -136,6 +139,7 @@ static void storage_send_question(struct storage *s, struct storage_question *q)
 		m.read_only = q->disk.read_only;
 		m.buffered = q->disk.buffered;
 		m.lock = q->lock;
+		m.holder = s->holder;
 		m.life = q->life;
 		strcpy(m.backend, q->backend);
 		strcpy(m.target, q->disk.target);
@@ -379,7 +383,7 @@ void storage_let_go(struct storage *s, const char *backend, int file, bool unloc
 			unlock = false;
 	}
 	if (unlock)
-		disk_lock(file, DISK_UNLOCKED);
+		disk_unlock(file);
 	close(file);
 }
 

@@ -53,8 +53,9 @@ struct storage_message {
 	 * the device's life. Closed: those to be given up, which something else that has
 	 * the file would keep: through the last file, and through the first. */
 	uint8_t lock, life;
-	uint64_t id;   /* of the lane, or of the question; 0: needs no answer */
-	uint64_t disk; /* lanes of one disk have one number */
+	uint64_t id;	 /* of the lane, or of the question; 0: needs no answer */
+	uint64_t disk;	 /* lanes of one disk have one number */
+	uint64_t holder; /* of the lock against other daemons */
 	/* What names the device and its disk: its directory in the store, and for
 	 * STORAGE_OPEN the path, which has to agree with what that says. */
 	char backend[STORAGE_BACKEND_SIZE];
@@ -210,10 +211,12 @@ void storage_drop(struct storage *s, struct storage_question *q);
  * storage_new() - a guest's, not connected yet
  * @source: where helpers come from; stays, with its `events`
  * @domid: the guest's
+ * @holder: whose its disks are, for other daemons: from disk_holder()
  *
  * Return: NULL without memory.
  */
-struct storage *storage_new(const struct storage_source *source, uint32_t domid);
+struct storage *storage_new(const struct storage_source *source, uint32_t domid,
+			    uint64_t holder);
 
 /**
  * storage_free() - the helper ends when its I/O is over

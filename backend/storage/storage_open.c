@@ -204,7 +204,7 @@ static int take_locks(const struct storage_message *m, const struct disk *d,
 	if (m->life && disk_await_old_io(d, m->domid, device_of(m)))
 		return -EBUSY;
 	if (m->lock <= DISK_LOCKED_SOLE)
-		a->lock_err = disk_lock(d->fd, m->lock);
+		a->lock_err = disk_lock(d->fd, m->lock, m->holder);
 	return 0;
 }
 
@@ -289,7 +289,7 @@ static void *run_closing(void *arg)
 	if (c->files && m->life)
 		disk_end_io(&d, m->domid, device_of(m));
 	if (c->files && m->lock)
-		disk_lock(c->file[c->files - 1], DISK_UNLOCKED);
+		disk_unlock(c->file[c->files - 1]);
 	while (c->files)
 		close(c->file[--c->files]);
 	a.cpu_ns = clock_thread_ns();

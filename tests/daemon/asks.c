@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 	if (argc != 5 || launcher_start(NULL, &source.launcher) ||
 	    storage_listen(&source))
 		return 1;
-	s = storage_new(&source, atoi(argv[1]));
+	s = storage_new(&source, atoi(argv[1]), 0);
 	if (!s)
 		return 1;
 	o.target = argv[3];

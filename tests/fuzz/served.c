@@ -289,11 +289,12 @@ static struct storage *storages;
 
 static int outcome(void);
 
-struct storage *storage_new(const struct storage_source *source, uint32_t domid)
+struct storage *storage_new(const struct storage_source *source, uint32_t domid,
+			    uint64_t holder)
 {
 	struct storage *s = calloc(1, sizeof(*s));
 
-	(void)source, (void)domid;
+	(void)source, (void)domid, (void)holder;
 	s->next = storages;
 	storages = s;
 	return s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who may have a disk: each use beside each other, the same VM and another one; and the
- * lock, against a second daemon and beside QEMU's.
+ * locks, against a second daemon and beside QEMU's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include "check.h"
 #include "disk_owner.h"
 
-#define OURS (1ll << 62) /* where the lock of our kind is */
-#define QEMU 100	 /* the first of QEMU's (block/file-posix.c) */
+#define ELSEWHERE 12345 /* who has a disk there */
+#define QEMU	  100	/* the first of QEMU's bytes (block/file-posix.c) */
 
 static struct disk_claims all;
 static struct guest one = { .domid = 1, .vm = { 1 } };
@@ -34,7 +34,8 @@ static struct disk open_disk(const char *path, bool read_only)
 static int take(struct disk_claim *claim, const struct guest *guest,
 		const struct disk *disk, enum disk_use use)
 {
-	bool locked = !disk_lock(disk->fd, disk_claim_lock_kind(use));
+	bool locked = !disk_lock(disk->fd, disk_claim_lock_kind(use),
+				 disk_holder(guest->vm, guest->domid));
 
 	return disk_claim_take(&all, claim, guest, disk, use, &locked);
 }
@@ -79,69 +80,97 @@ static void test_unknown(const struct disk *disk)
 	disk_claim_release(&claim);
 }
 
-/* Another's lock, of an open file of its own. */
-static int lock_at(const char *path, short type, off_t at)
+static int open_file(const char *path)
 {
-	struct flock byte = { .l_type = type, .l_start = at, .l_len = 1 };
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	CHECK(fd >= 0);
+	return fd;
+}
+
+static int qemu_locks(const char *path)
+{
+	struct flock byte = { .l_type = F_WRLCK, .l_start = QEMU, .l_len = 1 };
+	int fd = open_file(path);
+
 	CHECK(!fcntl(fd, F_OFD_SETLK, &byte));
 	return fd;
 }
 
-static bool is_free(const char *path, short type)
+/* For somebody else. */
+static bool is_free(const char *path, enum disk_lock_kind kind)
 {
-	struct flock byte = { .l_type = type, .l_start = OURS, .l_len = 1 };
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open_file(path);
+	bool is = !disk_lock(fd, kind, ELSEWHERE);
 
-	CHECK(fd >= 0 && !fcntl(fd, F_OFD_GETLK, &byte));
 	close(fd);
-	return byte.l_type == F_UNLCK;
+	return is;
 }
 
 static void test_others(const char *path, const struct disk *disk)
 {
 	struct disk_claim claim = { 0 };
-	int fd = lock_at(path, F_RDLCK, OURS);
+	int fd = open_file(path);
 
+	CHECK(!disk_lock(fd, DISK_LOCKED_SHARED, ELSEWHERE));
 	CHECK(!take(&claim, &one, disk, DISK_USE_READ));
 	disk_claim_release(&claim);
 	CHECK_EQ(take(&claim, &one, disk, DISK_USE_WRITE), -EAGAIN);
 	CHECK(!all.first);
 	CHECK(!take(&claim, &one, disk, DISK_USE_ANY));
 	close(fd);
-	fd = lock_at(path, F_WRLCK, QEMU);
+	fd = open_file(path);
+	CHECK(!disk_lock(fd, DISK_LOCKED_SOLE, ELSEWHERE));
+	CHECK_EQ(take(&claim, &two, disk, DISK_USE_READ), -EAGAIN);
+	CHECK(is_free(path,
+		      DISK_LOCKED_SOLE)); /* they are one, and we are not in the way */
+	close(fd);
+	fd = qemu_locks(path);
 	CHECK(!take(&claim, &one, disk, DISK_USE_WRITE));
 	close(fd);
 	disk_claim_release(&claim);
 }
 
-/* All that have a disk share its lock, which is as strong as one of them needs, and goes
- * with the last, whatever became of the disk. It once stayed exclusive for a reader that
- * went on after the writer. */
+/* Each domain of a VM has a lock of its own, as strong as it needs, and none is in the
+ * way of another's, whoever comes first. It goes with the claim, whatever became of the
+ * disk. One lock was shared once, and stayed exclusive for a reader that went on alone.
+ */
 static void test_lock(const char *path)
 {
 	struct disk reads = open_disk(path, true), writes = open_disk(path, false);
 	struct disk_claim a = { 0 }, b = { 0 };
 
 	CHECK(!take(&a, &one, &reads, DISK_USE_READ));
-	CHECK(is_free(path, F_RDLCK) && !is_free(path, F_WRLCK));
+	CHECK(is_free(path, DISK_LOCKED_SHARED) && !is_free(path, DISK_LOCKED_SOLE));
 	CHECK(!take(&b, &incoming, &writes, DISK_USE_WRITE));
-	CHECK(!is_free(path, F_RDLCK));
+	CHECK(!is_free(path, DISK_LOCKED_SHARED));
 	close(reads.fd);
 	close(writes.fd);
-	CHECK(!is_free(path, F_RDLCK));
+	CHECK(!is_free(path, DISK_LOCKED_SHARED));
 	disk_claim_release(&b);
-	CHECK(is_free(path, F_RDLCK) && !is_free(path, F_WRLCK));
+	CHECK(is_free(path, DISK_LOCKED_SHARED) && !is_free(path, DISK_LOCKED_SOLE));
 	writes = open_disk(path, false);
 	CHECK(!take(&b, &incoming, &writes, DISK_USE_WRITE));
 	close(writes.fd);
 	disk_claim_release(&a);
-	CHECK(!is_free(path, F_RDLCK));
+	CHECK(!is_free(path, DISK_LOCKED_SHARED));
+	writes = open_disk(path, false);
+	CHECK(!take(&a, &one, &writes, DISK_USE_WRITE));
+	close(writes.fd);
 	disk_claim_release(&b);
 	disk_claim_release(&b);
-	CHECK(is_free(path, F_WRLCK) && !all.first);
+	CHECK(!is_free(path, DISK_LOCKED_SHARED));
+	disk_claim_release(&a);
+	CHECK(is_free(path, DISK_LOCKED_SOLE) && !all.first);
+}
+
+/* One VM, and not another; domains whose VM is not known are each one. */
+static void test_holder(void)
+{
+	CHECK(disk_holder(one.vm, 1) == disk_holder(incoming.vm, 2));
+	CHECK(disk_holder(one.vm, 1) != disk_holder(two.vm, 1));
+	CHECK(disk_holder(unknown[0].vm, 4) == disk_holder(unknown[1].vm, 4));
+	CHECK(disk_holder(unknown[0].vm, 4) != disk_holder(unknown[1].vm, 5));
 }
 
 /* The first disk is closed, and the memory of its descriptor is the second one's, which
@@ -151,19 +180,20 @@ static void test_reused(const char *path)
 {
 	struct disk disk = open_disk(path, true);
 	struct disk_claim a = { 0 }, b = { 0 };
-	bool locked = !disk_lock(disk.fd, DISK_LOCKED_SHARED);
+	bool locked =
+		!disk_lock(disk.fd, DISK_LOCKED_SHARED, disk_holder(one.vm, one.domid));
 
 	CHECK(!disk_claim_take(&all, &a, &one, &disk, DISK_USE_READ, &locked));
 	CHECK(!locked);
 	CHECK(!disk_claim_take(&all, &a, &one, &disk, DISK_USE_READ, &locked));
-	CHECK(!is_free(path, F_WRLCK));
+	CHECK(!is_free(path, DISK_LOCKED_SOLE));
 	close(disk.fd);
 	disk = open_disk(path, true);
 	CHECK(!take(&b, &incoming, &disk, DISK_USE_READ));
 	disk_claim_release(&a);
-	CHECK(!is_free(path, F_WRLCK));
+	CHECK(!is_free(path, DISK_LOCKED_SOLE));
 	disk_claim_release(&b);
-	CHECK(is_free(path, F_WRLCK));
+	CHECK(is_free(path, DISK_LOCKED_SOLE));
 	close(disk.fd);
 }
 
@@ -180,6 +210,7 @@ int main(void)
 	test_unknown(&disk);
 	test_others(path, &disk);
 	test_lock(path);
+	test_holder();
 	test_reused(path);
 	close(disk.fd);
 	check_remove_directory(directory);

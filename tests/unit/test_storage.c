@@ -570,7 +570,7 @@ static void test_open_refused(struct storage *s, const char *path)
 static bool is_locked(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	bool locked = disk_lock(fd, DISK_LOCKED_SOLE);
+	bool locked = disk_lock(fd, DISK_LOCKED_SOLE, 1);
 
 	close(fd);
 	return locked;
@@ -591,7 +591,7 @@ static void test_close(struct storage *s, const char *path)
 		d[i]->fd = open(path, O_RDWR | O_CLOEXEC);
 	}
 	CHECK_EQ(disk_await_old_io(d[0], getpid(), 51712), 0);
-	CHECK_EQ(disk_lock(d[0]->fd, DISK_LOCKED_SOLE), 0);
+	CHECK_EQ(disk_lock(d[0]->fd, DISK_LOCKED_SOLE, 0), 0);
 	other = dup(d[0]->fd);
 	storage_ask_close(s, &q, "backend/vbd/1/51712", d[0], dup(d[0]->fd));
 	CHECK_EQ(check_descriptors(), before + 2);
@@ -604,7 +604,7 @@ static void test_close(struct storage *s, const char *path)
 	storage_ask_close(s, &q, "backend/vbd/1/51712", d[1], -1);
 	kill_helper(s);
 	CHECK(await_answer(s) == &q);
-	CHECK_EQ(disk_lock(other, DISK_LOCKED_SOLE), 0);
+	CHECK_EQ(disk_lock(other, DISK_LOCKED_SOLE, 0), 0);
 	storage_let_go(s, NULL, dup(other), true);
 	for (i = 0; is_locked(path) && i < 20000; i++)
 		usleep(1000);
@@ -618,7 +618,7 @@ static void test_close(struct storage *s, const char *path)
 static void test_close_dropped(void)
 {
 	struct storage_source none = { .events = source.events, .path = "/none" };
-	struct storage *s = storage_new(&none, 1);
+	struct storage *s = storage_new(&none, 1, 0);
 	struct storage_question q = { 0 };
 	struct disk *d = calloc(1, sizeof(*d));
 	int before = check_descriptors();
@@ -767,7 +767,7 @@ int main(void)
 	unsetenv("XENSTORED_PATH"); /* libxenstore then looks for a device */
 	CHECK_EQ(launcher_start(NULL, &source.launcher), 0);
 	CHECK_EQ(storage_listen(&source), 0);
-	s = storage_new(&source, getpid()); /* whose process has a name of its own */
+	s = storage_new(&source, getpid(), 0); /* whose process has a name of its own */
 	CHECK(s);
 	test_io(s);
 	test_all_slots(s);
