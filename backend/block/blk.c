@@ -172,6 +172,28 @@ enum step blk_give_piece(struct blk_queue *q, struct request *req)
 	return req->copied < req->blk.nr_segments ? STEP_COPY : STEP_RESPOND;
 }
 
+unsigned int blk_add_moves(const struct request *req, struct grant_move *ret_move)
+{
+	uint8_t *at = req->buffer;
+	unsigned int i;
+
+	for (i = 0; i < req->blk.nr_segments; i++) {
+		ret_move[i] =
+			(struct grant_move){ .span = req->blk.segment[i], .local = at };
+		at += req->blk.segment[i].length;
+	}
+	return i;
+}
+
+enum step blk_end_moves(struct request *req, bool failed)
+{
+	req->pages.all += req->blk.nr_segments;
+	req->pages.copied += req->blk.nr_segments;
+	if (failed)
+		return fail_request(req);
+	return writes(req) ? STEP_SUBMIT : STEP_RESPOND;
+}
+
 /* ---- the disk ---- */
 
 static uint8_t current_part(const struct request *req)
@@ -179,10 +201,10 @@ static uint8_t current_part(const struct request *req)
 	return req->plan & -req->plan;
 }
 
-static enum step after_disk(struct request *req)
+static enum step after_disk(const struct blk_queue *q, struct request *req)
 {
 	if (req->blk.op == BLK_READ)
-		return blk_is_large(req) ? blk_begin_copy(req) : STEP_GIVE;
+		return blk_is_copied_later(q, req) ? blk_begin_copy(req) : STEP_GIVE;
 	return STEP_RESPOND;
 }
 
@@ -228,6 +250,12 @@ static bool may_join(const struct request *req)
 	return !req->tried && (req->blk.op == BLK_READ || req->blk.op == BLK_WRITE);
 }
 
+/* Nothing is joined over a flush, a discard or a barrier. */
+static bool may_follow(const struct request *last, const struct request *req)
+{
+	return last && last->era == req->era;
+}
+
 /* In one I/O with those before it, or the first of an I/O. */
 static enum disk_start join_or_start(struct blk_queue *q, struct request *req,
 				     const struct disk_op *op)
@@ -236,7 +264,8 @@ static enum disk_start join_or_start(struct blk_queue *q, struct request *req,
 	bool may = may_join(req);
 	enum disk_start started;
 
-	if (may && q->tail_last && disk_join(q->config.disk, ring, op, &q->tail)) {
+	if (may && may_follow(q->tail_last, req) &&
+	    disk_join(q->config.disk, ring, op, &q->tail)) {
 		q->tail_last->joined = req;
 		q->tail_last = req;
 		return DISK_STARTED;
@@ -362,7 +391,6 @@ static enum step start_part(struct blk_queue *q, struct request *req)
 
 	if (data && req->bytes)
 		return start_data(q, req);
-	q->tail_last = NULL; /* nothing is joined over a flush or a discard */
 	if (q->config.disk->kind == DISK_NULL)
 		return STEP_SUBMIT;
 	return data ? start_discard(q, req) : start_flush(q, req);
@@ -377,7 +405,7 @@ enum step blk_submit(struct blk_queue *q, struct request *req)
 			return next;
 		req->plan &= ~current_part(req);
 	}
-	return after_disk(req);
+	return after_disk(q, req);
 }
 
 /* May it be that the disk has no room, which I/O under way will leave? Of a file only
@@ -452,7 +480,7 @@ enum step blk_complete(struct blk_queue *q, struct request *req)
 			return STEP_AGAIN;
 	}
 	req->plan &= ~current_part(req);
-	return req->plan ? STEP_AGAIN : after_disk(req);
+	return req->plan ? STEP_AGAIN : after_disk(q, req);
 }
 
 /* ---- the answer ---- */

@@ -40,8 +40,22 @@ static inline bool blk_is_large(const struct request *req)
 }
 
 /**
+ * blk_is_copied_later() - is its data copied in the queue's visits?
+ * @q: the queue
+ * @req: valid, and with data
+ *
+ * Of what is large, a piece at a time. Where each page is a copy by the hypervisor, all
+ * that is there together: a copy costs a system call and a hypercall.
+ */
+static inline bool blk_is_copied_later(const struct blk_queue *q,
+				       const struct request *req)
+{
+	return !q->config.persistent || blk_is_large(req);
+}
+
+/**
  * blk_begin_copy() - its data shall be taken, or given, in the queue's visits
- * @req: large
+ * @req: with data
  */
 static inline enum step blk_begin_copy(struct request *req)
 {
@@ -49,6 +63,24 @@ static inline enum step blk_begin_copy(struct request *req)
 	req->copied_bytes = 0;
 	return STEP_COPY;
 }
+
+/**
+ * blk_add_moves() - what a small request's copy consists of
+ * @req: its data is to be taken or given
+ * @ret_move: room for LIMIT_SEGMENTS_AT_ONCE
+ *
+ * Return: how many.
+ */
+unsigned int blk_add_moves(const struct request *req, struct grant_move *ret_move);
+
+/**
+ * blk_end_moves() - that copy has been made, together with others'
+ * @req: likewise
+ * @failed: its part of it has not gone well
+ *
+ * Return: its next step.
+ */
+enum step blk_end_moves(struct request *req, bool failed);
 
 /**
  * blk_submit() - STEP_SUBMIT: start the next disk I/O of the request's plan

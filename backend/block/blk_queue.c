@@ -360,13 +360,16 @@ static enum step start_request(struct blk_queue *q, struct request *req)
 {
 	q->bytes_in_flight += req->room;
 	q->bytes_this_visit += req->bytes;
+	req->era = q->era;
 	if (req->blk.op == BLK_READ)
 		return STEP_SUBMIT;
+	if (req->blk.op != BLK_WRITE)
+		q->era++;
 	if (req->blk.op == BLK_BARRIER)
 		q->barrier = true;
 	if (!req->bytes)
 		return STEP_SUBMIT;
-	return blk_is_large(req) ? blk_begin_copy(req) : STEP_TAKE;
+	return blk_is_copied_later(q, req) ? blk_begin_copy(req) : STEP_TAKE;
 }
 
 static inline enum step start_or_hold(struct blk_queue *q, struct request *req)
@@ -548,15 +551,79 @@ static struct request *take_copying(struct blk_queue *q)
 	return req;
 }
 
+static void copy_piece(struct blk_queue *q)
+{
+	struct request *req = take_copying(q);
+
+	q->segments_this_visit += LIMIT_SEGMENTS_PIECE;
+	req->step = req->blk.op == BLK_READ ? STEP_GIVE_PIECE : STEP_TAKE_PIECE;
+	run_request(q, req);
+}
+
+/* Small ones that are copied in one call. */
+struct copies {
+	enum grant_way way;
+	unsigned int requests, moves;
+	struct request *request[LIMIT_SEGMENTS_PER_VISIT];
+	struct grant_move move[LIMIT_SEGMENTS_PER_VISIT];
+};
+
+static enum grant_way copy_way(const struct request *req)
+{
+	return req->blk.op == BLK_READ ? GRANT_TO_GUEST : GRANT_FROM_GUEST;
+}
+
+/* The first that wait, as far as they go the same way. */
+static void gather_copies(struct blk_queue *q, struct copies *ret)
+{
+	ret->way = copy_way(q->copying);
+	ret->requests = ret->moves = 0;
+	while (q->copying && !blk_is_large(q->copying) &&
+	       copy_way(q->copying) == ret->way &&
+	       ret->moves + q->copying->blk.nr_segments <= LIMIT_SEGMENTS_PER_VISIT) {
+		struct request *req = take_copying(q);
+
+		ret->request[ret->requests++] = req;
+		ret->moves += blk_add_moves(req, ret->move + ret->moves);
+	}
+}
+
+/* What the call has cost is divided by pages. */
+static void copy_together(struct blk_queue *q)
+{
+	struct worker *w = q->base.worker;
+	const struct grant_move *move;
+	struct copies c;
+	unsigned int i, left;
+	uint64_t cost = 0;
+	int err;
+
+	gather_copies(q, &c);
+	err = grants_move(q->grants, c.way, c.move, c.moves);
+	worker_claim(w, &cost);
+	q->segments_this_visit += c.moves;
+	for (i = 0, left = c.moves, move = c.move; i < c.requests; i++) {
+		struct request *req = c.request[i];
+		unsigned int moves = req->blk.nr_segments;
+		uint64_t share = cost * moves / left;
+
+		req->bill.exact[STAGE_GRANT] += share;
+		cost -= share;
+		left -= moves;
+		req->step = blk_end_moves(req, err || grants_any_failed(move, moves));
+		move += moves;
+		run_request(q, req);
+	}
+}
+
 /* Piece by piece, until the visit is over. */
 static void run_copying(struct blk_queue *q)
 {
 	while (q->copying && q->segments_this_visit < LIMIT_SEGMENTS_PER_VISIT) {
-		struct request *req = take_copying(q);
-
-		q->segments_this_visit += LIMIT_SEGMENTS_PIECE;
-		req->step = req->blk.op == BLK_READ ? STEP_GIVE_PIECE : STEP_TAKE_PIECE;
-		run_request(q, req);
+		if (blk_is_large(q->copying) || q->base.state == QUEUE_DROPPED)
+			copy_piece(q);
+		else
+			copy_together(q);
 		books_checkpoint(&q->base.worker->books);
 		if (worker_last(q->base.worker) >= q->base.visit_until)
 			break;

@@ -64,6 +64,7 @@ struct request {
 	uint8_t retries; /* of disk I/O */
 	uint8_t plan;	 /* disk I/O still to do, see blk.c */
 	int32_t result;	 /* of the disk I/O that has ended */
+	uint32_t era;	 /* flushes and the like that were started before it */
 	uint32_t bytes;	 /* of data */
 	uint32_t room;	 /* bytes that its buffer takes */
 	uint64_t done;	 /* bytes that the disk has moved or discarded so far */
@@ -135,6 +136,7 @@ struct blk_queue {
 	struct request *flushing;  /* its flush is under way; there is one at a time */
 	struct request *sharers;   /* that flush is for these too */
 	struct request *unflushed; /* came since it began: they share the next */
+	uint32_t era;		   /* of requests that start now */
 	struct disk_tail tail;	   /* of the last I/O, if others may join it, */
 	struct request *tail_last; /* and who did last; NULL: they may not */
 	struct request *submitted; /* in this visit */

@@ -375,6 +375,7 @@ int xengnttab_grant_copy(xengnttab_handle *handle, uint32_t count,
 		return -1;
 	}
 	machine.copied += count;
+	machine.copies++;
 	for (i = 0; i < count; i++)
 		segs[i].status = copy_one(&segs[i]);
 	return 0;

@@ -53,6 +53,7 @@ struct machine {
 	unsigned int notified;
 	unsigned int unmapped;		       /* pages, so far */
 	unsigned int copied;		       /* likewise, by grant copies */
+	unsigned int copies;		       /* calls that did so */
 	unsigned int copied_at[MACHINE_PORTS]; /* when the guest was last notified */
 	struct lane *lane;		       /* to be a queue's */
 	unsigned int submits;		       /* system calls that only submit */

@@ -3,7 +3,8 @@
  * Requests that follow one another on the disk are one I/O, which costs each its part.
  * Each gets its own data. If that I/O fails, is short or would have to wait, they are
  * done again one by one, so that only those fail that have to. None is joined over a
- * flush, over a gap, to one of the other kind, or beyond what an I/O may be.
+ * flush, over a gap, to one of the other kind, or beyond what an I/O may be. Their data
+ * are copied in one call, in which a bad grant is that request's alone.
  */
 #include <errno.h>
 
@@ -28,8 +29,9 @@ static struct blk_queue *queue;
 static struct {
 	unsigned int steps, phase;
 	unsigned int ios; /* ended */
-	int32_t result;	  /* of I/O of more than a page: 0 is well */
-	bool bad;	  /* the sector is */
+	unsigned int copies;
+	int32_t result; /* of I/O of more than a page: 0 is well */
+	bool bad;	/* the sector is */
 	uint32_t asked;
 	bool detached;
 } seen;
@@ -206,9 +208,11 @@ static void run_phase(struct worker *w)
 		break;
 	case 2: /* one for all */
 		MUST(machine.ios == 1 && machine.io[0].sqe.len == MANY * GRANT_PAGE_SIZE);
+		seen.copies = machine.copies;
 		complete_all();
 		break;
 	case 3:
+		MUST(machine.copies == seen.copies + 1);
 		MUST(answered() == MANY && !failures(MANY));
 		MUST(counter(ROW_read_requests) == MANY);
 		MUST(counter(ROW_read_bytes) == MANY * GRANT_PAGE_SIZE);
@@ -252,10 +256,11 @@ static void run_phase(struct worker *w)
 		check_again(1);
 		seen.bad = false;
 		fill_pages();
+		seen.copies = machine.copies;
 		ask_many(BLKIF_OP_WRITE);
 		break;
 	case 13:
-		MUST(machine.ios == 1);
+		MUST(machine.ios == 1 && machine.copies == seen.copies + 1);
 		complete_all();
 		break;
 	case 14: /* none of these is another's */
