@@ -236,18 +236,30 @@ static void carry_add_row(const struct carry *c, struct row *sum, const struct r
 		sum->counter[i] += row.counter[i];
 }
 
-void carry_rows(const struct carry *c, struct row *rows, uint32_t count, uint32_t worker)
+/* Free rows cost their pages alone, which is most of what carrying a table takes. */
+static uint32_t carry_used(const struct carry *c)
 {
-	uint32_t i;
+	uint32_t used = c->header->rows_used;
 
-	for (i = 0; i < c->header->rows_count; i++) {
+	return used && used < c->header->rows_count ? used : c->header->rows_count;
+}
+
+uint32_t carry_rows(const struct carry *c, struct row *rows, uint32_t count,
+		    uint32_t worker)
+{
+	uint32_t used = 1, i;
+
+	for (i = 0; i < carry_used(c); i++) {
 		const struct row *from = carry_row(c, i);
 
 		if (!i || (i >= count && from->state != ROW_FREE))
 			carry_add_row(c, &rows[0], from);
-		else if (from->state == ROW_LIVE || from->state == ROW_RETIRED)
+		else if (from->state == ROW_LIVE || from->state == ROW_RETIRED) {
 			carry_copy_row(c, &rows[i], from, worker);
+			used = i + 1;
+		}
 	}
+	return used;
 }
 
 /* ---- books ---- */

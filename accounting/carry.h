@@ -41,14 +41,18 @@ void carry_close(struct carry *c);
  * @rows: zeros, but for row 0
  * @count: how many there is place for; what finds none is added to row 0
  * @worker: who writes them until they are claimed: nobody
+ *
+ * Return: how many of them, from row 0 on, are not as they were: behind them all are
+ * free, and their pages were not touched.
  */
-void carry_rows(const struct carry *c, struct row *rows, uint32_t count, uint32_t worker);
+uint32_t carry_rows(const struct carry *c, struct row *rows, uint32_t count,
+		    uint32_t worker);
 
 /**
  * carry_books() - sum up the books of all its threads
  * @c: the former life's
  * @rows: as carry_rows() left them
- * @count: how many
+ * @count: how many, as it said
  * @khz: the clock's rate
  * @ret_counter: WORKER_COUNTERS of them, balanced with the rows
  *

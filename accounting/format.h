@@ -117,7 +117,9 @@ struct table_header {
 	uint32_t domain_lines;	     /* how many places for lines */
 	uint32_t domain_line_size;
 	uint8_t domain_absent; /* enum domain_absence: why nobody writes these */
-	uint8_t reserved[79];
+	uint8_t reserved[3];
+	uint32_t rows_used; /* behind these all are free; 0: not known; atomic */
+	uint8_t reserved_too[72];
 };
 _Static_assert(sizeof(struct table_header) == 256, "header layout");
 _Static_assert(offsetof(struct table_header, clock_khz) == 64, "header layout");
@@ -125,6 +127,7 @@ _Static_assert(offsetof(struct table_header, pid) == 96, "header layout");
 _Static_assert(offsetof(struct table_header, stopped) == 144, "header layout");
 _Static_assert(offsetof(struct table_header, life_start_time_ns) == 152, "header layout");
 _Static_assert(offsetof(struct table_header, domain_absent) == 176, "header layout");
+_Static_assert(offsetof(struct table_header, rows_used) == 180, "header layout");
 
 enum field_section { FIELD_ROW = 1, FIELD_WORKER = 2 };
 

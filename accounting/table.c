@@ -26,6 +26,7 @@ struct table {
 	struct row *rows;
 	size_t size;
 	uint32_t generation; /* last one given away */
+	uint32_t rows_used;  /* behind them all are free, and take no memory */
 };
 
 static const struct field schema[] = {
@@ -100,6 +101,12 @@ int table_make_directory(const char *path)
 	return 0;
 }
 
+static void table_use_rows(struct table *t, uint32_t count)
+{
+	t->rows_used = count;
+	__atomic_store_n(&t->header->rows_used, count, __ATOMIC_RELEASE);
+}
+
 static int table_fill(struct table *t, const char *path, const struct table_header *h)
 {
 	void *map = NULL;
@@ -116,6 +123,7 @@ static int table_fill(struct table *t, const char *path, const struct table_head
 	memcpy((char *)map + h->fields_offset, schema, sizeof(schema));
 	t->workers = (void *)((char *)map + h->workers_offset);
 	t->rows = (void *)((char *)map + h->rows_offset);
+	table_use_rows(t, 1);
 	t->rows[0].state = ROW_RECYCLED;
 	strcpy(t->rows[0].key.name, "(recycled)");
 	for (i = 0; i < h->workers_count; i++)
@@ -134,9 +142,9 @@ static void table_carry(struct table *t, const struct carry *c)
 	h->life = (c->header->life ? c->header->life : 1) + 1;
 	h->generation = c->header->generation;
 	t->generation = h->generation;
-	carry_rows(c, t->rows, h->rows_count, past);
+	table_use_rows(t, carry_rows(c, t->rows, h->rows_count, past));
 	wr->kind = THREAD_PAST;
-	carry_books(c, t->rows, h->rows_count, h->clock_khz, wr->counter[0]);
+	carry_books(c, t->rows, t->rows_used, h->clock_khz, wr->counter[0]);
 	carry_domain(c, (struct domain *)((char *)h + h->domain_offset));
 }
 
@@ -283,7 +291,7 @@ static struct row *find_row_place(struct table *t)
 	struct row *oldest = NULL;
 	uint32_t i;
 
-	for (i = 1; i < t->header->rows_count; i++) {
+	for (i = 1; i < t->rows_used; i++) {
 		struct row *row = &t->rows[i];
 
 		if (row->state == ROW_FREE)
@@ -293,7 +301,10 @@ static struct row *find_row_place(struct table *t)
 		if (!oldest || row->key.generation < oldest->key.generation)
 			oldest = row;
 	}
-	return oldest;
+	if (i == t->header->rows_count)
+		return oldest;
+	table_use_rows(t, i + 1);
+	return &t->rows[i];
 }
 
 /* Both rows change, so the log names the other one, too: once it is free, its charges
@@ -364,7 +375,7 @@ void table_retire_left(struct table *t)
 {
 	uint32_t i;
 
-	for (i = 1; i < t->header->rows_count; i++)
+	for (i = 1; i < t->rows_used; i++)
 		if (t->rows[i].state == ROW_LIVE && t->rows[i].life != t->header->life)
 			table_retire_row(&t->rows[i]);
 }
@@ -397,7 +408,7 @@ static struct row *find_former_row(struct table *t, const struct row_key *key)
 	struct row *newest = NULL;
 	uint32_t i;
 
-	for (i = 1; t->header->life > 1 && i < t->header->rows_count; i++) {
+	for (i = 1; t->header->life > 1 && i < t->rows_used; i++) {
 		struct row *row = &t->rows[i];
 
 		if (row->state == ROW_FREE || row->life == t->header->life ||

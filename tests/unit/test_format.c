@@ -72,6 +72,8 @@ static void expect_header(void)
 	MEMBER(table_header, domain_line_size);
 	MEMBER(table_header, domain_absent);
 	MEMBER(table_header, reserved);
+	MEMBER(table_header, rows_used);
+	MEMBER(table_header, reserved_too);
 }
 
 static void expect_rows(void)
