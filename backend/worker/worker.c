@@ -57,6 +57,7 @@
 
 #define BATCH	  64
 #define TICK_MS	  1000
+#define SLEEP_US  2	     /* at least, to another thread and back */
 #define MAX_PORTS (1u << 17) /* of Xen's FIFO event channels */
 
 /* What a completion is for: these, or a request. */
@@ -285,10 +286,14 @@ static void submit_alone(struct worker *w)
 /* Sleep until something completes; what of it was CPU, in cycles. */
 static uint64_t sleep_for_completions(struct worker *w)
 {
+	uint64_t idle = w->books.meter.idle, cost;
+
 	books_publish(&w->books);
 	io_uring_submit_and_wait(&w->uring, 1);
 	w->books.figures.waits++;
-	return books_wake(&w->books);
+	cost = books_wake(&w->books);
+	w->sleeps += w->books.meter.idle - idle > w->khz * SLEEP_US / 1000;
+	return cost;
 }
 
 /* Look for completions while queues are waiting for their turn. */

@@ -29,6 +29,7 @@ struct worker {
 	struct books books;
 	struct trace_ring trace;
 	uint64_t quantum; /* cycles that a round brings a queue */
+	uint64_t sleeps;  /* waits in which it was away for longer than a call takes */
 	uint64_t now_ms;  /* monotonic, of this turn, as coarse as the kernel's tick */
 	struct buffers buffers;
 	struct scratch scratch;
@@ -179,11 +180,11 @@ static inline uint64_t worker_last(const struct worker *w)
 }
 
 /**
- * worker_sleeps() - how often it has slept
+ * worker_sleeps() - how often it has slept, and not only asked
  */
 static inline uint64_t worker_sleeps(const struct worker *w)
 {
-	return w->books.figures.waits;
+	return w->sleeps;
 }
 
 /**

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #include "machine.h"
 #include "net_queue.h"
@@ -646,6 +647,12 @@ static void what_a_full_tap_has_not_taken_is_dropped_at_the_end(void)
 
 /* ---- how often the tap is read ---- */
 
+static void one_frame_comes_after_a_sleep(void)
+{
+	usleep(1000);
+	one_frame_waits(0);
+}
+
 /* Nothing stays in the tap when several come after all. */
 static void a_frame_that_comes_alone_is_read_once(void)
 {
@@ -654,11 +661,11 @@ static void a_frame_that_comes_alone_is_read_once(void)
 
 	attach();
 	guest_posts(0, 100);
-	one_frame_waits(0);
+	one_frame_comes_after_a_sleep();
 	looks = t->looks;
-	one_frame_waits(0);
+	one_frame_comes_after_a_sleep();
 	CHECK_EQ(t->looks, looks + 1);
-	one_frame_waits(0);
+	one_frame_comes_after_a_sleep();
 	CHECK_EQ(t->looks, looks + 2);
 	tap_gets(0, 40, 60);
 	settle();
