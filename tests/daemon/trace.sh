@@ -134,4 +134,19 @@ daemon_stop
 ended $reader
 daemon_start
 load "$d" --rw read --number 10 >/dev/null
+
+say 'top shows it, until q; it could once be left by an interrupt only'
+if command -v tmux >/dev/null; then
+	screen() { tmux -f /dev/null -L "xm-$$" "$@"; }
+	shows() { screen capture-pane -p | grep -qF -e "$1"; }
+	load_bg "$W/top.out" "$d" --rw randread --rate 200 --time 60
+	screen new-session -d -x 80 -y 24 "exec timeout --foreground 60 '$XENMETER' top -t '$TABLE'"
+	within 10 shows '? keys' || fail 'no page'
+	screen send-keys t
+	within 10 shows 'xvda/0' || fail 'no trace'
+	screen send-keys q
+	within 10 shows '? keys' || fail 'q does not end the trace'
+	screen kill-server
+	end "$BG"
+fi
 finish

@@ -129,8 +129,15 @@ pages() {
 	begin 80 24
 	keys Down Down Enter
 	shows "guest-49  domid 49"
+	said "1 device  CPU% "
+	grep -q "SHARE [0-9.]*$" "$out" || fail "the share, at 80 columns"
 	said "CPU% BY STAGE"
 	said "latency us: p50"
+	# Nobody writes a trace here, which is to be read before the page comes back.
+	keys t
+	shows "Press a key."
+	keys x
+	shows "guest-49  domid 49"
 	keys q
 	shows "guest-51"
 	keys w

@@ -30,7 +30,7 @@ static void write_who(const struct top *t, const struct group *g, FILE *f)
 	text_escape(name, sizeof(name), row->name[0] ? row->name : "-");
 	text_uuid(uuid, row->uuid);
 	text_percent(share, cpu, report_cpu(top_report(t)));
-	fprintf(f, "\n%s  domid %u  %s  %u device%s  CPU%% %.1f  SHARE %s\n", name,
+	fprintf(f, "\n%s  domid %u  %s\n%u device%s  CPU%% %.1f  SHARE %s\n", name,
 		row->domid, uuid, g->devices, g->devices == 1 ? "" : "s",
 		100 * xenmeter_seconds(t->now->table, cpu) / top_rate_seconds(t), share);
 }

@@ -3,10 +3,12 @@
  * xenmeter top on a screen: pages, and the keys that change them.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,36 +139,73 @@ static void show_guest(struct top *t)
 	t->view = TOP_GUEST;
 }
 
-/* The trace on the same terminal, until it is interrupted. */
+/* As an escape sequence of a key that is none of these begins with one, too. */
+static bool ends_trace(char key)
+{
+	return key == 'q' || key == 'Q' || key == KEY_ESCAPE;
+}
+
+/* Return: whether it ended by itself, so that what it said is still to be read. */
+static bool await_trace(pid_t pid)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	char key;
+
+	while (!waitpid(pid, NULL, WNOHANG)) {
+		if (poll(&input, 1, 100) <= 0)
+			continue;
+		if (read(STDIN_FILENO, &key, 1) == 1 && !ends_trace(key))
+			continue;
+		kill(pid, SIGINT);
+		waitpid(pid, NULL, 0);
+		return false;
+	}
+	return true;
+}
+
+static pid_t start_trace(const struct top *t, uint32_t domid)
+{
+	char text[TEXT_NUMBER];
+	pid_t pid;
+
+	snprintf(text, sizeof(text), "%u", domid);
+	pid = fork();
+	if (pid)
+		return pid;
+	signal(SIGINT, SIG_DFL);
+	execl("/proc/self/exe", "xenmeter", "trace", "--table", t->path, "--guest", text,
+	      (char *)NULL);
+	_exit(127);
+}
+
+/* On the same terminal. */
 static void run_trace_of_guest(struct screen *s)
 {
 	const struct xenmeter_row *row = selected_row(s->top);
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
-	char domid[TEXT_NUMBER];
+	struct termios cooked, raw;
+	char key;
 	pid_t pid;
 
 	if (!row)
 		return;
-	snprintf(domid, sizeof(domid), "%u", row->domid);
 	def_prog_mode();
 	endwin();
-	fputs("Ctrl-C ends the trace.\n", stdout);
-	fflush(stdout);
+	tcgetattr(STDIN_FILENO, &cooked);
+	raw = cooked;
+	raw.c_lflag &= ~(ICANON | ECHO);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	sigaction(SIGINT, &ignore, &old);
-	pid = fork();
-	if (!pid) {
-		signal(SIGINT, SIG_DFL);
-		execl("/proc/self/exe", "xenmeter", "trace", "--table", s->top->path,
-		      "--guest", domid, (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	sigaction(SIGINT, &old, NULL);
-	fputs("Press Enter.\n", stdout);
+	puts("q ends the trace.");
 	fflush(stdout);
-	while (getchar() != '\n' && !feof(stdin))
-		;
+	pid = start_trace(s->top, row->domid);
+	if (pid < 0 || await_trace(pid)) {
+		puts("Press a key.");
+		fflush(stdout);
+		s->over = read(STDIN_FILENO, &key, 1) <= 0;
+	}
+	sigaction(SIGINT, &old, NULL);
+	tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
 	reset_prog_mode();
 	clearok(curscr, TRUE);
 }
