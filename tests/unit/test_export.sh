@@ -161,6 +161,9 @@ EOF
 	# What both hosts' guest 7 cost, from the table: 0.404 s and 1 s offloaded, twice.
 	got=$(query 'sum(xenmeter_device_cpu_seconds_total{domid="7"})')
 	[ "$(printf '%.6f' "$got")" = 2.808000 ] || fail "the sum over hosts is $got"
+	# Without this Grafana draws no legend, and there is no Grafana here that would show it.
+	jq -e '[.panels[] | select(.type == "timeseries").options | .legend.showLegend and .tooltip.sort] |
+		length > 5 and all' "$dashboard" >/dev/null || fail "a legend of the dashboard"
 	# Each query of the dashboard is one, with what Grafana puts into it.
 	jq -r '.. | .expr? // empty' "$dashboard" | sed 's/\$__rate_interval/1m/g; s/\$job/.*/g; s/\$instance/.*/g' >"$dir/queries"
 	[ "$(wc -l <"$dir/queries")" -gt 8 ] || fail "the dashboard's queries"
