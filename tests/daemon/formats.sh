@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Images in formats and far storage, which a storage daemon for each disk shows as a file: a
-# chain of qcow2, a VHD, an export over NBD. Data are compared with what other programs read
+# chain of qcow2, a VHD, a VMDK, an export over NBD. Data are compared with what other programs read
 # from the image afterwards. The daemon may be killed meanwhile. What cannot be served is
 # refused in one line that says what to do; no process, mount or directory is left.
 . "$(dirname "$0")/lib.sh"
@@ -105,10 +105,13 @@ end "$p"
 expect_json "$W/bg.out" '.verify.errors == 0 and .errors.error == 0'
 kill -0 "$pid" || fail 'the storage daemon has not gone on'
 
-say 'a VHD, and an export over NBD'
+say 'a VHD, a VMDK, and an export over NBD'
 qemu-img create -q -f vpc "$W/vhd" 16M
+qemu-img create -q -f vmdk "$W/vmdk" 16M
 attach "$d" xvdb "$(served "$d" 51728 "vhd:$W/vhd")"
-verified "$d" --devid xvdb --size 4M
+attach "$d" xvdd "$(served "$d" 51760 "vmdk:$W/vmdk")"
+verified "$d" --devid xvdb --size 4M --verify-state "$W/vhd.state"
+verified "$d" --devid xvdd --size 4M --verify-state "$W/vmdk.state"
 nbdkit -U "$W/nbd" --foreground --filter=log memory 16M logfile="$W/nbd.log" & NBD=$!
 within 10 [ -S "$W/nbd" ] || fail 'nbdkit does not start'
 chmod 777 "$W/nbd"
@@ -238,7 +241,7 @@ grep -q "of the device before, is still mounted; unmount it$" "$W/refused" || { 
 
 say 'what other programs read then'
 for x in "$d" "$e" "$n"; do "$SIMXL" destroy "$x"; done
-for id in "$d-51712" "$d-51728" "$d-51744" "$e-51712"; do
+for id in "$d-51712" "$d-51728" "$d-51744" "$d-51760" "$e-51712"; do
 	p=$(pid_of "$id")
 	"$STORAGE_DAEMON" stop "$id"
 	gone "$p" || fail "the process of $id is left"
@@ -248,4 +251,13 @@ done
 md5sum --status -c "$W/sums" || fail 'what is only read has changed'
 qemu-img check -q -r leaks "$W/overlay" >/dev/null || fail 'the image is damaged'
 qemu-io -f qcow2 -c 'read -P 0x5a 8M 1M' "$W/overlay" | grep -q '^read 1048576' || fail 'its data are not those of the chain'
+d=$(guest after)
+for format in vpc vmdk; do
+	name=$(echo $format | sed s/vpc/vhd/)
+	qemu-img convert -f $format -O raw "$W/$name" "$W/$name.raw"
+	attach "$d" xvda "$W/$name.raw" --mode r
+	load "$d" --rw read --size 4M --verify-state "$W/$name.state" --json >"$W/load.out" || fail "the data of $name"
+	expect_json "$W/load.out" '.verify.good > 100 and .verify.errors == 0'
+	"$SIMXL" block-detach "$d" xvda
+done
 finish
