@@ -20,6 +20,7 @@ bill() {
 # Begun before there is a table, so that all of it is recorded.
 record() {
 	run 0 "$xenmeter" record --once --directory "$records" --table "$table"
+	complained "no table at $table yet"
 	"$maker" "$table" row:4:31=1000000 row:4:63=400000
 	run 0 "$xenmeter" record --once --directory "$records" --table "$table"
 	run 0 "$xenmeter" record --once --directory "$records" --table "$table"

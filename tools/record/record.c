@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -166,6 +167,11 @@ static int run_record(struct call *c)
 
 	if (err || !c->once)
 		return err ? err : run_service(c);
+	if (!c->drivers && access(c->recorder.table, F_OK))
+		fprintf(stderr,
+			"xenmeter: no table at %s yet: when there is one, all that it has "
+			"is recorded\n",
+			c->recorder.table);
 	err = read_records(c);
 	return err ? err : write_records(c, UINT64_MAX);
 }
