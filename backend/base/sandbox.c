@@ -333,6 +333,7 @@ static const int helper_calls[] = {
 	/* A disk's I/O, and word of its end. */
 	SCMP_SYS(pread64),
 	SCMP_SYS(preadv2), /* what is in the page cache */
+	SCMP_SYS(fadvise64),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fallocate),

@@ -65,6 +65,7 @@ struct served_disk {
 	unsigned int lanes;
 	struct flush *flushes; /* asked for, and not begun */
 	bool flushing;
+	bool uncached;		  /* the page cache was told to drop it; atomic */
 	unsigned int measuring;	  /* threads that have `fd` for it */
 	pthread_mutex_t changing; /* a part of a unit is; not under the lock */
 	pthread_cond_t flush_over, measured;
@@ -366,6 +367,15 @@ static int32_t move_cached(struct served_lane *l, const struct lane_op *op, uint
 	return move_data(l, op, data);
 }
 
+/* A direct write to what the page cache has of the disk, from before it was the guest's,
+ * has to wait until the kernel has dropped that: the worker's writes would all come here,
+ * block by block. */
+static void leave_page_cache(struct served_disk *d)
+{
+	if (d->name < 0 && !__atomic_exchange_n(&d->uncached, true, __ATOMIC_RELAXED))
+		posix_fadvise(d->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t *data,
 		       struct untold *u)
 {
@@ -376,6 +386,8 @@ static int32_t perform(struct served_lane *l, const struct lane_op *op, uint8_t 
 	case LANE_WRITE:
 		if (op->bytes > LANE_SLOT_BYTES || op->at > LANE_SLOT_BYTES - op->bytes)
 			return -EINVAL;
+		if (op->io == LANE_WRITE && !op->cached)
+			leave_page_cache(l->disk);
 		if (is_in_parts(op))
 			return move_parts(l, op, data + op->at);
 		return move_cached(l, op, data + op->at, u);
@@ -751,6 +763,8 @@ static bool change_disk(uint64_t id, int fd)
 			break;
 	if (l && dup3(fd, l->disk->fd, O_CLOEXEC) < 0)
 		_exit(1); /* not open yet: the next helper opens this one */
+	if (l)
+		__atomic_store_n(&l->disk->uncached, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&lock);
 	return l;
 }

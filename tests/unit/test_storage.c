@@ -38,7 +38,7 @@ static struct {
 	sem_t gate; /* opened once for each flush, where there is a gate */
 	sem_t read_gate;
 	bool gated;
-	int flushes, waits;
+	int flushes, waits, drops;
 	uint64_t burnt_ns; /* by the second flush, which fails */
 } * kernel;
 
@@ -66,6 +66,14 @@ int fdatasync(int fd)
 	}
 	while (sem_wait(&kernel->gate))
 		;
+	return 0;
+}
+
+int posix_fadvise(int fd, off_t offset, off_t bytes, int advice)
+{
+	(void)fd;
+	CHECK(!offset && !bytes && advice == POSIX_FADV_DONTNEED);
+	__atomic_add_fetch(&kernel->drops, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -248,6 +256,32 @@ static void test_told(struct storage *s)
 	CHECK_EQ(read_all(s, false, 0), LANE_SLOTS);
 	CHECK(read_all(s, true, 0) <= LANE_THREADS + LANE_SLOTS / 16);
 	CHECK(read_all(s, true, NOT_CACHED) <= LANE_THREADS + LANE_SLOTS / 16 + 1);
+}
+
+/* The first write that a disk without the page cache leaves to the helper has it drop
+ * what it has of that. */
+static void test_uncached(struct storage *s)
+{
+	struct lane_op op = { .io = LANE_WRITE, .bytes = 512, .cached = true };
+	unsigned int slot, i;
+	struct lane *l;
+	int32_t result;
+
+	CHECK_EQ(lane_new(&l), 0);
+	storage_add(s, l, disk);
+	kernel->drops = 0;
+	for (i = 0; i < 3; i++) {
+		slot = lane_get(l, 512);
+		lane_post(l, slot, &op);
+		lane_kick(l);
+		while (!lane_take_done(l, &slot, &result))
+			await(l);
+		CHECK_EQ(result, 512);
+		lane_put(l, slot);
+		CHECK_EQ(kernel->drops, i != 0);
+		op.cached = false;
+	}
+	end(s, l);
 }
 
 /* What all lanes may have is there again when their slots have rested, or they are gone.
@@ -772,6 +806,7 @@ int main(void)
 	test_io(s);
 	test_all_slots(s);
 	test_told(s);
+	test_uncached(s);
 	test_memory(s);
 	test_parts(s);
 	test_shared_flush(s);
