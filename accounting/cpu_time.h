@@ -60,6 +60,7 @@ struct cpu_run {
 	uint32_t others;   /* pieces that are no row's */
 	uint32_t polled;   /* frames that drivers gave it */
 	uint32_t ended;	   /* 1: a request has ended, perhaps no row's */
+	uint64_t noted;	   /* the last I/O that was noted, as the caller names it */
 	struct {
 		uint32_t row;
 		uint32_t pieces;
@@ -172,6 +173,7 @@ CPU_TIME_INLINE void cpu_run_begin(struct cpu_run *run, uint64_t slot_ns)
 	run->others = 0;
 	run->polled = 0;
 	run->ended = 0;
+	run->noted = 0;
 }
 
 /**
@@ -510,6 +512,30 @@ CPU_TIME_INLINE uint64_t cpu_time_switch(struct cpu_time *c, const struct cpu_cl
 	cpu_time_count(c, slot);
 	cpu_time_end(c, outer);
 	return idle;
+}
+
+/**
+ * cpu_time_turn() - the task, a kernel thread, turns to other work
+ * @c: this CPU's books
+ * @r: the clocks now
+ * @slot: what it does from now on
+ *
+ * Its run ends: the caller divides it, and begins another.
+ *
+ * Return: how long the run was, ns.
+ */
+CPU_TIME_INLINE uint64_t cpu_time_turn(struct cpu_time *c, const struct cpu_clocks *r,
+				       uint32_t slot)
+{
+	int outer = cpu_time_begin(c);
+	uint64_t ran;
+
+	cpu_time_book(c, r);
+	ran = cpu_time_ran(c, &c->run[CPU_LEVEL_TASK], c->task);
+	c->task = slot;
+	cpu_time_count(c, slot);
+	cpu_time_end(c, outer);
+	return ran;
 }
 
 /**

@@ -30,6 +30,7 @@ typedef int64_t __s64;
 #define MAP_MMAPABLE   (1u << 10)
 
 #define TASK_KTHREAD  0x00200000 /* PF_KTHREAD (linux/sched.h) */
+#define TASK_WORKER   0x00000020 /* PF_WQ_WORKER, likewise */
 #define NAME_ATTEMPTS 6
 #define NAME_SIZE     16 /* TASK_COMM_LEN */
 
@@ -72,6 +73,23 @@ struct task_struct {
 	char comm[NAME_SIZE];
 	struct pid *thread_pid;
 	struct nsproxy *nsproxy;
+	void *worker_private;
+};
+
+struct kthread { /* kernel/kthread.c: a kernel thread's worker_private */
+	void *data;
+};
+
+struct workqueue_struct {
+	char name[NAME_SIZE]; /* and more */
+};
+
+struct pool_workqueue {
+	struct workqueue_struct *wq;
+};
+
+struct worker { /* kernel/workqueue_internal.h: data of a kworker */
+	struct pool_workqueue *current_pwq; /* NULL: it does nothing */
 };
 
 struct rq {			     /* kernel/sched/sched.h, as it was configured */
@@ -100,6 +118,14 @@ struct skb_shared_info {
 };
 
 struct kiocb;
+
+struct bio {
+	void *bi_private;
+};
+
+struct iomap_dio { /* fs/iomap/direct-io.c: bi_private of its bios */
+	struct kiocb *iocb;
+};
 
 struct io_cqe {
 	uint64_t user_data;
@@ -234,21 +260,48 @@ static __always_inline uint32_t find_slot(uint32_t kind, const uint64_t key[2],
 	return others;
 }
 
+/* The workqueue that a kworker works for. Return: 0 if it works for none. */
+static __always_inline int read_workqueue(struct task_struct *task, uint64_t text[2])
+{
+	const struct kthread *kthread = task->worker_private;
+	const struct pool_workqueue *current = NULL;
+	const struct workqueue_struct *queue = NULL;
+	const struct worker *worker = NULL;
+
+	bpf_core_read(&worker, sizeof(worker), &kthread->data);
+	bpf_core_read(&current, sizeof(current), &worker->current_pwq);
+	if (!current)
+		return 0;
+	bpf_core_read(&queue, sizeof(queue), &current->wq);
+	return !bpf_core_read(text, 2 * sizeof(text[0]), &queue->name);
+}
+
+/* kworker/0:1 and kworker/1:2H are one line, and so are all that begin alike. */
+static __always_inline uint32_t kthread_slot(struct task_struct *task)
+{
+	uint64_t key[2] = { 0 }, text[2];
+
+	text[0] = *(const uint64_t *)&task->comm[0];
+	text[1] = *(const uint64_t *)&task->comm[8];
+	if (task->flags & TASK_WORKER)
+		read_workqueue(task, text);
+	key[0] = text[0];
+	return find_slot(DOMAIN_NAME_KTHREAD, key, text, CPU_SLOT_KTHREADS);
+}
+
 static __always_inline uint32_t task_slot(struct task_struct *task)
 {
-	uint64_t key[2], text[2];
+	uint64_t key[2];
 
 	if (!task->pid)
 		return CPU_SLOT_IDLE;
 	if ((uint32_t)task->tgid == own_tgid)
 		return CPU_SLOT_DAEMON;
-	text[0] = key[0] = *(const uint64_t *)&task->comm[0];
-	text[1] = key[1] = *(const uint64_t *)&task->comm[8];
-	if (!(task->flags & TASK_KTHREAD))
-		return find_slot(DOMAIN_NAME_PROCESS, key, text, CPU_SLOT_PROCESSES);
-	/* kworker/0:1 and kworker/1:2H are one line, and so are all that begin alike. */
-	key[1] = 0;
-	return find_slot(DOMAIN_NAME_KTHREAD, key, text, CPU_SLOT_KTHREADS);
+	if (task->flags & TASK_KTHREAD)
+		return kthread_slot(task);
+	key[0] = *(const uint64_t *)&task->comm[0];
+	key[1] = *(const uint64_t *)&task->comm[8];
+	return find_slot(DOMAIN_NAME_PROCESS, key, key, CPU_SLOT_PROCESSES);
 }
 
 /* A name up to its first digit: each CPU has a timer, a disk controller many queues. */
@@ -581,6 +634,25 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	return 0;
 }
 
+/* What a kworker did before was another run, for another workqueue perhaps. */
+SEC("tp_btf/workqueue_execute_start")
+int BPF_PROG(begin_work)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+	uint32_t before, slot;
+
+	if (!c || !c->kthread)
+		return 0;
+	read_clocks(&now);
+	before = c->task;
+	slot = kthread_slot(task);
+	divide_task(c, before, cpu_time_turn(c, &now, slot));
+	cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
+	return 0;
+}
+
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(enter_handler, int number, struct irqaction *action)
 {
@@ -728,20 +800,41 @@ static __always_inline uint32_t io_row(const struct io_kiocb *io)
 	return cookie >> COST_COOKIE_SHIFT & (COST_ROWS - 1);
 }
 
-/* An I/O of io_uring's ends, through whatever layers it went. One that ends while a
- * process starts it is in that one's time. */
-SEC("?fentry/io_complete_rw")
-int BPF_PROG(end_io, struct kiocb *kiocb)
+/* An I/O ends, in whatever runs. One that ends while a process starts it is in that
+ * one's time. */
+static __always_inline void note_end(const struct kiocb *kiocb)
 {
 	struct cpu_time *c = this_cpu();
 	struct cpu_run *run = c ? cpu_time_run(c) : NULL;
 	uint32_t row;
 
-	if (!run)
-		return 0;
+	if (!run || run->noted == (uint64_t)kiocb)
+		return;
 	row = io_row((const void *)kiocb);
-	if (row)
-		note_work(c, run, row, 1, KERNEL_BLOCK);
+	if (!row)
+		return;
+	note_work(c, run, row, 1, c->irq || c->softirq ? KERNEL_BLOCK : KERNEL_THREADS);
+	run->noted = (uint64_t)kiocb;
+}
+
+/* Of io_uring's, through whatever layers it went. */
+SEC("?fentry/io_complete_rw")
+int BPF_PROG(end_io, struct kiocb *kiocb)
+{
+	note_end(kiocb);
+	return 0;
+}
+
+/* A part of a file's direct I/O ends; of a write, a kworker ends the whole later. */
+SEC("?fentry/iomap_dio_bio_end_io")
+int BPF_PROG(end_part, struct bio *bio)
+{
+	const struct iomap_dio *dio = NULL;
+	const struct kiocb *kiocb = NULL;
+
+	bpf_core_read(&dio, sizeof(dio), &bio->bi_private);
+	bpf_core_read(&kiocb, sizeof(kiocb), &dio->iocb);
+	note_end(kiocb);
 	return 0;
 }
 

@@ -105,12 +105,19 @@ static int loader_attach(struct domain_bpf *programs)
 	return domain_bpf__attach(programs);
 }
 
+static bool has_function(const char *name)
+{
+	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_FENTRY) >= 0;
+}
+
 static int loader_fill(struct domain_bpf *programs, const struct domain_answer *a)
 {
 	int err;
 
 	bpf_program__set_autoload(programs->progs.end_io, a->ends_known);
 	bpf_program__set_autoload(programs->progs.end_request, a->ends_known);
+	bpf_program__set_autoload(programs->progs.end_part,
+				  a->ends_known && has_function("iomap_dio_bio_end_io"));
 	err = bpf_map__set_max_entries(programs->maps.cpus, a->cpus);
 	if (!err)
 		err = domain_bpf__load(programs);
@@ -163,8 +170,7 @@ static int loader_load(struct domain_answer *a, struct domain_bpf **ret_programs
 		return cpus;
 	libbpf_set_print(loader_print);
 	a->cpus = cpus;
-	a->ends_known =
-		libbpf_find_vmlinux_btf_id("io_complete_rw", BPF_TRACE_FENTRY) >= 0;
+	a->ends_known = has_function("io_complete_rw");
 	err = loader_try(a, ret_programs);
 	if (err && a->ends_known) {
 		a->ends_known = false;

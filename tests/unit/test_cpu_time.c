@@ -487,9 +487,15 @@ static void test_runs(void)
 	CHECK_EQ(cpu_time_exit_softirq(&c, &world.clocks), 5);
 	run(10);
 	CHECK_EQ(c.run[CPU_LEVEL_TASK].of[0].row, 3);
+	/* Other work, which is another run. */
+	CHECK_EQ(cpu_time_turn(&c, &world.clocks, DISK), 110);
+	cpu_time_begin_run(&c, CPU_LEVEL_TASK, DISK);
+	CHECK_EQ(cpu_time_run(&c)->rows, 0);
+	run(6);
 	cpu_time_switch(&c, &world.clocks, SHELL);
-	CHECK_EQ(c.ended_ns, 110);
+	CHECK_EQ(c.ended_ns, 6);
 	CHECK_EQ(c.ns[FIO], 110);
+	CHECK_EQ(c.ns[DISK], 13);
 	CHECK_EQ(c.ns[CPU_SLOT_SOFTIRQ + 3], 47);
 	check_books(&c);
 }
