@@ -916,6 +916,28 @@ int BPF_PROG(rename_task, struct task_struct *task)
 	return 0;
 }
 
+/* ---- what the hypervisor took within a call ---- */
+
+/* Who is sent an event may run at once, in place of this CPU, and no program runs when
+ * that is over. Only if the CPU was stopped there is something to tell. */
+SEC("?fexit/evtchn_ioctl")
+int BPF_PROG(end_notify)
+{
+	const struct vcpu_runstate_info *xen;
+	struct cpu_time *c = this_cpu();
+	struct cpu_clocks now;
+
+	if (!c || !c->thread || !&xen_runstate)
+		return 0;
+	xen = bpf_this_cpu_ptr(&xen_runstate);
+	if (xen->state_entry_time == c->seen.entered_ns)
+		return 0;
+	read_clocks(&now);
+	cpu_time_look(c, &now);
+	tell_thread(c);
+	return 0;
+}
+
 /* ---- run once by the daemon's child that loads them, attached to nothing ---- */
 
 SEC("raw_tp/sched_switch")

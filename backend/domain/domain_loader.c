@@ -110,6 +110,13 @@ static bool has_function(const char *name)
 	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_FENTRY) >= 0;
 }
 
+/* Linux's xen-evtchn, as a module or within the kernel. */
+static bool has_event_device(void)
+{
+	return !access("/sys/kernel/btf/xen_evtchn", R_OK) ||
+	       has_function("evtchn_ioctl");
+}
+
 static int loader_fill(struct domain_bpf *programs, const struct domain_answer *a)
 {
 	int err;
@@ -118,6 +125,8 @@ static int loader_fill(struct domain_bpf *programs, const struct domain_answer *
 	bpf_program__set_autoload(programs->progs.end_request, a->ends_known);
 	bpf_program__set_autoload(programs->progs.end_part,
 				  a->ends_known && has_function("iomap_dio_bio_end_io"));
+	bpf_program__set_autoload(programs->progs.end_notify,
+				  a->ends_known && has_event_device());
 	err = bpf_map__set_max_entries(programs->maps.cpus, a->cpus);
 	if (!err)
 		err = domain_bpf__load(programs);
