@@ -187,7 +187,7 @@ static int loader_load(struct domain_answer *a, struct domain_bpf **ret_programs
 	}
 	if (err)
 		loader_log_said();
-	else
+	else if (a->ends_known)
 		loader_forget_said();
 	return err;
 }
@@ -244,9 +244,9 @@ static void loader_run(int socket, const char *refusal)
 	if (read(socket, &byte, sizeof(byte)) != sizeof(byte))
 		return; /* the daemon is gone */
 	a.err = loader_load(&a, &programs);
-	if (a.err)
-		a.said_is_kept = !loader_keep_said(refusal);
-	else
+	/* Also what was said of programs that it does without. */
+	a.said_is_kept = !loader_keep_said(refusal);
+	if (!a.err)
 		count = loader_descriptors(programs, fds);
 	loader_answer(socket, &a, fds, count);
 }

@@ -29,6 +29,12 @@ daemon_start --user nobody
 serve
 grep -q 'the domain.s CPU is measured' "$LOG" || {
 	[ "$(programs)" = 0 ] || fail 'programs are left of a refused load'
+	# Without rights or types it cannot be had. But a program that the verifier has read
+	# and refused is a defect of ours.
+	! grep -q 'BEGIN PROG LOAD LOG' "$TABLE.refusal" 2>/dev/null || {
+		cat "$TABLE.refusal"
+		fail 'the verifier refuses a program'
+	}
 	finish
 	skip "$(grep -o 'the domain.s CPU is.*' "$LOG")"
 }

@@ -8,8 +8,13 @@ DOMAIN=--domain=on
 host
 grep -q 'the domain.s CPU is measured' "$LOG" ||
 	skip "$(grep -o 'the domain.s CPU is.*' "$LOG")"
-! grep -q 'but not whose block I/O ends' "$LOG" ||
+grep -q 'but not whose block I/O ends' "$LOG" && {
+	! grep -q 'BEGIN PROG LOAD LOG' "$TABLE.refusal" 2>/dev/null || {
+		cat "$TABLE.refusal"
+		fail 'the verifier refuses a program'
+	}
 	skip 'this kernel does not let a function be watched (fentry)'
+}
 dd if=/dev/zero of="$W/own" bs=64k count=64 oflag=direct 2>/dev/null ||
 	skip 'the file system has no direct I/O'
 one=$(guest one)
