@@ -17,6 +17,7 @@ struct kernel_costs {
 	const struct event_cost *event; /* EVENT_PORTS, by port */
 	const struct row_cost *row;	/* COST_ROWS, by the row's place in the table */
 	struct tap_rows *tap;		/* COST_TAPS; see tap_rows.h */
+	struct file_row *file;		/* COST_FILES; see file_rows.h */
 	struct thread_time *thread;	/* THREAD_TIMES, for thread_time_claim() */
 	struct watch watch;		/* of each thread, but for its `time` */
 };

@@ -40,6 +40,22 @@ struct tap_rows {
 #define COST_TAPS	  4096u
 #define COST_TAP_ATTEMPTS 4
 
+/* What the page cache holds of a disk, and the row that its writing back is for. */
+struct file_row {
+	uint64_t inode;	 /* 0: a block device itself */
+	uint32_t device; /* as the kernel numbers it: 12 bits, and 20 */
+	uint32_t row;	 /* 0: free */
+};
+
+/* By file_row_place(); looked for in so many places, from that on. */
+#define COST_FILES	   4096u
+#define COST_FILE_ATTEMPTS 4
+
+static inline uint32_t file_row_place(uint32_t device, uint64_t inode)
+{
+	return (uint32_t)(inode ^ device ^ device >> 20) & (COST_FILES - 1);
+}
+
 /*
  * What a worker's I/O comes back with (io_uring's user_data) has the row on top, so that
  * the end of an I/O tells whose it is wherever it comes. Pointers of user space have 47

@@ -210,6 +210,9 @@ static int blk_queue_attach(struct queue *base)
 	if (!q->grants)
 		return -ENOMEM;
 	err = queue_bind(base, &q->channel, q->config.remote_port);
+	if (!err && !q->config.disk->direct)
+		queue_claim_file(base, q->config.disk->id.device,
+				 q->config.disk->id.inode);
 	/* Whoever showed the last answers may have been killed before it told. */
 	if (!err && base->resumed) {
 		queue_notify(base, &q->channel);
@@ -226,6 +229,7 @@ static void blk_queue_release(struct queue *base)
 		grants_free(q->grants);
 		q->grants = NULL;
 	}
+	queue_leave_file(base);
 	queue_unmap_ring(base, &q->pages, q->config.ring_pages);
 	queue_unbind(base, &q->channel);
 }

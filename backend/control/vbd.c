@@ -279,8 +279,8 @@ static void vbd_warn_if_cached(struct vbd *v, const struct disk_options *o)
 			 "its size is no multiple of the %u bytes that direct I/O needs",
 			 v->disk->direct_unit);
 	device_say(&v->base, LOG_LEVEL_WARNING,
-		   "%s: %s, using the page cache; its work in kernel threads is not "
-		   "charged",
+		   "%s: %s, using the page cache; of its work in kernel threads only a "
+		   "part is charged",
 		   o->target, why);
 }
 

@@ -117,6 +117,21 @@ struct skb_shared_info {
 	unsigned short gso_segs;
 };
 
+struct super_block {
+	uint32_t s_dev;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+	uint32_t i_rdev;
+	struct super_block *i_sb;
+};
+
+struct writeback_control {
+	long nr_to_write;
+};
+
 struct kiocb;
 
 struct bio {
@@ -195,6 +210,8 @@ struct domain_name names[DOMAIN_NAMES];
 struct domain_kernel domain_kernel;
 struct row_cost row_costs[COST_ROWS];
 struct tap_rows taps[COST_TAPS];
+struct file_row files[COST_FILES];
+struct domain_writer writers[DOMAIN_WRITERS];
 uint32_t own_tgid; /* as the kernel counts them, whatever our namespace */
 uint32_t own_net;  /* the network namespace in which the taps' numbers are */
 
@@ -569,6 +586,16 @@ static __always_inline void note_work(struct cpu_time *c, struct cpu_run *run,
 	cpu_run_note(run, row, pieces, work);
 }
 
+/* A kernel thread that was switched out while it wrote an inode back goes on. */
+static __always_inline void resume_writing(struct cpu_time *c, struct task_struct *task)
+{
+	const struct domain_writer *w =
+		&writers[(uint32_t)task->pid & (DOMAIN_WRITERS - 1)];
+
+	if (w->row && w->pid == (uint32_t)task->pid)
+		cpu_run_note(&c->run[CPU_LEVEL_TASK], w->row, 1, KERNEL_THREADS);
+}
+
 /* ---- changes ---- */
 
 static __always_inline int enter_irq(uint32_t slot, uint32_t cause)
@@ -629,8 +656,10 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	change_thread(c, next);
 	divide_task(c, before, c->ended_ns);
 	c->kthread = slot != CPU_SLOT_IDLE && next->flags & TASK_KTHREAD;
-	if (c->kthread)
+	if (c->kthread) {
 		cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
+		resume_writing(c, next);
+	}
 	return 0;
 }
 
@@ -846,6 +875,61 @@ int BPF_PROG(end_request)
 
 	if (run)
 		cpu_run_note_end(run);
+	return 0;
+}
+
+/* ---- cached data that are written back ---- */
+
+/* Return: the disk's row, if it is one of ours. */
+static __always_inline uint32_t inode_row(const struct inode *inode)
+{
+	uint32_t is_device = (inode->i_mode & 0170000) == 0060000; /* stat(2) */
+	uint32_t device = is_device ? inode->i_rdev : inode->i_sb->s_dev;
+	uint64_t number = is_device ? 0 : inode->i_ino;
+	uint32_t at = file_row_place(device, number), i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < COST_FILE_ATTEMPTS; i++) {
+		const struct file_row *f = &files[(at + i) & (COST_FILES - 1)];
+
+		if (f->row && f->device == device && f->inode == number)
+			return f->row;
+	}
+	return 0;
+}
+
+/* Only what kernel threads do: a process that waits for it pays itself. */
+static __always_inline void note_pages(const struct inode *inode, uint32_t pages,
+				       uint32_t goes_on)
+{
+	uint32_t pid = bpf_get_current_pid_tgid(), row;
+	struct cpu_time *c = this_cpu();
+
+	if (!c || !c->kthread || c->irq || c->softirq)
+		return;
+	row = inode_row(inode);
+	writers[pid & (DOMAIN_WRITERS - 1)] =
+		(struct domain_writer){ pid, goes_on ? row : 0 };
+	if (row)
+		note_work(c, &c->run[CPU_LEVEL_TASK], row, pages, KERNEL_THREADS);
+	else
+		c->run[CPU_LEVEL_TASK].others += pages;
+}
+
+SEC("tp_btf/writeback_single_inode_start")
+int BPF_PROG(begin_inode, const struct inode *inode)
+{
+	note_pages(inode, 1, 1);
+	return 0;
+}
+
+SEC("tp_btf/writeback_single_inode")
+int BPF_PROG(end_inode, const struct inode *inode, const struct writeback_control *wbc,
+	     unsigned long pages)
+{
+	int64_t written = (int64_t)pages - wbc->nr_to_write;
+
+	note_pages(inode, written > 0 ? written : 1, 0);
 	return 0;
 }
 

@@ -125,6 +125,7 @@ static void learn_kernel(struct domain_meter *m)
 
 	m->costs.row = m->shared->row_costs;
 	m->costs.tap = m->shared->taps;
+	m->costs.file = m->shared->files;
 	m->costs.watch.hypervisor = k->hypervisor;
 	m->costs.watch.irq = k->irq_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
 	m->costs.watch.steal = k->steal_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "file_rows.h"
 #include "guest_limits.h"
 #include "queue.h"
 #include "tap_rows.h"
@@ -133,10 +134,31 @@ static void name_frames(const struct queue *q, unsigned int row)
 		tap_rows_set(q->worker->costs->tap, q->ifindex, q->tap_queue, row);
 }
 
+static void name_file(const struct queue *q, bool ours)
+{
+	if (q->worker->costs && q->file_device)
+		file_rows_set(q->worker->costs->file, q->file_device, q->file_inode,
+			      row_number(q), ours);
+}
+
 void queue_begin_kernel(struct queue *q)
 {
 	q->settled = row_cost(q); /* of who had the row before */
 	name_frames(q, row_number(q));
+	name_file(q, true);
+}
+
+void queue_claim_file(struct queue *q, dev_t device, ino_t inode)
+{
+	q->file_device = device;
+	q->file_inode = inode;
+	name_file(q, true);
+}
+
+void queue_leave_file(struct queue *q)
+{
+	name_file(q, false);
+	q->file_device = 0;
 }
 
 void queue_claim_frames(struct queue *q, unsigned int ifindex, unsigned int tap_queue)

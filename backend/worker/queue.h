@@ -91,6 +91,8 @@ struct queue {
 	struct row_cost settled; /* of what the kernel spent for the row */
 	unsigned int ifindex;	 /* of the TAP whose frames are its; 0: none */
 	unsigned int tap_queue;	 /* of that one's queues */
+	dev_t file_device;	 /* whose cached data are written back for it; 0: none */
+	ino_t file_inode;
 	struct report report[REPORT_KINDS];
 	struct queue *next_runnable;
 	struct queue *next; /* of the worker's queues */
@@ -213,6 +215,19 @@ void queue_claim_frames(struct queue *q, unsigned int ifindex, unsigned int tap_
  * queue_leave_frames() - it is not any more; does nothing if it was not
  */
 void queue_leave_frames(struct queue *q);
+
+/**
+ * queue_claim_file() - what kernel threads spend on writing a file back is for this queue
+ * @q: the queue
+ * @device: where the file is, or a block device itself
+ * @inode: of the file, 0 for a block device
+ */
+void queue_claim_file(struct queue *q, dev_t device, ino_t inode);
+
+/**
+ * queue_leave_file() - it is not any more; does nothing if it was not
+ */
+void queue_leave_file(struct queue *q);
 
 /**
  * queue_cookie() - what an I/O of this queue's comes back with

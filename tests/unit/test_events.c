@@ -4,8 +4,11 @@
  * goes into its row: to the cycle over many settlements, from when the port was bound or
  * the queue attached, and nobody else's. Interfaces are found by their numbers.
  */
+#include <sys/sysmacros.h>
+
 #include "check.h"
 
+#include "file_rows.h"
 #include "queue.h"
 #include "tap_rows.h"
 #include "worker.h"
@@ -16,9 +19,10 @@
 static struct event_cost events[EVENT_PORTS];
 static struct row_cost row_costs[COST_ROWS];
 static struct tap_rows taps[COST_TAPS];
-static const struct kernel_costs costs = { .event = events,
-					   .row = row_costs,
-					   .tap = taps };
+static struct file_row files[COST_FILES];
+static const struct kernel_costs costs = {
+	.event = events, .row = row_costs, .tap = taps, .file = files
+};
 static struct row rows[8], *row = &rows[ROW_NUMBER];
 static struct worker worker = { .costs = &costs, .rows = rows, .khz = 2500000 };
 static struct queue queue = { .worker = &worker, .row = &rows[ROW_NUMBER] };
@@ -134,10 +138,40 @@ static void test_taps(void)
 	CHECK_EQ(taps[8].row[1], 0);
 }
 
+/* A disk's first queue has its file, until it goes. */
+static void test_files(void)
+{
+	dev_t device = makedev(259, 300000);
+	uint32_t number = 259 << 20 | 300000, i;
+	struct file_row *f = &files[file_row_place(number, 77)];
+
+	queue_claim_file(&queue, device, 77);
+	CHECK_EQ(f->device, number);
+	CHECK_EQ(f->inode, 77);
+	CHECK_EQ(f->row, ROW_NUMBER);
+	file_rows_set(files, device, 77, 5, true);
+	file_rows_set(files, device, 77, 5, false);
+	CHECK_EQ(f->row, ROW_NUMBER);
+	CHECK_EQ(f[1].row, 0);
+	queue_leave_file(&queue);
+	CHECK_EQ(f->row, 0);
+	queue_leave_file(&queue);
+	for (i = 0; i < COST_FILE_ATTEMPTS + 1; i++)
+		file_rows_set(files, device, 77 + i * COST_FILES, 100 + i, true);
+	for (i = 0; i < COST_FILE_ATTEMPTS; i++)
+		CHECK_EQ(f[i].row, 100 + i);
+	CHECK_EQ(f[i].row, 0);
+	file_rows_set(files, device, 77 + i * COST_FILES, 100 + i, false);
+	file_rows_set(files, device, 77 + COST_FILES, 101, false);
+	file_rows_set(files, device, 77 + i * COST_FILES, 100 + i, true);
+	CHECK_EQ(f[1].row, 100 + i);
+}
+
 int main(void)
 {
 	test_events();
 	test_work();
 	test_taps();
+	test_files();
 	return 0;
 }
