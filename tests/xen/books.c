@@ -46,16 +46,21 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* Workers have settled, and the books been written after that. */
+/* Workers have settled, and the books been written after that, just now: they are once a
+ * second. To look for them more often would be work of dom0's. */
 static int await_books(void)
 {
-	uint64_t until = now_ns() + 1100000000ull;
+	uint64_t until = now_ns() + 1100000000ull, now, next;
 	int tries;
 
 	for (tries = 0; tries < 100; tries++) {
-		if (!xenmeter_read_domain(table, &domain) && domain.time_ns > until)
+		if (xenmeter_read_domain(table, &domain))
+			return 1;
+		if (domain.time_ns > until)
 			return 0;
-		usleep(200000);
+		now = now_ns();
+		next = domain.time_ns + 1005000000ull;
+		usleep(next > now ? (next - now) / 1000 : 20000);
 	}
 	return 1;
 }
@@ -93,11 +98,11 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
-	printf("%" PRIu64, hypervisor_ns() / 1000);
 	if (argc > 1 && !strcmp(argv[1], "--no-domain"))
-		return putchar('\n') < 0;
+		return printf("%" PRIu64 "\n", hypervisor_ns() / 1000) < 0;
 	if (xenmeter_open(NULL, &table) || await_books())
 		return 1;
+	printf("%" PRIu64, hypervisor_ns() / 1000);
 	printf(" %" PRIu64, domain.running_ns / 1000);
 	printf(" %" PRIu64, us_of(XENMETER_DOMAIN_UNNAMED));
 	printf(" %" PRIu64, us_of(XENMETER_DOMAIN_DAEMON));

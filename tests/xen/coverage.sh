@@ -3,6 +3,85 @@
 #
 # Each figure is the difference of a long and a short run of the same, so that what is done
 # once, such as to start a load and to look at the books, is not in it.
+. /xm/net.sh
+
+# The kernel's own null device, whose requests end in softirqs; a file on ext4 on NVMe, whose
+# requests end in interrupts, and its writes in kworkers; the network to dom0 itself and from
+# guest to guest. A name, who runs what, and how much of it: few, many. N stands for that.
+null=/dev/xvda file=/dev/xvdb
+loads=(
+	"4k read, depth 1|one|/load $null read 4096 1 N|500 6500"
+	"4k read, depth 32|one|/load $null read 4096 32 N|2000 26000"
+	"64k read, depth 16|one|/load $null read 65536 16 N|500 8000"
+	"4k write, depth 32|one|/load $null write 4096 32 N|2000 26000"
+	"file, 4k read, depth 4|one|/load $file read 4096 4 N|500 9500"
+	"file, 4k write, depth 4|one|/load $file write 4096 4 N|500 7500"
+	"TCP to dom0|one|iperf3 -i 0 -c 10.0.0.1 -n NM|4 84"
+	"TCP to the guest|one|iperf3 -i 0 -c 10.0.0.1 -R -n NM|4 84"
+	"UDP to dom0|one|iperf3 -i 0 -c 10.0.0.1 -u -b 80M -l 1400 -n NM|1 13"
+	"UDP to the guest|one|iperf3 -i 0 -c 10.0.0.1 -R -u -b 80M -l 1400 -n NM|1 13"
+	"TCP, guest to guest|two|iperf3 -i 0 -c 10.0.0.2 -n NM|4 54"
+	"two guests' reads|both|/load $null read 4096 4 N|500 6500"
+)
+
+# name, how_much LOAD: of one of the list above
+name() { echo "${1%%|*}"; }
+how_much() { echo "${1##*|}"; }
+
+# load LOAD AMOUNT: runs it
+load() {
+	local guest command name
+	IFS='|' read -r _ guest command _ <<<"$1"
+	command=${command//N/$2}
+	[ "$guest" = both ] || { on "$guest" "$command"; return; }
+	for name in one two; do begin $name "$command"; done
+	for name in one two; do finish $name || fail "$name: $ANSWER"; done
+}
+
+# make_guests: `one` and `two`, with a null device, a file and an interface each
+make_guests() {
+	local name number=1
+	mkdir -p "$D"
+	insmod_null
+	for name in one two; do
+		number=$((number + 1))
+		dd if=/dev/zero of="$D/$name.img" bs=1M count=32 2>/dev/null
+		sync
+		DISKS=$(disks "$(disk xvda "/dev/nullb$((number - 2))")" "$(disk xvdb "$D/$name.img")") \
+			net_guest $name $number
+	done
+	for name in one two; do
+		up $name
+		on $name 'until [ -b /dev/xvda ] && [ -b /dev/xvdb ]; do sleep 0.1; done'
+	done
+}
+
+insmod_null() {
+	[ -b /dev/nullb1 ] || {
+		rmmod null_blk 2>/dev/null || :
+		insmod /modules/null_blk.ko nr_devices=2
+	}
+}
+
+# programs: of each of the daemon's in the kernel, in their order: runs, and ns in all
+programs() {
+	local file
+	for file in "/proc/$DAEMON/fdinfo/"*; do
+		awk '$1 == "prog_id:" { id = $2 } $1 == "run_cnt:" { n = $2 } $1 == "run_time_ns:" { ns = $2 }
+			END { if (id) print id, n, ns }' "$file" 2>/dev/null || :
+	done | sort -n | awk '{ printf "%d %d ", $2, $3 }'
+}
+
+# programs_ran LOAD AMOUNT: prints what each program took in it, as runs:ns
+programs_ran() {
+	local before
+	echo 1 >/proc/sys/kernel/bpf_stats_enabled
+	before=$(programs)
+	load "$1" "$2"
+	echo "@@ $(name "$1"): runs and ns of each program: $(difference "$before" "$(programs)" |
+		awk '{ for (i = 1; i < NF; i += 2) { printf "%d:%d ", $i, $(i + 1); sum += $(i + 1) } print "in all " sum }')"
+	echo 0 >/proc/sys/kernel/bpf_stats_enabled
+}
 
 columns='xen running unnamed daemon storage interrupt softirq idle kernel process stolen
 	charged offload event idle_exit k_softirq k_block k_kthread'
@@ -13,10 +92,9 @@ books_now() { books ${1:+--no-domain}; }
 # difference A B: B - A, column by column
 difference() { echo "$1 $2" | awk '{ n = NF / 2; for (i = 1; i <= n; i++) printf "%d ", $(n + i) - $i }'; }
 
-# added LOAD FEW MANY [--no-domain]: what the load adds; sets ADDED. `load LOAD COUNT` runs it.
+# added LOAD FEW MANY [--no-domain]: what the load adds; sets ADDED
 added() {
 	local a b c
-	load "$1" "$2"
 	a=$(books_now "${4:-}")
 	load "$1" "$2"
 	b=$(books_now "${4:-}")
@@ -28,11 +106,13 @@ added() {
 # cover LOAD FEW MANY: prints what a load adds, by line and by row, and what of dom0's work,
 # less its own processes, stands in rows; sets COVERED to that and UNNAMED, in permille
 cover() {
+	local name
+	name=$(name "$1")
 	added "$1" "$2" "$3"
 	# shellcheck disable=SC2086
-	echo "@@ $1: $(paste -d= <(printf '%s\n' $columns) <(printf '%s\n' $ADDED) | xargs)"
+	echo "@@ $name: $(paste -d= <(printf '%s\n' $columns) <(printf '%s\n' $ADDED) | xargs)"
 	read -r COVERED UNNAMED <<<"$(echo "$ADDED" | awk '{
 		rows = $12 + $13 + $14 + $15 + $16 + $17 + $18; all = $1 - $10
 		printf "%d %d\n", 1000 * rows / all, 1000 * $3 / $2 }')"
-	echo "@@ $1: of $(echo "$ADDED" | awk '{ print $1 - $10 }') us rows have $COVERED permille; unnamed $UNNAMED"
+	echo "@@ $name: of $(echo "$ADDED" | awk '{ print $1 - $10 }') us rows have $COVERED permille; unnamed $UNNAMED"
 }
