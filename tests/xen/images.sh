@@ -17,7 +17,7 @@
 
 xen_packages="qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils
 	busybox-static cpio kmod xz-utils e2fsprogs fio iproute2 bridge-utils ethtool iperf3 jq
-	qemu-system-xen systemd wrk libpcre2-8-0 libssl3 zlib1g libcrypt1 zstd"
+	qemu-system-xen systemd wrk curl libpcre2-8-0 libssl3 zlib1g libcrypt1 zstd"
 
 # Room for the guests' disks. The file is sparse, and what a boot writes is thrown away.
 disk_size=3G
@@ -268,6 +268,16 @@ own_build() {
 	build "$binaries" --buildtype=release -Dtests=false --prefix=/usr --sysconfdir=/etc
 }
 
+# For the scenarios of restarts: curl, with what the guests have not, and xenstore-control.
+own_extras() {
+	local file
+	put /usr/lib/xen-4.17/bin/xenstore-control || return
+	mkdir -p "$stage/xm/curl"
+	cp /usr/bin/curl "$stage/xm/curl/" || return
+	ldd /usr/bin/curl | sed -nE 's/^.* => (\/[^ ]+) .*/\1/p' | grep -v '/lib[cm]\.so' |
+		while read -r file; do cp -L "$file" "$stage/xm/curl/" || return; done
+}
+
 # Our own programs as they are installed, and the scenarios; appended to dom0's ramdisk.
 own_image() { # DIRECTORY SCENARIO...
 	local out=$1 name
@@ -292,13 +302,17 @@ own_image() { # DIRECTORY SCENARIO...
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
 	install -m 755 tests/daemon/systemd-init "$stage/xm/" || return
 	cp tests/bench/study/{nginx.conf,pace.lua} "$stage/xm/web/" || return
-	cp -r "$here"/{lib.sh,net.sh,handover.sh,kills.sh,numbers.sh,study.sh,liar.sh,talk.sh,driver.sh,coverage.sh,guest-init,guest-net.sh} \
+	cp -r "$here"/{lib.sh,net.sh,handover.sh,kills.sh,systemd.sh,numbers.sh,study.sh,liar.sh,talk.sh,driver.sh,coverage.sh,guest-init,guest-net.sh} \
 		"$here/scenarios" "$stage/xm/" || return
+	case " $*" in
+	*" restart"*) own_extras || return ;;
+	esac
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
 	echo "${XEN_KILLS:-2}" >"$stage/xm/kills"
 	echo "${XEN_TRIES:-3}" >"$stage/xm/tries"
 	echo "${XEN_ROWS:-.}" >"$stage/xm/rows"
+	echo "$patience" >"$stage/xm/patience"
 	(cd "$stage" && find . >xm/files) # a driver domain needs the same
 	pack "$stage" "$out/own.cpio" && cat "$cache/domain.cpio" "$out/own.cpio" >"$out/ramdisk"
 }

@@ -15,6 +15,7 @@ BACKEND=/local/domain/0/backend/vbd
 # the kernel's pages read-only half a second.
 KERNEL_LINE="console=hvc0 quiet panic=1 cryptomgr.notests mitigations=off rodata=off"
 VIFS=/local/domain/0/backend/vif
+PATIENCE=$(cat /xm/patience) # limits of time are so many times as long
 
 say() { echo "-- $*"; }
 fail() {
@@ -24,7 +25,7 @@ fail() {
 
 # within SECONDS COMMAND...: until it succeeds
 within() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
@@ -217,6 +218,7 @@ guest_ramdisk() {
 	cp /xm/guest-init /xm/talk.sh /xm/load /xm/gaps "$dir/root/"
 	case ${RAMDISK:-} in
 	lies | web) cp -r "/xm/$RAMDISK" "$dir/root/" ;;
+	net) [ ! -d /xm/curl ] || cp -r /xm/curl "$dir/root/" ;;
 	esac
 	chmod 755 "$dir/root/guest-init"
 	printf '%s="%s"\n' BLKFRONT "${BLKFRONT:-}" NETFRONT "${NETFRONT:-}" >"$dir/root/job.env"
@@ -225,13 +227,19 @@ guest_ramdisk() {
 	cat "$GUESTS/${RAMDISK:-guest}.cpio" "$dir/cpio" >"$D/$1.cpio"
 }
 
-# driver_domain NAME: creates one; returns when xenmeterd serves there
+# driver_domain NAME: creates one; returns when xenmeterd serves there. With SYSTEMD=1 it has
+# systemd's files, see systemd.sh.
 driver_domain() {
+	local memory=300
 	rm -rf "/tmp/guest-$1"
 	mkdir -p "/tmp/guest-$1" "$D"
 	(cd / && cpio -o -H newc </xm/files 2>/dev/null) >"$D/own.cpio"
 	cat "$GUESTS/domain.cpio" "$D/own.cpio" >"$D/$1.cpio"
-	config "$1" "ramdisk=\"$D/$1.cpio\"" 'type="pv"' 'memory=300' 'driver_domain=1' \
+	[ -z "${SYSTEMD:-}" ] || {
+		memory=360
+		(cd /disk/systemd && find . | cpio -o -H newc 2>/dev/null) >>"$D/$1.cpio"
+	}
+	config "$1" "ramdisk=\"$D/$1.cpio\"" 'type="pv"' "memory=$memory" 'driver_domain=1' \
 		"extra=\"$KERNEL_LINE driver=1\""
 	patiently xl create -q "/tmp/guest-$1/config" || fail "xl create $1"
 	xl sched-credit2 -d "$1" -w 2048 # its hotplug scripts have ten seconds, as dom0's
@@ -257,7 +265,7 @@ told_or_gone() { xenstore-exists "$1" || ! xenstore-exists "${1%/data/*}"; }
 
 # await_key PATH SECONDS: until it is there, or its domain is gone, of which no watch tells
 await_key() {
-	local end=$((SECONDS + $2)) events watch code=0
+	local end=$((SECONDS + $2 * PATIENCE)) events watch code=0
 	exec {events}< <(exec xenstore-watch "$1")
 	watch=$!
 	until told_or_gone "$1" 2>/dev/null; do
@@ -314,6 +322,7 @@ show_logs() {
 	echo '---- store:'
 	xenstore-ls "${BACKEND%/*}" 2>/dev/null | head -n 80
 	xenstore-ls /local/domain/0/error 2>/dev/null
+	xenstore-ls -f /local/domain 2>/dev/null | grep -E '^/local/domain/[1-9][0-9]*/(device|error)/.*(state|error) ='
 	echo '---- kernel:'
 	dmesg | tail -n 20
 	[ -z "${ASKED:-}" ] || ! alive dd || (
@@ -349,7 +358,11 @@ scenario_script='. /xm/lib.sh
 	trap "exit 124" TERM
 	. "/xm/scenarios/$1"'
 
-limit_of() { sed -n 's/^# limit: //p' "/xm/scenarios/$1" | grep . || echo 120; }
+limit_of() {
+	local limit
+	limit=$(sed -n 's/^# limit: //p' "/xm/scenarios/$1")
+	echo $((${limit:-120} * PATIENCE))
+}
 
 scenarios_run() {
 	local name began verdict code

@@ -49,7 +49,7 @@ finish() {
 	exec {events}< <(exec xenstore-watch "$path")
 	watch=$!
 	while [ -z "$code" ]; do
-		read -r -t "${2:-150}" -u "$events" _ || fail "$name does not answer"
+		read -r -t $((${2:-150} * PATIENCE)) -u "$events" _ || fail "$name does not answer"
 		ANSWER=$(xenstore-read -R "$path" 2>/dev/null) || continue
 		[ "${ANSWER%% *}" = "${BEGUN[$name]}" ] || continue
 		ANSWER=${ANSWER#* }
