@@ -72,26 +72,6 @@ insmod_null() {
 	}
 }
 
-# programs: of each of the daemon's in the kernel, in their order: runs, and ns in all
-programs() {
-	local file
-	for file in "/proc/$DAEMON/fdinfo/"*; do
-		awk '$1 == "prog_id:" { id = $2 } $1 == "run_cnt:" { n = $2 } $1 == "run_time_ns:" { ns = $2 }
-			END { if (id) print id, n, ns }' "$file" 2>/dev/null || :
-	done | sort -n | awk '{ printf "%d %d ", $2, $3 }'
-}
-
-# programs_ran LOAD AMOUNT: prints what each program took in it, as runs:ns
-programs_ran() {
-	local before
-	echo 1 >/proc/sys/kernel/bpf_stats_enabled
-	before=$(programs)
-	load "$1" "$2"
-	echo "@@ $(name "$1"): runs and ns of each program: $(difference "$before" "$(programs)" |
-		awk '{ for (i = 1; i < NF; i += 2) { printf "%d:%d ", $i, $(i + 1); sum += $(i + 1) } print "in all " sum }')"
-	echo 0 >/proc/sys/kernel/bpf_stats_enabled
-}
-
 columns='xen running unnamed daemon storage interrupt softirq idle kernel process stolen
 	charged offload event idle_exit k_softirq k_block k_kthread'
 
