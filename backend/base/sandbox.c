@@ -332,7 +332,8 @@ static const int daemon_calls[] = {
 static const int helper_calls[] = {
 	/* A disk's I/O, and word of its end. */
 	SCMP_SYS(pread64),
-	SCMP_SYS(preadv2), /* what is in the page cache */
+	SCMP_SYS(preadv2),  /* what is in the page cache, */
+	SCMP_SYS(pwritev2), /* and what it takes, without waiting */
 	SCMP_SYS(fadvise64),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(fdatasync),

@@ -93,6 +93,7 @@ struct untold {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t lane_over = PTHREAD_COND_INITIALIZER;
+static unsigned int lanes_ending;
 static struct served_disk *disks; /* under the lock */
 static struct served_lane *lanes; /* likewise */
 static bool stopping;		  /* likewise written; the daemon has gone */
@@ -346,21 +347,25 @@ static bool is_cached(const struct lane_op *op)
 }
 
 /* All of it, if it is in the page cache. */
-static bool read_at_once(const struct served_lane *l, const struct lane_op *op,
+static bool move_at_once(const struct served_lane *l, const struct lane_op *op,
 			 uint8_t *data)
 {
 	struct iovec iov = { data, op->bytes };
+	ssize_t moved;
 
-	return preadv2(l->disk->fd, &iov, 1, op->offset, RWF_NOWAIT) ==
-	       (ssize_t)op->bytes;
+	if (op->io == LANE_READ)
+		moved = preadv2(l->disk->fd, &iov, 1, op->offset, RWF_NOWAIT);
+	else
+		moved = pwritev2(l->disk->fd, &iov, 1, op->offset, RWF_NOWAIT);
+	return moved == (ssize_t)op->bytes;
 }
 
 /* Nobody waits behind this I/O, if it waits, for the end of those before it. */
 static int32_t move_cached(struct served_lane *l, const struct lane_op *op, uint8_t *data,
 			   struct untold *u)
 {
-	if (u->count && op->io == LANE_READ) {
-		if (read_at_once(l, op, data))
+	if (u->count) {
+		if (move_at_once(l, op, data))
 			return op->bytes;
 		tell_done(l, u);
 	}
@@ -636,6 +641,12 @@ static void end_lane(struct served_lane *l)
 	struct served_lane **at = &lanes;
 	uint64_t one = 1;
 
+	pthread_mutex_lock(&lock);
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next; /* who looks through them must not find what goes now */
+	lanes_ending++;
+	pthread_mutex_unlock(&lock);
 	put_disk(l->disk);
 	tell_cpu(l);
 	__atomic_store_n(&l->shared->life, LANE_CLOSED, __ATOMIC_RELEASE);
@@ -644,9 +655,7 @@ static void end_lane(struct served_lane *l)
 	close(l->done);
 	munmap(l->shared, LANE_BYTES);
 	pthread_mutex_lock(&lock);
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
+	lanes_ending--;
 	pthread_cond_signal(&lane_over);
 	pthread_mutex_unlock(&lock);
 	free(l);
@@ -944,7 +953,7 @@ static void end_lanes(void)
 		__atomic_add_fetch(&l->shared->kick, 1, __ATOMIC_SEQ_CST);
 		futex_wake(l, INT_MAX);
 	}
-	while (lanes)
+	while (lanes || lanes_ending)
 		pthread_cond_wait(&lane_over, &lock);
 	pthread_mutex_unlock(&lock);
 }

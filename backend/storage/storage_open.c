@@ -5,10 +5,12 @@
  * file opened but by writing to the store first.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -196,6 +198,16 @@ static uint32_t device_of(const struct storage_message *m)
 	return devid ? strtoul(devid + 1, NULL, 10) : 0;
 }
 
+/* Two who come at the same time, on two hosts, give up both, and would come again at the
+ * same time, a second later. */
+static void wait_a_little(void)
+{
+	uint8_t ms;
+
+	if (getrandom(&ms, sizeof(ms), GRND_NONBLOCK) == sizeof(ms))
+		poll(NULL, 0, ms);
+}
+
 /* Who has it locked is asked again by opening it again, since the lock of the device's
  * life goes with the file. */
 static int take_locks(const struct storage_message *m, const struct disk *d,
@@ -203,8 +215,13 @@ static int take_locks(const struct storage_message *m, const struct disk *d,
 {
 	if (m->life && disk_await_old_io(d, m->domid, device_of(m)))
 		return -EBUSY;
-	if (m->lock <= DISK_LOCKED_SOLE)
+	if (m->lock > DISK_LOCKED_SOLE)
+		return 0;
+	a->lock_err = disk_lock(d->fd, m->lock, m->holder);
+	if (a->lock_err) {
+		wait_a_little();
 		a->lock_err = disk_lock(d->fd, m->lock, m->holder);
+	}
 	return 0;
 }
 

@@ -19,7 +19,7 @@ WORKERS= # as many as the daemon takes by itself
 need mkfs.ext4 e2fsprogs
 need fsfreeze util-linux
 
-trap 'code=$?; set +e; like_others; for m in "$W"/fs/*; do fsfreeze -u "$m" 2>/dev/null; done
+trap 'code=$?; set +e; like_others; give_back_tags; for m in "$W"/fs/*; do fsfreeze -u "$m" 2>/dev/null; done
 	[ -z "$DAEMON" ] || kill -KILL $DAEMON; for p in $PIDS; do kill -KILL $p; done 2>/dev/null
 	wait; umount -l "$W"/fs/* "$W/ram"; (exit $code); cleanup' EXIT
 mkdir "$W/ram" "$W/fs"
@@ -85,10 +85,20 @@ cycles_since() {
 # Loop devices work in kernel threads, which have to come before other programs' threads if
 # the rest shall.
 before_others() {
-	[ -z "${BENCH_FIRST:-}" ] || for p in $$ $(kernel_workers); do $BENCH_FIRST $p; done >/dev/null 2>&1 || :
+	local p
+	[ -n "${BENCH_FIRST:-}" ] || return 0
+	for p in $$ $(kernel_workers); do
+		grep -q "^$p " "$W/niceness" 2>/dev/null || echo "$p $(ps -o ni= -p $p)" >>"$W/niceness"
+		$BENCH_FIRST $p >/dev/null 2>&1 || :
+	done
 }
 like_others() {
-	for p in $(kernel_workers); do chrt --other --pid 0 $p; renice -n 0 -p $p; done >/dev/null 2>&1
+	local p nice
+	[ -n "${BENCH_FIRST:-}" ] || return 0
+	while read -r p nice; do
+		chrt --other --pid 0 $p
+		renice -n $nice -p $p
+	done <"$W/niceness" >/dev/null 2>&1
 }
 kernel_workers() { pgrep '^kworker/u'; }
 
@@ -223,6 +233,9 @@ bench_idle() {
 
 # ---- out of tags ----
 
+# The device's queue outlives what it is set up for.
+give_back_tags() { [ -z "${TAGS:-}" ] || echo "$TAGS_BEFORE" >"$TAGS"; }
+
 # cycles_at DEPTH: of a read
 cycles_at() {
 	before_others
@@ -234,7 +247,9 @@ bench_tags() {
 	local i loop
 	loop=$(losetup --find --show --direct-io=off "$W/ram/tags")
 	LOOPS="$LOOPS $loop"
-	echo 64 >"/sys/block/${loop#/dev/}/queue/nr_requests" || { echo 'out of tags: not measured, the loop device keeps its tags'; return; }
+	TAGS=/sys/block/${loop#/dev/}/queue/nr_requests
+	TAGS_BEFORE=$(cat "$TAGS")
+	echo 64 >"$TAGS" || { echo 'out of tags: not measured, the loop device keeps its tags'; return; }
 	attach 7 xvda "$loop" >/dev/null
 	for i in $(seq "$rounds"); do
 		echo "$(cycles_at 48) $(cycles_at 48) $(cycles_at 256)" >>"$W/tags.cycles"

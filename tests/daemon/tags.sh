@@ -10,6 +10,10 @@ WORKERS=--workers=2
 loop=$(losetup --find --show "$(disk image 16M)" 2>"$W/losetup") || skip "no loop device: $(cat "$W/losetup")"
 LOOPS=$loop
 queue=/sys/block/${loop#/dev/}/queue
+tags=$(cat "$queue/nr_requests") scheduler=$(sed 's/.*\[\(.*\)\].*/\1/' "$queue/scheduler")
+# The device's queue outlives what it is set up for.
+trap 'code=$?; set +e; echo "$tags" >"$queue/nr_requests"; echo "$scheduler" >"$queue/scheduler"
+	(exit $code); cleanup' EXIT
 echo none >"$queue/scheduler"
 echo 4 >"$queue/nr_requests" 2>/dev/null || skip 'the number of tags cannot be set'
 
