@@ -60,7 +60,8 @@ static inline bool net_rx_may_read(const struct net_queue *q)
 
 /**
  * net_rx_read() - read the tap until it is empty, or all frames are in use
- * @q: the queue; its `rx_readable` is false when the tap was empty
+ * @q: the queue; its `rx_readable` is false when the tap was empty, or frames come alone
+ *	and one was read: a poll tells of another then
  * @now: clock, cycles: when the frames were read
  *
  * A frame that the guest does not take whole is cut into pieces, and nothing more is read

@@ -18,10 +18,7 @@
 /* To move one of so many bytes costs less than to have its page looked up. */
 #define SMALL_FRAME 2048
 
-/* Where such a frame begins in what it takes, the header before it. */
-#define FRAME_AT SCRATCH_GRAIN
-
-_Static_assert(FRAME_AT >= TAP_HEADER_SIZE, "the header fits before the frame");
+_Static_assert(SCRATCH_GRAIN >= TAP_HEADER_SIZE, "the header fits before the frame");
 _Static_assert(LIMIT_RX_FRAMES <= FRAMES_MAX, "all that wait may go at once");
 
 /* ---- to the guest: read from the tap ---- */
@@ -239,8 +236,8 @@ static void net_rx_take_scratch(struct net_queue *q, struct rx_frame *f, size_t 
 	if (!f->in_scratch)
 		return;
 	if (size <= SMALL_FRAME) {
-		beside = scratch_room_small(s, FRAME_AT - TAP_HEADER_SIZE + size);
-		beside += FRAME_AT - TAP_HEADER_SIZE;
+		beside = scratch_room_small(s, SCRATCH_GRAIN - TAP_HEADER_SIZE + size);
+		beside += SCRATCH_GRAIN - TAP_HEADER_SIZE;
 		if (beside + size <= (uint8_t *)f->header)
 			f->header = memcpy(beside, f->header, size);
 	}

@@ -16,11 +16,9 @@
 #include "uring.h"
 #include "worker.h"
 
-/* Where the first piece of a frame from the guest begins, the header before it. */
-#define FIRST_AT 64u
-
 _Static_assert(NET_TX_BUFFER_MAX <= BUFFERS_MAX_SIZE, "a buffer holds any frame");
-_Static_assert(FIRST_AT >= TAP_HEADER_SIZE, "the header fits before the first piece");
+_Static_assert(SCRATCH_GRAIN >= TAP_HEADER_SIZE,
+	       "the header fits before the first piece");
 
 /* ---- from the guest: taken ---- */
 
@@ -50,8 +48,8 @@ static void net_tx_arrange_buffer(struct tx_batch *b, struct tx_frame *f)
 {
 	const struct grant_span *span = f->wire.span;
 	struct grant_move *move = &b->move[b->moves];
-	bool small = span[0].length <= GRANT_PAGE_SIZE - FIRST_AT;
-	uint8_t *at = (uint8_t *)f->buffer + (small ? FIRST_AT : GRANT_PAGE_SIZE);
+	bool small = span[0].length <= GRANT_PAGE_SIZE - SCRATCH_GRAIN;
+	uint8_t *at = (uint8_t *)f->buffer + (small ? SCRATCH_GRAIN : GRANT_PAGE_SIZE);
 	unsigned int i;
 
 	f->first_move = b->moves;
@@ -84,10 +82,10 @@ static void net_tx_get_buffer(struct net_queue *q, struct tx_frame *f)
 /* As it is laid out below: of one piece with its header, or of whole pages. */
 static size_t net_tx_bytes(const struct net_tx_frame *wire)
 {
-	bool small = wire->span[0].length <= GRANT_PAGE_SIZE - FIRST_AT;
+	bool small = wire->span[0].length <= GRANT_PAGE_SIZE - SCRATCH_GRAIN;
 
 	if (small && wire->nr_spans == 1)
-		return FIRST_AT + wire->span[0].length;
+		return SCRATCH_GRAIN + wire->span[0].length;
 	return (wire->nr_spans + !small) * GRANT_PAGE_SIZE;
 }
 

@@ -49,7 +49,7 @@ bool scratch_need(struct scratch *s);
  */
 void scratch_close(struct scratch *s);
 
-/* Pieces begin at so many bytes. */
+/* Pieces begin at multiples of so many bytes. */
 #define SCRATCH_GRAIN 64u
 
 static inline size_t scratch_rounded(size_t bytes, size_t unit)
