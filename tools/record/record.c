@@ -169,8 +169,8 @@ static int run_record(struct call *c)
 		return err ? err : run_service(c);
 	if (!c->drivers && access(c->recorder.table, F_OK))
 		fprintf(stderr,
-			"xenmeter: no table at %s yet: when there is one, all that it has "
-			"is recorded\n",
+			"xenmeter: no table at %s yet: when there is one, all "
+			"that it has is recorded\n",
 			c->recorder.table);
 	err = read_records(c);
 	return err ? err : write_records(c, UINT64_MAX);
