@@ -106,6 +106,13 @@ static struct row_cost row_cost(const struct queue *q)
 	return copy;
 }
 
+static void name_file(const struct queue *q, bool ours)
+{
+	if (q->worker->costs && q->file_device)
+		file_rows_set(q->worker->costs->file, q->file_device, q->file_inode,
+			      row_number(q), ours);
+}
+
 void queue_settle_kernel(struct queue *q)
 {
 	const struct worker *w = q->worker;
@@ -126,19 +133,13 @@ void queue_settle_kernel(struct queue *q)
 	q->settled = now;
 	if (any)
 		row_settle_kernel(q->row, &k);
+	name_file(q, true); /* whoever had it may have left it */
 }
 
 static void name_frames(const struct queue *q, unsigned int row)
 {
 	if (q->worker->costs && q->ifindex)
 		tap_rows_set(q->worker->costs->tap, q->ifindex, q->tap_queue, row);
-}
-
-static void name_file(const struct queue *q, bool ours)
-{
-	if (q->worker->costs && q->file_device)
-		file_rows_set(q->worker->costs->file, q->file_device, q->file_inode,
-			      row_number(q), ours);
 }
 
 void queue_begin_kernel(struct queue *q)

@@ -221,6 +221,8 @@ void queue_leave_frames(struct queue *q);
  * @q: the queue
  * @device: where the file is, or a block device itself
  * @inode: of the file, 0 for a block device
+ *
+ * While another queue has the file, it is asked for again at each tick.
  */
 void queue_claim_file(struct queue *q, dev_t device, ino_t inode);
 

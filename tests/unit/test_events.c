@@ -156,6 +156,14 @@ static void test_files(void)
 	queue_leave_file(&queue);
 	CHECK_EQ(f->row, 0);
 	queue_leave_file(&queue);
+	file_rows_set(files, device, 77, 5, true);
+	queue_claim_file(&queue, device, 77);
+	queue_settle_kernel(&queue);
+	CHECK_EQ(f->row, 5);
+	file_rows_set(files, device, 77, 5, false);
+	queue_settle_kernel(&queue); /* it had to wait for its turn */
+	CHECK_EQ(f->row, ROW_NUMBER);
+	queue_leave_file(&queue);
 	for (i = 0; i < COST_FILE_ATTEMPTS + 1; i++)
 		file_rows_set(files, device, 77 + i * COST_FILES, 100 + i, true);
 	for (i = 0; i < COST_FILE_ATTEMPTS; i++)
