@@ -97,9 +97,9 @@ static void begin(struct worker *w)
 	ask_reads(1, 20);
 }
 
-static void next_phase(struct worker *w)
+static void requests_phase(struct worker *w, unsigned int phase)
 {
-	switch (seen.phase++) {
+	switch (phase) {
 	case 0:
 		begin(w);
 		break;
@@ -130,6 +130,12 @@ static void next_phase(struct worker *w)
 		check_answered(8, 2);
 		limit_to(w, 0, 0);
 		break;
+	}
+}
+
+static void bytes_phase(struct worker *w, unsigned int phase)
+{
+	switch (phase) {
 	case 7:
 		check_answered(20, 20);
 		MUST(!seen.ioprio);
@@ -153,6 +159,12 @@ static void next_phase(struct worker *w)
 		ask(1, BLKIF_OP_FLUSH_DISKCACHE);
 		machine_kick(2);
 		break;
+	}
+}
+
+static void last_phase(struct worker *w, unsigned int phase)
+{
+	switch (phase) {
 	case 11:
 		check_answered(22, 21);
 		limit_to(w, 1, 0);
@@ -173,6 +185,18 @@ static void next_phase(struct worker *w)
 		machine.done = true;
 		break;
 	}
+}
+
+static void next_phase(struct worker *w)
+{
+	unsigned int phase = seen.phase++;
+
+	if (phase < 7)
+		requests_phase(w, phase);
+	else if (phase < 11)
+		bytes_phase(w, phase);
+	else
+		last_phase(w, phase);
 }
 
 /* The disk is quick. */
