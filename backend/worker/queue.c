@@ -145,6 +145,11 @@ static void name_frames(const struct queue *q, unsigned int row)
 void queue_begin_kernel(struct queue *q)
 {
 	q->settled = row_cost(q); /* of who had the row before */
+	queue_name_kernel(q);
+}
+
+void queue_name_kernel(struct queue *q)
+{
 	name_frames(q, row_number(q));
 	name_file(q, true);
 }

@@ -143,6 +143,14 @@ void queue_settle_events(struct channel *ch);
 void queue_begin_kernel(struct queue *q);
 
 /**
+ * queue_name_kernel() - say whose the frames and the file of this queue are
+ * @q: attached before its worker had `costs`
+ *
+ * What the kernel has spent for its row since it measures is its own.
+ */
+void queue_name_kernel(struct queue *q);
+
+/**
  * queue_settle_kernel() - what the kernel spent for it beside events goes into the row
  * @q: attached
  */

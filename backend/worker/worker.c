@@ -492,8 +492,9 @@ static void take_up_costs(struct worker *w)
 	watch = c->watch;
 	watch.time = thread_time_claim(c->thread, gettid());
 	books_watch(&w->books, &watch);
+	/* Of these the kernel has counted from its first program on. */
 	for (q = w->queues; q; q = q->next)
-		queue_begin_kernel(q);
+		queue_name_kernel(q);
 }
 
 static void attach_queue(struct worker *w, struct queue *q)

@@ -2,7 +2,8 @@
 /*
  * What the kernel spent on the events of a queue's channels, and on its frames and I/O,
  * goes into its row: to the cycle over many settlements, from when the port was bound or
- * the queue attached, and nobody else's. Interfaces are found by their numbers.
+ * the queue attached, and nobody else's. Interfaces are found by their numbers. A queue
+ * that was attached before the kernel measured has all that it measured since.
  */
 #include <sys/sysmacros.h>
 
@@ -11,7 +12,8 @@
 #include "file_rows.h"
 #include "queue.h"
 #include "tap_rows.h"
-#include "worker.h"
+
+#include "worker.c"
 
 #define PORT	   5
 #define ROW_NUMBER 3
@@ -20,8 +22,9 @@ static struct event_cost events[EVENT_PORTS];
 static struct row_cost row_costs[COST_ROWS];
 static struct tap_rows taps[COST_TAPS];
 static struct file_row files[COST_FILES];
+static struct thread_time threads[THREAD_TIMES];
 static const struct kernel_costs costs = {
-	.event = events, .row = row_costs, .tap = taps, .file = files
+	.event = events, .row = row_costs, .tap = taps, .file = files, .thread = threads
 };
 static struct row rows[8], *row = &rows[ROW_NUMBER];
 static struct worker worker = { .costs = &costs, .rows = rows, .khz = 2500000 };
@@ -175,8 +178,31 @@ static void test_files(void)
 	CHECK_EQ(f[1].row, 100 + i);
 }
 
+/* Programs in the kernel charge rows before the worker has word of them. */
+static void test_costs_that_come_late(void)
+{
+	static struct worker_row own;
+	static struct worker late = { .rows = rows, .khz = 2500000 };
+	struct row *mine = &rows[ROW_NUMBER + 1];
+	struct queue q = { .worker = &late, .row = mine, .ifindex = 9, .tap_queue = 1 };
+
+	books_open(&late.books, &own, THREAD_WORKER, 2500000);
+	late.queues = &q;
+	row_costs[ROW_NUMBER + 1] = (struct row_cost){ .exact_ns[KERNEL_BLOCK] = 400 };
+	worker_set_costs(&late, &costs);
+	take_up_costs(&late);
+	CHECK_EQ(taps[9].row[1], ROW_NUMBER + 1);
+	queue_settle_kernel(&q);
+	CHECK_EQ(mine->counter[ROW_kernel_block], 1000);
+	queue_settle_kernel(&q);
+	CHECK_EQ(mine->counter[ROW_kernel_block], 1000);
+	queue_leave_frames(&q);
+	books_close(&late.books);
+}
+
 int main(void)
 {
+	test_costs_that_come_late();
 	test_events();
 	test_work();
 	test_taps();
