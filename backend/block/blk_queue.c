@@ -93,6 +93,7 @@ static void free_requests(struct blk_queue *q)
 {
 	struct request_chunk *chunk;
 
+	q->tail_last = NULL;
 	q->free_requests = NULL;
 	q->requests = 0;
 	while ((chunk = q->chunks)) {
@@ -1030,6 +1031,7 @@ static void blk_queue_complete(struct waiter *waiter, int32_t result)
 		q->base.in_flight--;
 	} else {
 		q->at_once--;
+		q->tail_last = NULL; /* it may be this one's, who joins no more */
 		q->room += result != -EAGAIN;
 		end_ring_io(q, (struct request *)waiter, result);
 	}
