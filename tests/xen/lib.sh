@@ -149,7 +149,7 @@ guest() {
 	patiently xl create -q "/tmp/guest-$name/config" || fail "xl create $name"
 }
 
-# patiently COMMAND...: xl gives a hotplug script ten seconds. If a busy machine took longer
+# patiently COMMAND...: xl gives a hotplug script 40 seconds. If a busy machine took longer
 # under emulation, it is done again.
 patiently() {
 	for _ in 1 2 3; do
