@@ -593,9 +593,13 @@ static void gather_copies(struct blk_queue *q, struct copies *ret)
 	}
 }
 
-/* What the call has cost is divided by pages. */
+/* What the call has cost is divided by pages. If it fails, that may be for one of them:
+ * each is copied by a call of its own then. */
 static void copy_together(struct blk_queue *q)
 {
+	static const enum step alone[] = {
+		[GRANT_FROM_GUEST] = STEP_TAKE, [GRANT_TO_GUEST] = STEP_GIVE
+	};
 	struct worker *w = q->base.worker;
 	const struct grant_move *move;
 	struct copies c;
@@ -615,7 +619,8 @@ static void copy_together(struct blk_queue *q)
 		req->bill.exact[STAGE_GRANT] += share;
 		cost -= share;
 		left -= moves;
-		req->step = blk_end_moves(req, err || grants_any_failed(move, moves));
+		req->step = err ? alone[c.way]
+				: blk_end_moves(req, grants_any_failed(move, moves));
 		move += moves;
 		run_request(q, req);
 	}

@@ -120,7 +120,8 @@ static inline bool grants_any_failed(const struct grant_move *move, unsigned int
  * @move: what to copy; `failed` is written
  * @count: how many, up to GRANT_MOVES
  *
- * Return: 0, or -errno if the device itself failed: nothing was copied.
+ * Return: 0, or -errno if the device itself failed: any of it may have been copied, and
+ * `failed` says nothing.
  */
 int grants_move(struct grants *g, enum grant_way way, struct grant_move *move,
 		unsigned int count);
