@@ -66,6 +66,11 @@
  * first of them has to wait for the last. */
 #define LIMIT_JOINED_BYTES (256u << 10)
 
+/* When so many such I/Os in a row had to be done again one by one, none is joined for so
+ * many I/Os; and then one such is enough, until one has gone well. */
+#define LIMIT_JOINS_REFUSED 4
+#define LIMIT_IOS_APART	    64
+
 /* Of a discard, done at a time: it may name the whole disk. */
 #define LIMIT_DISCARD_BYTES (64u << 20)
 

@@ -256,6 +256,15 @@ static bool may_follow(const struct request *last, const struct request *req)
 	return last && last->era == req->era;
 }
 
+/* Where joined I/O does not go well it is one more than its requests are. */
+static bool may_be_joined(struct blk_queue *q)
+{
+	if (!q->apart)
+		return true;
+	q->apart--;
+	return false;
+}
+
 /* In one I/O with those before it, or the first of an I/O. */
 static enum disk_start join_or_start(struct blk_queue *q, struct request *req,
 				     const struct disk_op *op)
@@ -274,7 +283,7 @@ static enum disk_start join_or_start(struct blk_queue *q, struct request *req,
 			     queue_cookie(&q->base, &req->waiter), &q->tail);
 	if (started == DISK_STARTED) {
 		q->at_once++;
-		q->tail_last = may ? req : NULL;
+		q->tail_last = may && may_be_joined(q) ? req : NULL;
 	}
 	return started;
 }

@@ -927,9 +927,19 @@ static void share_completion(struct request *first, uint32_t count)
 /* By itself: whoever was tried joins no other. */
 static void repeat_request(struct blk_queue *q, struct request *req)
 {
+	req->may_wait = disk_lacks(q->config.disk, DISK_LACKS_NOWAIT);
 	req->step = STEP_AGAIN;
 	worker_claim(q->base.worker, &req->bill.exact[STAGE_COMPLETE]);
 	place_request(q, req);
+}
+
+static void remember_join(struct blk_queue *q, int32_t result, bool well)
+{
+	if (result == -EOPNOTSUPP)
+		disk_learn(q->config.disk, DISK_LACKS_NOWAIT);
+	q->joins_refused = well ? 0 : q->joins_refused + 1;
+	if (q->joins_refused >= LIMIT_JOINS_REFUSED)
+		q->apart = LIMIT_IOS_APART;
 }
 
 /* The I/O of several requests has ended for all of them if it moved all that it should.
@@ -943,6 +953,7 @@ static void end_joined(struct blk_queue *q, struct request *first, int32_t resul
 	for (req = first; req; req = req->joined, count++)
 		bytes += req->bytes;
 	share_completion(first, count);
+	remember_join(q, result, result == bytes);
 	for (req = first; req; req = next) {
 		next = req->joined;
 		req->joined = NULL;

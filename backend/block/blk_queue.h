@@ -139,6 +139,8 @@ struct blk_queue {
 	uint32_t era;		   /* of requests that start now */
 	struct disk_tail tail;	   /* of the last I/O, if others may join it, */
 	struct request *tail_last; /* and who did last; NULL: they may not */
+	uint32_t joins_refused;	   /* in a row: done again one by one */
+	uint32_t apart;		   /* I/Os to come that no other may join */
 	struct request *submitted; /* in this visit */
 	uint32_t submitted_count;
 	struct request *answered, **answered_end; /* the guest was not shown it yet */

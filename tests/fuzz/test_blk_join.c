@@ -2,9 +2,11 @@
 /*
  * Requests that follow one another on the disk are one I/O, which costs each its part.
  * Each gets its own data. If that I/O fails, is short or would have to wait, they are
- * done again one by one, so that only those fail that have to. None is joined over a
- * flush, over a gap, to one of the other kind, or beyond what an I/O may be. Their data
- * are copied in one call, in which a bad grant is that request's alone.
+ * done again one by one, so that only those fail that have to; and if that happens all
+ * the time, none is joined for a while. None is joined over a flush, over a gap, to one
+ * of the other kind, or beyond what an I/O may be. Their data are copied in one call, in
+ * which a bad grant is that request's alone; if the call fails, each is copied by its
+ * own.
  */
 #include <errno.h>
 
@@ -25,10 +27,12 @@ static struct disk disk = { .kind = DISK_BLOCK,
 			    .direct = true,
 			    .size = (uint64_t)SECTORS * 512,
 			    .sector_size = 512 };
+static struct throttle throttle;
 static struct blk_queue *queue;
 static struct {
-	unsigned int steps, phase;
-	unsigned int ios; /* ended */
+	unsigned int steps;
+	unsigned int part, at; /* of what happens, and its next step */
+	unsigned int ios;      /* ended */
 	unsigned int copies;
 	int32_t result; /* of I/O of more than a page: 0 is well */
 	bool bad;	/* the sector is */
@@ -45,6 +49,8 @@ static uint8_t pattern(uint64_t offset)
 static int32_t move(const struct machine_io *io)
 {
 	uint8_t *memory = (uint8_t *)(uintptr_t)io->sqe.addr;
+	bool writes = io->sqe.opcode == IORING_OP_WRITE ||
+		      io->sqe.opcode == IORING_OP_WRITE_FIXED;
 	uint32_t at;
 
 	if (seen.bad && io->sqe.off <= BAD * GRANT_PAGE_SIZE &&
@@ -53,7 +59,7 @@ static int32_t move(const struct machine_io *io)
 	for (at = 0; at < io->sqe.len; at += GRANT_PAGE_SIZE) {
 		uint8_t byte = pattern(io->sqe.off + at);
 
-		if (io->sqe.opcode == IORING_OP_WRITE)
+		if (writes)
 			MUST(memory[at] == byte && memory[at + 4095] == byte);
 		else
 			memset(memory + at, byte, GRANT_PAGE_SIZE);
@@ -169,6 +175,13 @@ static void tell(struct worker *w, enum message_kind kind)
 	worker_send(w, &(struct message){ .kind = kind, .queue = &queue->base });
 }
 
+static void limit_to(struct worker *w, uint64_t iops)
+{
+	worker_send(w, &(struct message){ .kind = MESSAGE_THROTTLE,
+					  .queue = &queue->base,
+					  .throttle = { .iops = iops } });
+}
+
 static void complete_all(void)
 {
 	while (machine.ios)
@@ -190,117 +203,343 @@ static void all_again(int32_t result)
 	seen.result = 0;
 }
 
+static void check_answers(unsigned int of, unsigned int failed)
+{
+	MUST(!machine.ios && answered() == seen.asked && failures(of) == failed);
+}
+
 static void check_again(unsigned int failed)
 {
-	MUST(!machine.ios && seen.ios == 1 + MANY && answered() == seen.asked);
-	MUST(failures(MANY) == failed);
+	check_answers(MANY, failed);
+	MUST(seen.ios == 1 + MANY);
 	check_pages();
 }
 
-static void run_phase(struct worker *w)
+static void read_many(void)
 {
-	switch (seen.phase++) {
-	case 0:
-		tell(w, MESSAGE_ATTACH);
-		break;
-	case 1:
-		ask_many(BLKIF_OP_READ);
-		break;
-	case 2: /* one for all */
-		MUST(machine.ios == 1 && machine.io[0].sqe.len == MANY * GRANT_PAGE_SIZE);
-		seen.copies = machine.copies;
-		complete_all();
-		break;
-	case 3:
+	clear_pages();
+	seen.copies = machine.copies;
+	ask_many(BLKIF_OP_READ);
+}
+
+static void write_many(void)
+{
+	fill_pages();
+	seen.copies = machine.copies;
+	ask_many(BLKIF_OP_WRITE);
+}
+
+/* So many I/Os, which end now. */
+static void end_ios(unsigned int count)
+{
+	MUST(machine.ios == count);
+	complete_all();
+}
+
+/* ---- what happens: each returns true in its last step ---- */
+
+static bool attach(struct worker *w, unsigned int at)
+{
+	(void)at;
+	tell(w, MESSAGE_ATTACH);
+	return true;
+}
+
+static bool one_for_all_reads(struct worker *w, unsigned int at)
+{
+	(void)w;
+	if (at == 0) {
+		read_many();
+	} else if (at == 1) {
+		MUST(machine.io[0].sqe.len == MANY * GRANT_PAGE_SIZE);
+		end_ios(1);
+	} else {
 		MUST(machine.copies == seen.copies + 1);
-		MUST(answered() == MANY && !failures(MANY));
+		check_answers(MANY, 0);
 		MUST(counter(ROW_read_requests) == MANY);
 		MUST(counter(ROW_read_bytes) == MANY * GRANT_PAGE_SIZE);
 		check_pages();
-		clear_pages();
-		ask_many(BLKIF_OP_READ);
-		break;
-	case 4: /* so long as one of them */
-		all_again(GRANT_PAGE_SIZE);
-		break;
-	case 5:
-		MUST(machine.ios == MANY);
-		complete_all();
-		break;
-	case 6:
-		check_again(0);
-		clear_pages();
-		ask_many(BLKIF_OP_READ);
-		break;
-	case 7:
-		all_again(-EAGAIN);
-		break;
-	case 8:
-		MUST(machine.ios == MANY);
-		complete_all();
-		break;
-	case 9:
-		check_again(0);
-		clear_pages();
-		seen.bad = true;
-		ask_many(BLKIF_OP_READ);
-		break;
-	case 10:
-		all_again(0);
-		break;
-	case 11:
-		MUST(machine.ios == MANY);
-		complete_all();
-		break;
-	case 12:
-		check_again(1);
-		seen.bad = false;
+	}
+	return at == 2;
+}
+
+static bool again_one_by_one(unsigned int at, int32_t result, unsigned int failed)
+{
+	if (at == 0)
+		read_many();
+	else if (at == 1)
+		all_again(result);
+	else if (at == 2)
+		end_ios(MANY);
+	else
+		check_again(failed);
+	return at == 3;
+}
+
+/* As long as one of them. */
+static bool short_read(struct worker *w, unsigned int at)
+{
+	(void)w;
+	return again_one_by_one(at, GRANT_PAGE_SIZE, 0);
+}
+
+static bool would_have_waited(struct worker *w, unsigned int at)
+{
+	(void)w;
+	return again_one_by_one(at, -EAGAIN, 0);
+}
+
+static bool bad_sector(struct worker *w, unsigned int at)
+{
+	(void)w;
+	seen.bad = true;
+	if (!again_one_by_one(at, 0, 1))
+		return false;
+	seen.bad = false;
+	return true;
+}
+
+static bool one_for_all_writes(struct worker *w, unsigned int at)
+{
+	(void)w;
+	if (at == 0) {
+		write_many();
+	} else if (at == 1) {
+		MUST(machine.copies == seen.copies + 1);
+		end_ios(1);
+	} else {
+		check_answers(MANY, 0);
+	}
+	return at == 2;
+}
+
+/* The others are written all the same. */
+static bool bad_grant_of_the_last(struct worker *w, unsigned int at)
+{
+	struct machine_grant *last = &machine.grant[DATA_REF + MANY - 1];
+
+	(void)w;
+	if (at == 0) {
+		last->valid = false;
+		write_many();
+	} else if (at == 1) {
+		MUST(machine.copies == seen.copies + 1);
+		MUST(answered() == seen.asked - (MANY - 1) && failures(1) == 1);
+		MUST(machine.io[0].sqe.len == (MANY - 1) * GRANT_PAGE_SIZE);
+		end_ios(1);
+		last->valid = true;
+	} else {
+		check_answers(MANY, 1);
+		MUST(!failures(MANY - 1));
+	}
+	return at == 2;
+}
+
+/* The call itself fails, and then the first one's own. */
+static bool failing_copies(struct worker *w, unsigned int at)
+{
+	(void)w;
+	if (at == 0) {
+		write_many();
+		machine.copies_fail = 2;
+	} else if (at == 1) {
+		MUST(!machine.copies_fail && machine.copies == seen.copies + MANY - 1);
+		MUST(failures(1) == 1);
+		end_ios(1);
+	} else if (at == 2) {
+		check_answers(MANY, 1);
+		read_many();
+	} else if (at == 3) {
+		machine.copies_fail = 1;
+		end_ios(1);
+	} else {
+		MUST(!machine.copies_fail && machine.copies == seen.copies + MANY);
+		check_answers(MANY, 0);
+		check_pages();
+	}
+	return at == 4;
+}
+
+/* None of these is another's. */
+static bool not_over_a_flush(struct worker *w, unsigned int at)
+{
+	(void)w;
+	if (at == 0) {
 		fill_pages();
-		seen.copies = machine.copies;
-		ask_many(BLKIF_OP_WRITE);
-		break;
-	case 13:
-		MUST(machine.ios == 1 && machine.copies == seen.copies + 1);
-		complete_all();
-		break;
-	case 14: /* none of these is another's */
-		MUST(answered() == seen.asked && !failures(MANY));
 		ask(BLKIF_OP_WRITE, 0, 1);
 		ask(BLKIF_OP_FLUSH_DISKCACHE, 0, 0);
 		ask(BLKIF_OP_WRITE, 1, 1);
 		ask(BLKIF_OP_READ, 2, 1);
 		ask(BLKIF_OP_READ, 4, 1);
-		break;
-	case 15:
-		MUST(machine.ios == 5);
+	} else if (at == 1) {
+		end_ios(5);
+	} else {
+		check_answers(5, 0);
+	}
+	return at == 2;
+}
+
+static bool reads_in_pieces(unsigned int at, unsigned int pieces)
+{
+	if (at == 0)
+		read_many();
+	else if (at == 1)
+		end_ios(pieces);
+	else
+		check_answers(MANY, 0);
+	if (at == 2)
+		check_pages();
+	return at == 2;
+}
+
+/* What the disk takes at once, and the rest. */
+static bool not_beyond_what_it_takes(struct worker *w, unsigned int at)
+{
+	(void)w;
+	disk.most = 5 * GRANT_PAGE_SIZE;
+	if (!reads_in_pieces(at, 2))
+		return false;
+	disk.most = 0;
+	return true;
+}
+
+static bool not_over_a_chunk(struct worker *w, unsigned int at)
+{
+	(void)w;
+	disk.chunk = 3 * GRANT_PAGE_SIZE;
+	if (!reads_in_pieces(at, 3))
+		return false;
+	disk.chunk = 0;
+	return true;
+}
+
+/* Three more, and the slab is worth being registered: what lies there is another kind of
+ * I/O then. */
+static bool not_if_one_is_registered(struct worker *w, unsigned int at)
+{
+	if (at == 0)
+		w->buffers.slab[0].moved = BUFFERS_SLAB_SIZE - 4 * GRANT_PAGE_SIZE;
+	if (at == 1) {
+		MUST(machine.io[0].sqe.opcode == IORING_OP_READ);
+		MUST(machine.io[0].sqe.len == 3 * GRANT_PAGE_SIZE);
+		MUST(machine.io[1].sqe.opcode == IORING_OP_READ_FIXED);
+	}
+	return reads_in_pieces(at, 2);
+}
+
+static bool registered_writes(struct worker *w, unsigned int at)
+{
+	if (at == 1)
+		MUST(machine.io[0].sqe.opcode == IORING_OP_WRITE_FIXED);
+	return one_for_all_writes(w, at);
+}
+
+/* Six may start, of which five were saved; the others wait for their turns. */
+static bool under_a_limit(struct worker *w, unsigned int at)
+{
+	if (at == 0) {
+		limit_to(w, 100);
+		return false;
+	}
+	if (at == 1) {
+		seen.ios = 0;
+		read_many();
+		return false;
+	}
+	if (at == 2)
+		MUST(queue->at_once == 1 && queue->held &&
+		     answered() + MANY == seen.asked);
+	if (answered() != seen.asked) {
 		complete_all();
-		break;
-	case 16: /* two, of what the disk takes at once, and the rest */
-		MUST(answered() == seen.asked && !failures(5));
-		disk.most = 5 * GRANT_PAGE_SIZE;
-		ask_many(BLKIF_OP_READ);
-		break;
-	case 17:
-		MUST(machine.ios == 2);
-		complete_all();
-		break;
-	case 18: /* none over the end of a chunk */
-		MUST(answered() == seen.asked && !failures(MANY));
-		disk.chunk = 3 * GRANT_PAGE_SIZE;
-		ask_many(BLKIF_OP_READ);
-		break;
-	case 19:
-		MUST(machine.ios == 3);
-		complete_all();
-		break;
-	case 20:
-		MUST(answered() == seen.asked && !failures(MANY));
+		return false;
+	}
+	check_answers(MANY, 0);
+	check_pages();
+	MUST(seen.ios == 3);
+	limit_to(w, 0);
+	return true;
+}
+
+/* Each time it was for nothing: then none is tried for a while. */
+static bool refused_always(struct worker *w, unsigned int at)
+{
+	const unsigned int refused = 4 * LIMIT_JOINS_REFUSED;
+	const unsigned int apart = LIMIT_IOS_APART / MANY;
+
+	(void)w;
+	if (at < refused) {
+		again_one_by_one(at % 4, -EAGAIN, 0);
+		return false;
+	}
+	at -= refused;
+	reads_in_pieces(at % 3, at / 3 < apart ? MANY : 1);
+	return at == 3 * apart + 2;
+}
+
+/* Who is done again is done by the helper, and so is what comes then. */
+static bool not_supported(struct worker *w, unsigned int at)
+{
+	(void)w;
+	if (at == 0) {
+		read_many();
+	} else if (at == 1) {
+		all_again(-EOPNOTSUPP);
+	} else if (at == 2) {
+		MUST(disk_lacks(&disk, DISK_LACKS_NOWAIT));
+		MUST(machine.io[0].sqe.flags & IOSQE_ASYNC && !queue->at_once);
+		end_ios(MANY);
+	} else {
+		check_again(0);
+		disk.learned = 0;
+	}
+	return at == 3;
+}
+
+static bool detach_meanwhile(struct worker *w, unsigned int at)
+{
+	if (at == 0) {
+		read_many();
+	} else if (at == 1) {
+		MUST(machine.ios == 1);
 		tell(w, MESSAGE_DETACH);
-		break;
-	case 21:
+	} else if (at == 2) {
+		all_again(-EAGAIN);
+	} else if (at == 3) {
+		MUST(!seen.detached);
+		end_ios(MANY);
+	} else {
+		check_again(0);
 		MUST(seen.detached);
 		machine.done = true;
-		break;
+	}
+	return at == 4;
+}
+
+static void run_phase(struct worker *w)
+{
+	static bool (*const part[])(struct worker * w, unsigned int at) = {
+		attach,
+		one_for_all_reads,
+		short_read,
+		would_have_waited,
+		bad_sector,
+		one_for_all_writes,
+		bad_grant_of_the_last,
+		failing_copies,
+		not_over_a_flush,
+		not_beyond_what_it_takes,
+		not_over_a_chunk,
+		not_if_one_is_registered,
+		registered_writes,
+		under_a_limit,
+		refused_always,
+		not_supported,
+		detach_meanwhile,
+	};
+
+	if (part[seen.part](w, seen.at++)) {
+		seen.part++;
+		seen.at = 0;
 	}
 }
 
@@ -335,6 +574,7 @@ int main(void)
 		.limits = { .sectors = SECTORS, .sector_size = 512 },
 		.disk = &disk,
 		.lane = machine.lane,
+		.throttle = &throttle,
 	};
 	queue->base.domid = MACHINE_DOMID;
 	queue->base.row = table_claim_row(machine_table(), &key, 0);
