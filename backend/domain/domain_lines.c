@@ -34,7 +34,7 @@ static struct domain_line *add_line(struct domain_lines *l, enum domain_kind kin
 	struct domain_line *line = &l->line[l->count++];
 
 	line->kind = kind;
-	strncpy(line->name, name, NAME_SIZE - 1);
+	snprintf(line->name, NAME_SIZE, "%.*s", (int)NAME_SIZE - 1, name);
 	return line;
 }
 
