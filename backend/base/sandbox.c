@@ -24,6 +24,10 @@
 /* Disks are named while helpers run; they belong to root or whoever made them. */
 static const unsigned int kept_by_helpers[] = { CAP_DAC_OVERRIDE };
 
+/* The loader's. The first two would do, but only the third may read what modules' types
+ * are, and the unit grants none but that: it includes the others. */
+static const unsigned int kept_by_loader[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN };
+
 /* Until a thread has what it needs them for. */
 static const unsigned int lent[] = {
 	/* Each thread watches its own context switches by a perf event, and where perf is
@@ -109,7 +113,7 @@ int sandbox_drop(const char *user)
 	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
-int sandbox_give_up(const char *user)
+static int keep_only(const char *user, const unsigned int *kept, size_t count)
 {
 	bool bounded;
 
@@ -117,10 +121,33 @@ int sandbox_give_up(const char *user)
 		return -errno;
 	capng_get_caps_process();
 	bounded = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	choose_capabilities(kept_by_helpers, COUNT(kept_by_helpers));
+	choose_capabilities(kept, count);
 	if (user)
 		return become(user);
 	return capng_apply(bounded ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+static int close_others(int socket)
+{
+	int first = STDERR_FILENO + 1;
+
+	if (socket > first && close_range(first, socket - 1, 0))
+		return -errno;
+	return close_range(socket < first ? first : socket + 1, ~0u, 0) ? -errno : 0;
+}
+
+int sandbox_give_up(const char *user, int socket)
+{
+	int err = close_others(socket);
+
+	return err ? err : keep_only(user, kept_by_helpers, COUNT(kept_by_helpers));
+}
+
+int sandbox_enter_loader(const char *user, int socket)
+{
+	int err = close_others(socket);
+
+	return err ? err : keep_only(user, kept_by_loader, COUNT(kept_by_loader));
 }
 
 /* ---- what was lent ---- */

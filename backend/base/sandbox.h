@@ -33,12 +33,23 @@ int sandbox_drop(const char *user);
 /**
  * sandbox_give_up() - be another user, with no right but to open any file
  * @user: a name, or NULL to stay who we are
+ * @socket: what stays open beside standard input, output and error
  *
- * For a process that makes storage helpers, which open disks.
+ * For a process that makes storage helpers, which open disks. What the daemon was handed
+ * over, as TAPs' queues, is not to stay open longer than there.
  *
  * Return: 0; -ENOENT if there is no such user, or -errno.
  */
-int sandbox_give_up(const char *user);
+int sandbox_give_up(const char *user, int socket);
+
+/**
+ * sandbox_enter_loader() - be another user, who may load programs into the kernel
+ * @user: a name, or NULL to stay who we are
+ * @socket: as above
+ *
+ * Return: 0; -ENOENT if there is no such user, or -errno.
+ */
+int sandbox_enter_loader(const char *user, int socket);
 
 /**
  * sandbox_enter_helper() - as sandbox_close(), with what a storage helper needs

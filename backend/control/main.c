@@ -555,19 +555,12 @@ static int start_launcher(struct daemon *d)
 	return EXIT_FAILED;
 }
 
-/* While we may load programs into the kernel, and have nothing open that a guest has. */
+/* While we may load programs into the kernel. */
 static void start_loader(struct daemon *d)
 {
-	char *refusal;
-
 	if (d->options.no_domain || d->options.release)
 		return;
-	if (asprintf(&refusal, "%s" REFUSAL_SUFFIX, d->options.table) < 0) {
-		d->loader_err = -ENOMEM;
-		return;
-	}
-	d->loader_err = domain_loader_start(refusal, &d->loader);
-	free(refusal);
+	d->loader_err = domain_loader_start(d->options.user, &d->loader);
 }
 
 /* What one asks first where something is wrong. */
@@ -710,15 +703,33 @@ static void watch_domain(struct daemon *d)
 		worker_set_costs(c->workers[i], costs);
 }
 
+static int take_loaded(struct daemon *d, bool *ret_said_is_kept)
+{
+	char *refusal;
+	int err;
+
+	*ret_said_is_kept = false;
+	if (asprintf(&refusal, "%s" REFUSAL_SUFFIX, d->options.table) < 0)
+		return -ENOMEM;
+	err = domain_take(d->loader, refusal, &d->domain, ret_said_is_kept);
+	free(refusal);
+	if (err)
+		return err;
+	err = domain_books_open(d->domain, d->control.table, &d->domain_books);
+	if (err) {
+		domain_stop(d->domain);
+		d->domain = NULL;
+	}
+	return err;
+}
+
 static void take_domain(struct daemon *d)
 {
 	bool said_is_kept;
-	int err = domain_take(d->loader, &d->domain, &said_is_kept);
+	int err = take_loaded(d, &said_is_kept);
 
 	close(d->loader);
 	d->loader = -1;
-	if (!err)
-		err = domain_books_open(d->domain, d->control.table, &d->domain_books);
 	if (err) {
 		say_not_measured(d, err, said_is_kept);
 		return;
@@ -958,8 +969,9 @@ int main(int argc, char **argv)
 	if (d.options.report_failure)
 		return failure_report() ? EXIT_NO_STORE : EXIT_CLEAN;
 	if (d.options.helper)
-		return sandbox_give_up(NULL) ? EXIT_FAILED
-					     : storage_helper_run(STDIN_FILENO);
+		return sandbox_give_up(NULL, STDIN_FILENO)
+			       ? EXIT_FAILED
+			       : storage_helper_run(STDIN_FILENO);
 	code = daemon_start(&d);
 	if (code)
 		return code;

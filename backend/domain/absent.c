@@ -7,9 +7,9 @@
 
 #include "domain.h"
 
-int domain_loader_start(const char *refusal, int *ret_socket)
+int domain_loader_start(const char *user, int *ret_socket)
 {
-	(void)refusal, (void)ret_socket;
+	(void)user, (void)ret_socket;
 	return -ENOSYS;
 }
 
@@ -18,9 +18,10 @@ void domain_loader_go(int socket)
 	(void)socket;
 }
 
-int domain_take(int socket, struct domain_meter **ret_meter, bool *ret_said_is_kept)
+int domain_take(int socket, const char *refusal, struct domain_meter **ret_meter,
+		bool *ret_said_is_kept)
 {
-	(void)socket, (void)ret_meter, (void)ret_said_is_kept;
+	(void)socket, (void)refusal, (void)ret_meter, (void)ret_said_is_kept;
 	return -ENOSYS;
 }
 

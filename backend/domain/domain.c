@@ -4,6 +4,7 @@
  * and memory that is shared with the programs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct domain_meter {
 	struct kernel_costs costs;
 	int fds[DOMAIN_DESCRIPTORS];
 	unsigned int fd_count;
+	int said; /* a file with why the kernel refused programs, or -1 */
 };
 
 /* ---- the loader's answer ---- */
@@ -68,6 +70,10 @@ static int receive_answer(int socket, struct domain_meter *m)
 	if (got != sizeof(m->answer))
 		return -EPIPE;
 	take_descriptors(m, &from);
+	if (from.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
+	if (m->answer.said && m->fd_count)
+		m->said = m->fds[--m->fd_count];
 	if (m->answer.err)
 		return m->answer.err;
 	return m->fd_count < DOMAIN_MAPS ? -EPROTO : 0;
@@ -131,12 +137,49 @@ static void learn_kernel(struct domain_meter *m)
 	m->costs.watch.steal = k->steal_time ? TIME_ACCOUNTED : TIME_NOT_ACCOUNTED;
 }
 
-int domain_take(int socket, struct domain_meter **ret_meter, bool *ret_said_is_kept)
+static bool copy_file(int from, int to)
+{
+	char part[4096];
+	ssize_t got;
+	off_t at = 0;
+
+	while ((got = pread(from, part, sizeof(part), at)) > 0) {
+		if (write(to, part, got) != got)
+			return false;
+		at += got;
+	}
+	return !got;
+}
+
+/* Made anew, as all that is beside the table: who may write there does not choose what
+ * is written to. */
+static bool keep_said(int said, const char *path)
+{
+	bool kept;
+	int fd;
+
+	if (said < 0 || (unlinkat(AT_FDCWD, path, 0) && errno != ENOENT))
+		return false;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return false;
+	kept = copy_file(said, fd);
+	close(fd);
+	return kept;
+}
+
+int domain_take(int socket, const char *refusal, struct domain_meter **ret_meter,
+		bool *ret_said_is_kept)
 {
 	struct domain_meter *m = calloc(1, sizeof(*m));
-	int err = m ? receive_answer(socket, m) : -ENOMEM;
+	int err;
 
-	*ret_said_is_kept = m && m->answer.said_is_kept;
+	*ret_said_is_kept = false;
+	if (!m)
+		return -ENOMEM;
+	m->said = -1;
+	err = receive_answer(socket, m);
+	*ret_said_is_kept = keep_said(m->said, refusal);
 	if (!err)
 		err = map_all(m);
 	if (err) {
@@ -165,6 +208,8 @@ void domain_stop(struct domain_meter *m)
 	unmap_map(m, DOMAIN_MAP_THREADS, m->costs.thread);
 	for (i = 0; i < m->fd_count; i++)
 		close(m->fds[i]);
+	if (m->said >= 0)
+		close(m->said);
 	free(m);
 }
 

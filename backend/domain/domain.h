@@ -35,17 +35,17 @@ struct domain_sums {
 
 /**
  * domain_loader_start() - make the process that will load the programs
- * @refusal: path of a file for what the kernel's verifier says if it refuses them, made
- * or written anew, 0640
+ * @user: whom the new process becomes, or NULL
  * @ret_socket: written on success; the process ends when it is closed
  *
- * The calling process must be the one to be measured. The new one keeps its rights, of
- * which it needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; it does nothing before
+ * The calling process must be the one to be measured, with CAP_SYS_ADMIN, or with CAP_BPF
+ * and CAP_PERFMON where no module's types are needed. The new one keeps these, standard
+ * output and error and its socket, and nothing else; it does nothing before
  * domain_loader_go().
  *
  * Return: 0; -ENOSYS if it was not built; -errno.
  */
-int domain_loader_start(const char *refusal, int *ret_socket);
+int domain_loader_start(const char *user, int *ret_socket);
 
 /**
  * domain_loader_go() - have the programs loaded now
@@ -59,15 +59,20 @@ void domain_loader_go(int socket);
 /**
  * domain_take() - take the loader's answer
  * @socket: readable; not needed afterwards
+ * @refusal: path of a file for what the kernel's verifier said, if it refused programs;
+ * made anew, 0640
  * @ret_meter: written on success; domain_stop() it
  * @ret_said_is_kept: always written: what the kernel said of the programs is in the file
  *
  * What comes needs no rights.
  *
  * Return: 0; -ENOENT if the kernel does not describe itself (/sys/kernel/btf/vmlinux);
- * -EPIPE if the loader has died; another -errno of the kernel's.
+ * -EPIPE if the loader has died; -E2BIG if there are more programs than the answer has
+ * room for; -EMFILE if we may not open as many descriptors; another -errno of the
+ * kernel's.
  */
-int domain_take(int socket, struct domain_meter **ret_meter, bool *ret_said_is_kept);
+int domain_take(int socket, const char *refusal, struct domain_meter **ret_meter,
+		bool *ret_said_is_kept);
 
 /**
  * domain_try() - load the programs, and remove them again

@@ -18,13 +18,16 @@ enum domain_map {
 	DOMAIN_MAPS,
 };
 
-#define DOMAIN_DESCRIPTORS (DOMAIN_MAPS + 32)
+#define DOMAIN_LINKS 32
+
+/* And what the kernel said, as a file. */
+#define DOMAIN_DESCRIPTORS (DOMAIN_MAPS + DOMAIN_LINKS + 1)
 
 struct domain_answer {
-	int err; /* 0, or -errno: no descriptors */
+	int err; /* 0, or -errno: neither maps nor links */
 	uint32_t cpus;
-	bool ends_known;   /* whose block I/O ends */
-	bool said_is_kept; /* what the kernel said of programs that it refused */
+	bool ends_known; /* whose block I/O ends */
+	bool said;	 /* the last descriptor: why the kernel refused programs */
 };
 
 static inline const char *domain_answer_lacks(const struct domain_answer *a)

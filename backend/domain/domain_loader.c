@@ -3,8 +3,8 @@
  * The loader: a process that loads the domain's programs and hands their descriptors to
  * the daemon. It is made while the daemon has its rights, and told to load when guests
  * are served, by a daemon that has them no more: the kernel's verifier takes tens of
- * milliseconds, and guests of a daemon that died are waiting. It ends with its answer, or
- * with the daemon.
+ * milliseconds, and guests of a daemon that died are waiting. It keeps no right and no
+ * descriptor that loading does not need, and ends with its answer, or with the daemon.
  *
  * The object with the programs is in this binary (a skeleton that bpftool made); libbpf
  * fits it to the running kernel.
@@ -12,11 +12,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,6 +24,7 @@
 #include "domain.h"
 #include "domain_answer.h"
 #include "log.h"
+#include "sandbox.h"
 
 #include "domain.skel.h"
 
@@ -70,20 +71,15 @@ static void loader_log_said(void)
 	}
 }
 
-/* Return: 0 if it is there. */
-static int loader_keep_said(const char *path)
+/* Return: a file in memory, or -1: there is none. */
+static int loader_said_file(void)
 {
-	int fd, err = 0;
+	int fd = said ? memfd_create("refusal", MFD_CLOEXEC) : -1;
 
-	if (!said)
-		return -ENOENT;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, said, said_length) != (ssize_t)said_length)
-		err = -EIO;
+	if (fd < 0 || write(fd, said, said_length) == (ssize_t)said_length)
+		return fd;
 	close(fd);
-	return err;
+	return -1;
 }
 
 /* ---- loading ---- */
@@ -194,21 +190,25 @@ static int loader_load(struct domain_answer *a, struct domain_bpf **ret_programs
 
 /* ---- the process ---- */
 
-/* Links keep the programs, and those the maps. */
-static unsigned int loader_descriptors(const struct domain_bpf *programs,
-				       int fds[DOMAIN_DESCRIPTORS])
+/* Links keep the programs, and those the maps.
+ * Return: how many, or -E2BIG: links found no place, and programs would end with us. */
+static int loader_descriptors(const struct domain_bpf *programs,
+			      int fds[DOMAIN_DESCRIPTORS])
 {
 	const struct bpf_object_skeleton *s = programs->skeleton;
-	unsigned int count = DOMAIN_MAPS;
-	int i;
+	int count = DOMAIN_MAPS, i;
 
 	fds[DOMAIN_MAP_CPUS] = bpf_map__fd(programs->maps.cpus);
 	fds[DOMAIN_MAP_EVENTS] = bpf_map__fd(programs->maps.events);
 	fds[DOMAIN_MAP_THREADS] = bpf_map__fd(programs->maps.threads);
 	fds[DOMAIN_MAP_SHARED] = bpf_map__fd(programs->maps.bss);
-	for (i = 0; i < s->prog_cnt && count < DOMAIN_DESCRIPTORS; i++)
-		if (*s->progs[i].link)
-			fds[count++] = bpf_link__fd(*s->progs[i].link);
+	for (i = 0; i < s->prog_cnt; i++) {
+		if (!*s->progs[i].link)
+			continue;
+		if (count == DOMAIN_MAPS + DOMAIN_LINKS)
+			return -E2BIG;
+		fds[count++] = bpf_link__fd(*s->progs[i].link);
+	}
 	return count;
 }
 
@@ -232,26 +232,33 @@ static void loader_answer(int to, struct domain_answer *a, const int *fds,
 	sendmsg(to, &m, MSG_NOSIGNAL);
 }
 
-static void loader_run(int socket, const char *refusal)
+static void loader_run(int socket, const char *user)
 {
-	struct domain_answer a = { 0 };
+	struct domain_answer a = { .err = sandbox_enter_loader(user, socket) };
 	struct domain_bpf *programs = NULL;
-	int fds[DOMAIN_DESCRIPTORS];
-	unsigned int count = 0;
+	int fds[DOMAIN_DESCRIPTORS], count = 0, said_file;
 	char byte;
 
 	prctl(PR_SET_NAME, "xenmeterd-load");
 	if (read(socket, &byte, sizeof(byte)) != sizeof(byte))
 		return; /* the daemon is gone */
-	a.err = loader_load(&a, &programs);
-	/* Also what was said of programs that it does without. */
-	a.said_is_kept = !loader_keep_said(refusal);
+	if (!a.err)
+		a.err = loader_load(&a, &programs);
 	if (!a.err)
 		count = loader_descriptors(programs, fds);
+	if (count < 0) {
+		a.err = count;
+		count = 0;
+	}
+	/* Also what was said of programs that it does without. */
+	said_file = loader_said_file();
+	a.said = said_file >= 0;
+	if (a.said)
+		fds[count++] = said_file;
 	loader_answer(socket, &a, fds, count);
 }
 
-int domain_loader_start(const char *refusal, int *ret_socket)
+int domain_loader_start(const char *user, int *ret_socket)
 {
 	int pair[2], err;
 	pid_t child;
@@ -262,7 +269,7 @@ int domain_loader_start(const char *refusal, int *ret_socket)
 	if (!child) {
 		close(pair[0]);
 		setsid(); /* the terminal's signals are for the daemon */
-		loader_run(pair[1], refusal);
+		loader_run(pair[1], user);
 		_exit(0);
 	}
 	err = child < 0 ? -errno : 0;

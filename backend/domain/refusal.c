@@ -33,5 +33,7 @@ const char *domain_refusal(int err)
 		return "the kernel does not permit it (rights, or lockdown)";
 	if (err == -EPIPE)
 		return "the process that loads its programs has died";
+	if (err == -E2BIG)
+		return "there are more programs than the daemon has room for";
 	return strerror(-err);
 }

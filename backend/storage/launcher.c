@@ -70,7 +70,7 @@ int launcher_start(const char *user, int *ret_socket)
 	if (!child) {
 		close(pair[0]);
 		setsid(); /* the terminal's signals are for the daemon */
-		if (!sandbox_give_up(user))
+		if (!sandbox_give_up(user, pair[1]))
 			launcher_run(pair[1]);
 		_exit(0);
 	}
