@@ -31,6 +31,8 @@
 #define CPU_CLOCK_TOLERANCE 0.02
 #define CPU_CLOCK_MIN_NS    100000000
 
+#define NAGIOS_SECONDS 1 /* to measure for, unless --interval says otherwise */
+
 #define TEXT_MAX 256
 
 struct texts {
@@ -517,6 +519,11 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+static bool nagios_asked(const struct nagios *n)
+{
+	return n->warning > 0 || n->critical > 0 || n->seconds > 0;
+}
+
 static double parse_limit(const char *arg, const char *option, double most,
 			  struct argp_state *state)
 {
@@ -565,6 +572,11 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 's':
 		c->may_be_stopped = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (c->format != CHECK_NAGIOS && nagios_asked(&c->nagios))
+			argp_error(state, "--warning, --critical and --interval are for "
+					  "--format nagios");
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -658,12 +670,14 @@ enum tool_exit check_main(int argc, char **argv)
 		.parser = parse_check_option,
 		.doc = "Verify the table and that its books balance.",
 	};
-	struct check c = { .path = XENMETER_DEFAULT_PATH, .nagios.seconds = 1 };
+	struct check c = { .path = XENMETER_DEFAULT_PATH };
 	char text[2 * TEXT_MAX];
 	enum tool_exit status;
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
+	if (!(c.nagios.seconds > 0))
+		c.nagios.seconds = NAGIOS_SECONDS;
 	err = report_take_quiet(c.path, &c.report);
 	if (err && c.format == CHECK_NAGIOS)
 		return nagios_open_failed(c.path, err);

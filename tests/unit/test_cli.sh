@@ -585,6 +585,11 @@ check_nagios() {
 	said "damaged or no table"
 	run 2 "$xenmeter" check --format xml
 	complained "--format is text, json or nagios" 2
+	# What would be ignored is refused.
+	for option in --warning=30 --critical=30 --interval=1; do
+		run 2 "$xenmeter" check "$option" --table "$table"
+		complained "are for --format nagios" 3
+	done
 	run 2 "$xenmeter" check --warning 0
 	complained "--warning takes a number up to 100" 2
 }

@@ -66,6 +66,13 @@ file() {
 	run 3 "$xenmeter" export --textfile - --table "$dir/none"
 	run 2 "$xenmeter" export --max-guests 0
 	complained "takes a number above 0" 3
+	# These once served for ever.
+	for more in "" "--tapdisk=$dir"; do
+		run 2 timeout 10 "$xenmeter" export --once $more --table "$table"
+		complained "--once is for --textfile" 3
+	done
+	run 2 timeout 10 "$xenmeter" export --interval 5 --table "$table"
+	complained "--interval is for --textfile and --tapdisk" 3
 	"$maker" "$table" "name:4=$(printf 'a\\b\n\303\251')"
 	run 0 "$xenmeter" export --textfile - --table "$table"
 	said 'name="a\\b\n'
@@ -109,8 +116,11 @@ http() {
 	said 'xenmeter_daemon_running 0'
 	run 1 timeout 10 "$xenmeter" export --listen "127.0.0.1:$one" --table "$table"
 	complained "cannot listen"
-	run 1 timeout 10 "$xenmeter" export --listen nonsense --table "$table"
-	complained "is no address"
+	# Port 99999 once was 34463.
+	for bad in nonsense 127.0.0.1:99999 127.0.0.1:0 127.0.0.1: 127.0.0.1:-1; do
+		run 2 timeout 10 "$xenmeter" export --listen "$bad" --table "$table"
+		complained "is no address"
+	done
 }
 
 # Each metric that rules and dashboard name is one that is given, or recorded.

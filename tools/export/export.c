@@ -107,6 +107,10 @@ static error_t parse_export_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (c->textfile && c->tapdisk)
 			argp_error(state, "only one of --textfile and --tapdisk");
+		if (c->once && !c->textfile)
+			argp_error(state, "--once is for --textfile");
+		if (c->interval && !c->textfile && !c->tapdisk)
+			argp_error(state, "--interval is for --textfile and --tapdisk");
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -226,6 +230,8 @@ static enum tool_exit run_export(struct call *c)
 	if (err == -ENOSYS)
 		fputs("xenmeter: built without libmicrohttpd: only with --textfile\n",
 		      stderr);
+	if (err == -EDESTADDRREQ)
+		return TOOL_USAGE;
 	return err ? TOOL_FAILED : TOOL_OK;
 }
 

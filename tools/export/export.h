@@ -125,7 +125,8 @@ void tapdisk_close(struct tapdisk *t);
  * @e: its options are set
  * @address: such as "127.0.0.1:9736"; unused if systemd has passed a socket
  *
- * Return: 0; -ENOSYS: built without libmicrohttpd; -errno, said on stderr.
+ * Return: 0; -ENOSYS: built without libmicrohttpd; -EDESTADDRREQ: that is no address;
+ * another -errno. All but -ENOSYS are said on stderr.
  */
 int export_http(struct exporter *e, const char *address);
 

@@ -4,9 +4,11 @@
  * used but its path and which text it accepts.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,6 +98,15 @@ static enum MHD_Result handle_request(void *data, struct MHD_Connection *connect
 
 /* ---- where ---- */
 
+/* getaddrinfo() takes a larger number, too, and listens on what is left of it. */
+static bool is_port(const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	return isdigit((unsigned char)*text) && !*end && port && port <= UINT16_MAX;
+}
+
 /* HOST:PORT, where an IPv6 address stands in brackets. */
 static struct addrinfo *parse_address(const char *address)
 {
@@ -107,7 +118,7 @@ static struct addrinfo *parse_address(const char *address)
 	char host[INET6_ADDRSTRLEN + 2];
 	size_t length = colon ? colon - address : 0;
 
-	if (!colon || length >= sizeof(host))
+	if (!colon || length >= sizeof(host) || !is_port(colon + 1))
 		return NULL;
 	memcpy(host, address, length);
 	host[length] = '\0';
@@ -169,7 +180,7 @@ int export_http(struct exporter *e, const char *address)
 	if (passed < 0 && !at) {
 		fprintf(stderr, "xenmeter: \"%s\" is no address like 127.0.0.1:9736\n",
 			address);
-		return -EINVAL;
+		return -EDESTADDRREQ;
 	}
 	block_signals();
 	errno = 0;
