@@ -236,6 +236,8 @@ static void add_cpu(struct domain_sums *to, const struct cpu_time *c)
 
 	if (!c->first_ns)
 		return; /* offline, or idle since the meter began */
+	if (!to->began_ns || c->first_ns < to->began_ns)
+		to->began_ns = c->first_ns;
 	to->cpus++;
 	to->hypervisor |= c->hypervisor;
 	to->running_ns += cpu_time_running(c);

@@ -26,6 +26,7 @@ struct domain_sums {
 	uint64_t runnable_ns;
 	uint64_t blocked_ns;
 	uint64_t elapsed_ns; /* of all CPUs */
+	uint64_t began_ns;   /* CLOCK_MONOTONIC, the first CPU's; 0: none yet */
 	uint64_t lost;	     /* changes that the programs did not see */
 	uint64_t ns[CPU_SLOTS];
 	uint64_t idle[CPU_SLOTS];

@@ -84,15 +84,13 @@ static uint64_t carried_line(const struct domain_books *b, enum domain_kind kind
 }
 
 /* What the programs have put into lines since they were attached. */
-static uint64_t metered_ns(const struct domain_meter *meter)
+static uint64_t metered_ns(const struct domain_sums *sums)
 {
-	struct domain_sums sums;
 	uint64_t ns = 0;
 	unsigned int i;
 
-	domain_read(meter, &sums);
 	for (i = 0; i < CPU_SLOTS; i++)
-		ns += sums.idle[i] + (i == CPU_SLOT_IDLE ? 0 : sums.ns[i]);
+		ns += sums->idle[i] + (i == CPU_SLOT_IDLE ? 0 : sums->ns[i]);
 	return ns;
 }
 
@@ -101,6 +99,7 @@ int domain_books_open(const struct domain_meter *meter, struct table *table,
 {
 	struct domain_line carried[DOMAIN_LINES];
 	struct domain_books *b = calloc(1, sizeof(*b));
+	struct domain_sums sums;
 	uint64_t charged;
 
 	if (!b)
@@ -113,9 +112,10 @@ int domain_books_open(const struct domain_meter *meter, struct table *table,
 	b->former_gap_ns = carried_line(b, DOMAIN_GAP, &charged);
 	carried_line(b, DOMAIN_DAEMON, &b->former_charged_ns);
 	b->charged_at_start_ns = table_charged_ns(table);
-	/* The programs began earlier, on a busy machine by a second. */
-	b->kernel_at_start_ns = kernel_running_ns(b) - metered_ns(meter);
-	b->began_ns = monotonic_ns();
+	/* The programs began earlier, on a busy machine by seconds. */
+	domain_read(meter, &sums);
+	b->kernel_at_start_ns = kernel_running_ns(b) - metered_ns(&sums);
+	b->began_ns = sums.began_ns ? sums.began_ns : monotonic_ns();
 	*ret_books = b;
 	return 0;
 }
