@@ -48,6 +48,11 @@ enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t n
 	return DAEMON_SILENT;
 }
 
+uint64_t report_life_start_ns(const struct xenmeter_info *info)
+{
+	return info->life > 1 ? info->life_start_time_ns : info->start_time_ns;
+}
+
 const char *report_state_name(enum daemon_state state)
 {
 	switch (state) {

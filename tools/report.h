@@ -289,6 +289,14 @@ double books_cpu_ratio(const struct report *report, const uint64_t *counter);
 enum daemon_state report_find_state(const struct xenmeter_info *info, uint64_t now);
 
 /**
+ * report_life_start_ns() - when the daemon that keeps the table began
+ * @info: the table's header
+ *
+ * Return: CLOCK_REALTIME, ns. The accounts may be older: start_time_ns.
+ */
+uint64_t report_life_start_ns(const struct xenmeter_info *info);
+
+/**
  * report_state_name() - the word for a state, for programs
  * @state: the state
  */

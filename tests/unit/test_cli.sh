@@ -491,6 +491,17 @@ running() {
 	value table.state running
 	exec 3>&-
 	wait
+	# The time of a later life is its own; it once was that of the first.
+	"$maker" "$table" header:148=3 running <"$dir/hold" >"$dir/ready" &
+	exec 3>"$dir/hold"
+	read -r _ <"$dir/ready"
+	run 0 "$xenmeter" dump --table "$table"
+	life=$(sed -n 's/.*, since \(.*\) (life 3; accounts since .*)$/\1/p' "$out")
+	accounts=$(sed -n 's/.* (life 3; accounts since \(.*\))$/\1/p' "$out")
+	[ $(($(date -d "$life" +%s) - $(date -d "$accounts" +%s))) -eq 60 ] ||
+		fail "the times of this life and of the accounts"
+	exec 3>&-
+	wait
 	rm -f "$dir/hold" "$dir/ready"
 }
 

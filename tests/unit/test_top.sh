@@ -50,6 +50,10 @@ batch() {
 	run 0 "$xenmeter" top --json -n 1 -d 0.1 --table "$table"
 	value guests.0.cpu_percent 0.0
 	release
+	hold header:148=3 running
+	run 0 "$xenmeter" top -b -n 1 -a --table "$table"
+	said "xenmeterd running 0:00 h (life 3; accounts 0:01 h)  averages of the accounts"
+	release
 	run 3 "$xenmeter" top -b --table "$dir/none"
 	complained "no table at"
 	run 2 "$xenmeter" top --delay 0

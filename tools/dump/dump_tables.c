@@ -244,6 +244,16 @@ static void print_footer_time(const char *what, uint64_t ns)
 		printf("%s%s", what, text);
 }
 
+/* A new life goes on with the accounts of those before. */
+static void print_footer_life(const struct xenmeter_info *info)
+{
+	if (info->life <= 1)
+		return;
+	printf(" (life %u", info->life);
+	print_footer_time("; accounts since ", info->start_time_ns);
+	putchar(')');
+}
+
 void dump_footer(const struct report *r)
 {
 	unsigned int pid = r->info.pid;
@@ -251,7 +261,8 @@ void dump_footer(const struct report *r)
 	switch (r->state) {
 	case DAEMON_RUNNING:
 		printf("xenmeterd running, pid %u", pid);
-		print_footer_time(", since ", r->info.start_time_ns);
+		print_footer_time(", since ", report_life_start_ns(&r->info));
+		print_footer_life(&r->info);
 		break;
 	case DAEMON_STOPPED:
 		printf("xenmeterd stopped cleanly");

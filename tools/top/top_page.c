@@ -50,9 +50,14 @@ static void write_head(const struct top *t, FILE *f)
 	fprintf(f, "  %s  xenmeterd %s", host, report_state_name(r->state));
 	if (r->state == DAEMON_RUNNING) {
 		putc(' ', f);
-		write_span(f, r->time_ns - r->info.start_time_ns);
+		write_span(f, r->time_ns - report_life_start_ns(&r->info));
 	}
-	fprintf(f, "  %s\n", t->accumulate ? "averages since its start" : "");
+	if (r->state == DAEMON_RUNNING && r->info.life > 1) {
+		fprintf(f, " (life %u; accounts ", r->info.life);
+		write_span(f, r->time_ns - r->info.start_time_ns);
+		putc(')', f);
+	}
+	fprintf(f, "  %s\n", t->accumulate ? "averages of the accounts" : "");
 }
 
 static double busy_percent(const uint64_t *books)
