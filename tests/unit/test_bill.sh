@@ -82,6 +82,11 @@ twice() {
 	complained "1 line is in $records no record"
 	run 1 "$xenmeter" bill --directory "$dir/none"
 	complained "No such file"
+	# This once was a complete bill of nothing.
+	mkdir "$dir/empty"
+	run 1 "$xenmeter" bill --directory "$dir/empty"
+	complained "no records in $dir/empty; is xenmeter-record running?"
+	[ ! -s "$out" ] || fail "a bill without records"
 	run 2 "$xenmeter" bill --from yesterday
 	complained "a time is like" 3
 	run 2 "$xenmeter" bill --from 2026-13

@@ -140,12 +140,19 @@ enum tool_exit bill_main(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &b);
 	err = bill_read(&b);
+	/* A bill of nothing would say that nothing was used. */
+	if (!err && !json_object_size(b.ids))
+		err = -ENODATA;
 	if (!err)
 		err = bill_print(&b);
 	directory = b.directory ? b.directory : BILL_DIRECTORY;
 	if (err == -ESRCH)
 		fprintf(stderr, "xenmeter: no guest \"%s\" in the records in %s\n",
 			b.guest, directory);
+	else if (err == -ENODATA)
+		fprintf(stderr,
+			"xenmeter: no records in %s; is xenmeter-record running?\n",
+			directory);
 	else if (err)
 		fprintf(stderr, "xenmeter: %s: %s\n", directory, strerror(-err));
 	if (!err && !b.count)
