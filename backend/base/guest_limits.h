@@ -47,8 +47,8 @@
 #define LIMIT_BYTES_PER_VISIT (2u << 20)
 
 /* A request of more segments is copied from or to the guest in its queue's visits, so
- * many at a time, after which the visit may be over, and at most so many a visit. Done at
- * once it would hold up all that has ended at the same time. */
+ * many at a time, after which the visit may be over, and is after so many. Done at once
+ * it would hold up all that has ended at the same time. */
 #define LIMIT_SEGMENTS_AT_ONCE	 4
 #define LIMIT_SEGMENTS_PIECE	 16
 #define LIMIT_SEGMENTS_PER_VISIT 64

@@ -410,7 +410,8 @@ static void wait_request(struct blk_queue *q, struct request *req)
 	req->tried = true;
 }
 
-/* Who has begun goes on before the others: its buffer is free the sooner. */
+/* Small ones do not wait for large ones. Of these, who has begun goes on before the
+ * others: its buffer is free the sooner. */
 static void await_copy(struct blk_queue *q, struct request *req)
 {
 	if (req->copied && q->copying) {
@@ -418,6 +419,11 @@ static void await_copy(struct blk_queue *q, struct request *req)
 		return;
 	}
 	req->next = NULL;
+	if (!blk_is_large(req)) {
+		*q->small_end = req;
+		q->small_end = &req->next;
+		return;
+	}
 	*q->copying_end = req;
 	q->copying_end = &req->next;
 }
@@ -546,20 +552,18 @@ static void run_parked(struct blk_queue *q)
 	}
 }
 
-static struct request *take_copying(struct blk_queue *q)
+static struct request *take_first(struct request **list, struct request ***end)
 {
-	struct request *req = q->copying;
+	struct request *req = *list;
 
-	q->copying = req->next;
-	if (!q->copying)
-		q->copying_end = &q->copying;
+	*list = req->next;
+	if (!*list)
+		*end = list;
 	return req;
 }
 
-static void copy_piece(struct blk_queue *q)
+static void copy_piece(struct blk_queue *q, struct request *req)
 {
-	struct request *req = take_copying(q);
-
 	q->segments_this_visit += LIMIT_SEGMENTS_PIECE;
 	req->step = req->blk.op == BLK_READ ? STEP_GIVE_PIECE : STEP_TAKE_PIECE;
 	run_request(q, req);
@@ -581,12 +585,11 @@ static enum grant_way copy_way(const struct request *req)
 /* The first that wait, as far as they go the same way. */
 static void gather_copies(struct blk_queue *q, struct copies *ret)
 {
-	ret->way = copy_way(q->copying);
+	ret->way = copy_way(q->small);
 	ret->requests = ret->moves = 0;
-	while (q->copying && !blk_is_large(q->copying) &&
-	       copy_way(q->copying) == ret->way &&
-	       ret->moves + q->copying->blk.nr_segments <= LIMIT_SEGMENTS_PER_VISIT) {
-		struct request *req = take_copying(q);
+	while (q->small && copy_way(q->small) == ret->way &&
+	       ret->moves + q->small->blk.nr_segments <= LIMIT_SEGMENTS_PER_VISIT) {
+		struct request *req = take_first(&q->small, &q->small_end);
 
 		ret->request[ret->requests++] = req;
 		ret->moves += blk_add_moves(req, ret->move + ret->moves);
@@ -626,14 +629,25 @@ static void copy_together(struct blk_queue *q)
 	}
 }
 
-/* Piece by piece, until the visit is over. */
+/* A dead guest's are not copied: they end one by one. */
+static void copy_small(struct blk_queue *q)
+{
+	if (q->base.state == QUEUE_DROPPED)
+		copy_piece(q, take_first(&q->small, &q->small_end));
+	else
+		copy_together(q);
+}
+
+/* Small ones, and a piece of a large one, which small ones that come all the time shall
+ * not hold up: in turn until the visit is over. */
 static void run_copying(struct blk_queue *q)
 {
-	while (q->copying && q->segments_this_visit < LIMIT_SEGMENTS_PER_VISIT) {
-		if (blk_is_large(q->copying) || q->base.state == QUEUE_DROPPED)
-			copy_piece(q);
-		else
-			copy_together(q);
+	while ((q->small || q->copying) &&
+	       q->segments_this_visit < LIMIT_SEGMENTS_PER_VISIT) {
+		if (q->small)
+			copy_small(q);
+		if (q->copying)
+			copy_piece(q, take_first(&q->copying, &q->copying_end));
 		books_checkpoint(&q->base.worker->books);
 		if (worker_last(q->base.worker) >= q->base.visit_until)
 			break;
@@ -859,7 +873,7 @@ static bool blk_queue_visit(struct queue *base)
 	listen_to_lane(q);
 	if (q->held_until)
 		set_timer(q);
-	more = look_again(q) || held_may_start(q) || q->copying;
+	more = look_again(q) || held_may_start(q) || q->copying || q->small;
 	if (base->detaching)
 		more |= unmap_grants(q);
 	queue_end_event(base, &q->channel);
@@ -1144,6 +1158,7 @@ struct blk_queue *blk_queue_new(void)
 	q->base.class = &blk_queue_class;
 	q->base.visit_until = UINT64_MAX;
 	q->copying_end = &q->copying;
+	q->small_end = &q->small;
 	q->parked_end = &q->parked;
 	q->late_end = &q->late;
 	q->listener = (struct waiter){ &q->base, &q->base.account };

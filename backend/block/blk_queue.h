@@ -35,7 +35,7 @@ enum step {
 	STEP_RESPOND,
 	STEP_START, /* it is valid: the dispatcher lets it start, or holds it */
 	STEP_HELD,  /* waits for room, or for the requests before a barrier */
-	STEP_COPY,  /* large: the rest of its data is copied in the queue's visits */
+	STEP_COPY,  /* its data, or the rest, is copied in the queue's visits */
 	STEP_PARK,  /* waits for room at the disk */
 	STEP_LATE,  /* waits for a slot of the lane */
 	STEP_SHARE, /* waits for the flush under way to end, and shares the next */
@@ -71,7 +71,7 @@ struct request {
 	void *buffer;
 	struct grant_pages pages;
 	struct blk_request blk;
-	/* Of a large request, once its copying has begun. */
+	/* Of a large request, which is copied in pieces. */
 	uint32_t copied;       /* segments, */
 	uint32_t copied_bytes; /* and what was in them */
 };
@@ -121,12 +121,13 @@ struct blk_queue {
 	uint32_t bytes_in_flight;     /* of requests' buffers */
 	uint32_t bytes_allowed;	      /* its own, and what was taken of the guest's */
 	uint32_t bytes_this_visit;    /* of buffers of the requests started in it */
-	uint32_t segments_this_visit; /* copied, of large requests */
+	uint32_t segments_this_visit; /* copied by run_copying() */
 	struct request *held;	      /* decoded, cannot start yet */
 	bool throttled;		      /* the disk has a limit */
 	uint64_t held_until; /* by that limit: worker_clock_ns(); 0: it may start */
 	bool barrier;	     /* one is running: nothing may overtake it */
 	struct request *copying, **copying_end; /* large ones; first come first */
+	struct request *small, **small_end;	/* that are copied together; likewise */
 	struct request *again;			/* to be submitted once more */
 	struct request *parked, **parked_end;	/* first taken first */
 	struct request *late, **late_end;	/* first come first */

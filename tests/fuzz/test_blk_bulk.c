@@ -2,7 +2,8 @@
 /*
  * Three queues whose guests read much at a time, and one that reads a page: how much is
  * copied for the others before that one has its answer. All I/O ending at once, the
- * copies of 24 MiB came before it.
+ * copies of 24 MiB came before it. Neither do small ones wait for the large ones of
+ * their own queue, nor these for ever.
  */
 #include "blk_queue.h"
 #include "machine.h"
@@ -11,6 +12,7 @@
 #define QUEUES	 4
 #define VICTIM	 3 /* the last one */
 #define DEPTH	 8
+#define SMALL	 (LIMIT_SEGMENTS_PER_VISIT / LIMIT_SEGMENTS_AT_ONCE)
 #define SEGMENTS BLK_MAX_INDIRECT_SEGMENTS
 #define DATA_REF 10u
 #define LIST_REF 11u /* of the segments of a large read */
@@ -28,6 +30,7 @@ static struct {
 	bool at_once; /* the next phase comes with the next step */
 	uint32_t asked[QUEUES];
 	unsigned int copied; /* at some time */
+	uint32_t before;     /* answers */
 	unsigned int detached;
 } seen;
 
@@ -58,12 +61,14 @@ static void ask(unsigned int i, const void *request, size_t size)
 	machine_kick(i + 1);
 }
 
-static void ask_page(void)
+static void ask_small(unsigned int i, unsigned int segments)
 {
-	blkif_request_t r = { .operation = BLKIF_OP_READ, .nr_segments = 1 };
+	blkif_request_t r = { .operation = BLKIF_OP_READ, .nr_segments = segments };
 
-	r.seg[0] = (struct blkif_request_segment){ .gref = DATA_REF, .last_sect = 7 };
-	ask(VICTIM, &r, sizeof(r));
+	while (segments--)
+		r.seg[segments] = (struct blkif_request_segment){ .gref = DATA_REF,
+								  .last_sect = 7 };
+	ask(i, &r, sizeof(r));
 }
 
 static void ask_large(unsigned int i)
@@ -136,9 +141,43 @@ static void forgive_debts(void)
 		queue[i]->base.share.credit = 0;
 }
 
+/* One queue asks for large ones, and for as many small ones as are copied in a visit. */
+static void own_phase(struct worker *w, unsigned int phase)
+{
+	unsigned int i;
+
+	switch (phase) {
+	case 0:
+		seen.before = answered(0);
+		ask_large(0);
+		ask_large(0);
+		for (i = 0; i < SMALL; i++)
+			ask_small(0, LIMIT_SEGMENTS_AT_ONCE);
+		break;
+	case 1: /* the large ones end first */
+		MUST(machine.ios == 2 + SMALL);
+		seen.copied = machine.copied;
+		complete(machine.ios);
+		break;
+	case 2: /* the small ones were answered by the first visit, which had a piece, too
+		 */
+		MUST(machine.copied_at[1] - seen.copied ==
+		     LIMIT_SEGMENTS_PER_VISIT + LIMIT_SEGMENTS_PIECE);
+		MUST(answered(0) == seen.before + 2 + SMALL);
+		tell(w, MESSAGE_DETACH);
+		break;
+	case 3:
+		MUST(seen.detached == QUEUES);
+		machine.done = true;
+		break;
+	}
+}
+
 static void run_phase(struct worker *w)
 {
-	switch (seen.phase++) {
+	unsigned int phase = seen.phase++;
+
+	switch (phase) {
 	case 0:
 		write_list();
 		tell(w, MESSAGE_ATTACH);
@@ -148,7 +187,7 @@ static void run_phase(struct worker *w)
 		break;
 	case 2:
 		MUST(machine.ios == VICTIM * DEPTH);
-		ask_page();
+		ask_small(VICTIM, 1);
 		break;
 	case 3: /* all end at once, the large ones first */
 		MUST(machine.ios == VICTIM * DEPTH + 1);
@@ -164,7 +203,7 @@ static void run_phase(struct worker *w)
 		ask_all_large();
 		break;
 	case 5:
-		ask_page();
+		ask_small(VICTIM, 1);
 		break;
 	case 6: /* the large ones are being copied, when its own ends: it is the first */
 		MUST(machine.ios == VICTIM * DEPTH + 1);
@@ -189,12 +228,8 @@ static void run_phase(struct worker *w)
 		machine.flags = 0;
 		seen.at_once = false;
 		break;
-	case 10:
-		tell(w, MESSAGE_DETACH);
-		break;
-	case 11:
-		MUST(seen.detached == QUEUES);
-		machine.done = true;
+	default:
+		own_phase(w, phase - 10);
 		break;
 	}
 }
