@@ -227,8 +227,8 @@ void taps_sweep(struct taps *t, bool (*is_gone)(void *context, const char *owner
 
 		strcpy(owner, k->owner);
 		if (is_gone(context, owner)) {
-			log_info("%s: the device is gone: its interface %s goes, too",
-				 owner, k->name);
+			log_info("%s: the device is gone: its interface%s%s goes, too",
+				 owner, k->name[0] ? " " : "", k->name);
 			taps_delete(t, owner, NULL);
 		}
 		k = next;
