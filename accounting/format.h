@@ -231,10 +231,11 @@ enum domain_absence {
 	DOMAIN_PRESENT = 0, /* somebody does, or it is not known why */
 	DOMAIN_OFF = 1,
 	DOMAIN_NOT_BUILT = 2,
-	DOMAIN_NO_TYPES = 3,  /* the kernel has no BTF */
-	DOMAIN_FORBIDDEN = 4, /* rights, or lockdown */
-	DOMAIN_REFUSED = 5,   /* by the kernel, otherwise */
-	DOMAIN_NOT_YET = 6,   /* guests are served first */
+	DOMAIN_NO_TYPES = 3,   /* the kernel has no BTF */
+	DOMAIN_FORBIDDEN = 4,  /* rights, or lockdown */
+	DOMAIN_REFUSED = 5,    /* by the kernel, otherwise */
+	DOMAIN_NOT_YET = 6,    /* guests are served first */
+	DOMAIN_NOT_LOADED = 7, /* whoever was to has died, or does not answer */
 };
 
 /* What a line of the domain's books is about. */

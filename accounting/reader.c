@@ -423,6 +423,8 @@ const char *xenmeter_domain_absence(int domain_absent)
 		return "the kernel does not permit it (rights, or lockdown)";
 	case DOMAIN_REFUSED:
 		return "the kernel refused the programs";
+	case DOMAIN_NOT_LOADED:
+		return "the process that loads its programs has died or does not answer";
 	case DOMAIN_NOT_YET:
 		return "the daemon has only just begun to serve";
 	}

@@ -68,7 +68,7 @@ struct xenmeter_info {
 	int clock_invariant;	 /* 0: the clock's rate may change, seconds are wrong */
 	int stopped;		 /* 1: the daemon stopped cleanly */
 	int domain;	   /* 1: kernel counters and the domain's books are written */
-	int domain_absent; /* 1 to 6: why they are not, see xenmeter_domain_absence() */
+	int domain_absent; /* 1 to 7: why they are not, see xenmeter_domain_absence() */
 	uint32_t life;	   /* of the daemon, from 1; 0: its table does not tell */
 	uint64_t life_start_time_ns; /* CLOCK_REALTIME; start_time_ns is that of the first
 				      */

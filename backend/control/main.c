@@ -47,6 +47,9 @@
 /* Whatever devices are waited for, the domain is measured then. */
 #define LOAD_AT_LATEST_S 10
 
+/* The verifier takes tens of milliseconds, on a busy machine a second. */
+#define LOAD_TIMEOUT_S 30
+
 /* Of the file with what the kernel said of programs that it refused, beside the table. */
 #define REFUSAL_SUFFIX ".refusal"
 
@@ -84,6 +87,7 @@ struct daemon {
 	int loader; /* its socket, until it has answered; or -1 */
 	int loader_err;
 	bool loading;		     /* it was told to */
+	unsigned int loading_for;    /* seconds */
 	unsigned int ticks;	     /* of this life, seconds */
 	struct domain_meter *domain; /* NULL: not measured */
 	struct domain_books *domain_books;
@@ -723,13 +727,18 @@ static int take_loaded(struct daemon *d, bool *ret_said_is_kept)
 	return err;
 }
 
+static void close_loader(struct daemon *d)
+{
+	close(d->loader);
+	d->loader = -1;
+}
+
 static void take_domain(struct daemon *d)
 {
 	bool said_is_kept;
 	int err = take_loaded(d, &said_is_kept);
 
-	close(d->loader);
-	d->loader = -1;
+	close_loader(d);
 	if (err) {
 		say_not_measured(d, err, said_is_kept);
 		return;
@@ -738,6 +747,15 @@ static void take_domain(struct daemon *d)
 	table_set_domain_absence(d->control.table, DOMAIN_PRESENT);
 	log_info("the domain's CPU is measured by programs in the kernel%s",
 		 domain_lacks(d->domain));
+}
+
+/* If it loads them after all, it cannot say so, and they end with it. */
+static void watch_loader(struct daemon *d)
+{
+	if (d->loader < 0 || !d->loading || ++d->loading_for < LOAD_TIMEOUT_S)
+		return;
+	close_loader(d);
+	say_not_measured(d, -ETIMEDOUT, false);
 }
 
 static void take_tick(struct daemon *d)
@@ -749,6 +767,7 @@ static void take_tick(struct daemon *d)
 	table_heartbeat(d->control.table);
 	if (++d->ticks == LOAD_AT_LATEST_S)
 		load_domain(d);
+	watch_loader(d);
 	domain_books_tick(d->domain_books);
 	charge_tick(&d->control);
 	/* libxenstore's descriptor does not show that the store is gone. */
@@ -930,7 +949,7 @@ static void daemon_stop(struct daemon *d)
 	close(d->signal_fd);
 	close(d->timer_fd);
 	if (d->loader >= 0)
-		close(d->loader);
+		close_loader(d);
 }
 
 static int probe_code(const struct options *o)

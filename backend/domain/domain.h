@@ -53,7 +53,7 @@ int domain_loader_start(const char *user, int *ret_socket);
  * @socket: domain_loader_start()'s
  *
  * There is an answer to be read, for domain_take(), tens of milliseconds later, or when
- * the loader has died.
+ * the loader has died. One that hangs is the caller's to give up: -ETIMEDOUT.
  */
 void domain_loader_go(int socket);
 

@@ -19,6 +19,9 @@ enum domain_absence domain_absence(int err)
 	case EPERM:
 	case EACCES:
 		return DOMAIN_FORBIDDEN;
+	case EPIPE:
+	case ETIMEDOUT:
+		return DOMAIN_NOT_LOADED;
 	}
 	return DOMAIN_REFUSED;
 }
@@ -33,6 +36,8 @@ const char *domain_refusal(int err)
 		return "the kernel does not permit it (rights, or lockdown)";
 	if (err == -EPIPE)
 		return "the process that loads its programs has died";
+	if (err == -ETIMEDOUT)
+		return "the process that loads its programs does not answer";
 	if (err == -E2BIG)
 		return "there are more programs than the daemon has room for";
 	return strerror(-err);
