@@ -68,15 +68,20 @@ static int throttle_read_number(struct control *c, struct device *d,
 }
 
 /* Said once, and again only when it was well meanwhile. */
-static void throttle_complain(struct device *d, unsigned int bad)
+static void throttle_complain(struct control *c, struct device *d, unsigned int bad)
 {
 	unsigned int key;
 
-	for (key = 0; key < KEYS; key++)
-		if (bad & 1u << key)
-			device_say(d, LOG_LEVEL_WARNING,
-				   "%s is not %s: not limited by it", keys[key].name,
-				   keys[key].wanted);
+	for (key = 0; key < KEYS; key++) {
+		char *text;
+
+		if (!(bad & 1u << key))
+			continue;
+		text = xenbus_read(c->xs, d->path, keys[key].name);
+		device_say(d, LOG_LEVEL_WARNING, "%s=%s is not %s: not limited by it",
+			   keys[key].name, text ? text : "", keys[key].wanted);
+		free(text);
+	}
 }
 
 void vbd_throttle_read(struct control *c, struct device *d, struct vbd_throttle *t,
@@ -93,7 +98,7 @@ void vbd_throttle_read(struct control *c, struct device *d, struct vbd_throttle 
 	if (throttle_read_ioprio(c, d, &ioprio))
 		bad |= 1u << KEY_IOPRIO;
 	disk_set_ioprio(disk, ioprio);
-	throttle_complain(d, bad & ~t->bad);
+	throttle_complain(c, d, bad & ~t->bad);
 	t->bad = bad;
 }
 

@@ -68,6 +68,7 @@ xenstore-write "$b/iops" 0x10
 xenstore-write "$b/ioprio" realtime
 said() { [ "$(complaints)" = 3 ]; }
 within 10 said || fail 'not said'
+grep -q 'ioprio=realtime is not idle' "$LOG" || fail 'not which value'
 end "$one_load"
 
 say 'priority, of what its helper does'
