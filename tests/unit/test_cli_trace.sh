@@ -216,6 +216,9 @@ live() {
 	value device_ns 5000
 	trace 0 --table "$table" --time 0.1 --guest nobody
 	complained 'no guest "nobody" in' 2
+	complained 'now; waiting for it' 2
+	trace 0 --table "$table" --time 0.1 --device xvdz
+	complained "no device xvdz in $table now; waiting for it" 2
 	trace 0 --table "$table" --time 0.1 --guest web
 	complained "requests, 0 lost"
 	# Nothing more comes, until the daemon ends.

@@ -324,6 +324,24 @@ static enum tool_exit open_trace_source(struct call *c)
 	return trace_live_open(c->table, &c->known, &c->live);
 }
 
+/* They may still come, so this is no failure. */
+static void say_who_is_missing(const struct call *c)
+{
+	const struct filter *f = &c->filter;
+	char device[TEXT_DEVICE];
+
+	if (!trace_live_has(c->live, f->guest, -1)) {
+		if (f->guest)
+			fprintf(stderr,
+				"xenmeter: no guest \"%s\" in %s now; waiting for it\n",
+				f->guest, c->table);
+	} else if (!trace_live_has(c->live, f->guest, f->devid)) {
+		text_device(device, "vbd", f->devid);
+		fprintf(stderr, "xenmeter: no device %s in %s now; waiting for it\n",
+			device, c->table);
+	}
+}
+
 static enum tool_exit run_trace(struct call *c)
 {
 	enum tool_exit code = open_trace_source(c);
@@ -333,10 +351,8 @@ static enum tool_exit run_trace(struct call *c)
 		code = open_trace_output(c);
 	if (code)
 		return code;
-	/* It may still come, so this is no failure. */
-	if (c->live && c->filter.guest && !trace_live_has_guest(c->live, c->filter.guest))
-		fprintf(stderr, "xenmeter: no guest \"%s\" in %s now\n", c->filter.guest,
-			c->table);
+	if (c->live)
+		say_who_is_missing(c);
 	err = show_entries(c);
 	code = close_trace_output(c);
 	if (err == -ENOMEM)

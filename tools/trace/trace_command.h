@@ -129,11 +129,12 @@ int trace_live_next(struct trace_live *live, const struct trace_known *k,
 		    union trace_entry *ret_entry);
 
 /**
- * trace_live_has_guest() - does the table have a row of this guest?
+ * trace_live_has() - does the table have a row of this guest and this device?
  * @live: the rings
- * @guest: a name, uuid or domid
+ * @guest: a name, uuid or domid; NULL: any
+ * @devid: the device's number; -1: any
  */
-bool trace_live_has_guest(const struct trace_live *live, const char *guest);
+bool trace_live_has(const struct trace_live *live, const char *guest, long devid);
 
 /**
  * trace_live_close() - unmap the rings and free their handle

@@ -210,7 +210,7 @@ static int make_row_entry(const struct trace_live *live, uint32_t generation,
 	return 1;
 }
 
-bool trace_live_has_guest(const struct trace_live *live, const char *guest)
+bool trace_live_has(const struct trace_live *live, const char *guest, long devid)
 {
 	struct xenmeter_row row;
 	union trace_entry e;
@@ -222,7 +222,8 @@ bool trace_live_has_guest(const struct trace_live *live, const char *guest)
 			continue;
 		set_row_entry(&e.row, &row);
 		text_clean(e.row.name);
-		if (trace_row_is_guest(&e.row, row.domid, guest))
+		if ((!guest || trace_row_is_guest(&e.row, row.domid, guest)) &&
+		    (devid < 0 || row.devid == devid))
 			return true;
 	}
 	return false;
