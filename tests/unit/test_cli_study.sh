@@ -98,7 +98,8 @@ nothing() {
 	study 1 -- false
 	complained "false failed"
 	study 1 -- "$dir/no-such-command"
-	complained "no-such-command: No such file" 2
+	complained "no-such-command: No such file"
+	[ ! -s "$out" ] || fail "a study of nothing"
 	# Before the study, not after it.
 	for option in --html --csv; do
 		study 1 $option "$dir/none/file" -- touch "$dir/began"

@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -95,19 +96,17 @@ static void interrupt_study(int number)
 	interrupted = 1;
 }
 
-static int start_command(struct call *c)
+static enum tool_exit start_command(struct call *c)
 {
+	int err;
+
 	if (!c->command)
-		return 0;
-	fflush(stdout);
-	c->child = fork();
-	if (c->child < 0)
-		return -errno;
-	if (c->child)
-		return 0;
-	execvp(c->command[0], c->command);
-	fprintf(stderr, "xenmeter: %s: %s\n", c->command[0], strerror(errno));
-	_exit(127);
+		return TOOL_OK;
+	err = posix_spawnp(&c->child, c->command[0], NULL, NULL, c->command, environ);
+	if (!err)
+		return TOOL_OK;
+	fprintf(stderr, "xenmeter: %s: %s\n", c->command[0], strerror(err));
+	return TOOL_FAILED;
 }
 
 /* Has the load ended? Without one, it never does. */
@@ -172,8 +171,8 @@ static int take_interval(struct call *c, struct report **before)
 static int take_intervals(struct call *c, struct report **before)
 {
 	struct timespec start, due;
-	int err = start_command(c);
 	bool over = false;
+	int err = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	due = start;
@@ -268,8 +267,12 @@ static enum tool_exit run_study(struct call *c)
 		return tool_open_failed(c->table, err);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	err = take_intervals(c, &before);
+	code = start_command(c);
+	if (!code)
+		err = take_intervals(c, &before);
 	report_free(before);
+	if (code)
+		return code;
 	if (err == -ESTALE)
 		fputs("xenmeter: the daemon was restarted: the study ends here\n",
 		      stderr);
