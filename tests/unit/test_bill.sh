@@ -94,7 +94,13 @@ twice() {
 	run 2 "$xenmeter" bill --from 2026-11-29 --to 2026-11
 	complained "--from 2026-11-29 is not before --to 2026-11" 3
 	run 2 "$xenmeter" bill --by week
-	complained "--by does not take" 3
+	complained '--by does not take "week"; it takes guest, hour, day or kind' 3
+	run 2 "$xenmeter" bill --format xml
+	complained '--format does not take "xml"; it takes table, csv, jsonl or focus' 3
+	[ -e /var/lib/xenmeter ] || [ -e /var/lib/xenmeter-drivers ] || {
+		run 1 "$xenmeter" bill
+		complained "enable xenmeter-record.service, or name --directory"
+	}
 	run 2 "$xenmeter" bill --spread --by hour
 	complained "--spread is for" 3
 }

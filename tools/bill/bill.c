@@ -32,16 +32,16 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-/* Which of the words it is. */
+/* Which of the words it is; @names: all of them, for people. */
 static int parse_word(const char *arg, const char *const *words, const char *option,
-		      struct argp_state *state)
+		      const char *names, struct argp_state *state)
 {
 	int i;
 
 	for (i = 0; words[i]; i++)
 		if (!strcmp(words[i], arg))
 			return i;
-	argp_error(state, "%s does not take \"%s\"", option, arg);
+	argp_error(state, "%s does not take \"%s\"; it takes %s", option, arg, names);
 	return 0;
 }
 
@@ -100,7 +100,8 @@ static error_t parse_bill_option(int key, char *arg, struct argp_state *state)
 		b->guest = arg;
 		return 0;
 	case OPTION_BY:
-		b->by = (enum bill_by)parse_word(arg, bys, "--by", state);
+		b->by = (enum bill_by)parse_word(arg, bys, "--by",
+						 "guest, hour, day or kind", state);
 		return 0;
 	case OPTION_PRICE:
 		b->price = parse_price(arg, state);
@@ -109,7 +110,9 @@ static error_t parse_bill_option(int key, char *arg, struct argp_state *state)
 		b->spread = true;
 		return 0;
 	case 'f':
-		b->format = (enum bill_format)parse_word(arg, formats, "--format", state);
+		b->format =
+			(enum bill_format)parse_word(arg, formats, "--format",
+						     "table, csv, jsonl or focus", state);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -153,6 +156,11 @@ enum tool_exit bill_main(int argc, char **argv)
 		fprintf(stderr,
 			"xenmeter: no records in %s; is xenmeter-record running?\n",
 			directory);
+	else if (err == -ENOENT && !b.directory)
+		fprintf(stderr,
+			"xenmeter: %s: %s; enable xenmeter-record.service, or name "
+			"--directory\n",
+			directory, strerror(-err));
 	else if (err)
 		fprintf(stderr, "xenmeter: %s: %s\n", directory, strerror(-err));
 	if (!err && !b.count)
