@@ -230,11 +230,9 @@ enum tool_exit drivers_main(int argc, char **argv)
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &all);
-	xs = xs_open(0);
-	if (!xs) {
-		fprintf(stderr, "xenmeter: cannot reach xenstore: %s\n", strerror(errno));
+	xs = drivers_open();
+	if (!xs)
 		return TOOL_FAILED;
-	}
 	err = drivers_read(xs, all.only, &reading);
 	if (!err)
 		err = print_reading(&all, &reading);

@@ -89,6 +89,13 @@ struct drivers_reading {
 };
 
 /**
+ * drivers_open() - open xenstore
+ *
+ * Return: to be closed by xs_close(); NULL: it cannot be, which is said on stderr.
+ */
+struct xs_handle *drivers_open(void);
+
+/**
  * drivers_read() - read what all driver domains publish
  * @xs: xenstore
  * @only: the name or id of one of them; NULL: all

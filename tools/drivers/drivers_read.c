@@ -53,6 +53,17 @@ const char *const driver_books_words[BOOKS_WORDS] = {
 	"not_running", "cpu_ns", "start",
 };
 
+struct xs_handle *drivers_open(void)
+{
+	struct xs_handle *xs = xs_open(0);
+
+	if (!xs)
+		fprintf(stderr,
+			"xenmeter: cannot reach xenstore: %s; run it in dom0 as root\n",
+			strerror(errno));
+	return xs;
+}
+
 static char *read_key(struct xs_handle *xs, const char *dir, const char *name)
 {
 	char path[PATH_SIZE];

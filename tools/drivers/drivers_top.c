@@ -438,11 +438,9 @@ enum tool_exit drivers_top(const struct drivers_top *options)
 	bool found;
 	int err;
 
-	w.xs = xs_open(0);
-	if (!w.xs) {
-		fprintf(stderr, "xenmeter: cannot reach xenstore: %s\n", strerror(errno));
+	w.xs = drivers_open();
+	if (!w.xs)
 		return TOOL_FAILED;
-	}
 	err = run_pages(&w);
 	found = w.count;
 	for (; w.count; w.count--) {

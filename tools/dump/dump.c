@@ -245,6 +245,10 @@ static enum tool_exit dump_since(const struct dump *d, const struct report *now)
 	int err = report_take(d->since, &before);
 	enum tool_exit code;
 
+	if (err == -ENOENT || err == -ENOTDIR) {
+		fprintf(stderr, "xenmeter: %s: %s\n", d->since, strerror(-err));
+		return TOOL_NO_TABLE;
+	}
 	if (err)
 		return tool_open_failed(d->since, err);
 	if (before->info.start_time_ns != now->info.start_time_ns) {

@@ -181,6 +181,8 @@ static enum tool_exit record_failed(const struct call *c, int err)
 	const char *from = c->drivers ? "xenstore" : c->recorder.table;
 
 	switch (-err) {
+	case ENOTCONN: /* to xenstore, which has been said */
+		return TOOL_FAILED;
 	case EAGAIN:
 		fprintf(stderr, "xenmeter: another one records into %s\n", c->directory);
 		return TOOL_FAILED;

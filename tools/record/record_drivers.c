@@ -98,9 +98,9 @@ int driver_recorders_open(struct driver_recorders *d)
 
 	if (mkdir(d->directory, 0750) && errno != EEXIST)
 		return -errno;
-	d->xs = xs_open(0);
+	d->xs = drivers_open();
 	if (!d->xs)
-		return -errno;
+		return -ENOTCONN;
 	dir = opendir(d->directory);
 	if (!dir)
 		return -errno;
