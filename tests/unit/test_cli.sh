@@ -515,6 +515,14 @@ running() {
 	rm -f "$dir/hold" "$dir/ready"
 }
 
+# It once said that $1 is unbound, or ran with what was missing.
+storage_daemon_usage() {
+	for call in "" start "start 1-51712" "start 1-51712 qcow2:/x" "stop 1-51712 w" "admit 1-51712" \
+		"look 1-51712"; do
+		run 1 "$(dirname "$0")/../../tools/xenmeter-storage-daemon" $call
+		complained "usage: xenmeter-storage-daemon start DOMID-DEVID TARGET r|w"
+	done
+}
 
 # broken TEXT CHANGE... : check finds it and says where
 broken() {
@@ -649,5 +657,6 @@ states
 running
 check
 check_nagios
+storage_daemon_usage
 example
 exit $failed
