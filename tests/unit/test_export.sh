@@ -38,6 +38,7 @@ file() {
 	said 'xenmeter_worker_seconds_total{worker="0",state="idle"} 1.000000000'
 	said 'xenmeter_books_balanced 1'
 	said 'xenmeter_daemon_running 0'
+	said 'xenmeter_daemon_life 1'
 	grep -q 'EOF' "$out" && fail "OpenMetrics where it was not asked for"
 	lint "$out"
 	grep -q '^xenmeter_domain_' "$out" && fail "a domain that nobody measured"

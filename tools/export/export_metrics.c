@@ -448,6 +448,9 @@ static void put_daemon(const struct out *o)
 		  r->info.heartbeat_ns / 1e9);
 	put_gauge(o, "xenmeter_start_timestamp_seconds",
 		  "When the daemon began to count.", r->info.start_time_ns / 1e9);
+	put_gauge(o, "xenmeter_daemon_life",
+		  "Which life of the daemon this is, from 1: each restart is one more.",
+		  r->info.life);
 	put_family(o, "xenmeter_process_cpu_seconds", "counter",
 		   "CPU time of the daemon by the kernel's clock, at the heartbeat.");
 	fprintf(o->f, "xenmeter_process_cpu_seconds_total %.9f\n",
