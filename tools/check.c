@@ -31,6 +31,8 @@
 #define CPU_CLOCK_TOLERANCE 0.02
 #define CPU_CLOCK_MIN_NS    100000000
 
+#define LIFE_YOUNG_NS 600000000000 /* as the alert about restarts looks back */
+
 #define NAGIOS_SECONDS 1 /* to measure for, unless --interval says otherwise */
 
 #define TEXT_MAX 256
@@ -126,6 +128,17 @@ static void check_header_values(struct check *c)
 	if (info->version > TABLE_VERSION)
 		note(c, "table version %u, this xenmeter knows %u", info->version,
 		     TABLE_VERSION);
+}
+
+/* A crash loop that is slow is seen nowhere else: each of its lives looks well. */
+static void check_life(struct check *c)
+{
+	const struct report *r = c->report;
+	uint64_t ns = r->time_ns - report_life_start_ns(&r->info);
+
+	if (r->state == DAEMON_RUNNING && r->info.life > 1 && ns < LIFE_YOUNG_NS)
+		note(c, "the daemon is in its life %u, which began %.0f s ago",
+		     r->info.life, ns / 1e9);
 }
 
 /* ---- schema ---- */
@@ -626,6 +639,7 @@ static void check_all(struct check *c)
 
 	report_books(r, c->books);
 	check_header_values(c);
+	check_life(c);
 	check_schema(c);
 	for (i = 0; i < r->rows_count; i++)
 		check_row_sums(c, &r->rows[i]);

@@ -510,6 +510,8 @@ running() {
 	accounts=$(sed -n 's/.* (life 3; accounts since \(.*\))$/\1/p' "$out")
 	[ $(($(date -d "$life" +%s) - $(date -d "$accounts" +%s))) -eq 60 ] ||
 		fail "the times of this life and of the accounts"
+	run 0 "$xenmeter" check --table "$table"
+	said "note: the daemon is in its life 3, which began "
 	exec 3>&-
 	wait
 	rm -f "$dir/hold" "$dir/ready"
