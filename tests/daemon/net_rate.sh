@@ -28,13 +28,14 @@ measure() {
 	TURNS=$((turns * 1000 / (us / 1000)))
 	say "$1: $SPEED bytes a second, $TURNS turns"
 }
-# bounded RATE INTERVALS: a tenth and a burst more than the rate at most; and not nothing.
+# bounded RATE INTERVALS: a tenth and a burst more than the rate at most; and not nothing,
+# however seldom a busy machine lets the guest send.
 # An interval takes some three turns (credit, frames, the guest's event), not one after
 # the other until it is over.
 bounded() {
 	[ $TURNS -lt $(($2 * 8 + 20)) ] || fail "$TURNS turns for $2 intervals"
 	[ $SPEED -lt $(($1 + $1 / 5)) ] || fail "$SPEED is too fast for $1"
-	[ $SPEED -gt $(($1 / 4)) ] || fail "$SPEED is too slow for $1"
+	[ $SPEED -gt $(($1 / 16)) ] || fail "$SPEED is too slow for $1"
 }
 sleep 0.2
 measure 'rate=50000,50000'; bounded 1000000 20
