@@ -16,13 +16,13 @@ sink=$BG
 netload_ready "$two"
 set_up() { [ "$(row "$two" control_requests)" -ge 7 ]; }
 within 10 set_up || fail "no hash: $(row "$two" control_requests)"
-netload_send "$W/one.out" "$one" -n 2000 --rate 4000 --flows 200 --size 300 \
+netload_send "$W/one.out" "$one" -n 2000 --rate 1500 --flows 200 --size 300 \
 	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@"
 came() { [ "$(row "$two" rx_frames)" = 2000 ]; }
 within 10 came || fail "$(row "$two" rx_frames) of 2000 frames came"
 # The next daemon does not ask the guest for it again.
 net_killed "$two"
-netload_send "$W/one.out" "$one" -n 500 --rate 4000 --flows 200 --size 300 \
+netload_send "$W/one.out" "$one" -n 500 --rate 1500 --flows 200 --size 300 \
 	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@"
 came() { [ "$(row "$two" rx_frames)" = 2500 ]; }
 within 10 came || fail "$(row "$two" rx_frames) of 2500 frames came"
