@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "domain.h"
 #include "domain_answer.h"
 #include "log.h"
@@ -260,25 +261,7 @@ static void loader_run(int socket, const char *user)
 
 int domain_loader_start(const char *user, int *ret_socket)
 {
-	int pair[2], err;
-	pid_t child;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	child = fork();
-	if (!child) {
-		close(pair[0]);
-		setsid(); /* the terminal's signals are for the daemon */
-		loader_run(pair[1], user);
-		_exit(0);
-	}
-	err = child < 0 ? -errno : 0;
-	close(pair[1]);
-	if (err)
-		close(pair[0]);
-	else
-		*ret_socket = pair[0];
-	return err;
+	return child_start(loader_run, user, ret_socket);
 }
 
 int domain_try(const char **ret_lacks)

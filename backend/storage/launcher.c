@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "child.h"
 #include "sandbox.h"
 #include "storage.h"
 
@@ -44,10 +44,12 @@ static int launcher_receive(int from)
 	return fd;
 }
 
-static void launcher_run(int from)
+static void launcher_run(int from, const char *user)
 {
 	int fd;
 
+	if (sandbox_give_up(user, from))
+		return;
 	/* Who has ended needs nobody who asks how. */
 	signal(SIGCHLD, SIG_IGN);
 	while ((fd = launcher_receive(from)) >= 0) {
@@ -61,24 +63,5 @@ static void launcher_run(int from)
 
 int launcher_start(const char *user, int *ret_socket)
 {
-	int pair[2], err;
-	pid_t child;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	child = fork();
-	if (!child) {
-		close(pair[0]);
-		setsid(); /* the terminal's signals are for the daemon */
-		if (!sandbox_give_up(user, pair[1]))
-			launcher_run(pair[1]);
-		_exit(0);
-	}
-	err = child < 0 ? -errno : 0;
-	close(pair[1]);
-	if (err)
-		close(pair[0]);
-	else
-		*ret_socket = pair[0];
-	return err;
+	return child_start(launcher_run, user, ret_socket);
 }
