@@ -719,6 +719,17 @@ static bool row_is_named(const struct xenmeter_row *row, const char *guest)
 	       (uuid[0] && !strcasecmp(guest, uuid));
 }
 
+const struct xenmeter_row *report_find_guest(const struct report *r, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < r->rows_count; i++)
+		if (r->rows[i].row.state == XENMETER_LIVE &&
+		    row_is_named(&r->rows[i].row, guest))
+			return &r->rows[i].row;
+	return NULL;
+}
+
 int report_pick(struct report *r, const char *guest)
 {
 	bool found = false;

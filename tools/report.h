@@ -173,6 +173,16 @@ int compare_group_cost(const void *a, const void *b);
 int report_pick(struct report *report, const char *guest);
 
 /**
+ * report_find_guest() - a guest that is there
+ * @report: the report
+ * @guest: a name, uuid or domid
+ *
+ * Return: a live row of it, or NULL.
+ */
+const struct xenmeter_row *report_find_guest(const struct report *report,
+					     const char *guest);
+
+/**
  * report_same_guest() - are two rows of one guest?
  * @a: a row
  * @b: another

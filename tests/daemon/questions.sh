@@ -44,9 +44,15 @@ woken() { ask check --format nagios --warning 0.001 --table "$TABLE" >"$W/nagios
 within 60 woken || { cat "$W/nagios"; fail 'not woken'; }
 grep -q '^XENMETER WARNING - loud takes [0-9.]* % of this domain, ' "$W/nagios" ||
 	{ cat "$W/nagios"; fail 'for another one'; }
-end "$loud"
 
 say 'with what kind of I/O, and why is it so dear?'
+ask top --json --guest loud --iterations 1 --delay 1 --table "$TABLE" >"$W/kinds"
+expect_json "$W/kinds" '(.guests | map(.name)) == ["loud"] and
+	([.kinds[] | select(.requests > 0)] |
+		map(.kind) == ["write", "flush"] and all(.us_by_stage.submit > 0) and
+		all(.seen + .disturbed | . > 0)) and
+	(.kinds[] | select(.kind == "flush").offload_percent) > 0'
+end "$loud"
 ask dump --json --all --guest loud --table "$TABLE" >"$W/loud"
 expect_json "$W/loud" "[.rows[].counters] | (map(.write_requests) | add) as \$writes
 	| (map(.flush_requests) | add) as \$flushes | \$writes > $((WRITES / 2))

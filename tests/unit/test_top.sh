@@ -3,12 +3,13 @@
 # xenmeter top on terminals of three sizes with 1, 51 and 400 guests, its keys, and what it
 # prints without a terminal.
 #
-#	test_top.sh XENMETER TABLE-MAKER JSON-VALUE
+#	test_top.sh XENMETER TABLE-MAKER JSON-VALUE TRACE-MAKER
 set -u
 
 xenmeter=$1
 maker=$2
 json_value=$3
+trace_maker=$4
 . "$(dirname "$0")/cli_lib.sh"
 export LC_ALL=C.UTF-8 TMUX_TMPDIR="$dir"
 unset TMUX NO_COLOR
@@ -60,6 +61,56 @@ batch() {
 	complained "--delay takes seconds" 2
 	run 2 "$xenmeter" top --sort colour
 	complained "--sort takes cpu, requests," 3
+}
+
+# traced: a daemon that answers 20 requests once somebody traces them, into a ring of 16
+traced() {
+	mkfifo "$dir/hold" "$dir/ready"
+	"$trace_maker" live "$table" <"$dir/hold" >"$dir/ready" &
+	held=$!
+	exec 3>"$dir/hold"
+	read -r _ <"$dir/ready"
+}
+
+# What a guest's kinds of request cost it by stage, from the trace: it has 16 of the 20
+# requests, of which one was disturbed.
+by_kind() {
+	traced
+	run 0 "$xenmeter" top --json -n 1 -d 1 --guest web --table "$table"
+	value guests 1
+	value kinds.0.kind read
+	value kinds.0.requests 5
+	value kinds.0.seen 4
+	value kinds.0.us_per_request 15.0
+	value kinds.0.us_by_stage.parse 1.0
+	value kinds.0.us_by_stage.respond 5.0
+	value kinds.0.us_by_stage.spin 0.0
+	value kinds.2.kind flush
+	value kinds.2.seen 3
+	value kinds.2.disturbed 1
+	value kinds.2.us_by_stage.grant 2.0
+	value kinds.4.kind queues
+	value kinds.4.us_by_stage null
+	release
+	traced
+	run 0 "$xenmeter" top --batch -n 1 -d 1 --guest 3 --table "$table"
+	grep -q '^flush  *[0-9.]*  *[0-9.]*  *0.0  *25.0  *15  *15  *1  *2  *3  *4  *5  *0  *0$' "$out" ||
+		fail "a flush by stage"
+	said "PARSE to SPIN are us/R, of 15 of 20 requests; 1 disturbed left out"
+	run 1 "$xenmeter" top --batch -n 1 --guest nobody --table "$table"
+	complained "no guest \"nobody\" in $table now"
+	release
+	# Of frames the table has the stages; it has no trace.
+	rm -f "$table.trace"
+	hold row:4:45=10 row:4:47=4000 row:4:11=1000 row:4:12=3000 running
+	run 0 "$xenmeter" top --batch -n 1 -a --guest mail --table "$table"
+	grep -q '^tx  .* 400  *400  *100  *300  *0  *0  *0  *0  *0$' "$out" || fail "frames by stage"
+	said "PARSE to SPIN: $table.trace: No such file or directory"
+	release
+	for option in --sort=name --accumulate --guest=x "--table=$table"; do
+		run 2 "$xenmeter" top --drivers "$option"
+		complained "--drivers takes none of --table, --sort, --accumulate and --guest" 3
+	done
 }
 
 mux() { tmux -f /dev/null -L top "$@" 3>&-; }
@@ -136,6 +187,8 @@ pages() {
 	said "1 device  CPU% "
 	grep -q "SHARE [0-9.]*$" "$out" || fail "the share, at 80 columns"
 	said "CPU% BY STAGE"
+	said "PARSE GRANT SUBM COMPL RESP OFFLD"
+	shows "PARSE to SPIN: $table.trace: No such file or directory"
 	said "latency us: p50"
 	# Nobody writes a trace here, which is to be read before the page comes back.
 	keys t
@@ -185,6 +238,7 @@ pages() {
 }
 
 batch
+by_kind
 if command -v tmux >/dev/null; then
 	start_terminals
 	sizes

@@ -182,21 +182,23 @@ static uint64_t monotonic_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void write_requests(struct trace_ring *ring, const struct row *row)
+/* One of the flushes was disturbed. */
+static void write_requests(struct trace_ring *ring, struct row *row)
 {
 	struct account bill = { .exact = { 1, 2, 3, 4, 5 } };
 	unsigned int i;
 
 	for (i = 0; i < REQUESTS; i++) {
 		struct settlement s = { .kind = i % REQUEST_REFUSED, .bytes = 512 * i };
-		struct trace_times times = { 0, 1, 2 + i, 3 + i, false };
+		struct trace_times times = { 0, 1, 2 + i, 3 + i, i == 18 };
 
+		row_settle_request(row, &s, &bill);
 		trace_request(ring, row, &s, &bill, &times, 8 * i);
 	}
 }
 
 /* Once it is switched on. */
-static void serve(struct trace_ring *ring, const struct row *row)
+static void serve(struct trace_ring *ring, struct row *row)
 {
 	struct timespec pause = { .tv_nsec = 1000000 };
 
@@ -214,15 +216,17 @@ static int make_live(const char *path)
 	struct trace_ring ring;
 	struct trace *trace;
 	struct table *table;
+	struct row *row;
 	char byte;
 
 	if (table_create(path, &clock, 1, 4, &table) ||
 	    trace_create(path, table, &clock, 1, RECORDS, &trace))
 		die(path);
 	trace_ring_init(trace, 0, &ring);
+	row = table_claim_row(table, &key, 0);
 	puts("ready");
 	fflush(stdout);
-	serve(&ring, table_claim_row(table, &key, 0));
+	serve(&ring, row);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
 	trace_destroy(trace);

@@ -17,7 +17,6 @@
 #define DELAY_LEAST   0.1
 #define DELAY_MOST    3600
 #define DELAY_DEFAULT 3
-#define DELAY_FIRST   0.3 /* of the screen, which shall not be empty for long */
 
 /* ---- readings ---- */
 
@@ -111,10 +110,14 @@ static int keep_history(struct top *t)
 int top_read(struct top *t)
 {
 	struct report *now, *since = NULL;
-	int err = report_take(t->path, &now);
+	int err;
 
+	if (t->now)
+		top_trace_collect(t);
+	err = report_take(t->path, &now);
 	if (err)
 		return err;
+	top_trace_turn(t);
 	now->vcpus = vcpu_times_read(&now->vcpus_count);
 	/* Of another history, there is nothing to compare. */
 	if (t->now && t->now->info.start_time_ns == now->info.start_time_ns)
@@ -138,11 +141,18 @@ int top_read(struct top *t)
 
 /* ---- what is shown ---- */
 
+bool top_is_guest(const struct top *t, const struct group *g)
+{
+	return report_same_guest(&g->newest->row, &t->guest);
+}
+
 static bool group_matches(const struct top *t, const struct group *g)
 {
 	const struct xenmeter_row *row = &g->newest->row;
 	char domid[TEXT_NUMBER], uuid[TEXT_UUID];
 
+	if (t->view == TOP_GUEST && top_is_guest(t, g))
+		return true;
 	if (t->active && !g->counter[ROW_requests] && !counters_cpu(g->counter))
 		return false;
 	if (!t->filter[0])
@@ -180,6 +190,10 @@ int top_group(struct top *t)
 	for (i = 0; i < t->groups.count; i++)
 		if (group_matches(t, &t->groups.group[i]))
 			t->groups.group[kept++] = t->groups.group[i];
+	/* It may have another domid by now. */
+	for (i = 0; t->view == TOP_GUEST && i < kept; i++)
+		if (top_is_guest(t, &t->groups.group[i]))
+			t->guest = t->groups.group[i].newest->row;
 	t->groups.count = kept;
 	sort_groups(t->sort, &t->groups);
 	if (t->reverse && kept)
@@ -198,6 +212,16 @@ static void pause_top(double seconds)
 
 	while (nanosleep(&pause, &pause) && errno == EINTR)
 		;
+}
+
+static void await_reading(struct top *t, double seconds)
+{
+	double slice = t->view == TOP_GUEST ? TOP_SLICE : seconds;
+
+	for (; seconds > 0; seconds -= slice) {
+		top_trace_collect(t);
+		pause_top(fmin(seconds, slice));
+	}
 }
 
 static int print_page(struct top *t)
@@ -220,7 +244,8 @@ static int run_batch(struct top *t)
 
 	for (i = 0; !err && (!t->iterations || i < t->iterations); i++) {
 		/* Averages since the daemon's start need nothing to compare with. */
-		pause_top(i || !t->accumulate ? t->delay : fmin(t->delay, DELAY_FIRST));
+		await_reading(t,
+			      i || !t->accumulate ? t->delay : fmin(t->delay, TOP_FIRST));
 		err = top_read(t);
 		if (!err)
 			err = top_group(t);
@@ -248,6 +273,8 @@ static const struct argp_option options[] = {
 	{ "active", 'o', NULL, 0, "Show only guests that did something", 0 },
 	{ "filter", 'f', "TEXT", 0,
 	  "Show only guests with TEXT in their name, or that domid or uuid", 0 },
+	{ "guest", 'g', "GUEST", 0,
+	  "Show this guest (name, uuid or domid) by kind of request, as Enter does", 0 },
 	{ "drivers", 'R', NULL, 0,
 	  "In dom0: show the guests of all driver domains, from the totals that these "
 	  "publish",
@@ -303,8 +330,16 @@ static error_t parse_top_option(int key, char *arg, struct argp_state *state)
 	case 'f':
 		snprintf(t->filter, sizeof(t->filter), "%s", arg);
 		return 0;
+	case 'g':
+		t->named = arg;
+		return 0;
 	case 'R':
 		t->drivers = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (t->drivers && (t->named || t->path || t->sort || t->accumulate))
+			argp_error(state, "--drivers takes none of --table, --sort, "
+					  "--accumulate and --guest");
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is one argument too many", arg);
@@ -318,15 +353,25 @@ static bool has_screen(const struct top *t)
 	return !t->batch && !t->json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
 }
 
+/* Return: 0, or -ENOENT. */
+static int begin_with_guest(struct top *t)
+{
+	const struct xenmeter_row *row = report_find_guest(t->now, t->named);
+
+	if (!row)
+		return -ENOENT;
+	t->guest = *row;
+	t->view = TOP_GUEST;
+	return 0;
+}
+
 static int run_top(struct top *t)
 {
-	int err = top_read(t);
+	int err;
 
-	if (err)
-		return err;
 	if (!has_screen(t))
 		return run_batch(t);
-	pause_top(fmin(t->delay, DELAY_FIRST));
+	await_reading(t, fmin(t->delay, TOP_FIRST));
 	err = top_read(t);
 	return err ? err : top_run_screen(t);
 }
@@ -347,6 +392,7 @@ static enum tool_exit run_drivers(const struct top *t)
 
 static void free_top(struct top *t)
 {
+	top_trace_close(t);
 	groups_free(&t->groups);
 	report_free(t->since);
 	report_free(t->before);
@@ -364,14 +410,24 @@ enum tool_exit top_main(int argc, char **argv)
 		       "Columns are those of xenmeter dump --watch. Press ? "
 		       "for the keys.",
 	};
-	struct top t = { .path = XENMETER_DEFAULT_PATH, .delay = DELAY_DEFAULT };
+	struct top t = { .delay = DELAY_DEFAULT };
 	int err;
 
-	t.sort = sort_find("cpu");
 	argp_parse(&argp, argc, argv, 0, NULL, &t);
 	if (t.drivers)
 		return run_drivers(&t);
-	err = run_top(&t);
+	if (!t.path)
+		t.path = XENMETER_DEFAULT_PATH;
+	if (!t.sort)
+		t.sort = sort_find("cpu");
+	err = top_read(&t);
+	if (!err && t.named && begin_with_guest(&t)) {
+		fprintf(stderr, "xenmeter: no guest \"%s\" in %s now\n", t.named, t.path);
+		free_top(&t);
+		return TOOL_FAILED;
+	}
+	if (!err)
+		err = run_top(&t);
 	free_top(&t);
 	if (err != -ENOSYS)
 		return err ? tool_open_failed(t.path, err) : TOOL_OK;

@@ -4,6 +4,7 @@
  * stage, how that went in the last minutes, and percentiles.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static const struct group *find_guest(const struct top *t)
 	size_t i;
 
 	for (i = 0; i < t->groups.count; i++)
-		if (report_same_guest(&t->groups.group[i].newest->row, &t->guest))
+		if (top_is_guest(t, &t->groups.group[i]))
 			return &t->groups.group[i];
 	return NULL;
 }
@@ -70,54 +71,32 @@ static void write_sparkline(const struct top *t, const struct group *g, FILE *f)
 
 /* ---- kinds of request ---- */
 
-#define NO_BYTES ROW_requests /* of a kind that moves none */
-
+#define NO_BYTES   ROW_requests /* of a kind that moves none */
 #define NO_OFFLOAD ROW_requests /* of a kind for which no helper works */
+#define NO_STAGES  ROW_requests /* the table has none of the kind */
 
 static const struct {
 	const char *name;
-	enum row_counter requests, bytes, cycles, offload;
-} kinds[] = {
-	{ "read", ROW_read_requests, ROW_read_bytes, ROW_read_cycles, ROW_offload_read },
+	enum row_counter requests, bytes, cycles, offload, parse;
+} kinds[TOP_KINDS] = {
+	{ "read", ROW_read_requests, ROW_read_bytes, ROW_read_cycles, ROW_offload_read,
+	  NO_STAGES },
 	{ "write", ROW_write_requests, ROW_write_bytes, ROW_write_cycles,
-	  ROW_offload_write },
+	  ROW_offload_write, NO_STAGES },
 	{ "flush", ROW_flush_requests, ROW_flush_bytes, ROW_flush_cycles,
-	  ROW_offload_flush },
+	  ROW_offload_flush, NO_STAGES },
 	{ "discard", ROW_discard_requests, ROW_discard_bytes, ROW_discard_cycles,
-	  ROW_offload_discard },
-	{ "refused", ROW_refused, NO_BYTES, ROW_refused_cycles, NO_OFFLOAD },
-	{ "tx", ROW_tx_frames, ROW_tx_bytes, ROW_tx_cycles, NO_OFFLOAD },
-	{ "rx", ROW_rx_frames, ROW_rx_bytes, ROW_rx_cycles, NO_OFFLOAD },
-};
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-/* What a line of the kinds says. */
-struct kind_line {
-	const char *kind;
-	uint64_t requests, bytes;
-	uint64_t cycles;  /* offloaded ones included */
-	uint64_t offload; /* of these */
+	  ROW_offload_discard, NO_STAGES },
+	{ "refused", ROW_refused, NO_BYTES, ROW_refused_cycles, NO_OFFLOAD, NO_STAGES },
+	{ "tx", ROW_tx_frames, ROW_tx_bytes, ROW_tx_cycles, NO_OFFLOAD,
+	  ROW_tx_parse_cycles },
+	{ "rx", ROW_rx_frames, ROW_rx_bytes, ROW_rx_cycles, NO_OFFLOAD,
+	  ROW_rx_parse_cycles },
 };
 
-static int add_kind(struct grid *g, const struct top *t, const struct kind_line *l,
-		    uint64_t all)
+const char *top_kind_name(size_t kind)
 {
-	double span = top_rate_seconds(t);
-	char cell[8][CELL];
-	size_t i;
-	int err = grid_add_line(g);
-
-	snprintf(cell[0], CELL, "%s", l->kind);
-	text_compact(cell[1], l->requests / span);
-	text_compact(cell[2], l->bytes / 1048576.0 / span);
-	text_percent(cell[3], xenmeter_seconds(t->now->table, l->cycles), span);
-	text_percent(cell[4], xenmeter_seconds(t->now->table, l->offload), span);
-	text_percent(cell[5], l->cycles, all);
-	cell_average(cell[6], l->cycles, l->requests);
-	cell_average_us(cell[7], t->now, l->cycles, l->requests);
-	for (i = 0; !err && i < 8; i++)
-		err = grid_set(g, i, cell[i]);
-	return err;
+	return kinds[kind].name;
 }
 
 static uint64_t kind_counter(const uint64_t *n, enum row_counter slot,
@@ -126,59 +105,130 @@ static uint64_t kind_counter(const uint64_t *n, enum row_counter slot,
 	return slot == none ? 0 : n[slot];
 }
 
-/* Kinds of request that there were; what is of none of them is taken off the sums. */
-static int add_request_kinds(struct grid *g, const struct top *t, const uint64_t *n,
-			     uint64_t *beyond, uint64_t *offload)
+static struct top_seen table_stages(const uint64_t *n, size_t kind)
 {
-	size_t i;
-	int err = 0;
+	struct top_seen seen = { .requests = n[kinds[kind].requests] };
+	unsigned int i;
 
-	for (i = 0; !err && i < KINDS; i++) {
-		uint64_t elsewhere = kind_counter(n, kinds[i].offload, NO_OFFLOAD);
-		struct kind_line l = {
-			.kind = kinds[i].name,
+	for (i = 0; i < ROW_STAGES; i++)
+		seen.cycles[i] = n[row_stage_slot(kinds[kind].parse, i)];
+	return seen;
+}
+
+size_t top_guest_kinds(const struct top *t, const struct group *g,
+		       struct top_kind ret_kind[TOP_KIND_LINES])
+{
+	const uint64_t *n = g->counter;
+	struct top_kind queues = { .name = "queues", .cycles = counters_charged(n) };
+	struct top_kind other = { .name = "offloaded", .offload = n[ROW_offload_cycles] };
+	struct top_kind kernel = {
+		.name = "kernel",
+		.cycles = n[ROW_kernel_exact] + n[ROW_kernel_apportioned],
+	};
+	size_t i, count = 0;
+
+	for (i = 0; i < TOP_KINDS; i++) {
+		struct top_kind k = {
+			.name = kinds[i].name,
+			.in_trace = kinds[i].parse == NO_STAGES,
 			.requests = n[kinds[i].requests],
 			.bytes = kind_counter(n, kinds[i].bytes, NO_BYTES),
-			.cycles = n[kinds[i].cycles] + elsewhere,
-			.offload = elsewhere,
+			.offload = kind_counter(n, kinds[i].offload, NO_OFFLOAD),
 		};
 
-		*beyond -= n[kinds[i].cycles];
-		*offload -= elsewhere;
-		if (l.requests)
-			err = add_kind(g, t, &l, counters_cpu(n));
+		k.cycles = n[kinds[i].cycles] + k.offload;
+		k.by_stage = k.in_trace ? t->trace.seen[i] : table_stages(n, i);
+		queues.cycles -= n[kinds[i].cycles];
+		other.offload -= k.offload;
+		if (k.requests)
+			ret_kind[count++] = k;
 	}
+	ret_kind[count++] = queues;
+	other.cycles = other.offload;
+	if (other.cycles)
+		ret_kind[count++] = other;
+	if (kernel.cycles)
+		ret_kind[count++] = kernel;
+	return count;
+}
+
+#define KIND_COLUMNS 7 /* before the stages; after them, what was offloaded */
+
+static int add_kind(struct grid *g, const struct top *t, const struct top_kind *k,
+		    uint64_t all)
+{
+	double span = top_rate_seconds(t);
+	char cell[KIND_COLUMNS + ROW_STAGES + 1][CELL];
+	size_t i;
+	int err = grid_add_line(g);
+
+	snprintf(cell[0], CELL, "%s", k->name);
+	text_compact(cell[1], k->requests / span);
+	text_compact(cell[2], k->bytes / 1048576.0 / span);
+	text_percent(cell[3], xenmeter_seconds(t->now->table, k->cycles), span);
+	text_percent(cell[4], k->cycles, all);
+	cell_average(cell[5], k->cycles, k->requests);
+	cell_average_us(cell[6], t->now, k->cycles, k->requests);
+	for (i = 0; i < ROW_STAGES; i++)
+		cell_average_us(cell[KIND_COLUMNS + i], t->now, k->by_stage.cycles[i],
+				k->by_stage.requests);
+	cell_average_us(cell[KIND_COLUMNS + i], t->now, k->offload, k->requests);
+	for (i = 0; !err && i <= KIND_COLUMNS + ROW_STAGES; i++)
+		err = grid_set(g, i, cell[i]);
 	return err;
 }
+
+/* Where the stages of block requests are from, and of how many they are. */
+static void write_seen(const struct top *t, const struct top_kind *k, size_t count,
+		       FILE *f)
+{
+	uint64_t requests = 0, seen = 0, disturbed = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		requests += k[i].in_trace ? k[i].requests : 0;
+		seen += k[i].in_trace ? k[i].by_stage.requests : 0;
+		disturbed += k[i].by_stage.disturbed;
+	}
+	if (t->trace.err == -EACCES)
+		fprintf(f, "PARSE to SPIN: only who may write %s.trace can see them\n",
+			t->path);
+	else if (t->trace.err)
+		fprintf(f, "PARSE to SPIN: %s.trace: %s\n", t->path,
+			strerror(-t->trace.err));
+	else if (requests)
+		fprintf(f,
+			"PARSE to SPIN are us/R, of %" PRIu64 " of %" PRIu64
+			" requests; %" PRIu64 " disturbed left out\n",
+			seen, requests, disturbed);
+}
+
+static const struct {
+	const char *title;
+	unsigned int rank;
+} kind_columns[KIND_COLUMNS + ROW_STAGES + 1] = {
+	{ "KIND", 0 },	{ "REQ/s", 0 }, { "MiB/s", 3 }, { "CPU%", 0 },	{ "SHARE", 2 },
+	{ "CYC/R", 4 }, { "us/R", 0 },	{ "PARSE", 1 }, { "GRANT", 1 }, { "SUBM", 1 },
+	{ "COMPL", 1 }, { "RESP", 1 },	{ "SPIN", 5 },	{ "OFFLD", 1 },
+};
 
 static int write_kinds(const struct top *t, const struct group *guest, FILE *f,
 		       size_t width)
 {
-	static const char *const titles[] = { "KIND",	"REQ/s", "MiB/s", "CPU%",
-					      "OFFLD%", "SHARE", "CYC/R", "us/R" };
-	const uint64_t *n = guest->counter;
-	uint64_t beyond = counters_charged(n), offload = n[ROW_offload_cycles];
-	struct kind_line queues = { .kind = "queues" }, other = { .kind = "offloaded" };
-	struct kind_line kernel = { .kind = "kernel" };
+	struct top_kind kind[TOP_KIND_LINES];
+	size_t i, count = top_guest_kinds(t, guest, kind);
 	struct grid g = { 0 };
-	size_t i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
-		grid_add_column(&g, titles[i], i ? GRID_RIGHT : GRID_LEFT, 0);
-	err = add_request_kinds(&g, t, n, &beyond, &offload);
-	queues.cycles = beyond;
-	other.cycles = other.offload = offload;
-	kernel.cycles = n[ROW_kernel_exact] + n[ROW_kernel_apportioned];
-	if (!err)
-		err = add_kind(&g, t, &queues, counters_cpu(n));
-	if (!err && offload)
-		err = add_kind(&g, t, &other, counters_cpu(n));
-	if (!err && kernel.cycles)
-		err = add_kind(&g, t, &kernel, counters_cpu(n));
+	for (i = 0; i <= KIND_COLUMNS + ROW_STAGES; i++)
+		grid_add_column(&g, kind_columns[i].title, i ? GRID_RIGHT : GRID_LEFT,
+				kind_columns[i].rank);
+	for (i = 0; !err && i < count; i++)
+		err = add_kind(&g, t, &kind[i], counters_cpu(guest->counter));
 	if (!err)
 		grid_print(&g, f, width);
 	grid_free(&g);
+	write_seen(t, kind, count, f);
 	return err;
 }
 
@@ -222,10 +272,6 @@ static int write_stages(const struct top *t, const struct group *guest, FILE *f,
 	err = add_stages(&g, t, "exact", n, ROW_exact_parse);
 	if (!err)
 		err = add_stages(&g, t, "apportioned", n, ROW_apportioned_parse);
-	if (!err && n[ROW_tx_frames])
-		err = add_stages(&g, t, "of both: tx", n, ROW_tx_parse_cycles);
-	if (!err && n[ROW_rx_frames])
-		err = add_stages(&g, t, "of both: rx", n, ROW_rx_parse_cycles);
 	if (!err)
 		grid_print(&g, f, width);
 	grid_free(&g);
@@ -267,11 +313,8 @@ int top_write_guest(struct top *t, FILE *f, size_t width)
 	write_own(t, g, f);
 	write_sparkline(t, g, f);
 	err = write_kinds(t, g, f, width);
-	putc('\n', f);
-	if (!err)
-		err = write_stages(t, g, f, width);
-	putc('\n', f);
 	write_percentiles("CPU us", &g->counter[ROW_request_cycles], us, f);
 	write_percentiles("latency us", &g->counter[ROW_request_latency], 1e-3, f);
-	return err;
+	putc('\n', f);
+	return err ? err : write_stages(t, g, f, width);
 }

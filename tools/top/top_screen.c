@@ -3,6 +3,7 @@
  * xenmeter top on a screen: pages, and the keys that change them.
  */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -129,14 +130,16 @@ static const struct xenmeter_row *selected_row(const struct top *t)
 	return &t->groups.group[t->selected].newest->row;
 }
 
-static void show_guest(struct top *t)
+static void show_guest(struct screen *s)
 {
+	struct top *t = s->top;
 	const struct xenmeter_row *row = selected_row(t);
 
-	if (!row)
+	if (!row || t->view == TOP_GUEST)
 		return;
 	t->guest = *row;
 	t->view = TOP_GUEST;
+	s->due = fmin(s->due, now_seconds() + TOP_FIRST);
 }
 
 /* As an escape sequence of a key that is none of these begins with one, too. */
@@ -307,7 +310,7 @@ static void handle_view_key(struct screen *s, int key)
 		return;
 	case '\n':
 	case KEY_ENTER:
-		show_guest(t);
+		show_guest(s);
 		return;
 	case 't':
 		run_trace_of_guest(s);
@@ -355,6 +358,14 @@ static void handle_key(struct screen *s, int key)
 
 /* ---- running ---- */
 
+static volatile sig_atomic_t asked_to_end;
+
+static void end_top(int number)
+{
+	(void)number;
+	asked_to_end = 1;
+}
+
 static void start_screen(struct screen *s)
 {
 	set_escdelay(50);
@@ -372,13 +383,27 @@ static void start_screen(struct screen *s)
 	init_pair(COLOUR_BUSY, COLOR_RED, -1);
 }
 
-static void wait_for_key(struct screen *s)
+/* Return: ERR if none was pressed until the next reading is due. */
+static int next_key(struct screen *s)
 {
-	double left = s->due - now_seconds();
+	double left;
 	int key;
 
-	timeout(left > 0 ? (int)(left * 1000) + 1 : 0);
-	key = getch();
+	do {
+		top_trace_collect(s->top);
+		left = s->due - now_seconds();
+		if (s->top->view == TOP_GUEST && left > TOP_SLICE)
+			left = TOP_SLICE;
+		timeout(left > 0 ? (int)(left * 1000) + 1 : 0);
+		key = getch();
+	} while (key == ERR && !asked_to_end && now_seconds() < s->due);
+	return key;
+}
+
+static void wait_for_key(struct screen *s)
+{
+	int key = next_key(s);
+
 	if (key == '\r')
 		key = '\n';
 	if (key == ERR || key == KEY_RESIZE)
@@ -387,14 +412,6 @@ static void wait_for_key(struct screen *s)
 		handle_typing(s, key);
 	else
 		handle_key(s, key);
-}
-
-static volatile sig_atomic_t asked_to_end;
-
-static void end_top(int number)
-{
-	(void)number;
-	asked_to_end = 1;
 }
 
 int top_run_screen(struct top *t)
