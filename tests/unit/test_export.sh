@@ -74,6 +74,15 @@ file() {
 	done
 	run 2 timeout 10 "$xenmeter" export --interval 5 --table "$table"
 	complained "--interval is for --textfile and --tapdisk" 3
+	# It listened nowhere, and did not say so.
+	for more in "--textfile=$dir/prom" "--tapdisk=$dir"; do
+		run 2 timeout 10 "$xenmeter" export --listen 127.0.0.1:1 "$more" --table "$table"
+		complained "--listen is not for --textfile and --tapdisk" 3
+	done
+	for more in --max-guests=3 --histograms; do
+		run 2 timeout 10 "$xenmeter" export "--tapdisk=$dir" "$more" --table "$table"
+		complained "--tapdisk writes no metrics" 3
+	done
 	"$maker" "$table" "name:4=$(printf 'a\\b\n\303\251')"
 	run 0 "$xenmeter" export --textfile - --table "$table"
 	said 'name="a\\b\n'

@@ -107,6 +107,11 @@ static error_t parse_export_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (c->textfile && c->tapdisk)
 			argp_error(state, "only one of --textfile and --tapdisk");
+		if (c->address && (c->textfile || c->tapdisk))
+			argp_error(state, "--listen is not for --textfile and --tapdisk");
+		if (c->tapdisk && (c->exporter.max_guests || c->exporter.histograms))
+			argp_error(state, "--tapdisk writes no metrics: without "
+					  "--max-guests and --histograms");
 		if (c->once && !c->textfile)
 			argp_error(state, "--once is for --textfile");
 		if (c->interval && !c->textfile && !c->tapdisk)
@@ -226,7 +231,7 @@ static enum tool_exit run_export(struct call *c)
 		return run_textfile(c);
 	if (c->tapdisk)
 		return run_tapdisk(c);
-	err = export_http(&c->exporter, c->address);
+	err = export_http(&c->exporter, c->address ? c->address : ADDRESS_DEFAULT);
 	if (err == -ENOSYS)
 		fputs("xenmeter: built without libmicrohttpd: only with --textfile\n",
 		      stderr);
@@ -242,13 +247,13 @@ enum tool_exit export_main(int argc, char **argv)
 		.parser = parse_export_option,
 		.doc = "Give the table to Prometheus: over HTTP, or as a file.",
 	};
-	struct call c = { .address = ADDRESS_DEFAULT,
-			  .exporter = { .path = XENMETER_DEFAULT_PATH,
-					.max_guests = GUESTS_DEFAULT,
+	struct call c = { .exporter = { .path = XENMETER_DEFAULT_PATH,
 					.retire_seconds = RETIRE_SECONDS } };
 	enum tool_exit code;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
+	if (!c.exporter.max_guests)
+		c.exporter.max_guests = GUESTS_DEFAULT;
 	code = run_export(&c);
 	exporter_free(&c.exporter);
 	return code;
