@@ -2,8 +2,9 @@
 /*
  * The tools on damaged tables. The input is places and words by which a sound table is
  * changed; then each way to look at it is called as the program would be, and what keeps
- * readings (export, record, the difference of two) goes from the sound one to it. The
- * same input is then a file of records for bill, and what driver domains have published.
+ * readings (export, record, study, the difference of two) goes from the sound one to it.
+ * The same input is then a file of records for bill, and what driver domains have
+ * published.
  *
  * What must hold: each of them ends, soon, with an exit status that it has; what it calls
  * JSON is JSON, and a metric a metric.
@@ -19,6 +20,7 @@
 #include "export.h"
 #include "fuzz.h"
 #include "record_drivers.h"
+#include "study.h"
 #include "table.h"
 #include "tool.h"
 
@@ -63,7 +65,7 @@ static void fill_table(struct table *t)
 		{ "sshd", DOMAIN_PROCESS, 0, 2000, 0 },
 	};
 	struct row_key keys[] = {
-		{ .domid = 1, .devid = 51712, .device = "vbd", .name = "a" },
+		{ .domid = 1, .devid = 51712, .device = "vbd3", .name = "a" },
 		{ .domid = 2, .devid = 0, .device = "vif", .name = "b" },
 	};
 	struct settlement s = { .bytes = 4096, .latency_ns = 50000 };
@@ -186,6 +188,8 @@ static const struct program programs[] = {
 	{ "xenmeter check", check_main, { "--format", "nagios", "-w", "30" }, false },
 	{ "xenmeter top", top_main, { "--batch", "-n", "2", "-a" }, false },
 	{ "xenmeter top", top_main, { "--json", "-n", "1" }, true },
+	{ "xenmeter top", top_main, { "-b", "-n", "1", "--guest=2" }, false },
+	{ "xenmeter top", top_main, { "-j", "-n", "1", "--guest=1" }, true },
 	{ "xenmeter export", export_main, { "--textfile", "-", "--histograms" }, false },
 };
 
@@ -193,6 +197,8 @@ static const struct program programs[] = {
 static const struct program others[] = {
 	{ "xenmeter drivers", drivers_main, { NULL }, false },
 	{ "xenmeter drivers", drivers_main, { "--json" }, true },
+	{ "xenmeter top", top_main, { "--drivers", "-b", "-n", "1" }, false },
+	{ "xenmeter top", top_main, { "--drivers", "--json", "-n", "1" }, true },
 	{ "xenmeter bill", bill_main, { "--directory", directory }, false },
 	{ "xenmeter bill", bill_main, { "-d", directory, "--by", "kind" }, false },
 	{ "xenmeter bill", bill_main, { "-d", directory, "--format", "csv" }, false },
@@ -343,14 +349,26 @@ static void must_be_metrics(const struct exporter *e)
 	free(text);
 }
 
+static void study_readings(const struct report *before, const struct report *now)
+{
+	struct study s = { 0 };
+
+	MUST(!study_add(&s, before, now));
+	study_csv(&s, nowhere);
+	MUST(!study_html(&s, nowhere));
+	study_free(&s);
+}
+
 static void keep_readings(struct input in)
 {
 	struct exporter e = { .path = path, .max_guests = 2, .histograms = true };
 	struct report *before = NULL, *now = NULL, *since = NULL, *again = NULL;
 	struct recorder r = { .table = path, .lock = -1, .fresh = true };
+	struct tapdisk tapdisk;
 
 	put(image, image_size);
 	MUST(!exporter_read(&e));
+	MUST(!tapdisk_open(&tapdisk, directory) && !tapdisk_write(&tapdisk, e.report));
 	MUST(!report_take(path, &before) && !report_take(path, &again));
 	MUST(!recorder_take(&r, again));
 	put_patched(&in);
@@ -358,11 +376,14 @@ static void keep_readings(struct input in)
 	must_be_metrics(&e);
 	if (!report_take(path, &now)) {
 		MUST(!report_since(now, before, &since));
+		MUST(!tapdisk_write(&tapdisk, now));
+		study_readings(before, now);
 		MUST(!report_take_again(now, &again));
 		MUST(!recorder_take(&r, again));
 	}
 	MUST(!recorder_settle(&r) && !recorder_end_history(&r));
 	recorder_close(&r);
+	tapdisk_close(&tapdisk);
 	exporter_free(&e);
 	report_free(since);
 	report_free(now);
