@@ -64,6 +64,13 @@ file() {
 	[ "$(ls "$dir"/prom*)" = "$dir/prom" ] || fail "something left beside the file"
 	run 1 "$xenmeter" export --textfile "$dir/no/prom" --once --table "$table"
 	complained "No such file"
+	# As root it once made /dev/full an ordinary file.
+	mkfifo "$dir/pipe"
+	for path in "$dir/pipe" "$dir"; do
+		run 1 timeout 10 "$xenmeter" export --textfile "$path" --once --table "$table"
+		complained "$path: no file, and is not replaced by one"
+	done
+	[ -p "$dir/pipe" ] || fail "the pipe was replaced"
 	run 3 "$xenmeter" export --textfile - --table "$dir/none"
 	run 2 "$xenmeter" export --max-guests 0
 	complained "takes a number above 0" 3

@@ -193,12 +193,25 @@ static enum tool_exit run_tapdisk(struct call *c)
 	return TOOL_FAILED;
 }
 
+/* A device or a pipe would be gone after the first renaming. */
+static bool may_be_replaced(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) || S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
+}
+
 static enum tool_exit run_textfile(struct call *c)
 {
 	struct timespec pause = { .tv_sec = c->interval ? (time_t)c->interval
 							: INTERVAL_DEFAULT };
 	int err;
 
+	if (!may_be_replaced(c->textfile)) {
+		fprintf(stderr, "xenmeter: %s: no file, and is not replaced by one\n",
+			c->textfile);
+		return TOOL_FAILED;
+	}
 	catch_end();
 	do {
 		err = write_textfile(&c->exporter, c->textfile);
