@@ -448,12 +448,47 @@ full() {
 	make
 	for sub in dump "dump --device" "dump --stage" "dump --histogram" \
 		"dump --percentile" "dump --json" "dump --csv" "dump --watch 0.1" \
-		"dump --json --watch 0.1" "check --stopped" "check --stopped --json"; do
+		"dump --json --watch 0.1" "check --stopped" "check --stopped --json" \
+		"check --stopped --format nagios" "top -b -n 1 -a" "top -j -n 1 -a" \
+		"export --textfile -" "study --time 0.1"; do
 		: >"$out"
 		# shellcheck disable=SC2086 # words
 		timeout 10 "$xenmeter" $sub --table "$table" >/dev/full 2>"$err"
 		[ $? -eq 1 ] || fail "$sub: the status of a write that failed"
 		complained "cannot write the output: No space left on device"
+	done
+	"$xenmeter" record --once --directory "$dir/some" --table "$dir/none" 2>/dev/null
+	"$xenmeter" record --once --directory "$dir/some" --table "$table"
+	for format in table csv jsonl focus; do
+		"$xenmeter" bill --directory "$dir/some" --format $format >/dev/full 2>"$err"
+		[ $? -eq 1 ] || fail "bill --format $format: the status of a write that failed"
+		complained "cannot write the output: No space left on device"
+	done
+}
+
+# The completion knows every option that a subcommand lists, and the subcommands.
+completion() {
+	if ! command -v bash >/dev/null; then
+		echo "skipped: completion, for want of bash"
+		return
+	fi
+	mkdir -p "$dir/path"
+	ln -sf "$xenmeter" "$dir/path/xenmeter"
+	# completed WORD...: what may stand in place of the last one
+	completed() {
+		# shellcheck disable=SC2016
+		PATH=$dir/path:$PATH bash -c '. "$1"; compopt() { :; }; shift
+			COMP_WORDS=(xenmeter "$@") COMP_CWORD=$#; _xenmeter
+			printf "%s\n" "${COMPREPLY[@]}"' bash \
+			"$(dirname "$0")/../../tools/xenmeter.completion" "$@" 2>"$err" | sort
+	}
+	subcommands=$("$xenmeter" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort)
+	[ "$(completed '')" = "$subcommands" ] && [ "$(echo "$subcommands" | wc -l)" -ge 9 ] ||
+		fail "subcommands: $(completed '')"
+	for sub in $subcommands; do
+		"$xenmeter" "$sub" --help | grep -oE '^ +(-., )?--[a-z-]+=?|^ +(-.=?[A-Z]*, )?--[a-z-]+' |
+			grep -oE -e '--[a-z-]+' | sort >"$dir/listed"
+		completed "$sub" -- | tr -d = | diff "$dir/listed" - >"$out" || fail "options of $sub"
 	done
 }
 
@@ -655,6 +690,7 @@ manual_example
 manual_examples
 dump_csv
 full
+completion
 states
 running
 check

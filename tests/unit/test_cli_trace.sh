@@ -130,6 +130,10 @@ filters() {
 	shown 1 --guest 9
 	shown 0 --guest 'web'
 	shown 2 --guest 11220000-0000-0000-0000-000000000000
+	"$maker" file "$file" 825=195 826=169
+	shown 1 --guest 'mét'
+	said 'mét          vif0/0'
+	"$maker" file "$file"
 	shown 2 --device xvda
 	shown 1 --device xvdb
 	shown 2 --device 51712

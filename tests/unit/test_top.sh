@@ -179,6 +179,18 @@ sizes() {
 	done
 }
 
+# Colours, unless NO_COLOR is set.
+coloured() {
+	begin 80 24
+	mux capture-pane -e -p -t =shown: | grep -q "$(printf '\033')\[[0-9;]*36m" || fail "the titles' colour"
+	ends
+	mux set-environment -g NO_COLOR 1
+	begin 80 24
+	mux capture-pane -e -p -t =shown: | grep -qE "$(printf '\033')\[[0-9;]*3[0-7]m" && fail "a colour with NO_COLOR"
+	ends
+	mux set-environment -gu NO_COLOR
+}
+
 pages() {
 	hold guests=51 running
 	begin 80 24
@@ -220,6 +232,17 @@ pages() {
 	shows "guest-51"
 	keys D 2 Enter
 	shows "every 2 s"
+	keys D 0 . 2 Enter
+	shows "every 0.2 s"
+	# Nothing happens here: since the last reading nobody did anything.
+	keys a o
+	shows "No guest matches."
+	keys o
+	shows "guest-1 "
+	keys a NPage NPage
+	shows "guest-27 "
+	keys PPage PPage j k Space
+	shows "guest-51 "
 	keys End
 	shows "guest-1 "
 	keys Home
@@ -229,6 +252,7 @@ pages() {
 	shows "+42 more"
 	[ "$(wc -L <"$out")" -le 60 ] || fail "too wide after the resize"
 	ends
+	coloured
 	# A daemon that dies does not end it.
 	begin 80 24
 	rm "$table"
