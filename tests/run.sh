@@ -40,18 +40,17 @@ second_tries=()
 slowest=$(mktemp)
 trap 'rm -f "$slowest"' EXIT
 
-# again BUILD: what failed is run once more, alone: a busy machine keeps some tests from
+# again BUILD LOG: what failed is run once more, alone: a busy machine keeps some tests from
 # what they wait for. What fails twice has failed.
 again() {
-	local log=$1/meson-logs/testlog.json names=()
+	local log=$1/meson-logs/$2.json names=()
 	cp "$log" "$1/first.json"
 	mapfile -t names < <(jq -r 'select(.result | IN("OK", "SKIP", "EXPECTEDFAIL") | not) |
 		.name | sub("^.* / "; "")' "$log")
 	[ "${#names[@]}" -gt 0 ] || return 0
 	say "$1: once more, alone: $(printf '"%s" ' "${names[@]}")"
-	meson test -C "$1" --no-rebuild --print-errorlogs --num-processes 1 "${names[@]}" \
-		>"$1/tests.log" 2>&1 ||
-		sed -n '/^=\{10,\}/,/^=\{10,\} *$/p' "$1/tests.log" | tail -n 200 >&2
+	meson_test "$1" "$2" --no-rebuild --num-processes 1 "${names[@]}" ||
+		sed -n '/^=\{10,\}/,/^=\{10,\} *$/p' "$1/$2.log" | tail -n 200 >&2
 	jq -c 'select(.result | IN("OK", "SKIP", "EXPECTEDFAIL"))' "$1/first.json" >"$1/all.json"
 	jq -c --slurpfile first "$1/first.json" '. as $t | select($first |
 		any(.name == $t.name and (.result | IN("OK", "SKIP", "EXPECTEDFAIL") | not)))' \
@@ -61,7 +60,7 @@ again() {
 	cp "$1/all.json" "$log"
 }
 
-# count BUILD: add the last run of meson test to the sums, and show what went wrong
+# count BUILD LOG: add the last run of meson test to the sums, and show what went wrong
 count() {
 	local result name why
 	while IFS=$'\t' read -r result name why; do
@@ -78,7 +77,23 @@ count() {
 		esac
 	done < <(jq -r '[.result, .name, ((.stderr // "") + (.stdout // "") | split("\n") |
 		map(select(test("^FAILED|[.]c:[0-9]+: |Sanitizer"))) | first // "see its log")] |
-		@tsv' "$1/meson-logs/testlog.json")
+		@tsv' "$1/meson-logs/$2.json")
+}
+
+# meson_test BUILD LOG OPTION...
+meson_test() { meson test -C "$1" --logbase "$2" --print-errorlogs "${@:3}" >"$1/$2.log" 2>&1; }
+
+# judge BUILD LOG: what meson_test has found there; what failed is tried again
+judge() {
+	if [ ! -f "$1/meson-logs/$2.json" ]; then
+		tail -n 20 "$1/$2.log" >&2
+		failed=$((failed + 1))
+		return
+	fi
+	jq -r --arg build "$1" '"\(.duration * 10 | round / 10) \(.name) (\($build))"' \
+		"$1/meson-logs/$2.json" >>"$slowest"
+	again "$@"
+	count "$@"
 }
 
 # suites BUILD SUITE... [-SUITE...]: run these, but for what is in those with a dash; the
@@ -95,16 +110,8 @@ suites() {
 	done
 	say "$dir: $* ..."
 	rm -f "$dir/meson-logs/testlog.json"
-	meson test -C "$dir" --print-errorlogs "${arguments[@]}" >"$dir/tests.log" 2>&1
-	if [ ! -f "$dir/meson-logs/testlog.json" ]; then
-		tail -n 20 "$dir/tests.log" >&2
-		failed=$((failed + 1))
-		return
-	fi
-	jq -r --arg build "$dir" '"\(.duration * 10 | round / 10) \(.name) (\($build))"' \
-		"$dir/meson-logs/testlog.json" >>"$slowest"
-	again "$dir"
-	count "$dir"
+	meson_test "$dir" testlog "${arguments[@]}"
+	judge "$dir" testlog
 	say "$dir: $* ($((SECONDS - began)) s)"
 }
 
@@ -186,9 +193,15 @@ if [ "$quick" = yes ]; then
 	say "left out by --quick: real Xen, books, hostile, slow, install, most of the sanitizers' runs"
 else
 	setup build-tsan -Db_sanitize=thread || exit 1
-	suites build unit abi sim guests fuzz daemon net books hostile slow install
+	suites build unit abi sim guests fuzz daemon net books hostile slow
+	# It takes minutes, most of which it waits for packages.
+	rm -f build/meson-logs/install.json
+	meson_test build install --no-rebuild --suite install &
+	install=$!
 	suites build-asan unit abi fuzz daemon net hostile -once
 	XENMETER_SNAPSHOTS=100000 suites build-tsan threads
+	wait "$install"
+	judge build install
 	say "real Xen under QEMU ..."
 	tests/xen/run --twice || :
 	passed=$((passed + $(grep -c '^OK' build/xen/verdicts)))
