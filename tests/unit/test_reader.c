@@ -152,22 +152,29 @@ static void mutate(int fd, size_t at, uint8_t value)
 	CHECK_EQ(pwrite(fd, &image.byte[at], 1, at), 1);
 }
 
+/*
+ * Each byte of the header in five ways. The fields are alike: of these each byte is
+ * changed in one of the ways, so that each byte of a field is changed in all of them.
+ */
 static void test_mutations(void)
 {
-	size_t end = image.header.fields_offset +
-		     image.header.fields_count * image.header.field_size;
-	size_t at;
+	size_t fields = image.header.fields_offset;
+	size_t end = fields + image.header.fields_count * image.header.field_size;
+	size_t at, way;
 	int fd;
 
+	CHECK(image.header.field_size % 5 != 0);
 	write_file(image.byte, image_size);
 	fd = open(path, O_RDWR);
 	CHECK(fd >= 0);
 	for (at = 0; at < end; at++) {
-		mutate(fd, at, 0);
-		mutate(fd, at, 0xff);
-		mutate(fd, at, image.byte[at] ^ 1);
-		mutate(fd, at, image.byte[at] ^ 0x80);
-		mutate(fd, at, image.byte[at] + 8);
+		const uint8_t ways[] = { 0, 0xff, image.byte[at] ^ 1,
+					 image.byte[at] ^ 0x80, image.byte[at] + 8 };
+
+		for (way = 0; way < 5; way++) {
+			if (at < fields || way == at % 5)
+				mutate(fd, at, ways[way]);
+		}
 	}
 	close(fd);
 	CHECK_EQ(open_status(), 0);
