@@ -115,6 +115,12 @@ suites() {
 	say "$dir: $* ($((SECONDS - began)) s)"
 }
 
+# gently COMMAND...: with what the tests leave of the CPUs. Each of them is a session, and may
+# be scheduled as one.
+gently() {
+	setsid -w nice -n 19 sh -c 'echo 19 2>/dev/null >/proc/self/autogroup; exec "$@"' sh "$@"
+}
+
 # The laws of the design that a text search can hold.
 law() { # NAME COMMAND: the command must print nothing
 	local found
@@ -172,8 +178,10 @@ laws() {
 		"git grep -L 'SPDX-License-Identifier: MIT' -- ':!LICENSE' ':!tests/fuzz/corpus'"
 }
 
+# The sanitizers need lines, and not the whole of the debugger's information.
 setup() { # DIR MESON-OPTION...
-	[ -f "$1/build.ninja" ] || step "set up $1" meson setup "$@" -Db_lundef=false
+	[ -f "$1/build.ninja" ] || step "set up $1" meson setup "$@" -Db_lundef=false \
+		-Dc_args=-g1 -Dc_link_args=-fuse-ld=gold
 }
 
 # shellcheck disable=SC2086
@@ -193,11 +201,14 @@ if [ "$quick" = yes ]; then
 	say "left out by --quick: real Xen, books, hostile, slow, install, most of the sanitizers' runs"
 else
 	setup build-tsan -Db_sanitize=thread || exit 1
-	suites build unit abi sim guests fuzz daemon net books hostile slow
-	# It takes minutes, most of which it waits for packages.
+	# Minutes of work that nobody waits for, while tests wait.
 	rm -f build/meson-logs/install.json
 	meson_test build install --no-rebuild --suite install &
 	install=$!
+	gently ninja -C build-asan >build-asan/build.log 2>&1 &
+	asan=$!
+	suites build unit abi sim guests fuzz daemon net books hostile slow
+	wait "$asan" || tail -n 20 build-asan/build.log >&2
 	suites build-asan unit abi fuzz daemon net hostile -once
 	XENMETER_SNAPSHOTS=100000 suites build-tsan threads
 	wait "$install"
