@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What may block is done by a process for each guest: the daemon has no thread of the kernel's
-# for it; a helper that hangs stops its guest and nobody else; what was out is done again
-# when it has died, and data are right; a daemon that is killed meanwhile can be followed at
-# once; no helper is left behind.
+# What may block is done by a process for each guest, which has less than 1 MiB of its own:
+# the daemon has no thread of the kernel's for it; a helper that hangs stops its guest and
+# nobody else; what was out is done again when it has died, and data are right; a daemon
+# that is killed meanwhile can be followed at once; no helper is left behind.
 . "$(dirname "$0")/lib.sh"
 
 # A process that stands still would be left behind by a test that fails.
@@ -18,14 +18,28 @@ attach 3 xvda "$(disk c 16M)"
 
 say 'the page cache, holes, flushes and discards: no thread of the kernel'"'s"
 kernel_threads() { grep -l '^iou-wrk' "/proc/$DAEMON/task"/*/comm 2>/dev/null; }
+# own DOMID: memory of its helper's alone, KiB; the lanes' is the guest's
+own() {
+	awk '/^[0-9a-f]+-/ { lane = /xenmeter-lane/ } !lane && /^Private_Dirty/ { kib += $2 }
+		END { print kib + 0 }' "/proc/$(helper "$1")/smaps"
+}
+own_most=0
+note_own() {
+	local kib
+	kib=$(own "$1" 2>/dev/null) || return 0 # it has not come yet
+	[ "$kib" -le $own_most ] || own_most=$kib
+}
 for d in 1 2; do
 	load_bg "$W/$d.out" $d --rw randrw --verify --depth 16 --number 3000 --flush-every 5 \
 		--discard-every 17 --json
-	while kill -0 "$BG" 2>/dev/null; do ! kernel_threads || fail 'there is one'; sleep 0.05; done
+	while kill -0 "$BG" 2>/dev/null; do ! kernel_threads || fail 'there is one'; note_own $d; sleep 0.05; done
 	ended "$BG"
 	expect_json "$W/$d.out" '.verify.errors == 0 and .errors.error == 0'
 	[ "$(row $d offload_cycles)" -gt 0 ] || fail "guest $d has no helper"
 done
+say "helpers had $own_most KiB of their own at the most"
+[ $own_most -gt 0 ] || fail 'a helper without memory'
+[ "${SANITIZE:-none}" != none ] || [ $own_most -lt 1024 ] || fail 'that is too much'
 
 say 'a helper hangs: only its guest waits'
 attach 1 xvdb "$(disk d 16M)"
