@@ -96,6 +96,11 @@ const struct sort *sort_next(const struct sort *sort)
 	return &sorts[at < SORTS ? at : 0];
 }
 
+const struct sort *sort_previous(const struct sort *sort)
+{
+	return sort == sorts ? &sorts[SORTS - 1] : sort - 1;
+}
+
 const char *sort_name(const struct sort *sort)
 {
 	return sort->name;

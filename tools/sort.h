@@ -28,6 +28,12 @@ const struct sort *sort_find(const char *name);
 const struct sort *sort_next(const struct sort *sort);
 
 /**
+ * sort_previous() - the order before another one; the last before the first
+ * @sort: an order
+ */
+const struct sort *sort_previous(const struct sort *sort);
+
+/**
  * sort_name() - the name by which sort_find() finds it
  * @sort: an order
  */

@@ -207,22 +207,25 @@ pages() {
 	shows "Press a key."
 	keys x
 	shows "guest-49  domid 49"
-	keys q
+	keys Q
 	shows "guest-51"
 	keys w
 	shows "1 worker, cpu clock agreement"
-	keys d
+	keys B
 	shows "xvda"
 	keys e g
 	shows "APPOR%"
 	keys e
 	keys '?'
-	shows "next order, reversed"
+	shows "next order (also left, right), reversed"
 	keys Escape
 	shows "+33 more"
 	keys r
 	shows "guest-1 "
-	keys r s
+	# As in iotop and xentop.
+	keys r Left
+	shows "s by name"
+	keys Right S
 	shows "s by requests"
 	keys / guest-7 Enter
 	shows "/ filter guest-7"

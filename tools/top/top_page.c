@@ -280,8 +280,8 @@ static void write_help(FILE *f)
 {
 	fputs("\n"
 	      "  arrows, PgUp, PgDn  select a guest   Enter  show all of it\n"
-	      "  s, r    next order, reversed         /      filter by name, "
-	      "domid, uuid\n"
+	      "  s, r    next order (also left, right), reversed\n"
+	      "  /       filter by name, domid, uuid\n"
 	      "  g       guests                       d      queues of devices\n"
 	      "  w       workers and their books      t      live trace of the guest\n"
 	      "  e       CPU as exact, apportioned    a      averages since the start\n"
@@ -297,7 +297,9 @@ static void write_help(FILE *f)
 	      "worker is not\n"
 	      "  idle; at 100 it limits the guests that it serves.  domain%: of "
 	      "all CPUs,\n"
-	      "  charged to guests, and what else ran\n",
+	      "  charged to guests, and what else ran.  PARSE to SPIN us of a "
+	      "request in\n"
+	      "  each stage of its way, OFFLD us that helpers ran for it\n",
 	      f);
 }
 

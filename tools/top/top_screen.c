@@ -299,6 +299,7 @@ static void handle_view_key(struct screen *s, int key)
 		t->view = TOP_GUESTS;
 		return;
 	case 'd':
+	case 'B':
 		t->view = t->view == TOP_DEVICES ? TOP_GUESTS : TOP_DEVICES;
 		return;
 	case 'w':
@@ -316,6 +317,7 @@ static void handle_view_key(struct screen *s, int key)
 		run_trace_of_guest(s);
 		return;
 	case 'q':
+	case 'Q':
 	case KEY_ESCAPE:
 		go_back(s);
 		return;
@@ -329,7 +331,12 @@ static void handle_key(struct screen *s, int key)
 
 	switch (key) {
 	case 's':
+	case 'S':
+	case KEY_RIGHT:
 		t->sort = sort_next(t->sort);
+		return;
+	case KEY_LEFT:
+		t->sort = sort_previous(t->sort);
 		return;
 	case 'r':
 		t->reverse = !t->reverse;
