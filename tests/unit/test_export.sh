@@ -140,6 +140,26 @@ http() {
 	done
 }
 
+# Begun by who connects, on a socket of systemd's, instead of the address that it has itself.
+passed_socket() {
+	command -v systemd-socket-activate >/dev/null || {
+		echo "skipped: a socket that is passed, for want of systemd-socket-activate"
+		return
+	}
+	"$maker" "$table"
+	one=$(port)
+	systemd-socket-activate --listen "127.0.0.1:$one" "$xenmeter" export --table "$table" \
+		2>"$err" >&2 &
+	pids="$pids $!"
+	tries=0
+	until [ "$(get /metrics)" = "200 text/plain; version=0.0.4; charset=utf-8" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || { fail "no answer on the socket that is passed"; return; }
+		sleep 0.05
+	done
+	said 'xenmeter_books_balanced 1'
+}
+
 # Each metric that rules and dashboard name is one that is given, or recorded.
 names() {
 	"$maker" "$table"
@@ -205,6 +225,7 @@ EOF
 command -v curl >/dev/null && command -v jq >/dev/null || { echo "needs curl and jq"; exit 77; }
 file
 http
+passed_socket
 names
 if command -v prometheus >/dev/null; then
 	fleet
