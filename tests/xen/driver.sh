@@ -26,7 +26,11 @@ daemon_start
 truncate -s 16M /tmp/disk.img
 tell up 1
 
-# answer N COMMAND: what dom0 asks for in control/xm-ask-N is run; tells answer-N
-for n in $(seq 1000); do
-	tell "answer-$n" "$(eval "$(receive "ask-$n")" 2>&1 | tail -c 2000)"
+# What dom0 asks for in control/xm-ask, N COMMAND, is run; tells answer-N.
+asked_before=0
+xenstore-watch control/xm-ask | while read -r _; do
+	asked=$(xenstore-read -R control/xm-ask 2>/dev/null) || continue
+	[ "${asked%% *}" != "$asked_before" ] || continue
+	asked_before=${asked%% *}
+	tell "answer-$asked_before" "$(eval "${asked#* }" 2>&1 </dev/null | tail -c 2000)"
 done

@@ -309,7 +309,7 @@ own_image() { # DIRECTORY SCENARIO...
 	esac
 	printf '%s\n' "$@" >"$stage/xm/wanted"
 	echo "${XEN_ROUNDS:-2}" >"$stage/xm/rounds"
-	echo "${XEN_KILLS:-2}" >"$stage/xm/kills"
+	echo "${XEN_KILLS:-1}" >"$stage/xm/kills"
 	echo "${XEN_TRIES:-3}" >"$stage/xm/tries"
 	echo "${XEN_ROWS:-.}" >"$stage/xm/rows"
 	echo "$patience" >"$stage/xm/patience"

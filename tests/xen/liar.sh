@@ -5,27 +5,27 @@
 # tests/hostile that are named, a line with arguments each, and STORM, without end, when it
 # receives `go`. Each ends well if it had the defined answers.
 liar() {
-	{
+	RAMDISK=lies guest liar "$1" < <(
 		echo 'while read -r name words; do
-			echo "$name $words"
+			echo "$(cut -d " " -f 1 /proc/uptime) $name $words"
 			timeout 200 /lies/$name $words >/tmp/out 2>&1 || {
 				tell failed "$name $words: $(tail -c 500 /tmp/out)"
+				tell told 1
 				exit 1
 			}
 			tell done "$name $words: $(tail -c 100 /tmp/out)"
 		done <<LIES'
 		cat
 		printf 'LIES\ntell told 1\nreceive go >/dev/null\n/lies/%s\n' "$2"
-	} | RAMDISK=lies guest liar "$1"
+	)
 }
 
 of_liar() { xenstore-read "/local/domain/$(domid liar)/data/$1" 2>/dev/null; }
-has_ended() { of_liar told || of_liar failed; }
 
 # all_told SECONDS: wait until all has been told, well
 all_told() {
-	within "$1" has_ended || fail "no further than $(of_liar 'done')"
-	! of_liar failed || fail 'a lie had another answer'
+	await_key "/local/domain/$(domid liar)/data/told" "$1" || fail "no further than $(of_liar 'done')"
+	of_liar told >/dev/null && ! of_liar failed || fail 'a lie had another answer'
 	xenmeter dump --all --device
 }
 

@@ -16,6 +16,7 @@ BACKEND=/local/domain/0/backend/vbd
 KERNEL_LINE="console=hvc0 quiet panic=1 cryptomgr.notests mitigations=off rodata=off"
 VIFS=/local/domain/0/backend/vif
 PATIENCE=$(cat /xm/patience) # limits of time are so many times as long
+declare -A DOMIDS=() # what `guest` has made, see `domid`
 
 say() { echo "-- $*"; }
 fail() {
@@ -83,19 +84,19 @@ counter() {
 
 # expect_sums GUEST FILTER [VDEV]: of the sums of its rows' counters, also of retired rows
 expect_sums() {
-	xenmeter dump --json --all | jq --arg n "$1" --argjson d "$(devid "${3:-}")" '
-		[.rows[] | select(.name == $n and ($d == null or .devid == $d)) | .counters | to_entries[]]
-		| group_by(.key) | map({key: .[0].key, value: (map(.value) | add)}) | from_entries' >/tmp/sums
-	jq -e "$2" /tmp/sums >/dev/null || {
-		jq -Mc 'with_entries(select(.value != 0))' /tmp/sums
+	xenmeter dump --json --all | jq -eMc --arg n "$1" --argjson d "$(devid "${3:-}")" "
+		[.rows[] | select(.name == \$n and (\$d == null or .devid == \$d)) | .counters | to_entries[]]
+		| group_by(.key) | map({key: .[0].key, value: (map(.value) | add)}) | from_entries
+		| with_entries(select(.value != 0)), ($2)" >/tmp/sums || {
+		cat /tmp/sums
 		fail "$1: not so: $2"
 	}
 }
 
 # expect_json FILTER: of the rows of queues in the whole table, also the retired ones
 expect_json() {
-	xenmeter dump --json --all | jq '.rows |= map(select(.queue != null))' >/tmp/dump
-	jq -e "$1" /tmp/dump >/dev/null || fail "not so: $1"
+	xenmeter dump --json --all | jq -e ".rows |= map(select(.queue != null)) | ($1)" >/dev/null ||
+		fail "not so: $1"
 }
 
 # devid VDEV: xvda to 51712; null if none is named
@@ -147,6 +148,7 @@ guest() {
 	config "$name" "ramdisk=\"$D/$name.cpio\"" "type=\"${TYPE:-pv}\"" "memory=$memory" \
 		"vcpus=${VCPUS:-1}" "extra=\"$KERNEL_LINE rdinit=/guest-init\"" "$@"
 	patiently xl create -q "/tmp/guest-$name/config" || fail "xl create $name"
+	DOMIDS[$name]=$(xl domid "$name") || fail "$name is gone"
 }
 
 # patiently COMMAND...: xl gives a hotplug script 40 seconds. If a busy machine took longer
@@ -242,6 +244,7 @@ driver_domain() {
 	config "$1" "ramdisk=\"$D/$1.cpio\"" 'type="pv"' "memory=$memory" 'driver_domain=1' \
 		"extra=\"$KERNEL_LINE driver=1\""
 	patiently xl create -q "/tmp/guest-$1/config" || fail "xl create $1"
+	DOMIDS[$1]=$(xl domid "$1") || fail "$1 is gone"
 	xl sched-credit2 -d "$1" -w 2048 # its hotplug scripts have ten seconds, as dom0's
 	told "$1" up >/dev/null
 	ASKED=0
@@ -250,11 +253,16 @@ driver_domain() {
 # ask DRIVER-DOMAIN COMMAND: run there; sets ANSWER
 ask() {
 	ASKED=$((ASKED + 1))
-	send "$1" "ask-$ASKED" "$2"
+	send "$1" ask "$ASKED $2"
 	ANSWER=$(told "$1" "answer-$ASKED") || exit
 }
 
-domid() { xl domid "$1"; }
+# domid NAME: of a guest that `guest` has made it is remembered, since each start of xl takes a
+# third of a second under emulation. A scenario that gives it another domain says so first.
+domid() {
+	if [ -n "${DOMIDS[$1]:-}" ]; then echo "${DOMIDS[$1]}"; else xl domid "$1"; fi
+}
+another_domain() { unset "DOMIDS[$1]"; }
 alive() { xl domid "$1" >/dev/null 2>&1; }
 gone() { ! alive "$1"; }
 
@@ -297,6 +305,7 @@ destroy() {
 	for name in "$@"; do
 		xl destroy "$name" || say "xl destroy $name: waited in vain"
 		within 120 gone "$name" || fail "$name does not go away"
+		another_domain "$name"
 	done
 	no_zombies
 }
@@ -346,7 +355,7 @@ clean_up() {
 		kill -KILL "$DAEMON" 2>/dev/null
 	fi
 	for job in $(jobs -p); do kill "$job"; done 2>/dev/null
-	rm -rf "$D" /tmp/guest-* /tmp/dump /run/xenmeter "$LOGS"/guest-*.log "$LOGS"/xen-hotplug.log
+	rm -rf "$D" /tmp/guest-* /run/xenmeter "$LOGS"/guest-*.log "$LOGS"/xen-hotplug.log
 	exit $code
 }
 
