@@ -6,7 +6,6 @@
 #ifndef XENMETER_REQUESTS_H
 #define XENMETER_REQUESTS_H
 
-#include <stddef.h>
 #include <string.h>
 
 #include "enabled.h"
@@ -15,6 +14,13 @@
 
 #define REQUESTS_MAX  32
 #define REQUEST_KINDS (REQUEST_REFUSED + 1)
+
+/* How many count in each bucket of a histogram. Few buckets have any: requests that are
+ * answered together are alike. So each is changed once in the row, and kept once. */
+struct bucket_counts {
+	uint64_t used[HISTOGRAM_BUCKETS / 64]; /* a bit for each that is not 0 */
+	uint8_t count[HISTOGRAM_BUCKETS];      /* REQUESTS_MAX at most */
+};
 
 struct requests {
 	uint32_t count;
@@ -29,9 +35,8 @@ struct requests {
 		uint64_t count, bytes, cycles;
 	} kind[REQUEST_KINDS];
 	struct account account;
-	/* Of each, where it counts in the histograms. */
-	uint8_t cycles_bucket[REQUESTS_MAX];
-	uint8_t latency_bucket[REQUESTS_MAX];
+	struct bucket_counts by_cycles;
+	struct bucket_counts by_latency;
 };
 
 /**
@@ -39,7 +44,13 @@ struct requests {
  */
 static inline void requests_clear(struct requests *r)
 {
-	memset(r, 0, offsetof(struct requests, cycles_bucket));
+	memset(r, 0, sizeof(*r));
+}
+
+static inline void bucket_counts_add(struct bucket_counts *c, unsigned int bucket)
+{
+	c->used[bucket / 64] |= 1ull << (bucket % 64);
+	c->count[bucket]++;
 }
 
 /**
@@ -61,8 +72,8 @@ static inline void requests_add(struct requests *restrict r, const struct settle
 		r->account.exact[i] += bill->exact[i];
 		r->account.apportioned[i] += bill->apportioned[i];
 	}
-	r->cycles_bucket[r->count] = histogram_bucket(cycles);
-	r->latency_bucket[r->count] = histogram_bucket(s->latency_ns);
+	bucket_counts_add(&r->by_cycles, histogram_bucket(cycles));
+	bucket_counts_add(&r->by_latency, histogram_bucket(s->latency_ns));
 	r->count++;
 	r->failed += s->failed;
 	r->bytes += s->bytes;

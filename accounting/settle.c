@@ -76,10 +76,21 @@ static void row_add_kinds(struct row *row, const struct requests *r)
 	row_add(row, ROW_refused_cycles, r->kind[REQUEST_REFUSED].cycles);
 }
 
+static inline __attribute__((always_inline)) void
+keep_buckets(struct undo *u, const struct row *row, unsigned int slot,
+	     const struct bucket_counts *c)
+{
+	unsigned int i;
+	uint64_t used;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS / 64; i++)
+		for (used = c->used[i]; used; used &= used - 1)
+			undo_keep(u, row, slot + 64 * i + __builtin_ctzll(used), 1);
+}
+
 static void keep_requests(struct row *row, const struct requests *r)
 {
 	struct undo u = begin_undo();
-	uint32_t i;
 
 	_Static_assert(ROW_refused_cycles == ROW_read_requests + 3 * REQUEST_REFUSED,
 		       "behind the kinds");
@@ -88,17 +99,27 @@ static void keep_requests(struct row *row, const struct requests *r)
 	undo_keep(&u, row, ROW_read_requests, ROW_refused_cycles - ROW_read_requests + 1);
 	undo_keep(&u, row, ROW_request_cycles_sum, 2);
 	keep_account(&u, row, &r->account);
-	for (i = 0; i < r->count; i++) {
-		undo_keep(&u, row, ROW_request_cycles + r->cycles_bucket[i], 1);
-		undo_keep(&u, row, ROW_request_latency + r->latency_bucket[i], 1);
-	}
+	keep_buckets(&u, row, ROW_request_cycles, &r->by_cycles);
+	keep_buckets(&u, row, ROW_request_latency, &r->by_latency);
 	undo_begin(&u, row, r->count);
+}
+
+static void row_add_buckets(struct row *row, unsigned int slot,
+			    const struct bucket_counts *c)
+{
+	unsigned int i;
+	uint64_t used;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS / 64; i++)
+		for (used = c->used[i]; used; used &= used - 1) {
+			unsigned int bucket = 64 * i + __builtin_ctzll(used);
+
+			row_add(row, slot + bucket, c->count[bucket]);
+		}
 }
 
 static void row_add_requests(struct row *row, const struct requests *r)
 {
-	uint32_t i;
-
 	row_add(row, ROW_requests, r->count);
 	row_add(row, ROW_bytes, r->bytes);
 	row_add(row, ROW_errors, r->failed);
@@ -107,10 +128,8 @@ static void row_add_requests(struct row *row, const struct requests *r)
 	row_add(row, ROW_pages_copied, r->pages_copied);
 	row_add(row, ROW_request_cycles_sum, r->cycles);
 	row_add(row, ROW_request_latency_sum, r->latency_ns);
-	for (i = 0; i < r->count; i++) {
-		row_add(row, ROW_request_cycles + r->cycles_bucket[i], 1);
-		row_add(row, ROW_request_latency + r->latency_bucket[i], 1);
-	}
+	row_add_buckets(row, ROW_request_cycles, &r->by_cycles);
+	row_add_buckets(row, ROW_request_latency, &r->by_latency);
 }
 
 uint64_t row_settle_requests(struct row *row, struct requests *r)
