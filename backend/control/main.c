@@ -47,9 +47,6 @@
 /* Whatever devices are waited for, the domain is measured then. */
 #define LOAD_AT_LATEST_S 10
 
-/* The verifier takes tens of milliseconds, on a busy machine a second. */
-#define LOAD_TIMEOUT_S 30
-
 /* Of the file with what the kernel said of programs that it refused, beside the table. */
 #define REFUSAL_SUFFIX ".refusal"
 
@@ -84,10 +81,8 @@ struct daemon {
 	unsigned int loading_ms; /* from the fork to main(), in steps of 10 */
 	bool resumption_said;
 	struct totals *totals;
-	int loader; /* its socket, until it has answered; or -1 */
+	struct domain_loading loading;
 	int loader_err;
-	bool loading;		     /* it was told to */
-	unsigned int loading_for;    /* seconds */
 	unsigned int ticks;	     /* of this life, seconds */
 	struct domain_meter *domain; /* NULL: not measured */
 	struct domain_books *domain_books;
@@ -473,7 +468,7 @@ static void say_not_measured(const struct daemon *d, int err, bool said_is_kept)
 
 static void announce_domain(const struct daemon *d)
 {
-	if (d->loader >= 0)
+	if (d->loading.socket >= 0)
 		table_set_domain_absence(d->control.table, DOMAIN_NOT_YET);
 	else if (d->loader_err)
 		say_not_measured(d, d->loader_err, false);
@@ -564,7 +559,7 @@ static void start_loader(struct daemon *d)
 {
 	if (d->options.no_domain || d->options.release)
 		return;
-	d->loader_err = domain_loader_start(d->options.user, &d->loader);
+	d->loader_err = domain_loader_start(d->options.user, &d->loading.socket);
 }
 
 /* What one asks first where something is wrong. */
@@ -683,15 +678,6 @@ static void take_helpers(struct daemon *d)
 	control_handle_helpers(&d->control);
 }
 
-/* Guests of a daemon that died come first: loading would take from their CPU. */
-static void load_domain(struct daemon *d)
-{
-	if (d->loader < 0 || d->loading)
-		return;
-	d->loading = true;
-	domain_loader_go(d->loader);
-}
-
 /* The programs know this kernel best. */
 static void watch_domain(struct daemon *d)
 {
@@ -715,7 +701,7 @@ static int take_loaded(struct daemon *d, bool *ret_said_is_kept)
 	*ret_said_is_kept = false;
 	if (asprintf(&refusal, "%s" REFUSAL_SUFFIX, d->options.table) < 0)
 		return -ENOMEM;
-	err = domain_take(d->loader, refusal, &d->domain, ret_said_is_kept);
+	err = domain_take(d->loading.socket, refusal, &d->domain, ret_said_is_kept);
 	free(refusal);
 	if (err)
 		return err;
@@ -727,18 +713,12 @@ static int take_loaded(struct daemon *d, bool *ret_said_is_kept)
 	return err;
 }
 
-static void close_loader(struct daemon *d)
-{
-	close(d->loader);
-	d->loader = -1;
-}
-
 static void take_domain(struct daemon *d)
 {
 	bool said_is_kept;
 	int err = take_loaded(d, &said_is_kept);
 
-	close_loader(d);
+	domain_loading_end(&d->loading);
 	if (err) {
 		say_not_measured(d, err, said_is_kept);
 		return;
@@ -749,25 +729,19 @@ static void take_domain(struct daemon *d)
 		 domain_lacks(d->domain));
 }
 
-/* If it loads them after all, it cannot say so, and they end with it. */
-static void watch_loader(struct daemon *d)
-{
-	if (d->loader < 0 || !d->loading || ++d->loading_for < LOAD_TIMEOUT_S)
-		return;
-	close_loader(d);
-	say_not_measured(d, -ETIMEDOUT, false);
-}
-
 static void take_tick(struct daemon *d)
 {
 	uint64_t expired;
+	int err;
 
 	if (read(d->timer_fd, &expired, sizeof(expired)) != sizeof(expired))
 		return;
 	table_heartbeat(d->control.table);
 	if (++d->ticks == LOAD_AT_LATEST_S)
-		load_domain(d);
-	watch_loader(d);
+		domain_loading_go(&d->loading);
+	err = domain_loading_tick(&d->loading);
+	if (err)
+		say_not_measured(d, err, false);
 	domain_books_tick(d->domain_books);
 	charge_tick(&d->control);
 	/* libxenstore's descriptor does not show that the store is gone. */
@@ -846,7 +820,7 @@ static void say_resumption(struct daemon *d)
 	if (d->resumption_said || !c->swept || control_resuming(c))
 		return;
 	d->resumption_said = true;
-	load_domain(d);
+	domain_loading_go(&d->loading);
 	if (!c->resumed)
 		return;
 	ms = clock_cycles_to_ns(c->resumed_at - d->began, d->clock.khz) / 1000000;
@@ -870,7 +844,7 @@ static void daemon_wait(struct daemon *d, struct pollfd *fds)
 	unsigned int causes = 0, i;
 	bool look = d->more_events;
 
-	fds[WAIT_DOMAIN].fd = d->loader;
+	fds[WAIT_DOMAIN].fd = d->loading.socket;
 	if (d->control.store_lost)
 		fds[WAIT_STORE].fd = -1;
 	if (!look)
@@ -897,7 +871,7 @@ static void daemon_loop(struct daemon *d)
 		[WAIT_REPORT] = { .fd = d->report_pipe[0], .events = POLLIN },
 		[WAIT_HELPER] = { .fd = d->control.storage_source.events,
 				  .events = POLLIN },
-		[WAIT_DOMAIN] = { .fd = d->loader, .events = POLLIN },
+		[WAIT_DOMAIN] = { .fd = d->loading.socket, .events = POLLIN },
 		[WAIT_TICK] = { .fd = d->timer_fd, .events = POLLIN },
 	};
 	unsigned int i;
@@ -948,8 +922,7 @@ static void daemon_stop(struct daemon *d)
 	close(c->storage_source.events);
 	close(d->signal_fd);
 	close(d->timer_fd);
-	if (d->loader >= 0)
-		close_loader(d);
+	domain_loading_end(&d->loading);
 }
 
 static int probe_code(const struct options *o)
@@ -975,7 +948,7 @@ int main(int argc, char **argv)
 		.options = { .workers = placement_default_workers(),
 			     .table = TABLE_DEFAULT_PATH },
 		.lock_fd = -1,
-		.loader = -1,
+		.loading = { .socket = -1 },
 		.began = clock_now(),
 		.loading_ms = loading_ms(),
 	};

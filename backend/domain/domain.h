@@ -15,7 +15,18 @@
 #include "domain_maps.h"
 #include "kernel_costs.h"
 
+/* How long a loader's answer is awaited: the verifier takes tens of milliseconds, on a
+ * busy machine a second. */
+#define DOMAIN_LOADING_S 30
+
 struct domain_meter;
+
+/* A loader, until it has answered. */
+struct domain_loading {
+	int socket;	      /* domain_loader_start()'s; -1: there is none any more */
+	bool told;	      /* to load */
+	unsigned int seconds; /* since then */
+};
 
 /* All CPUs together, since the meter began. */
 struct domain_sums {
@@ -53,9 +64,30 @@ int domain_loader_start(const char *user, int *ret_socket);
  * @socket: domain_loader_start()'s
  *
  * There is an answer to be read, for domain_take(), tens of milliseconds later, or when
- * the loader has died. One that hangs is the caller's to give up: -ETIMEDOUT.
+ * the loader has died. domain_loading_tick() gives up one that hangs.
  */
 void domain_loader_go(int socket);
+
+/**
+ * domain_loading_go() - domain_loader_go(), if there is a loader that was not told yet
+ * @l: the loader
+ */
+void domain_loading_go(struct domain_loading *l);
+
+/**
+ * domain_loading_tick() - a second has passed
+ * @l: the loader; ended if it is given up. Should it load the programs after all, they
+ *end with it, since it cannot hand them over.
+ *
+ * Return: 0; -ETIMEDOUT, once, if it has not answered for DOMAIN_LOADING_S.
+ */
+int domain_loading_tick(struct domain_loading *l);
+
+/**
+ * domain_loading_end() - it has answered, or is not needed
+ * @l: the loader; also if there is none any more
+ */
+void domain_loading_end(struct domain_loading *l);
 
 /**
  * domain_take() - take the loader's answer

@@ -2,6 +2,7 @@
 /*
  * The daemon takes what the loader answers: why it could not load, with the text of it in
  * a file that nobody else chose; descriptors in full, or none of them; or that it died.
+ * It gives up one that does not answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +140,35 @@ static void test_too_few_places(void)
 	CHECK(!kept);
 }
 
+/* It is told to load once, and awaited from then on. */
+static void test_no_answer(void)
+{
+	struct domain_loading l = { .socket = -1 };
+	char byte;
+	int i;
+
+	domain_loading_go(&l);
+	CHECK_EQ(domain_loading_tick(&l), 0); /* there is none */
+	begin();
+	l.socket = daemon_end;
+	for (i = 0; i < 2 * DOMAIN_LOADING_S; i++)
+		CHECK_EQ(domain_loading_tick(&l), 0); /* not told yet */
+	domain_loading_go(&l);
+	domain_loading_go(&l);
+	CHECK_EQ(recv(loader, &byte, 1, MSG_DONTWAIT), 1);
+	CHECK_EQ(recv(loader, &byte, 1, MSG_DONTWAIT), -1);
+	for (i = 1; i < 30; i++)
+		CHECK_EQ(domain_loading_tick(&l), 0);
+	CHECK(l.socket >= 0);
+	CHECK_EQ(domain_loading_tick(&l), -ETIMEDOUT);
+	CHECK_EQ(recv(loader, &byte, 1, 0), 0); /* it sees its end */
+	CHECK_EQ(l.socket, -1);
+	for (i = 0; i < 2 * DOMAIN_LOADING_S; i++)
+		CHECK_EQ(domain_loading_tick(&l), 0); /* said once */
+	domain_loading_end(&l);
+	close(loader);
+}
+
 int main(void)
 {
 	int free_before = lowest_free();
@@ -148,6 +178,7 @@ int main(void)
 	test_refused();
 	test_nothing_said();
 	test_too_few_places();
+	test_no_answer();
 	CHECK_EQ(lowest_free(), free_before);
 	unlink("refusal");
 	unlink("other");
