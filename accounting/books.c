@@ -30,7 +30,8 @@ static struct taken_sums sums_now(const struct books *b)
 
 	if (!t)
 		return (struct taken_sums){ .switches = switches_mark(&b->switches) };
-	return (struct taken_sums){ t->switches, t->stolen_ns, t->interrupt_ns };
+	return (struct taken_sums){ t->switches, t->stolen_ns, t->interrupt_ns, t->ran_ns,
+				    t->came_ns };
 }
 
 /* The programs in the kernel see a thread that gives itself its own name. */
@@ -57,6 +58,15 @@ static uint64_t not_run_ns(const struct books *b, const struct taken_sums *s)
 {
 	return (b->watch.irq == TIME_ACCOUNTED ? 0 : s->interrupt_ns) +
 	       (b->watch.steal == TIME_ACCOUNTED ? 0 : s->stolen_ns);
+}
+
+/* The programs' clock leaves out what the kernel's would. */
+static uint64_t read_cpu_clock(const struct books *b, const struct taken_sums *s)
+{
+	if (!b->programs_count)
+		return b->cpu_lead_ns + clock_thread_ns();
+	return b->cpu_lead_ns + s->ran_ns + clock_monotonic_ns() - s->came_ns -
+	       (s->stolen_ns + s->interrupt_ns - not_run_ns(b, s));
 }
 
 /* One moment: the mark has not moved between its parts. */
@@ -92,7 +102,7 @@ static void read_cpu_moment(struct books *b, struct moment *ret)
 		switches_reset(&b->switches);
 		ret->sums = sums_now(b);
 		before = clock_now();
-		b->cpu_ns = clock_thread_ns();
+		b->cpu_ns = read_cpu_clock(b, &ret->sums);
 		ret->now = clock_now();
 		took = ret->now - before;
 	} while (--tries && (took > b->read_limit || switches_happened(&b->switches, 0)));
@@ -181,8 +191,38 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 	end_by_clock(b, &b->meter.overhead); /* trying it out was a sleep */
 }
 
+/* Asked, the programs begin with this thread now. A time namespace has clocks of its own,
+ * and then they are not understood. */
+static bool programs_count(struct books *b)
+{
+	uint64_t before = clock_monotonic_ns();
+	struct taken_sums sums;
+
+	if (!b->watch.time)
+		return false;
+	ask_programs(b);
+	sums = sums_now(b);
+	return sums.came_ns >= before && sums.came_ns <= clock_monotonic_ns();
+}
+
+/* The CPU clock goes on from where it is. */
+static void choose_cpu_clock(struct books *b, uint64_t cpu_ns)
+{
+	struct moment m;
+
+	b->programs_count = programs_count(b);
+	b->cpu_lead_ns = 0;
+	read_moment(b, &m);
+	b->cpu_lead_ns = cpu_ns - read_cpu_clock(b, &m.sums);
+}
+
 void books_watch(struct books *b, const struct watch *w)
 {
+	struct moment m;
+	uint64_t cpu_ns;
+
+	read_moment(b, &m);
+	cpu_ns = read_cpu_clock(b, &m.sums);
 	b->watch = *w;
 	b->watch.hypervisor = w->hypervisor && w->time;
 	if (w->time) {
@@ -190,6 +230,7 @@ void books_watch(struct books *b, const struct watch *w)
 		switches_use_mark(&b->switches, &w->time->mark);
 		b->row->switches = SWITCHES_BY_PROGRAM;
 	}
+	choose_cpu_clock(b, cpu_ns);
 	b->seen = sums_now(b);
 	if (b->watch.hypervisor || w->steal == TIME_ACCOUNTED)
 		b->long_segment = b->khz * LONG_US / 1000;

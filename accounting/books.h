@@ -4,7 +4,7 @@
  * in the table. Each worker keeps some, and so does the control thread. Everything here
  * runs on the thread whose books they are.
  *
- * A time stamp tells elapsed time, the kernel's CPU clock tells what ran. The latter is
+ * A time stamp tells elapsed time, the thread's CPU clock tells what ran. The latter is
  * read where the thread was switched out, after each sleep, before one if that is
  * FRESH_US past, and every CHECKPOINT_MS: what it shows less than the time stamps was
  * stolen or taken by interrupts.
@@ -12,7 +12,10 @@
  * Where programs in the kernel watch the thread (books_watch()), they tell that to the
  * segment: its payer gets what is left. Their mark moves with switches, too, so a
  * boundary costs no more. The hypervisor alone takes time without their seeing it: what
- * it took is known at the next interrupt, and a segment above LONG_US asks.
+ * it took is known at the next interrupt, and a segment above LONG_US asks. The CPU clock
+ * is theirs, too: how long they saw the thread as its CPU's task. The kernel's own begins
+ * when a thread is woken, though the interrupt that woke it and the way out of idle are
+ * yet to come, and these are charged by themselves.
  */
 #ifndef XENMETER_BOOKS_H
 #define XENMETER_BOOKS_H
@@ -59,6 +62,8 @@ struct taken_sums {
 	uint32_t switches;
 	uint64_t stolen_ns;
 	uint64_t interrupt_ns;
+	uint64_t ran_ns; /* as in struct thread_time */
+	uint64_t came_ns;
 };
 
 struct books {
@@ -74,6 +79,8 @@ struct books {
 	uint64_t cpu_start_ns;
 	uint64_t cpu_ns; /* the CPU clock, as last read */
 	struct watch watch;
+	bool programs_count;	/* the CPU clock is theirs */
+	uint64_t cpu_lead_ns;	/* that the clock goes on from where the last one was */
 	char name[16];		/* the thread's */
 	struct taken_sums seen; /* at the last segment that was repaired */
 	uint64_t long_segment;	/* LONG_US in cycles, if something may be stolen */

@@ -54,6 +54,17 @@ static inline uint64_t clock_thread_ns(void)
 }
 
 /**
+ * clock_monotonic_ns() - CLOCK_MONOTONIC, in which programs in the kernel measure
+ */
+static inline uint64_t clock_monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/**
  * clock_cycles_to_ns() - convert a span
  * @cycles: the span
  * @khz: the clock's rate, not 0

@@ -60,11 +60,22 @@ struct cpu_run {
 	uint32_t others;   /* pieces that are no row's */
 	uint32_t polled;   /* frames that drivers gave it */
 	uint32_t ended;	   /* 1: a request has ended, perhaps no row's */
+	uint32_t last_row; /* of the last piece */
+	uint32_t rough;	   /* 1: what it did besides is not known */
 	uint64_t noted;	   /* the last I/O that was noted, as the caller names it */
 	struct {
 		uint32_t row;
 		uint32_t pieces;
 	} of[CPU_RUN_ROWS];
+};
+
+/*
+ * A disk interrupts for each end of an I/O, and a handler takes all that have ended. For
+ * those that it took beyond the first an interrupt may still come, and find nothing.
+ */
+struct cpu_late {
+	uint32_t row; /* of the last end; 0: no row's */
+	uint32_t interrupts;
 };
 
 /* A difference of more than this is no race of two readings: a clock was set anew. */
@@ -173,6 +184,7 @@ CPU_TIME_INLINE void cpu_run_begin(struct cpu_run *run, uint64_t slot_ns)
 	run->others = 0;
 	run->polled = 0;
 	run->ended = 0;
+	run->rough = 0;
 	run->noted = 0;
 }
 
@@ -200,6 +212,7 @@ CPU_TIME_INLINE int cpu_run_note(struct cpu_run *run, uint32_t row, uint32_t pie
 			run->of[i].pieces += pieces;
 			run->pieces += pieces;
 			run->work = work;
+			run->last_row = row;
 			run->ended = 0;
 			return 1;
 		}
@@ -217,6 +230,30 @@ CPU_TIME_INLINE void cpu_run_note_end(struct cpu_run *run)
 {
 	run->others += run->ended;
 	run->ended = 1;
+}
+
+/**
+ * cpu_run_note_late() - an interrupt's handler is about to end
+ * @run: the run
+ * @late: of this interrupt
+ * @work: of what kind the ends of its I/O are
+ *
+ * One in which nothing ended is for the last row, roughly, if such a one may come.
+ */
+CPU_TIME_INLINE void cpu_run_note_late(struct cpu_run *run, struct cpu_late *late,
+				       uint32_t work)
+{
+	uint32_t ends = run->pieces + run->others + run->ended;
+
+	if (ends) {
+		late->row = run->ended ? 0 : run->last_row;
+		late->interrupts = ends - 1;
+	} else if (late->interrupts) {
+		late->interrupts--;
+		if (late->row)
+			cpu_run_note(run, late->row, 1, work);
+		run->rough = 1;
+	}
 }
 
 /* Pieces that are no row's. Drivers give frames to a run, which sends some of them on;
@@ -351,11 +388,24 @@ CPU_TIME_INLINE void cpu_time_give(struct cpu_time *c, struct thread_time *t)
 /**
  * cpu_time_come() - a watched thread becomes the task
  * @t: its own
+ * @now_ns: the clock
  */
-CPU_TIME_INLINE void cpu_time_come(struct thread_time *t)
+CPU_TIME_INLINE void cpu_time_come(struct thread_time *t, uint64_t now_ns)
 {
+	t->came_ns = now_ns;
 	t->switches++;
 	__sync_fetch_and_add(&t->mark, 1);
+}
+
+/**
+ * cpu_time_leave() - another task takes a watched thread's place
+ * @t: its own
+ * @now_ns: the clock
+ */
+CPU_TIME_INLINE void cpu_time_leave(struct thread_time *t, uint64_t now_ns)
+{
+	if (now_ns > t->came_ns)
+		t->ran_ns += now_ns - t->came_ns;
 }
 
 /* The hypervisor has started this CPU since the last reading. How long it had run before
@@ -450,10 +500,12 @@ CPU_TIME_INLINE uint64_t cpu_time_ran(const struct cpu_time *c, const struct cpu
 	return c->ns[slot & (CPU_SLOTS - 1)] - run->began_ns;
 }
 
+/* Of a kernel thread it is not known what else it did than what was counted. */
 CPU_TIME_INLINE void cpu_time_begin_run(struct cpu_time *c, enum cpu_level level,
 					uint32_t slot)
 {
 	cpu_run_begin(&c->run[level], c->ns[slot & (CPU_SLOTS - 1)]);
+	c->run[level].rough = level == CPU_LEVEL_TASK;
 }
 
 /**

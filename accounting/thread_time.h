@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What took time from one thread of the daemon while it was its CPU's task: the
- * hypervisor, and interrupts. Programs in the kernel (backend/domain/) write it on the
- * CPU where the thread runs; the thread itself reads it, from mapped memory.
+ * How long one thread of the daemon was its CPU's task, and what took time from it
+ * meanwhile: the hypervisor, and interrupts. Programs in the kernel (backend/domain/)
+ * write it on the CPU where the thread runs; the thread itself reads it, from mapped
+ * memory.
  */
 #ifndef XENMETER_THREAD_TIME_H
 #define XENMETER_THREAD_TIME_H
@@ -16,7 +17,9 @@ struct thread_time {
 	uint32_t padding;
 	uint64_t stolen_ns;    /* the hypervisor ran something else */
 	uint64_t interrupt_ns; /* interrupts, which are charged elsewhere */
-	uint64_t reserved[4];
+	uint64_t ran_ns;  /* as the task, all of it, until it was switched out last */
+	uint64_t came_ns; /* when it became the task, by CLOCK_MONOTONIC; 0: never yet */
+	uint64_t reserved[2];
 };
 
 _Static_assert(sizeof(struct thread_time) == 64, "a cache line each");

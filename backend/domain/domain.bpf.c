@@ -422,17 +422,31 @@ static __always_inline void tell_thread(struct cpu_time *c)
 		cpu_time_give(c, t);
 }
 
-/* The task that comes. */
-static __always_inline void change_thread(struct cpu_time *c, struct task_struct *task)
+/* It is the task from now on, or has only now said that it wants to be watched. */
+static __always_inline void begin_thread(struct cpu_time *c, struct task_struct *task,
+					 uint64_t now_ns)
 {
 	struct thread_time *t;
 
-	if (c->thread)
-		tell_thread(c);
-	c->thread = c->task == CPU_SLOT_DAEMON ? find_thread(task) : 0;
+	c->thread = find_thread(task);
 	t = thread_time(c->thread);
 	if (t)
-		cpu_time_come(t);
+		cpu_time_come(t, now_ns);
+}
+
+/* The task that comes. */
+static __always_inline void change_thread(struct cpu_time *c, struct task_struct *task,
+					  uint64_t now_ns)
+{
+	struct thread_time *t = thread_time(c->thread);
+
+	if (t) {
+		cpu_time_give(c, t);
+		cpu_time_leave(t, now_ns);
+	}
+	c->thread = 0;
+	if (c->task == CPU_SLOT_DAEMON)
+		begin_thread(c, task, now_ns);
 }
 
 /* ---- what an event costs ---- */
@@ -483,15 +497,11 @@ static __always_inline void add_row_cost(uint32_t row, uint32_t work, uint32_t e
 	cpu_time_add(exact ? &cost->exact_ns[work] : &cost->apportioned_ns[work], ns);
 }
 
-/* What else a kernel thread did than what was counted is not known: never exact. */
-enum division { DIVIDE_EXACTLY, DIVIDE_ROUGHLY };
-
 /* Return: of the time, what rows were charged. */
-static __noinline uint64_t divide_run(const struct cpu_run *run, uint64_t ns,
-				      enum division how)
+static __noinline uint64_t divide_run(const struct cpu_run *run, uint64_t ns)
 {
 	uint32_t others = cpu_run_others(run), rows = run->rows, i;
-	uint32_t exact = how == DIVIDE_EXACTLY && rows == 1 && !others;
+	uint32_t exact = rows == 1 && !others && !run->rough;
 	uint64_t left = (uint64_t)run->pieces + others, all = ns;
 
 	for (i = 0; i < CPU_RUN_ROWS; i++) {
@@ -510,7 +520,7 @@ static __always_inline void divide_idle(struct cpu_time *c, uint32_t slot, uint6
 
 	if (run)
 		cpu_time_add(&c->charged_idle[slot & (CPU_SLOTS - 1)],
-			     divide_run(run, ns, DIVIDE_EXACTLY));
+			     divide_run(run, ns));
 }
 
 static __always_inline void divide_woken(struct cpu_time *c)
@@ -529,7 +539,7 @@ static __always_inline void divide_softirq(struct cpu_time *c, uint32_t slot, ui
 
 	if (!run->rows || charged_already(c))
 		return;
-	charged = divide_run(run, ns, DIVIDE_EXACTLY);
+	charged = divide_run(run, ns);
 	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)], charged);
 	divide_woken(c);
 	cpu_time_take_from_task(c, charged);
@@ -543,8 +553,7 @@ static __always_inline void divide_irq(struct cpu_time *c, uint32_t slot, uint64
 
 	if (!run->rows || charged_already(c))
 		return;
-	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)],
-		     divide_run(run, ns, DIVIDE_EXACTLY));
+	cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)], divide_run(run, ns));
 	divide_woken(c);
 }
 
@@ -553,8 +562,7 @@ static __always_inline void divide_task(struct cpu_time *c, uint32_t slot, uint6
 	const struct cpu_run *run = &c->run[CPU_LEVEL_TASK];
 
 	if (c->kthread && run->rows)
-		cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)],
-			     divide_run(run, ns, DIVIDE_ROUGHLY));
+		cpu_time_add(&c->charged[slot & (CPU_SLOTS - 1)], divide_run(run, ns));
 }
 
 /* More rows than are told apart: what it did until now is divided now. */
@@ -652,8 +660,8 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	add_idle(cause, idle);
 	if (woken && idle)
 		cpu_time_add(&c->charged_idle[by & (CPU_SLOTS - 1)],
-			     divide_run(woken, idle, DIVIDE_EXACTLY));
-	change_thread(c, next);
+			     divide_run(woken, idle));
+	change_thread(c, next, now.now_ns);
 	divide_task(c, before, c->ended_ns);
 	c->kthread = slot != CPU_SLOT_IDLE && next->flags & TASK_KTHREAD;
 	if (c->kthread) {
@@ -693,6 +701,7 @@ int BPF_PROG(enter_handler, int number, struct irqaction *action)
 	if (irq->action != (uint64_t)action ||
 	    irq->handler != (uint64_t)action->handler) {
 		find_irq(irq, action);
+		irq->late.interrupts = 0;
 		irq->handler = (uint64_t)action->handler;
 		irq->action = (uint64_t)action;
 	}
@@ -700,8 +709,18 @@ int BPF_PROG(enter_handler, int number, struct irqaction *action)
 }
 
 SEC("tp_btf/irq_handler_exit")
-int BPF_PROG(exit_handler)
+int BPF_PROG(exit_handler, int number)
 {
+	uint32_t at = (uint32_t)number & (DOMAIN_IRQS - 1);
+	struct cpu_time *c = this_cpu();
+	struct domain_irq *irq;
+
+	if (c && c->irq && !c->cause) {
+		irq = bpf_map_lookup_elem(&irqs, &at);
+		if (irq)
+			cpu_run_note_late(&c->run[CPU_LEVEL_IRQ], &irq->late,
+					  KERNEL_BLOCK);
+	}
 	return exit_irq();
 }
 
@@ -997,6 +1016,8 @@ int BPF_PROG(rename_task, struct task_struct *task)
 	cpu_time_look(c, &now);
 	if (c->thread)
 		tell_thread(c);
+	else if (c->task == CPU_SLOT_DAEMON)
+		begin_thread(c, bpf_get_current_task_btf(), now.now_ns);
 	return 0;
 }
 

@@ -52,6 +52,7 @@ struct domain_irq {
 	uint64_t handler; /* likewise, since an action's place is used again */
 	uint32_t slot;
 	uint32_t is_event; /* for a port that a process has bound */
+	struct cpu_late late;
 };
 
 #endif
