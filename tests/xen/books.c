@@ -5,9 +5,11 @@
  *
  *   books [--no-domain]
  *
- * The hypervisor's count; the domain's, without a name, daemon, storage, interrupt,
- * softirq, idle, kernel, process, taken by others; in rows: threads of the daemon's,
- * helpers, kernel_event, _idle_exit, _softirq, _block, _kthread.
+ * The hypervisor's count, and when that was; the domain's, without a name, daemon,
+ * storage, interrupt, softirq, idle, kernel, process, taken by others; of interrupts and
+ * idle those of timers; in rows: threads of the daemon's, helpers, kernel_event,
+ * _idle_exit, _softirq, _block, _kthread. Of the daemon's threads what is in no row: for
+ * no guest, of unknown cause.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,6 +78,20 @@ static uint64_t us_of(enum xenmeter_domain_kind kind)
 	return ns / 1000;
 }
 
+/* Xen's timer, or the processor's. */
+static uint64_t us_of_timers(void)
+{
+	uint64_t ns = 0;
+	size_t i;
+
+	for (i = 0; i < domain.count; i++)
+		if ((domain.line[i].kind == XENMETER_DOMAIN_INTERRUPT ||
+		     domain.line[i].kind == XENMETER_DOMAIN_IDLE) &&
+		    strstr(domain.line[i].name, "timer"))
+			ns += domain.line[i].ns;
+	return ns / 1000;
+}
+
 static uint64_t us_of_rows(const char *prefix)
 {
 	struct xenmeter_field f;
@@ -94,15 +110,29 @@ static uint64_t us_of_rows(const char *prefix)
 	return (uint64_t)(xenmeter_seconds(table, cycles) * 1e6);
 }
 
+static uint64_t us_of_threads(const char *name)
+{
+	int slot = xenmeter_field_find(table, XENMETER_WORKERS, name);
+	struct xenmeter_worker worker;
+	uint64_t cycles = 0;
+	size_t i;
+
+	for (i = 0; slot >= 0 && i < xenmeter_worker_count(table); i++)
+		if (!xenmeter_read_worker(table, i, &worker))
+			cycles += worker.counter[slot];
+	return (uint64_t)(xenmeter_seconds(table, cycles) * 1e6);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
 
 	if (argc > 1 && !strcmp(argv[1], "--no-domain"))
-		return printf("%" PRIu64 "\n", hypervisor_ns() / 1000) < 0;
+		return printf("%" PRIu64 " %" PRIu64 "\n", hypervisor_ns() / 1000,
+			      now_ns() / 1000) < 0;
 	if (xenmeter_open(NULL, &table) || await_books())
 		return 1;
-	printf("%" PRIu64, hypervisor_ns() / 1000);
+	printf("%" PRIu64 " %" PRIu64, hypervisor_ns() / 1000, now_ns() / 1000);
 	printf(" %" PRIu64, domain.running_ns / 1000);
 	printf(" %" PRIu64, us_of(XENMETER_DOMAIN_UNNAMED));
 	printf(" %" PRIu64, us_of(XENMETER_DOMAIN_DAEMON));
@@ -113,10 +143,13 @@ int main(int argc, char **argv)
 	printf(" %" PRIu64, us_of(XENMETER_DOMAIN_KTHREAD));
 	printf(" %" PRIu64, us_of(XENMETER_DOMAIN_PROCESS));
 	printf(" %" PRIu64, domain.runnable_ns / 1000);
+	printf(" %" PRIu64, us_of_timers());
 	printf(" %" PRIu64, us_of_rows("exact_") + us_of_rows("apportioned_"));
 	printf(" %" PRIu64, us_of_rows("offload_cycles"));
 	for (i = 0; i < COUNTERS; i++)
 		printf(" %" PRIu64, us_of_rows(counters[i]));
+	printf(" %" PRIu64, us_of_threads("overhead"));
+	printf(" %" PRIu64, us_of_threads("unattributed"));
 	putchar('\n');
 	return 0;
 }

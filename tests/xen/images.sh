@@ -297,6 +297,8 @@ own_image() { # DIRECTORY SCENARIO...
 	gcc -O2 -o "$stage/xm/gaps" "$here/gaps.c" || return
 	gcc -O2 -o "$stage/usr/bin/frames" "$here/frames.c" || return
 	gcc -O2 -o "$stage/usr/bin/cpu_time" "$here/cpu_time.c" -lxenctrl || return
+	gcc -O2 -o "$stage/usr/bin/programs" "$here/programs.c" -lbpf || return
+	put_libraries "$stage/usr/bin/programs" || return
 	gcc -O2 -Iaccounting -o "$stage/usr/bin/books" "$here/books.c" -L"$binaries/accounting" \
 		-lxenmeter -lxenctrl || return
 	for name in $lies; do cp "build/tests/hostile/$name" "$stage/xm/lies/" || return; done
