@@ -12,10 +12,10 @@ attach "$one" xvda "$(disk a 16M)"
 attach "$two" xvda "$(disk b 16M)"
 attach "$three" xvda "$(disk c 16M)"
 load_bg "$W/one.out" "$one" --rw randrw --verify --depth 16 --queues 2 --flush-every 7 \
-	--time 60 --timeout 30 --json; p1=$BG
-load_bg "$W/two.out" "$two" --rw randrw --verify --depth 8 --persistent --time 60 \
+	--time 3600 --timeout 30 --json; p1=$BG
+load_bg "$W/two.out" "$two" --rw randrw --verify --depth 8 --persistent --time 3600 \
 	--timeout 30 --json; p2=$BG
-load_bg "$W/three.out" "$three" --rw randread --time 60 --timeout 30; p3=$BG
+load_bg "$W/three.out" "$three" --rw randread --time 3600 --timeout 30; p3=$BG
 for d in $one $two $three; do state "$d" back 4; done
 nonce=$(key "$(back "$one")/xenmeter-journal") || fail 'the connection has no name'
 
