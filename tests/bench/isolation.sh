@@ -18,10 +18,11 @@ rounds=$1 seconds=$2 burn=$3
 WORKERS= # as many as the daemon takes by itself
 need mkfs.ext4 e2fsprogs
 need fsfreeze util-linux
+need fio fio
 
 trap 'code=$?; set +e; like_others; give_back_tags; for m in "$W"/fs/*; do fsfreeze -u "$m" 2>/dev/null; done
 	[ -z "$DAEMON" ] || kill -KILL $DAEMON; for p in $PIDS; do kill -KILL $p; done 2>/dev/null
-	wait; umount -l "$W"/fs/* "$W/ram"; (exit $code); cleanup' EXIT
+	wait; remove_zram; umount -l "$W"/fs/* "$W/ram"; (exit $code); cleanup' EXIT
 mkdir "$W/ram" "$W/fs"
 mount -t tmpfs -o size=80% none "$W/ram"
 
@@ -79,7 +80,7 @@ cycles_since() {
 			select(.domid == $d and .queue != null) | .counters | to_entries[] |
 			select(.key | test(k)) | .value] | add // 0;
 		def cycles: sum("^(exact|apportioned)_|^offload_cycles");
-		(cycles - ($b[0] | cycles)) / (sum("^requests$") - ($b[0] | sum("^requests$")))'
+		(cycles - ($b[0] | cycles)) / ([sum("^requests$") - ($b[0] | sum("^requests$")), 1] | max)'
 }
 
 # Loop devices work in kernel threads, which have to come before other programs' threads if
@@ -257,6 +258,35 @@ bench_tags() {
 	echo "cycles a read out of 64 tags, depth 256 to depth 48: $(ratio tags.cycles 3 2) times, held to at most 1.3; A/A $(ratio tags.cycles 2 1)"
 }
 
+# ---- a disk that cannot tell whether I/O would wait ----
+
+remove_zram() { [ -z "${ZRAM:-}" ] || echo "${ZRAM#/dev/zram}" >/sys/class/zram-control/hot_remove; }
+
+# fio_iops RW: by io_uring, on the disk itself
+fio_iops() {
+	fio --name=direct --filename="$ZRAM" --ioengine=io_uring --direct=1 --rw="$1" --bs=4k \
+		--iodepth=32 --time_based --runtime="$(jq -n "$seconds * 1000")ms" --output-format=json |
+		jq '.jobs[0] | .read.iops + .write.iops'
+}
+bench_zram() {
+	local i rw
+	[ -d /sys/class/zram-control ] || { echo 'zram: not measured, this kernel has none'; return; }
+	ZRAM=/dev/zram$(cat /sys/class/zram-control/hot_add)
+	echo 256M >"/sys/block/${ZRAM#/dev/}/disksize"
+	dd if=/dev/urandom of="$ZRAM" bs=1M count=256 oflag=direct status=none
+	attach 9 xvda "$ZRAM" >/dev/null
+	for i in $(seq "$rounds"); do
+		before_others
+		for rw in randread randwrite; do
+			echo "$(load 9 --rw $rw --depth 32 --time "$seconds" --json | jq .iops) $(fio_iops $rw)" >>"$W/zram.$rw"
+		done
+	done
+	for rw in randread randwrite; do
+		echo "zram, $rw of 4 KiB at depth 32, to fio's io_uring on it: $(ratio zram.$rw 1 2) times, held to at least 0.7"
+	done
+	"$SIMXL" block-detach 9 xvda
+}
+
 # ---- memory ----
 
 resident_mib() {
@@ -278,7 +308,7 @@ bench_memory() {
 
 before_others
 host
-for n in one two three four five six seven eight; do guest $n >/dev/null; done
+for n in one two three four five six seven eight nine; do guest $n >/dev/null; done
 for n in one two four five six eight; do filesystem $n 320M; done
 filesystem three 4G
 attach 1 xvda "$(full one a 256)" >/dev/null
@@ -297,7 +327,7 @@ truncate -s 256M "$W/ram/tags"
 echo "$(nproc) CPUs, load $(cut -d ' ' -f 1 /proc/loadavg) before; $rounds rounds of $seconds s"
 # Caches are warm then.
 load 1 --rw randrw --depth 8 --flush-every 5 --time 1 >/dev/null
-for scene in ${SCENES:-flood frozen holes bulk idle tags memory}; do
+for scene in ${SCENES:-flood frozen holes bulk idle tags zram memory}; do
 	bench_$scene
 done
 finish
