@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # README's pictures, from a run on the simulated Xen: guests read, write and flush for a
-# while, top shows them, and they get their bill.
+# while, top shows them, they get their bill, and a Prometheus has what the dashboard asks
+# for. Needs tmux, prometheus (or build/prometheus, see tests/run.sh) and
+# python3-matplotlib.
 #
 #	tools/pictures/make.sh [BUILD]
 set -eu
@@ -10,7 +12,7 @@ build=$PWD/${1:-build}
 here=$PWD/tools/pictures
 dir=$(mktemp -d)
 export XENSIM_DIR=$dir/xen TMUX_TMPDIR=$dir LC_ALL=C.UTF-8
-export PATH=$build/tests/sim:$build/tests/guests:$build/tools:$PATH LD_LIBRARY_PATH=$build/accounting
+export PATH=$build/tests/sim:$build/tests/guests:$build/tools:$PATH:$PWD/build/prometheus/usr/bin LD_LIBRARY_PATH=$build/accounting
 unset TMUX
 pids=()
 clean_up() {
@@ -43,6 +45,18 @@ guest web-2 null:1G --rw randread --bs 4k --rate 600
 guest mail "$dir/mail" --rw randrw --bs 4k --rate 300 --flush-every 20
 guest build null:1G --rw write --bs 128k --rate 150 --depth 2
 guest idle null:1G --hold 600
+simxl vif-attach web-1 0 --set type=null
+simxl run web-1 netload generate --time 600 --rate 2000 --size 1400 --rx-slots 1 --no-refill >/dev/null &
+pids+=($!)
+
+exporter=127.0.0.1:29736 prometheus=127.0.0.1:29090
+xenmeter export --listen $exporter --table "$dir/table" &
+pids+=($!)
+printf '%s\n' 'global: { scrape_interval: 2s }' 'scrape_configs:' \
+	"  - { job_name: xenmeter, static_configs: [ { targets: [ '$exporter' ] } ] }" >"$dir/prometheus.yml"
+prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" \
+	--web.listen-address=$prometheus >/dev/null 2>&1 &
+pids+=($!)
 
 mux() { tmux -f /dev/null -L pictures "$@"; }
 # picture NAME TITLE: of what the terminal shows
@@ -59,3 +73,7 @@ xenmeter record --once --directory "$dir/records" --table "$dir/table"
 printf '$ xenmeter bill --price 5\n' >"$dir/shown"
 xenmeter bill --directory "$dir/records" --price 5 >>"$dir/shown"
 "$here/svg.py" "xenmeter bill: what guests cost, by uuid" <"$dir/shown" >"$here/bill.svg"
+until curl -s "http://$prometheus/api/v1/query?query=xenmeter_books_balanced" | grep -q '"1"'; do sleep 1; done
+sleep 90
+"$here/dashboard.py" http://$prometheus 100 tools/export/dashboard.json "$here/dashboard.svg"
+sed -i 's/ *$//; 0,/^<svg /s//<!-- SPDX-License-Identifier: MIT -->\n<svg /' "$here/dashboard.svg"
