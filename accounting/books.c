@@ -189,6 +189,7 @@ void books_open(struct books *b, struct worker_row *row, enum thread_kind kind,
 	row->kind = kind;
 	row->switches = b->switches.detector;
 	end_by_clock(b, &b->meter.overhead); /* trying it out was a sleep */
+	b->published = b->meter.last;
 }
 
 /* Asked, the programs begin with this thread now. A time namespace has clocks of its own,
@@ -291,11 +292,12 @@ void books_publish(struct books *b)
 	since = clock_scaled_ns(b->meter.last - b->meter.synced, b->ns_scale);
 	b->figures.cpu_ns = b->cpu_ns + since - b->cpu_start_ns;
 	worker_row_publish(b->row, &b->meter, &b->figures);
+	b->published = b->meter.last;
 }
 
 uint64_t books_wake(struct books *b)
 {
-	uint64_t slept = b->meter.last;
+	uint64_t slept = b->meter.last, cpu;
 	struct moment m;
 
 	read_cpu_moment(b, &m);
@@ -306,5 +308,7 @@ uint64_t books_wake(struct books *b)
 		ask_programs(b);
 		read_cpu_moment(b, &m);
 	}
-	return meter_wait(&b->meter, m.now, m.cpu, books_take(b, &m.sums));
+	cpu = meter_wait(&b->meter, m.now, m.cpu, books_take(b, &m.sums));
+	b->published = b->meter.last; /* before it */
+	return cpu;
 }

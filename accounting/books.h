@@ -74,6 +74,7 @@ struct books {
 	uint64_t khz;
 	uint64_t ns_scale;   /* see clock_ns_scale() */
 	uint64_t checkpoint; /* cycles between two */
+	uint64_t published;  /* clock when the table had news; a sleep is none */
 	uint64_t fresh;	     /* FRESH_US in cycles */
 	uint64_t read_limit; /* a reading that took more was interrupted, cycles */
 	uint64_t cpu_start_ns;
@@ -171,7 +172,7 @@ void books_publish(struct books *b);
  */
 static inline void books_checkpoint(struct books *b)
 {
-	if (__builtin_expect(b->meter.last - b->meter.synced > b->checkpoint, 0))
+	if (__builtin_expect(b->meter.last - b->published > b->checkpoint, 0))
 		books_publish(b);
 }
 

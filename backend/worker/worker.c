@@ -550,8 +550,10 @@ static void take_commands(struct worker *w)
 {
 	struct message m;
 
-	while (read(w->command_pipe[0], &m, sizeof(m)) == sizeof(m))
+	while (read(w->command_pipe[0], &m, sizeof(m)) == sizeof(m)) {
 		handle_command(w, &m);
+		books_checkpoint(&w->books);
+	}
 	worker_claim_overhead(w);
 }
 
