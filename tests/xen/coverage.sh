@@ -82,12 +82,14 @@ books_now() { books ${1:+--no-domain}; }
 # difference A B: B - A, column by column
 difference() { echo "$1 $2" | awk '{ n = NF / 2; for (i = 1; i <= n; i++) printf "%d ", $(n + i) - $i }'; }
 
-# idle [--no-domain]: what is done while no guest wants anything; sets IDLE
+# idle [--no-domain]: what is done while no guest wants anything; sets IDLE. Processes are
+# mostly those that look at the books, however long that was ago.
 idle() {
 	local before
 	before=$(books_now "${1:-}")
 	sleep 10
-	IDLE=$(difference "$before" "$(books_now "${1:-}")")
+	IDLE=$(difference "$before" "$(books_now "${1:-}")" |
+		awk 'NF > 2 { $1 -= $11; $3 -= $11; $11 = 0 } { print }')
 	echo "@@ idle: $IDLE"
 }
 
@@ -108,19 +110,34 @@ added() {
 	ADDED=$(over_idle "$(difference "$(difference "$a" "$b")" "$(difference "$b" "$c")")")
 }
 
+# lines: the domain's, in us, and what was charged of each
+lines() {
+	xenmeter dump --json | jq -r '.domain.lines[] |
+		"\(.kind):\(.name | gsub(" "; "_")) \(.seconds * 1e6 | floor) \((.charged_seconds // 0) * 1e6 | floor)"'
+}
+
+# grown: what grew by more than a millisecond since /tmp/lines was written
+grown() {
+	lines | awk 'NR == FNR { ran[$1] = $2; charged[$1] = $3; next }
+		$2 - ran[$1] > 1000 { printf " %s %d/%d", $1, $3 - charged[$1], $2 - ran[$1] }' /tmp/lines -
+}
+
 # paced LOAD: by a process of dom0's, whose timers are its own, as is what it runs
 paced() { case $(name "$1") in "UDP to the guest"*) echo 1 ;; *) echo 0 ;; esac; }
 
 # cover LOAD FEW MANY: prints what a load adds, by line and by row, and what of dom0's work,
-# less its own processes, stands in rows; sets COVERED to that and UNNAMED, in permille
+# less its own processes, stands in rows; sets COVERED to that and UNNAMED, in permille. The
+# count is Xen's as dom0 has it from the runstate: at the same moment as its lines.
 cover() {
 	local name
 	name=$(name "$1")
+	lines >/tmp/lines
 	added "$1" "$2" "$3"
+	echo "@@ $name: of each line charged/ran:$(grown)"
 	# shellcheck disable=SC2086
 	echo "@@ $name: $(paste -d= <(printf '%s\n' $columns) <(printf '%s\n' $ADDED) | xargs)"
 	read -r ALL COVERED UNNAMED <<<"$(echo "$(paced "$1") $ADDED" | awk '{
-		all = $2 - $12 - $1 * $14; rows = $15 + $16 + $17 + $18 + $19 + $20 + $21
+		all = $4 - $12 - $1 * $14; rows = $15 + $16 + $17 + $18 + $19 + $20 + $21
 		printf "%d %d %d\n", all, 1000 * rows / all, 1000 * $5 / $4 }')"
 	echo "@@ $name: of $ALL us rows have $COVERED permille; unnamed $UNNAMED"
 }
