@@ -38,7 +38,8 @@ test_packages="jq qemu-utils qemu-system-common man-db groff strace util-linux i
 passed=0 failed=0 skipped=0
 second_tries=()
 slowest=$(mktemp)
-trap 'rm -f "$slowest"' EXIT
+behind=() # sessions in the background, by their leaders
+trap 'rm -f "$slowest"; for leader in "${behind[@]}"; do kill -- "-$leader" 2>/dev/null; done' EXIT
 
 # again BUILD LOG: what failed is run once more, alone: a busy machine keeps some tests from
 # what they wait for. What fails twice has failed.
@@ -115,10 +116,10 @@ suites() {
 	say "$dir: $* ($((SECONDS - began)) s)"
 }
 
-# gently COMMAND...: with what the tests leave of the CPUs. Each of them is a session, and may
-# be scheduled as one.
+# gently COMMAND...: in the background, with what the tests leave of the CPUs. Each of them is
+# a session, and may be scheduled as one.
 gently() {
-	setsid -w nice -n 19 sh -c 'echo 19 2>/dev/null >/proc/self/autogroup; exec "$@"' sh "$@"
+	exec setsid nice -n 19 sh -c 'echo 19 2>/dev/null >/proc/self/autogroup; exec "$@"' sh "$@"
 }
 
 # The laws of the design that a text search can hold.
@@ -203,12 +204,19 @@ else
 	setup build-tsan -Db_sanitize=thread || exit 1
 	# Minutes of work that nobody waits for, while tests wait.
 	rm -f build/meson-logs/install.json
-	meson_test build install --no-rebuild --suite install &
+	(
+		exec setsid meson test -C build --logbase install --print-errorlogs --no-rebuild \
+			--suite install >build/install.log 2>&1
+	) &
 	install=$!
 	gently ninja -C build-asan >build-asan/build.log 2>&1 &
 	asan=$!
+	behind=("$install" "$asan")
 	suites build unit abi sim guests fuzz daemon net books hostile slow
-	wait "$asan" || tail -n 20 build-asan/build.log >&2
+	wait "$asan" || {
+		say "build-asan: its build failed; its tests try it again:"
+		tail -n 20 build-asan/build.log >&2
+	}
 	suites build-asan unit abi fuzz daemon net hostile -once
 	XENMETER_SNAPSHOTS=100000 suites build-tsan threads
 	wait "$install"

@@ -77,7 +77,7 @@ void domain_loading_go(struct domain_loading *l);
 /**
  * domain_loading_tick() - a second has passed
  * @l: the loader; ended if it is given up. Should it load the programs after all, they
- *end with it, since it cannot hand them over.
+ * end with it, since it cannot hand them over.
  *
  * Return: 0; -ETIMEDOUT, once, if it has not answered for DOMAIN_LOADING_S.
  */

@@ -66,11 +66,12 @@ file() {
 	complained "No such file"
 	# As root it once made /dev/full an ordinary file.
 	mkfifo "$dir/pipe"
-	for path in "$dir/pipe" "$dir"; do
+	ln -s pipe "$dir/link"
+	for path in "$dir/pipe" "$dir/link" "$dir"; do
 		run 1 timeout 10 "$xenmeter" export --textfile "$path" --once --table "$table"
 		complained "$path: no file, and is not replaced by one"
 	done
-	[ -p "$dir/pipe" ] || fail "the pipe was replaced"
+	[ -p "$dir/pipe" ] && [ -L "$dir/link" ] || fail "the pipe was replaced"
 	run 3 "$xenmeter" export --textfile - --table "$dir/none"
 	run 2 "$xenmeter" export --max-guests 0
 	complained "takes a number above 0" 3

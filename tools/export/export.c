@@ -198,7 +198,7 @@ static bool may_be_replaced(const char *path)
 {
 	struct stat st;
 
-	return lstat(path, &st) || S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
+	return stat(path, &st) || S_ISREG(st.st_mode);
 }
 
 static enum tool_exit run_textfile(struct call *c)
