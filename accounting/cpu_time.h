@@ -62,6 +62,7 @@ struct cpu_run {
 	uint32_t ended;	   /* 1: a request has ended, perhaps no row's */
 	uint32_t last_row; /* of the last piece */
 	uint32_t rough;	   /* 1: what it did besides is not known */
+	uint32_t divided;  /* pieces, also no row's, that were divided on its way */
 	uint64_t noted;	   /* the last I/O that was noted, as the caller names it */
 	struct {
 		uint32_t row;
@@ -185,7 +186,28 @@ CPU_TIME_INLINE void cpu_run_begin(struct cpu_run *run, uint64_t slot_ns)
 	run->polled = 0;
 	run->ended = 0;
 	run->rough = 0;
+	run->divided = 0;
 	run->noted = 0;
+}
+
+/**
+ * cpu_run_go_on() - a run was divided up to now, since one more row comes
+ * @run: the run
+ * @slot_ns: what the slot that it goes to has now
+ *
+ * What is known of the whole run stays, as that it is rough. A request that has ended is
+ * that row's, and counted by its cpu_run_note().
+ */
+CPU_TIME_INLINE void cpu_run_go_on(struct cpu_run *run, uint64_t slot_ns)
+{
+	uint32_t divided = run->divided + run->pieces + run->others;
+	uint32_t rough = run->rough;
+	uint64_t noted = run->noted;
+
+	cpu_run_begin(run, slot_ns);
+	run->rough = rough;
+	run->divided = divided;
+	run->noted = noted;
 }
 
 /**
@@ -243,7 +265,7 @@ CPU_TIME_INLINE void cpu_run_note_end(struct cpu_run *run)
 CPU_TIME_INLINE void cpu_run_note_late(struct cpu_run *run, struct cpu_late *late,
 				       uint32_t work)
 {
-	uint32_t ends = run->pieces + run->others + run->ended;
+	uint32_t ends = run->divided + run->pieces + run->others + run->ended;
 
 	if (ends) {
 		late->row = run->ended ? 0 : run->last_row;
@@ -513,7 +535,7 @@ CPU_TIME_INLINE void cpu_time_begin_run(struct cpu_time *c, enum cpu_level level
  * @c: this CPU's books
  * @r: the clocks now
  *
- * The caller divides it and calls cpu_run_begin() again.
+ * The caller divides it and calls cpu_run_go_on().
  *
  * Return: ns that it ran.
  */

@@ -582,7 +582,7 @@ static __noinline void divide_now(struct cpu_time *c)
 		divide_softirq(c, c->softirq, ran);
 	else
 		divide_task(c, c->task, ran);
-	cpu_run_begin(run, run->began_ns + ran);
+	cpu_run_go_on(run, run->began_ns + ran);
 }
 
 static __always_inline void note_work(struct cpu_time *c, struct cpu_run *run,

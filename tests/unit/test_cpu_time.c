@@ -440,6 +440,38 @@ static void test_run_late(void)
 	CHECK_EQ(run.rows, 0);
 }
 
+/* One more row than are told apart. The rest of a kernel thread's run was exact then, and
+ * of a handler's ends only those after the division were counted. */
+static void test_run_goes_on(void)
+{
+	struct cpu_late late = { 0 };
+	static struct cpu_time c;
+	struct cpu_run *run;
+	uint32_t row;
+
+	begin(&c, FIO);
+	c.kthread = 1;
+	cpu_time_begin_run(&c, CPU_LEVEL_TASK, FIO);
+	run = cpu_time_run(&c);
+	for (row = 1; row <= CPU_RUN_ROWS; row++) {
+		cpu_run_note_end(run);
+		CHECK(cpu_run_note(run, row, 1, 3));
+	}
+	cpu_run_note_end(run);
+	CHECK(!cpu_run_note(run, row, 1, 3));
+	cpu_run_go_on(run, 50);
+	CHECK(cpu_run_note(run, row, 1, 3));
+	CHECK_EQ(run->began_ns, 50);
+	CHECK_EQ(run->rows, 1);
+	CHECK_EQ(cpu_run_others(run), 0);
+	CHECK_EQ(run->rough, 1);
+	cpu_run_note_late(run, &late, 3);
+	CHECK_EQ(late.row, CPU_RUN_ROWS + 1);
+	CHECK_EQ(late.interrupts, CPU_RUN_ROWS);
+	cpu_time_begin_run(&c, CPU_LEVEL_TASK, FIO);
+	CHECK_EQ(run->divided, 0);
+}
+
 static void divide(const struct cpu_run *run, uint64_t ns, uint64_t *row)
 {
 	uint64_t left = others_pieces(run), pieces = left, all = ns, given = 0;
@@ -483,7 +515,7 @@ static void test_run_random(void)
 			CHECK_EQ(run.rows, CPU_RUN_ROWS);
 			ran += ns;
 			divide(&run, ns, row);
-			cpu_run_begin(&run, 0);
+			cpu_run_go_on(&run, 0);
 			CHECK(cpu_run_note(&run, r, n, 0));
 		}
 		run.polled = below(100);
@@ -518,7 +550,7 @@ static void test_runs(void)
 	run(2);
 	/* Divided on its way. */
 	CHECK_EQ(cpu_time_divide(&c, &world.clocks), 42);
-	cpu_run_begin(cpu_time_run(&c), cpu_time_run(&c)->began_ns + 42);
+	cpu_run_go_on(cpu_time_run(&c), cpu_time_run(&c)->began_ns + 42);
 	run(5);
 	CHECK_EQ(cpu_time_exit_softirq(&c, &world.clocks), 5);
 	run(10);
@@ -915,6 +947,7 @@ int main(int argc, char **argv)
 	test_run_shares();
 	test_run_ends();
 	test_run_late();
+	test_run_goes_on();
 	test_run_random();
 	test_runs();
 	test_woken();
