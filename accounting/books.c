@@ -206,24 +206,31 @@ static bool programs_count(struct books *b)
 	return sums.came_ns >= before && sums.came_ns <= clock_monotonic_ns();
 }
 
-/* The CPU clock goes on from where it is. */
-static void choose_cpu_clock(struct books *b, uint64_t cpu_ns)
+/* The CPU clock goes on from where the one of @old is: both are read at one moment. */
+static void choose_cpu_clock(struct books *b, const struct books *old)
 {
-	struct moment m;
+	struct taken_sums old_sums = { 0 }, sums;
+	unsigned int tries = READ_TRIES;
+	uint64_t old_ns;
 
 	b->programs_count = programs_count(b);
-	b->cpu_lead_ns = 0;
-	read_moment(b, &m);
-	b->cpu_lead_ns = cpu_ns - read_cpu_clock(b, &m.sums);
+	if (!b->programs_count && !old->programs_count)
+		return;
+	do {
+		switches_reset(&b->switches);
+		if (old->programs_count)
+			old_sums = sums_now(old);
+		sums = sums_now(b);
+		old_ns = read_cpu_clock(old, &old_sums);
+		b->cpu_lead_ns = 0;
+		b->cpu_lead_ns = old_ns - read_cpu_clock(b, &sums);
+	} while (--tries && switches_happened(&b->switches, 0));
 }
 
 void books_watch(struct books *b, const struct watch *w)
 {
-	struct moment m;
-	uint64_t cpu_ns;
+	const struct books old = *b;
 
-	read_moment(b, &m);
-	cpu_ns = read_cpu_clock(b, &m.sums);
 	b->watch = *w;
 	b->watch.hypervisor = w->hypervisor && w->time;
 	if (w->time) {
@@ -231,7 +238,7 @@ void books_watch(struct books *b, const struct watch *w)
 		switches_use_mark(&b->switches, &w->time->mark);
 		b->row->switches = SWITCHES_BY_PROGRAM;
 	}
-	choose_cpu_clock(b, cpu_ns);
+	choose_cpu_clock(b, &old);
 	b->seen = sums_now(b);
 	if (b->watch.hypervisor || w->steal == TIME_ACCOUNTED)
 		b->long_segment = b->khz * LONG_US / 1000;

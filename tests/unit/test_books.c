@@ -18,6 +18,7 @@ static struct script {
 	uint64_t unseen;	  /* stolen since they last looked */
 	uint64_t away;		  /* the thread is not there while its watch changes */
 	uint64_t skew;		  /* of the programs' clock and the thread's */
+	unsigned int readings;	  /* of the monotonic clock until it is interrupted */
 	unsigned int asked;
 } script;
 
@@ -31,10 +32,11 @@ static uint64_t script_cpu(void)
 	return script.cpu;
 }
 
+static uint64_t script_monotonic(void);
 static int script_prctl(int option, const char *name);
 
 #define clock_now	   script_now
-#define clock_monotonic_ns script_now
+#define clock_monotonic_ns script_monotonic
 #define clock_thread_ns	   script_cpu
 #define prctl		   script_prctl
 #include "../../accounting/books.c"
@@ -157,6 +159,16 @@ static void begin(const struct watch *w)
 	books_watch(&books, w);
 	script.asked = 0;
 	CHECK_EQ(row.switches, w->time ? SWITCHES_BY_PROGRAM : SWITCHES_BY_PERF);
+}
+
+/* Just before one of its readings, the thread runs a little and is switched out. */
+static uint64_t script_monotonic(void)
+{
+	if (script.readings && !--script.readings) {
+		run(70);
+		switch_out(50000000);
+	}
+	return script.now;
 }
 
 static const struct watch xen = { .time = &told,
@@ -401,6 +413,29 @@ static void test_watched_later(enum time_accounting steal)
 	check_law();
 }
 
+/* It is switched out between two readings of the clocks that the lead is made of: after
+ * programs_count() has read the monotonic clock twice. The CPU clock went back then. */
+static void test_watched_switched(void)
+{
+	static const struct watch nobody = { .irq = TIME_NOT_ACCOUNTED,
+					     .steal = TIME_NOT_ACCOUNTED };
+
+	begin(&nobody);
+	run(100);
+	books_claim(&books, &a.exact[STAGE_PARSE]);
+	script.readings = 3;
+	books_watch(&books, &xen);
+	CHECK_EQ(script.readings, 0);
+	CHECK_EQ(books.programs_count, 1);
+	run(30);
+	books_publish(&books);
+	CHECK_EQ(books.figures.cpu_ns, 200);
+	CHECK_EQ(a.exact[STAGE_PARSE], 100);
+	CHECK_EQ(books.meter.overhead, 100);
+	CHECK_EQ(books.meter.not_running, 50000000);
+	check_law();
+}
+
 /* No programs, no Xen, but a kernel whose CPU clock lacks what was stolen. */
 static void test_clock_alone(void)
 {
@@ -485,6 +520,7 @@ int main(int argc, char **argv)
 	test_clock_alone();
 	test_watched_later(TIME_NOT_ACCOUNTED);
 	test_watched_later(TIME_ACCOUNTED);
+	test_watched_switched();
 	test_random(&random);
 	return 0;
 }
