@@ -224,8 +224,9 @@ static void visit_queues(struct worker *w)
 /* ---- the one place where it waits ---- */
 
 /* Polls are one-shot and armed anew before each wait, in the same system call. Arming
- * looks at the descriptor first, so nothing is missed. That of events stays armed, since
- * each sleep may end by one: it completes when an event comes and there was none. */
+ * looks at the descriptor first, so nothing is missed: Linux's evtchn device wakes nobody
+ * for an event that it finds others before, also those that are just being read
+ * (evtchn_interrupt() in its drivers/xen/evtchn.c). */
 static void arm_poll(struct worker *w, enum cookie cookie, int fd, unsigned int what)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
@@ -233,15 +234,6 @@ static void arm_poll(struct worker *w, enum cookie cookie, int fd, unsigned int 
 	io_uring_prep_poll_add(sqe, fd, what);
 	io_uring_sqe_set_data64(sqe, cookie);
 	w->armed |= 1u << cookie;
-}
-
-static void arm_events(struct worker *w)
-{
-	struct io_uring_sqe *sqe = uring_next_sqe(&w->uring);
-
-	io_uring_prep_poll_multishot(sqe, xenevtchn_fd(w->evtchn), POLLIN);
-	io_uring_sqe_set_data64(sqe, COOKIE_EVENTS);
-	w->armed |= 1u << COOKIE_EVENTS;
 }
 
 static void arm_tick(struct worker *w)
@@ -257,7 +249,7 @@ static void arm_tick(struct worker *w)
 static void arm_all(struct worker *w)
 {
 	if (!(w->armed & 1u << COOKIE_EVENTS))
-		arm_events(w);
+		arm_poll(w, COOKIE_EVENTS, xenevtchn_fd(w->evtchn), POLLIN);
 	if (!(w->armed & 1u << COOKIE_COMMANDS))
 		arm_poll(w, COOKIE_COMMANDS, w->command_pipe[0], POLLIN);
 	if (w->reports.first && !(w->armed & 1u << COOKIE_REPORTS))
@@ -416,30 +408,13 @@ static struct channel *channel_of(const struct worker *w, evtchn_port_t port)
 	return port < w->ports ? w->by_port[port] : NULL;
 }
 
-/* Until there is none, also of those that came while we read: Linux's evtchn device wakes
- * nobody for an event that it finds others before, and it counts what is being read as
- * such (evtchn_interrupt() in its drivers/xen/evtchn.c). One left there would be the last
- * that we learn of. */
-static unsigned int read_events(const struct worker *w,
-				evtchn_port_t port[LIMIT_EVENTS_PER_READ])
-{
-	unsigned int count = 0;
-	ssize_t got;
-
-	do {
-		got = read(xenevtchn_fd(w->evtchn), port + count,
-			   (LIMIT_EVENTS_PER_READ - count) * sizeof(port[0]));
-		count += got > 0 ? got / sizeof(port[0]) : 0;
-	} while (got > 0 && count < LIMIT_EVENTS_PER_READ);
-	return count;
-}
-
 /* Take events, in the order in which they came: exact if there is one, else divided
  * equally among their queues. What woke us was the first. */
 static unsigned int take_events(struct worker *w)
 {
 	evtchn_port_t port[LIMIT_EVENTS_PER_READ];
-	unsigned int count = read_events(w, port), i;
+	ssize_t got = read(xenevtchn_fd(w->evtchn), port, sizeof(port));
+	unsigned int count = got > 0 ? got / sizeof(port[0]) : 0, i;
 	uint64_t cost = 0;
 
 	w->event_queue = NULL;
@@ -465,18 +440,6 @@ static unsigned int take_events(struct worker *w)
 	}
 	w->books.meter.overhead += cost; /* there was none */
 	return count;
-}
-
-/* The poll completes no more for those that were there. No port comes twice, since each
- * is masked until its queue was visited. */
-static void take_all_events(struct worker *w)
-{
-	unsigned int count = take_events(w);
-	struct queue *first = w->event_queue;
-
-	while (count == LIMIT_EVENTS_PER_READ)
-		count = take_events(w);
-	w->event_queue = first;
 }
 
 /* Before a port is bound. Linux's evtchn device keeps events in a ring with one place for
@@ -670,11 +633,10 @@ static void worker_turn(struct worker *w)
 	w->books.figures.turns++;
 	count = io_uring_peek_batch_cqe(&w->uring, cqes, BATCH);
 	for (i = 0; i < count; i++) {
-		if (cqes[i]->user_data <= COOKIE_LAST &&
-		    !(cqes[i]->flags & IORING_CQE_F_MORE))
+		if (cqes[i]->user_data <= COOKIE_LAST)
 			w->armed &= ~(1u << cqes[i]->user_data);
 		if (cqes[i]->user_data == COOKIE_EVENTS)
-			take_all_events(w);
+			take_events(w);
 	}
 	if (count)
 		charge_causes(w, cqes, count, cost);
