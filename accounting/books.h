@@ -156,24 +156,13 @@ static inline void books_claim(struct books *b, uint64_t *to)
 }
 
 /**
- * books_publish_for() - write them into the table, with the CPU clock at their last
- * boundary
+ * books_publish() - write them into the table, with the CPU clock at their last boundary
  * @b: the books
- * @to: the counter of who pays for what ran since the last boundary
  *
- * The CPU clock is a reading that is at
+ * What ran since the last boundary is overhead. The CPU clock is a reading that is at
  * most FRESH_US old, and what ran since.
  */
-void books_publish_for(struct books *b, uint64_t *to);
-
-/**
- * books_publish() - the same; what ran since the last boundary is overhead
- * @b: the books
- */
-static inline void books_publish(struct books *b)
-{
-	books_publish_for(b, &b->meter.overhead);
-}
+void books_publish(struct books *b);
 
 /**
  * books_checkpoint() - publish, if it is time

@@ -275,22 +275,12 @@ static void submit_alone(struct worker *w)
 	w->unsubmitted = NULL;
 }
 
-/* The end of a turn, and a look at the CPU clock, if that is due: if a queue alone has
- * ended the wait, there would be no turn without it. Whom it served besides is not told.
- */
-static uint64_t *turn_payer(struct worker *w)
-{
-	if (w->sole)
-		return &w->sole->account.apportioned[STAGE_RESPOND];
-	return &w->books.meter.overhead;
-}
-
 /* Sleep until something completes; what of it was CPU, in cycles. */
 static uint64_t sleep_for_completions(struct worker *w)
 {
 	uint64_t idle = w->books.meter.idle, cost;
 
-	books_publish_for(&w->books, turn_payer(w));
+	books_publish(&w->books);
 	io_uring_submit_and_wait(&w->uring, 1);
 	w->books.figures.waits++;
 	cost = books_wake(&w->books);

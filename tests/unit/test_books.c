@@ -284,22 +284,6 @@ static void test_switched(void)
 	check_law();
 }
 
-/* The end of a turn has a payer, also with a look at the CPU clock. */
-static void test_published_for(void)
-{
-	begin(&xen);
-	run(70);
-	books_publish_for(&books, &a.apportioned[STAGE_RESPOND]);
-	CHECK_EQ(a.apportioned[STAGE_RESPOND], 70);
-	run(200000);
-	interrupt(5);
-	books_publish_for(&books, &a.apportioned[STAGE_RESPOND]);
-	CHECK_EQ(a.apportioned[STAGE_RESPOND], 200070);
-	CHECK_EQ(books.meter.overhead, 0);
-	CHECK_EQ(books.meter.repaired_interrupt, 5);
-	check_law();
-}
-
 /* A wait: sleep is idle, what was taken on the way in and out is nobody's. */
 static void test_wait(void)
 {
@@ -511,7 +495,6 @@ int main(int argc, char **argv)
 	test_stolen();
 	test_stolen_unseen();
 	test_switched();
-	test_published_for();
 	test_wait();
 	test_wait_woken_early(0);
 	test_wait_woken_early(7000000000); /* in a time namespace */
