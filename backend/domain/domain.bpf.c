@@ -277,16 +277,24 @@ static __always_inline uint32_t find_slot(uint32_t kind, const uint64_t key[2],
 	return others;
 }
 
-/* The workqueue that a kworker works for. Return: 0 if it works for none. */
-static __always_inline int read_workqueue(struct task_struct *task, uint64_t text[2])
+/* Return: what a kworker works at; NULL if it does nothing. */
+static __always_inline const struct pool_workqueue *current_work(struct task_struct *task)
 {
 	const struct kthread *kthread = task->worker_private;
 	const struct pool_workqueue *current = NULL;
-	const struct workqueue_struct *queue = NULL;
 	const struct worker *worker = NULL;
 
 	bpf_core_read(&worker, sizeof(worker), &kthread->data);
 	bpf_core_read(&current, sizeof(current), &worker->current_pwq);
+	return current;
+}
+
+/* The workqueue that a kworker works for. Return: 0 if it works for none. */
+static __always_inline int read_workqueue(struct task_struct *task, uint64_t text[2])
+{
+	const struct pool_workqueue *current = current_work(task);
+	const struct workqueue_struct *queue = NULL;
+
 	if (!current)
 		return 0;
 	bpf_core_read(&queue, sizeof(queue), &current->wq);
@@ -594,11 +602,42 @@ static __always_inline void note_work(struct cpu_time *c, struct cpu_run *run,
 	cpu_run_note(run, row, pieces, work);
 }
 
-/* A kernel thread that was switched out while it wrote an inode back goes on. */
-static __always_inline void resume_writing(struct cpu_time *c, struct task_struct *task)
+static __always_inline struct domain_writer *find_writer(const struct task_struct *task)
 {
-	const struct domain_writer *w =
-		&writers[(uint32_t)task->pid & (DOMAIN_WRITERS - 1)];
+	return &writers[(uint32_t)task->pid & (DOMAIN_WRITERS - 1)];
+}
+
+static __always_inline void forget_work(const struct task_struct *task)
+{
+	struct domain_writer *w = find_writer(task);
+
+	if (w->pid == (uint32_t)task->pid)
+		w->row = 0;
+}
+
+/* A kworker is switched out. That who waited for the end of an I/O runs at once is the
+ * rule: the kworker's own work is not over then, and what it has left to do is for the
+ * same row. */
+static __always_inline void suspend_work(const struct cpu_time *c,
+					 struct task_struct *task)
+{
+	const struct cpu_run *run = &c->run[CPU_LEVEL_TASK];
+	struct domain_writer *w = find_writer(task);
+	uint32_t pid = task->pid;
+
+	if (!(task->flags & TASK_WORKER) || !(run->noted || (w->row && w->pid == pid)))
+		return;
+	if (!current_work(task))
+		forget_work(task);
+	else if (run->noted && (!w->row || w->pid == pid)) /* else it is another's */
+		*w = (struct domain_writer){ pid, run->last_row };
+}
+
+/* A kernel thread that was switched out while it wrote an inode back, or ended an I/O,
+ * goes on. */
+static __always_inline void resume_work(struct cpu_time *c, struct task_struct *task)
+{
+	const struct domain_writer *w = find_writer(task);
 
 	if (w->row && w->pid == (uint32_t)task->pid)
 		cpu_run_note(&c->run[CPU_LEVEL_TASK], w->row, 1, KERNEL_THREADS);
@@ -654,6 +693,8 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	cause = c->woken_for;
 	before = c->task;
 	by = c->woken_by;
+	if (c->kthread)
+		suspend_work(c, prev);
 	woken = before == CPU_SLOT_IDLE ? cpu_time_woken(c) : NULL;
 	slot = task_slot(next);
 	idle = cpu_time_switch(c, &now, slot);
@@ -666,7 +707,7 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	c->kthread = slot != CPU_SLOT_IDLE && next->flags & TASK_KTHREAD;
 	if (c->kthread) {
 		cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
-		resume_writing(c, next);
+		resume_work(c, next);
 	}
 	return 0;
 }
@@ -685,6 +726,7 @@ int BPF_PROG(begin_work)
 	read_clocks(&now);
 	before = c->task;
 	slot = kthread_slot(task);
+	forget_work(task);
 	divide_task(c, before, cpu_time_turn(c, &now, slot));
 	cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
 	return 0;

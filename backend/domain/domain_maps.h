@@ -36,7 +36,8 @@ struct domain_kernel {
 	uint32_t steal_time; /* likewise */
 };
 
-/* A kernel thread that writes a disk's cached data back, by pid, and that disk's row. */
+/* A kernel thread that writes a disk's cached data back, or ends its I/O, by pid, and
+ * that disk's row. */
 #define DOMAIN_WRITERS 64u
 
 struct domain_writer {
