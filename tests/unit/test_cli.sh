@@ -473,7 +473,7 @@ completion() {
 		return
 	fi
 	mkdir -p "$dir/path"
-	ln -sf "$xenmeter" "$dir/path/xenmeter"
+	ln -sf "$(realpath "$xenmeter")" "$dir/path/xenmeter"
 	# completed WORD...: what may stand in place of the last one
 	completed() {
 		# shellcheck disable=SC2016
