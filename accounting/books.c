@@ -288,15 +288,18 @@ static void books_claim_and_sync(struct books *b, uint64_t *to)
 	meter_sync(&b->meter, m.cpu);
 }
 
-void books_publish(struct books *b)
+void books_claim_fresh(struct books *b, uint64_t *to)
 {
-	uint64_t since;
-
 	if (b->meter.last - b->meter.synced > b->fresh)
-		books_claim_and_sync(b, &b->meter.overhead);
+		books_claim_and_sync(b, to);
 	else
-		books_claim(b, &b->meter.overhead);
-	since = clock_scaled_ns(b->meter.last - b->meter.synced, b->ns_scale);
+		books_claim(b, to);
+}
+
+void books_write(struct books *b)
+{
+	uint64_t since = clock_scaled_ns(b->meter.last - b->meter.synced, b->ns_scale);
+
 	b->figures.cpu_ns = b->cpu_ns + since - b->cpu_start_ns;
 	worker_row_publish(b->row, &b->meter, &b->figures);
 	b->published = b->meter.last;

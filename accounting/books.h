@@ -156,13 +156,31 @@ static inline void books_claim(struct books *b, uint64_t *to)
 }
 
 /**
- * books_publish() - write them into the table, with the CPU clock at their last boundary
+ * books_claim_fresh() - the same, and the CPU clock is looked at if that is due
  * @b: the books
+ * @to: the payer's counter
  *
- * What ran since the last boundary is overhead. The CPU clock is a reading that is at
- * most FRESH_US old, and what ran since.
+ * Its last reading is at most FRESH_US old then.
  */
-void books_publish(struct books *b);
+void books_claim_fresh(struct books *b, uint64_t *to);
+
+/**
+ * books_write() - write them into the table, as of their last boundary
+ * @b: the books, after books_claim_fresh()
+ *
+ * The CPU clock is its last reading, and what ran since.
+ */
+void books_write(struct books *b);
+
+/**
+ * books_publish() - both; what ran since the last boundary is overhead
+ * @b: the books
+ */
+static inline void books_publish(struct books *b)
+{
+	books_claim_fresh(b, &b->meter.overhead);
+	books_write(b);
+}
 
 /**
  * books_checkpoint() - publish, if it is time
@@ -177,7 +195,7 @@ static inline void books_checkpoint(struct books *b)
 }
 
 /**
- * books_wake() - the sleep that began with books_publish() has ended
+ * books_wake() - the sleep that began with books_write() has ended
  * @b: the books
  *
  * Return: what of it was CPU, cycles: somebody caused it, and has to be charged all of

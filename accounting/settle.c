@@ -314,6 +314,17 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 	return account_total(account);
 }
 
+uint64_t row_settle_turn(struct row *row, uint64_t cycles)
+{
+	struct undo u = begin_undo();
+
+	undo_keep(&u, row, ROW_apportioned_respond, 1);
+	undo_begin(&u, row, 0);
+	row_add(row, ROW_apportioned_respond, cycles);
+	sequence_end(&row->sequence);
+	return cycles;
+}
+
 void row_settle_kernel(struct row *row, const struct kernel_cycles *k)
 {
 	uint64_t exact = k->event + k->idle_exit, apportioned = 0;

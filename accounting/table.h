@@ -310,6 +310,17 @@ uint64_t row_settle_visit(struct row *row, const struct visit *v,
 			  const struct account *account);
 
 /**
+ * row_settle_turn() - add the end of a worker's turn that served this row alone
+ * @row: the row
+ * @cycles: what it took
+ *
+ * It is apportioned: what is armed then is for the worker's other queues, too.
+ *
+ * Return: @cycles, to be added to the meter's `settled`.
+ */
+uint64_t row_settle_turn(struct row *row, uint64_t cycles);
+
+/**
  * row_settle_frames() - add finished frames to their row, in one update
  * @row: the queue's row
  * @direction: of all of them

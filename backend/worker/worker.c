@@ -27,6 +27,9 @@
  *     no queue holds up the others. After a quantum of time, what has completed meanwhile
  *     is handled before the rest is visited.
  *
+ * The end of a turn before a sleep is paid by the queue that the whole turn was for, if
+ * there is one (end_turn()).
+ *
  * A segment of CPU time ends where the next begins, and each has one payer (books.h).
  * Here the worker itself is the payer (overhead) unless a queue is named. Once a second
  * an audit adds up what all queues owe and compares it with the books.
@@ -136,6 +139,13 @@ static struct queue *take_runnable(struct worker *w)
 	return q;
 }
 
+/* Whose this turn is; NULL: the worker's own work. */
+static void note_served(struct worker *w, struct queue *q)
+{
+	w->served_others |= !q || (w->served && w->served != q);
+	w->served = q;
+}
+
 /* The control thread frees it when all that it asked for is answered. */
 static void report_detached(struct worker *w, struct queue *q)
 {
@@ -147,6 +157,7 @@ static void report_detached(struct worker *w, struct queue *q)
 	remove_queue(w, q);
 	if (w->sole == q)
 		w->sole = NULL;
+	note_served(w, NULL); /* the end of this turn is not for it any more */
 	q->detaching = 0;
 	worker_report(w, &m);
 }
@@ -168,6 +179,7 @@ static void visit_queue(struct worker *w, struct queue *q)
 	uint64_t before = before_share(w);
 	bool more;
 
+	note_served(w, q);
 	q->visit_until = w->one_visit ? UINT64_MAX : worker_last(w) + w->quantum;
 	blame_begin(q->journal);
 	more = q->class->visit(q);
@@ -275,12 +287,28 @@ static void submit_alone(struct worker *w)
 	w->unsubmitted = NULL;
 }
 
+/* What ran since the last visit, as to settle it, to arm polls and to look at the CPU
+ * clock, is for the queue that this turn alone was for. It is settled at once: a guest
+ * that is idle has no open bill. */
+static void end_turn(struct worker *w)
+{
+	uint64_t cost = 0;
+
+	if (!w->served || w->served_others) {
+		books_publish(&w->books);
+		return;
+	}
+	books_claim_fresh(&w->books, &cost);
+	worker_settled(w, row_settle_turn(w->served->row, cost));
+	books_write(&w->books);
+}
+
 /* Sleep until something completes; what of it was CPU, in cycles. */
 static uint64_t sleep_for_completions(struct worker *w)
 {
 	uint64_t idle = w->books.meter.idle, cost;
 
-	books_publish(&w->books);
+	end_turn(w);
 	io_uring_submit_and_wait(&w->uring, 1);
 	w->books.figures.waits++;
 	cost = books_wake(&w->books);
@@ -361,6 +389,7 @@ static void charge_causes(struct worker *w, struct io_uring_cqe **cqes,
 		struct account *a = waiter ? waiter->account : q ? &q->account : NULL;
 		enum stage stage = waiter ? STAGE_COMPLETE : STAGE_PARSE;
 
+		note_served(w, q);
 		if (!a)
 			w->books.meter.overhead += share;
 		else if (exact)
@@ -621,6 +650,8 @@ static void worker_turn(struct worker *w)
 		cost = sleep_for_completions(w);
 	w->now_ms = coarse_ms();
 	w->books.figures.turns++;
+	w->served = NULL;
+	w->served_others = false;
 	count = io_uring_peek_batch_cqe(&w->uring, cqes, BATCH);
 	for (i = 0; i < count; i++) {
 		if (cqes[i]->user_data <= COOKIE_LAST)

@@ -43,6 +43,8 @@ struct worker {
 	bool one_visit;		   /* this turn has one queue to visit */
 	struct queue *sole;	   /* nobody else caused the last waits */
 	unsigned int sole_waits;   /* so many */
+	struct queue *served;	   /* this turn was for it, and for nobody before it */
+	bool served_others;	   /* or for others as well, or for the worker itself */
 	struct queue *unsubmitted; /* whose I/O goes to the kernel with the next wait */
 	unsigned int armed;	   /* bit mask of cookies that the kernel watches */
 	struct reports reports;

@@ -110,6 +110,11 @@ static void settle_visit(void)
 	meter.settled += row_settle_visit(row, &v, &bill);
 }
 
+static void settle_turn(void)
+{
+	meter.settled += row_settle_turn(row, 77);
+}
+
 static void settle_offload(void)
 {
 	struct offload o = { .cycles = { 1, 2, 3, 4, 5, 6 }, .exact = true };
@@ -311,6 +316,7 @@ int main(void)
 	check_update("frames from the guest", settle_tx);
 	check_update("frames to the guest", settle_rx);
 	check_update("visit", settle_visit);
+	check_update("turn", settle_turn);
 	check_update("offload", settle_offload);
 	check_update("events", settle_events);
 	check_update("books", publish);
