@@ -314,6 +314,90 @@ CPU_TIME_INLINE uint64_t cpu_run_share(const struct cpu_run *run, uint32_t i,
 	return ns;
 }
 
+/* ---- work that goes on ---- */
+
+/*
+ * The row that a kernel thread works for. A thread that was switched out goes on for it
+ * until that work is over: who waits for the end of an I/O most often runs at once,
+ * before the thread has done the rest. Threads whose pids are of one place share it; what
+ * is not kept there is no row's.
+ */
+struct cpu_work {
+	uint32_t pid;
+	uint32_t row; /* 0: none */
+};
+
+/**
+ * cpu_work_row() - what a thread that comes goes on for
+ * @w: its place
+ * @pid: the thread
+ *
+ * Return: the row; 0: no row.
+ */
+CPU_TIME_INLINE uint32_t cpu_work_row(const struct cpu_work *w, uint32_t pid)
+{
+	return w->pid == pid ? w->row : 0;
+}
+
+/**
+ * cpu_work_begin() - a thread begins with what is for a row until cpu_work_end()
+ * @w: its place, also if another thread's work is there
+ * @pid: the thread
+ * @row: 0: no row
+ */
+CPU_TIME_INLINE void cpu_work_begin(struct cpu_work *w, uint32_t pid, uint32_t row)
+{
+	w->pid = pid;
+	w->row = row;
+}
+
+/**
+ * cpu_work_end() - what a thread worked at is over
+ * @w: its place
+ * @pid: the thread
+ */
+CPU_TIME_INLINE void cpu_work_end(struct cpu_work *w, uint32_t pid)
+{
+	if (w->pid == pid)
+		w->row = 0;
+}
+
+/**
+ * cpu_work_suspend() - a thread that works at one item after the other is switched out
+ * @w: its place
+ * @run: its run
+ * @pid: the thread
+ * @busy: it is in the midst of an item
+ *
+ * What is left of an item in which a row's I/O has ended is for that row.
+ */
+CPU_TIME_INLINE void cpu_work_suspend(struct cpu_work *w, const struct cpu_run *run,
+				      uint32_t pid, int busy)
+{
+	if (!busy)
+		cpu_work_end(w, pid);
+	else if (run->noted && (!w->row || w->pid == pid)) /* else it is another's */
+		cpu_work_begin(w, pid, run->last_row);
+}
+
+/**
+ * cpu_work_resume() - a kernel thread's run has begun
+ * @w: its place
+ * @run: the run
+ * @pid: the thread
+ * @work: of what kind it is
+ */
+CPU_TIME_INLINE void cpu_work_resume(const struct cpu_work *w, struct cpu_run *run,
+				     uint32_t pid, uint32_t work)
+{
+	uint32_t row = cpu_work_row(w, pid);
+
+	if (row)
+		cpu_run_note(run, row, 1, work);
+}
+
+/* ---- levels ---- */
+
 /* Of the level that runs; NULL if that is a process, whose time is its own. */
 CPU_TIME_INLINE struct cpu_run *cpu_time_run(struct cpu_time *c)
 {

@@ -211,7 +211,7 @@ struct domain_kernel domain_kernel;
 struct row_cost row_costs[COST_ROWS];
 struct tap_rows taps[COST_TAPS];
 struct file_row files[COST_FILES];
-struct domain_writer writers[DOMAIN_WRITERS];
+struct cpu_work works[DOMAIN_WORKS];
 uint32_t own_tgid; /* as the kernel counts them, whatever our namespace */
 uint32_t own_net;  /* the network namespace in which the taps' numbers are */
 
@@ -602,45 +602,20 @@ static __always_inline void note_work(struct cpu_time *c, struct cpu_run *run,
 	cpu_run_note(run, row, pieces, work);
 }
 
-static __always_inline struct domain_writer *find_writer(const struct task_struct *task)
+static __always_inline struct cpu_work *find_work(uint32_t pid)
 {
-	return &writers[(uint32_t)task->pid & (DOMAIN_WRITERS - 1)];
+	return &works[pid & (DOMAIN_WORKS - 1)];
 }
 
-static __always_inline void forget_work(const struct task_struct *task)
-{
-	struct domain_writer *w = find_writer(task);
-
-	if (w->pid == (uint32_t)task->pid)
-		w->row = 0;
-}
-
-/* A kworker is switched out. That who waited for the end of an I/O runs at once is the
- * rule: the kworker's own work is not over then, and what it has left to do is for the
- * same row. */
+/* Only of kworkers it is known when their work is over. */
 static __always_inline void suspend_work(const struct cpu_time *c,
 					 struct task_struct *task)
 {
 	const struct cpu_run *run = &c->run[CPU_LEVEL_TASK];
-	struct domain_writer *w = find_writer(task);
-	uint32_t pid = task->pid;
+	struct cpu_work *w = find_work(task->pid);
 
-	if (!(task->flags & TASK_WORKER) || !(run->noted || (w->row && w->pid == pid)))
-		return;
-	if (!current_work(task))
-		forget_work(task);
-	else if (run->noted && (!w->row || w->pid == pid)) /* else it is another's */
-		*w = (struct domain_writer){ pid, run->last_row };
-}
-
-/* A kernel thread that was switched out while it wrote an inode back, or ended an I/O,
- * goes on. */
-static __always_inline void resume_work(struct cpu_time *c, struct task_struct *task)
-{
-	const struct domain_writer *w = find_writer(task);
-
-	if (w->row && w->pid == (uint32_t)task->pid)
-		cpu_run_note(&c->run[CPU_LEVEL_TASK], w->row, 1, KERNEL_THREADS);
+	if (task->flags & TASK_WORKER && (run->noted || cpu_work_row(w, task->pid)))
+		cpu_work_suspend(w, run, task->pid, current_work(task) != NULL);
 }
 
 /* ---- changes ---- */
@@ -707,7 +682,8 @@ int BPF_PROG(switch_task, _Bool preempt, struct task_struct *prev,
 	c->kthread = slot != CPU_SLOT_IDLE && next->flags & TASK_KTHREAD;
 	if (c->kthread) {
 		cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
-		resume_work(c, next);
+		cpu_work_resume(find_work(next->pid), &c->run[CPU_LEVEL_TASK], next->pid,
+				KERNEL_THREADS);
 	}
 	return 0;
 }
@@ -726,7 +702,7 @@ int BPF_PROG(begin_work)
 	read_clocks(&now);
 	before = c->task;
 	slot = kthread_slot(task);
-	forget_work(task);
+	cpu_work_end(find_work(task->pid), task->pid);
 	divide_task(c, before, cpu_time_turn(c, &now, slot));
 	cpu_time_begin_run(c, CPU_LEVEL_TASK, slot);
 	return 0;
@@ -969,8 +945,7 @@ static __always_inline void note_pages(const struct inode *inode, uint32_t pages
 	if (!c || !c->kthread || c->irq || c->softirq)
 		return;
 	row = inode_row(inode);
-	writers[pid & (DOMAIN_WRITERS - 1)] =
-		(struct domain_writer){ pid, goes_on ? row : 0 };
+	cpu_work_begin(find_work(pid), pid, goes_on ? row : 0);
 	if (row)
 		note_work(c, &c->run[CPU_LEVEL_TASK], row, pages, KERNEL_THREADS);
 	else

@@ -36,14 +36,8 @@ struct domain_kernel {
 	uint32_t steal_time; /* likewise */
 };
 
-/* A kernel thread that writes a disk's cached data back, or ends its I/O, by pid, and
- * that disk's row. */
-#define DOMAIN_WRITERS 64u
-
-struct domain_writer {
-	uint32_t pid;
-	uint32_t row; /* 0: none, or no disk's of ours */
-};
+/* Places of kernel threads that write disks' cached data back, or end their I/O. */
+#define DOMAIN_WORKS 64u
 
 /* Interrupts whose slot is known, by number. */
 #define DOMAIN_IRQS 512

@@ -568,6 +568,152 @@ static void test_runs(void)
 	check_books(&c);
 }
 
+/* ---- work that goes on ---- */
+
+enum { WORKS = 4, PID = 5 };
+
+static struct cpu_work works[WORKS];
+
+static struct cpu_work *place(uint32_t pid)
+{
+	return &works[pid % WORKS];
+}
+
+/* As the programs do: a kworker is switched out, for a kworker or for a process. */
+static void switch_to(struct cpu_time *c, uint32_t from, int busy, uint32_t to)
+{
+	if (c->kthread)
+		cpu_work_suspend(place(from), &c->run[CPU_LEVEL_TASK], from, busy);
+	cpu_time_switch(c, &world.clocks, to ? DISK : SHELL);
+	c->kthread = to != 0;
+	if (!to)
+		return;
+	cpu_time_begin_run(c, CPU_LEVEL_TASK, DISK);
+	cpu_work_resume(place(to), &c->run[CPU_LEVEL_TASK], to, 2);
+}
+
+static void end_io(struct cpu_time *c, uint32_t row)
+{
+	CHECK(cpu_run_note(&c->run[CPU_LEVEL_TASK], row, 1, 2));
+	c->run[CPU_LEVEL_TASK].noted++;
+}
+
+/* Its item is over, and another one begins. */
+static uint64_t next_item(struct cpu_time *c, uint32_t pid)
+{
+	uint64_t ran = cpu_time_turn(c, &world.clocks, DISK);
+
+	cpu_work_end(place(pid), pid);
+	cpu_time_begin_run(c, CPU_LEVEL_TASK, DISK);
+	return ran;
+}
+
+/* For whom the run is, wholly; 0: no row. */
+static uint32_t run_row(const struct cpu_time *c)
+{
+	const struct cpu_run *run = &c->run[CPU_LEVEL_TASK];
+
+	CHECK(run->rows <= 1 && run->rough);
+	return run->rows ? run->of[0].row : 0;
+}
+
+/* A kworker ends a row's I/O, who waited for that runs at once, and what the kworker has
+ * left to do is the row's: "half of its time was nobody's". */
+static void test_work_goes_on(void)
+{
+	static struct cpu_time c;
+
+	memset(works, 0, sizeof(works));
+	begin(&c, SHELL);
+	switch_to(&c, 0, 0, PID);
+	CHECK_EQ(run_row(&c), 0);
+	run(10);
+	end_io(&c, 3);
+	run(5);
+	switch_to(&c, PID, 1, 0);
+	CHECK_EQ(c.ended_ns, 15);
+	run(100);
+	switch_to(&c, 0, 0, PID);
+	CHECK_EQ(run_row(&c), 3);
+	run(4);
+	/* Switched out once more, without an end. */
+	switch_to(&c, PID, 1, 0);
+	CHECK_EQ(c.ended_ns, 4);
+	switch_to(&c, 0, 0, PID);
+	CHECK_EQ(run_row(&c), 3);
+	run(7);
+	CHECK_EQ(next_item(&c, PID), 7);
+	CHECK_EQ(run_row(&c), 0);
+	run(2);
+	switch_to(&c, PID, 1, 0);
+	switch_to(&c, 0, 0, PID);
+	CHECK_EQ(run_row(&c), 0);
+	/* Of two ends it is the last one's. */
+	end_io(&c, 3);
+	end_io(&c, 4);
+	switch_to(&c, PID, 1, 0);
+	switch_to(&c, 0, 0, PID);
+	CHECK_EQ(run_row(&c), 4);
+	/* Nothing is left to do when it goes idle. */
+	switch_to(&c, PID, 0, 0);
+	switch_to(&c, 0, 0, PID);
+	CHECK_EQ(run_row(&c), 0);
+	/* A thread of the same place neither has its row nor takes its place. */
+	end_io(&c, 3);
+	switch_to(&c, PID, 1, PID + WORKS);
+	CHECK_EQ(run_row(&c), 0);
+	end_io(&c, 6);
+	switch_to(&c, PID + WORKS, 1, PID);
+	CHECK_EQ(run_row(&c), 3);
+	switch_to(&c, PID, 1, PID + WORKS);
+	CHECK_EQ(run_row(&c), 0);
+	switch_to(&c, PID + WORKS, 0, PID);
+	CHECK_EQ(run_row(&c), 3);
+	/* But who begins to write back does. */
+	cpu_work_begin(place(PID + WORKS), PID + WORKS, 8);
+	switch_to(&c, PID, 1, PID + WORKS);
+	CHECK_EQ(run_row(&c), 8);
+	cpu_work_begin(place(PID + WORKS), PID + WORKS, 0);
+	switch_to(&c, PID + WORKS, 1, PID + WORKS);
+	CHECK_EQ(run_row(&c), 0);
+	check_books(&c);
+}
+
+/* Kworkers that begin items, end I/O and are switched at random: each goes on for the row
+ * of its item's last end, and those that share a place for that or for none. */
+static void test_work_random(void)
+{
+	static const uint32_t pid[] = { 0, 5, 6, 5 + WORKS, 7 }; /* 0: a process */
+	uint32_t row[5] = { 0 }, now = 0, step;			 /* of each one's item */
+	static struct cpu_time c;
+	int shared;
+
+	memset(works, 0, sizeof(works));
+	begin(&c, SHELL);
+	for (step = 0; step < STEPS / 10; step++) {
+		uint32_t to = below(5), busy = below(4) != 0;
+
+		run(below(1000));
+		if (!now || !below(3)) {
+			if (!busy)
+				row[now] = 0;
+			switch_to(&c, pid[now], busy, pid[to]);
+			now = to;
+			shared = pid[now] % WORKS == 5 % WORKS;
+			if (now && !(shared && !run_row(&c)))
+				CHECK_EQ(run_row(&c), row[now]);
+		} else if (below(2)) {
+			next_item(&c, pid[now]);
+			row[now] = 0;
+			CHECK_EQ(run_row(&c), 0);
+		} else if (!c.run[CPU_LEVEL_TASK].rows) {
+			row[now] = 1 + below(9);
+			end_io(&c, row[now]);
+		}
+	}
+	check_books(&c);
+}
+
 /* Idle's end is the work of the run that followed it, unless an event was its cause. */
 static void test_woken(void)
 {
@@ -950,6 +1096,8 @@ int main(int argc, char **argv)
 	test_run_goes_on();
 	test_run_random();
 	test_runs();
+	test_work_goes_on();
+	test_work_random();
 	test_woken();
 	test_life();
 	test_interrupted();
