@@ -11,7 +11,7 @@ vif_attach "$one"; vif_attach "$two"
 netload_bg "$W/two.out" "$two" echo --json --time 100 "$@"
 echo_pid=$BG
 netload_ready "$two"
-netload_send "$W/one.out" "$one" -n 5000 --rate 10000 --size 500 --linger 20 --window 100 \
+netload_send "$W/one.out" "$one" -n 5000 --rate 10000 --size 500 --linger 20 --window 100 --time 60 \
 	--dst "00:16:3e:00:$(printf %02x "$two"):00" "$@"
 end "$echo_pid"
 expect_json "$W/one.out" '.rx.frames == 5000 and .verify.good == 5000 and .verify.bad == 0'

@@ -34,8 +34,8 @@ attach "$d" xvdb "$(disk flushed 16M)" --backend "$dd" --set domain=far
 attach "$near" xvda null:16M --backend "$dd"
 load "$d" --rw read --number 777 --bs 4k >/dev/null
 load "$d" --devid 51728 --rw randwrite --number 100 --bs 4k --flush-every 2 >/dev/null
-load_bg "$W/hold.out" "$d" --hold 60; held=$BG
-load_bg "$W/near.out" "$near" --hold 60; held_near=$BG
+load_bg "$W/hold.out" "$d" --hold 300; held=$BG
+load_bg "$W/near.out" "$near" --hold 300; held_near=$BG
 expect_told .requests 877
 expect_told .bytes $((827 * 4096))
 expect_told .domid "$d"

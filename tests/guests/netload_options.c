@@ -117,7 +117,9 @@ static const struct argp_option argp_options[] = {
 	{ "time", 't', "SECONDS", 0, "at most so long", 0 },
 	{ "rate", KEY_RATE, "N", 0, "at most so many frames a second in all", 0 },
 	{ "window", KEY_WINDOW, "N", 0,
-	  "ring entries in flight of a queue (default: all)", 0 },
+	  "ring entries in flight of a queue (default: all); with --linger, also frames "
+	  "that have not come back, of all queues",
+	  0 },
 	{ "idle", KEY_IDLE, "SECONDS", 0, "end when nothing came for so long", 0 },
 	{ "linger", KEY_LINGER, "SECONDS", 0,
 	  "wait at most so long for as many frames as were sent", 0 },

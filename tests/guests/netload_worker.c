@@ -104,10 +104,17 @@ static int due_ms(const struct worker *worker)
 	return now >= due ? 0 : (int)((due - now) / 1000000) + 1;
 }
 
+/* Who waits for what it sends to come back counts it until then. */
 static bool window_is_full(const struct worker *worker)
 {
-	return worker->options->window &&
-	       netfront_tx_in_flight(worker->queue) >= worker->options->window;
+	const struct netload_options *options = worker->options;
+	uint64_t back = __atomic_load_n(worker->received, __ATOMIC_RELAXED);
+
+	if (!options->window)
+		return false;
+	if (options->linger_seconds > 0 && worker->sent >= back + options->window)
+		return true;
+	return netfront_tx_in_flight(worker->queue) >= options->window;
 }
 
 /* Sends what may be sent. Returns how long to wait then. */
