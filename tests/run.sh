@@ -217,6 +217,7 @@ else
 		say "build-asan: its build failed; its tests try it again:"
 		tail -n 20 build-asan/build.log >&2
 	}
+	export PLAIN_BUILD=$PWD/build
 	suites build-asan unit abi fuzz daemon net hostile -once
 	XENMETER_SNAPSHOTS=100000 suites build-tsan threads
 	wait "$install"
