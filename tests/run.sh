@@ -81,8 +81,11 @@ count() {
 		@tsv' "$1/meson-logs/$2.json")
 }
 
-# meson_test BUILD LOG OPTION...
-meson_test() { meson test -C "$1" --logbase "$2" --print-errorlogs "${@:3}" >"$1/$2.log" 2>&1; }
+# meson_test BUILD LOG OPTION...: a limit of time is for what hangs, not for a busy machine
+meson_test() {
+	meson test -C "$1" --logbase "$2" --print-errorlogs --timeout-multiplier 3 "${@:3}" \
+		>"$1/$2.log" 2>&1
+}
 
 # judge BUILD LOG: what meson_test has found there; what failed is tried again
 judge() {

@@ -7,7 +7,7 @@
 host
 two=$(guest two)
 attach "$two" xvda "$(disk b 16M)"
-load_bg "$W/two.out" "$two" --rw randrw --verify --depth 4 --time 60 --json; two_pid=$BG
+load_bg "$W/two.out" "$two" --rw randrw --verify --depth 4 --time 300 --json; two_pid=$BG
 moving() { [ "$(row "$one" requests)" -gt 0 ]; }
 for mode in --persistent --grant-each --no-persistent; do
 	one=$(guest "one$mode")

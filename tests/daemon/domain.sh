@@ -71,7 +71,7 @@ tail -n 1 "$W/domain" | grep -qE '^(Xen|The kernel) counts [0-9.]+ s, named [0-9
 grep -q '^Guests were charged' "$W/domain" || fail 'dump --domain does not say what was charged'
 tail -n 1 "$W/domain"
 # Killed, it starts again with them, once the guest is served.
-load_bg "$W/on.out" "$one" --rw randrw --verify --time 60 --timeout 60
+load_bg "$W/on.out" "$one" --rw randrw --verify --time 300 --timeout 60
 state "$one" back 4
 daemon_kill
 daemon_start --user nobody

@@ -15,8 +15,8 @@ host
 for n in 1 2 3; do guest g$n >/dev/null; done
 attach 1 xvda "$hang_target"
 attach 2 xvda "$(disk b 16M)"
-load_bg "$W/1.out" 1 --rw randrw --verify --depth 8 --time 60 --flush-every 3 --json; one=$BG
-load_bg "$W/2.out" 2 --rw randrw --verify --depth 8 --time 60 --flush-every 7 --json; two=$BG
+load_bg "$W/1.out" 1 --rw randrw --verify --depth 8 --time 300 --flush-every 3 --json; one=$BG
+load_bg "$W/2.out" 2 --rw randrw --verify --depth 8 --time 300 --flush-every 7 --json; two=$BG
 moves() { [ "$(row "$1" flush_requests)" -gt "${2:-0}" ]; }
 within 20 moves 1 && within 20 moves 2 && helper 1 >/dev/null || fail 'no flushes'
 hang

@@ -19,7 +19,7 @@ done
 state 4 back 2 1049
 before=$(rss)
 for d in 1 2 3 4; do
-	load_bg "$W/$d.out" $d --devid 1000-1049 --hold 60
+	load_bg "$W/$d.out" $d --devid 1000-1049 --hold 300
 	guests="${guests:-} $BG"
 done
 for d in 1 2 3 4; do

@@ -24,7 +24,7 @@ attach "$d" xvdb null:16M
 attach "$other" xvda null:16M
 load "$d" --queues 3 --rw read --number 300 --bs 4k >/dev/null
 load "$d" --devid xvdb --rw read --number 10 --bs 4k >/dev/null
-load_bg "$W/hold.out" "$d" --queues 2 --hold 60; held=$BG
+load_bg "$W/hold.out" "$d" --queues 2 --hold 300; held=$BG
 state "$d" back 4
 expect_called "$d" web--incoming
 within 15 total "$d" 310 web--incoming || fail "totals: $(key "$HOME0/data/xenmeter/guests/$d")"
@@ -52,7 +52,7 @@ TABLE=$W/far # another machine's
 DAEMON=$!
 within 20 serving || fail 'the daemon does not start'
 attach "$other" xvdb null:16M --backend "$dd" --set domain=far--incoming
-load_bg "$W/far.out" "$other" --devid xvdb --hold 60; held=$BG
+load_bg "$W/far.out" "$other" --devid xvdb --hold 300; held=$BG
 within 10 is "/local/domain/$dd/backend/vbd/$other/51728/state" 4 || fail 'not connected'
 expect_called "$other" far--incoming
 rename "$other" unseen

@@ -8,7 +8,7 @@ quiet
 net_host
 one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
-netload_bg "$W/two.out" "$two" echo --json --time 100 "$@"
+netload_bg "$W/two.out" "$two" echo --json --time 300 "$@"
 echo_pid=$BG
 netload_ready "$two"
 netload_send "$W/one.out" "$one" -n 5000 --rate 10000 --size 500 --linger 20 --window 100 --time 60 \

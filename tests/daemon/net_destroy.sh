@@ -7,11 +7,11 @@
 quiet
 net_host
 other=$(guest other); vif_attach "$other"
-netload_bg "$W/other.out" "$other" echo --json --time 100; other_pid=$BG
+netload_bg "$W/other.out" "$other" echo --json --time 300; other_pid=$BG
 "$SIMXL" wait-state "$other" vif:0 back 4
 for queues in 1 2; do
 	d=$(guest "one$queues"); vif_attach "$d"
-	netload_bg "$W/one.out" "$d" generate --json --queues $queues --time 100 --rate 20000 \
+	netload_bg "$W/one.out" "$d" generate --json --queues $queues --time 300 --rate 20000 \
 		--tcp --gso 1400 --csum blank --size 9000 \
 		--dst "00:16:3e:00:$(printf %02x "$other"):00"
 	echoed() { [ "$(row "$d" rx_frames)" -gt 100 ]; }

@@ -12,7 +12,7 @@ one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
 to=00:16:3e:00:$(printf %02x "$two"):00
 "$SIMXL" wait-state "$two" vif:0 back 2
-netload_bg "$W/two.out" "$two" sink --json --poison --time 100
+netload_bg "$W/two.out" "$two" sink --json --poison --time 300
 sink=$BG
 netload_ready "$two"
 tcpdump -q -U -p -B 16384 --immediate-mode -i "vif$one.0" -w "$W/pcap" 2>"$W/pcap.err" &

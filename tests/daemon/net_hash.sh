@@ -10,7 +10,7 @@ quiet
 net_host --workers=2
 one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
-netload_bg "$W/two.out" "$two" sink --json --queues 4 --poison --time 100 \
+netload_bg "$W/two.out" "$two" sink --json --queues 4 --poison --time 300 \
 	--hash toeplitz --hash-mapping 3,3,1,0,3,3,1,0
 sink=$BG
 netload_ready "$two"

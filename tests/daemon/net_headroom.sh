@@ -10,7 +10,7 @@ one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
 to=00:16:3e:00:$(printf %02x "$two"):00
 for headroom in 0 256 4096 32767; do
-	netload_bg "$W/two.out" "$two" sink --json --poison --time 100 --xdp-headroom $headroom
+	netload_bg "$W/two.out" "$two" sink --json --poison --time 300 --xdp-headroom $headroom
 	sink=$BG
 	netload_ready "$two"
 	before=$(row "$two" rx_frames)
@@ -20,7 +20,7 @@ for headroom in 0 256 4096 32767; do
 	end "$sink"
 	expect_json "$W/two.out" '.verify.good == 100 and .verify.bad == 0'
 done
-netload_bg "$W/two.out" "$two" sink --json --poison --time 100 --xdp-headroom 256
+netload_bg "$W/two.out" "$two" sink --json --poison --time 300 --xdp-headroom 256
 sink=$BG
 netload_ready "$two"
 before=$(row "$two" rx_frames)

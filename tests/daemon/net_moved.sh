@@ -15,7 +15,7 @@ net_calm elsewhere
 ip link set "vif$d.0" netns elsewhere
 ip -n elsewhere link set "vif$d.0" up
 xenstore-write "$(back "$d" 0)/hotplug-status" connected
-netload_bg "$W/one.out" "$d" echo --json --queues 3 --time 100
+netload_bg "$W/one.out" "$d" echo --json --queues 3 --time 300
 pid=$BG
 netload_ready "$d"
 grep -q 'connected: 3 queues' "$LOG" || fail 'not with three queues'

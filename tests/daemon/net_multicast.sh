@@ -8,7 +8,7 @@ quiet
 net_host
 one=$(guest one); two=$(guest two)
 vif_attach "$one"; vif_attach "$two"
-netload_bg "$W/two.out" "$two" sink --json --multicast-control --time 100 \
+netload_bg "$W/two.out" "$two" sink --json --multicast-control --time 300 \
 	--multicast-add 01:00:5e:00:00:09 --multicast-add 33:33:00:00:00:09
 sink=$BG
 netload_ready "$two"

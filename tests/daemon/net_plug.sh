@@ -24,7 +24,7 @@ expect_json_of_link '.qdisc == "noqueue"'
 [ "$(cat "/sys/class/net/vif$d.0/address")" = fe:ff:ff:ff:ff:ff ] || fail 'not the usual address'
 
 say 'not plugged in yet'
-netload_bg "$W/one.out" "$d" connect --json --hold 100 --timeout 60
+netload_bg "$W/one.out" "$d" connect --json --hold 300 --timeout 60
 pid=$BG
 "$SIMXL" wait-state "$d" vif:0 back 4 1 2>/dev/null && fail 'connected without the script'
 expect_key "$(back "$d" 0)/state" 2
@@ -43,12 +43,12 @@ netload "$d" generate --json -n 77 >/dev/null || fail 'generate'
 expect_row "$d" tx_frames 77
 
 say 'all of its queues may hold as many frames as one'
-netload_bg "$W/one.out" "$d" connect --json --queues 8 --hold 100
+netload_bg "$W/one.out" "$d" connect --json --queues 8 --hold 300
 netload_ready "$d"
 expect_json_of_link '.txqlen == 125'
 end "$BG"
 ip link set "vif$d.0" txqueuelen 50
-netload_bg "$W/one.out" "$d" connect --json --queues 3 --hold 100
+netload_bg "$W/one.out" "$d" connect --json --queues 3 --hold 300
 netload_ready "$d"
 expect_json_of_link '.txqlen == 50'
 end "$BG"

@@ -9,7 +9,7 @@ net_host
 one=$(guest one); two=$(guest two)
 vif_attach "$one" 0 --set rate=50000,50000 # a megabyte a second
 vif_attach "$two"
-netload_bg "$W/one.out" "$one" generate --json --queues 2 --time 100 --size 1000
+netload_bg "$W/one.out" "$one" generate --json --queues 2 --time 300 --size 1000
 sender=$BG
 "$SIMXL" wait-state "$one" vif:0 back 4
 b=$(back "$one" 0)
@@ -58,7 +58,7 @@ measure 'the same, after a kill'; bounded 200000 10
 
 say 'what it receives is not bounded'
 end "$sender"
-netload_bg "$W/one.out" "$one" sink --json --time 100
+netload_bg "$W/one.out" "$one" sink --json --time 300
 sink=$BG
 netload_ready "$one"
 before=$(row "$one" rx_frames)

@@ -11,7 +11,7 @@ one=$(guest one)
 vif_attach "$one"
 mac=00:16:3e:00:$(printf %02x "$one"):00
 bridge fdb replace "$mac" dev "vif$one.0" master static
-netload_bg "$W/one.out" "$one" sink --json --time 100
+netload_bg "$W/one.out" "$one" sink --json --time 300
 sink=$BG
 netload_ready "$one"
 # pieces NUMBER PAYLOAD MSS: so many segments, each in as many pieces as it needs

@@ -23,7 +23,7 @@ two=$(guest two)
 vif_attach "$one"
 vif_attach "$two"
 ip link set "vif$two.0" master far
-netload_bg "$W/two.out" "$two" sink --json --time 100
+netload_bg "$W/two.out" "$two" sink --json --time 300
 sink=$BG
 netload_ready "$two"
 
@@ -45,7 +45,7 @@ expect_json "$W/tc" ".[0].drops == 0 and .[0].packets >= $n"
 
 say 'closed while its frames wait'
 tc qdisc replace dev up0 root tbf rate 8kbit burst 16k limit $((queues * 1200))k
-netload_start "$W/one.out" "$one" --time 100 --size 1400 --stream 2 --dst "$mac"
+netload_start "$W/one.out" "$one" --time 300 --size 1400 --stream 2 --dst "$mac"
 blocked() { [ "$(row "$one" tx_frames)" = "$FRAMES" ] || { FRAMES=$(row "$one" tx_frames); return 1; }; }
 FRAMES=none
 sleep 0.2

@@ -13,7 +13,7 @@ offers() {
 # reads DEVID: many pages of each of its eight queues
 reads() {
 	load_bg "$W/$1.out" "$d" --devid "$1" --persistent --queues 8 --depth 8 --rw randread --bs 1M \
-		--indirect 256 --time 60
+		--indirect 256 --time 300
 }
 
 host
@@ -21,7 +21,7 @@ d=$(guest one)
 for v in xvda xvdb xvdc; do attach "$d" $v null:16M; done
 offers 51712 1
 for v in xvda xvdb; do
-	load_bg "$W/hold.out" "$d" --devid $v --persistent --queues 8 --hold 60
+	load_bg "$W/hold.out" "$d" --devid $v --persistent --queues 8 --hold 300
 	eval "hold_$v=$BG"
 done
 state "$d" back 4 51712

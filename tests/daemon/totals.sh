@@ -70,7 +70,7 @@ far_uuid=$(key "/local/domain/$d/vm" | cut -d/ -f3)
 record
 
 say 'who costs most now'
-load_bg "$W/busy.out" "$d" --devid 51728 --rw write --rate 400 --flush-every 2 --time 60; busy=$BG
+load_bg "$W/busy.out" "$d" --devid 51728 --rw write --rate 400 --flush-every 2 --time 300; busy=$BG
 dearest() { "$SIMXL" run 0 "$XENMETER" top --drivers --json --iterations 1 >"$W/top"; json "$W/top" "$1"; }
 within 40 dearest '.drivers == 1 and (.guests | length) == 2
 	and (.guests[0] | .name == "far" and .driver == "dd" and .requests_per_second > 0

@@ -8,7 +8,7 @@
 host
 d=$(guest one)
 attach "$d" xvda "$(disk a 16M)"
-load_bg "$W/one.out" "$d" --rw randrw --verify --depth 8 --queues 2 --flush-every 9 --time 100 \
+load_bg "$W/one.out" "$d" --rw randrw --verify --depth 8 --queues 2 --flush-every 9 --time 300 \
 	--timeout 30 --json; p=$BG
 state "$d" back 4
 "$SIMXL" vif-attach "$d" 0 --set type=null

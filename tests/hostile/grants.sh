@@ -7,7 +7,7 @@ scene "$(disk a 4M)"
 # References that only guest 3 has: it grants more than a thousand pages.
 guest third >/dev/null
 attach 3 xvda "$(disk c 16M)"
-load_bg "$W/third.out" 3 --rw read --indirect 256 --bs 1m --depth 8 --time 60
+load_bg "$W/third.out" 3 --rw read --indirect 256 --bs 1m --depth 8 --time 300
 state 3 back 4
 granted() { [ "$("$SIMXL" list | awk '$1 == 3 { print $4 }')" -gt 1200 ]; }
 within 30 granted || fail 'guest 3 does not grant enough'

@@ -13,7 +13,7 @@ scene() {
 	guest offender >/dev/null; guest neighbour >/dev/null
 	attach 1 xvda "$@"
 	attach 2 xvda "$(disk neighbour 16M)"
-	load_bg "$W/neighbour.out" 2 --rw randrw --verify --depth 4 --time 60 --json
+	load_bg "$W/neighbour.out" 2 --rw randrw --verify --depth 4 --time 300 --json
 	NEIGHBOUR=$BG
 	state 2 back 4
 }

@@ -15,11 +15,11 @@ net_scene() {
 	guest offender >/dev/null; guest neighbour >/dev/null; guest echo >/dev/null
 	net_attach_offender "$@"
 	vif_attach 2; vif_attach 3
-	netload_bg "$W/echo.out" 3 echo --time 110 --json
+	netload_bg "$W/echo.out" 3 echo --time 310 --json
 	ECHO=$BG
 	netload_ready 3
 	netload_start "$W/neighbour.out" 2 --udp --csum blank --size 1200 --rate 400 \
-		--dst 00:16:3e:00:03:00 --time 100 --linger 2
+		--dst 00:16:3e:00:03:00 --time 300 --linger 2
 	NEIGHBOUR=$BG
 }
 

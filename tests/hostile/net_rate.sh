@@ -4,7 +4,7 @@
 . "$(dirname "$0")/net_lib.sh"
 
 net_scene --set rate=a,b
-netload_bg "$W/busy.out" 1 generate --rate 2000 --time 60 --json
+netload_bg "$W/busy.out" 1 generate --rate 2000 --time 300 --json
 BUSY=$BG
 moving() { [ "$(row 1 tx_frames)" -gt $((SENT + 100)) ]; }
 for value in '' , 1 1, ,1 -1,50000 1,-1 0x10,50000 '1, 2' 1,2,3 1.5,2 \
