@@ -6,7 +6,7 @@
 # failure it prints the daemon's log and what the store says of the backends. meson sets
 # SIMXL, XENMETERD, XENMETER, ROW_SUM, BLKLOAD and XENBLK (the nbdkit plugin), and
 # SANITIZE (its b_sanitize). PLAIN_BUILD, if set, is a build without sanitizers, whose
-# tools a test takes: it starts some of them hundreds of times.
+# simxl and row_sum a test takes: it starts them hundreds of times.
 #
 # A test ends with `finish`: the daemon has to exit with 0, its books to balance, and the
 # host to be free of leaked handles, ports and grants.
@@ -23,7 +23,6 @@ need() { command -v "$1" >/dev/null || skip "needs $1 (package $2)"; }
 [ -z "${PLAIN_BUILD:-}" ] || {
 	SIMXL=$PLAIN_BUILD/tests/sim/simxl
 	ROW_SUM=$PLAIN_BUILD/tests/daemon/row_sum
-	XENMETER=$PLAIN_BUILD/tools/xenmeter
 }
 need jq jq
 need xenstore-read xenstore-utils
