@@ -55,8 +55,7 @@ until closed; do
 done
 say "$strikes faults, 3 of them at work"
 expect_error "$one" 'the daemon has died of it 3 times within 10 minutes'
-# A fault may have hit while a calm one was at work.
-grep 'not served any more' "$LOG" | grep -v "vbd/$one/51712" && fail 'another is closed'
+grep 'has died of it' "$LOG" | grep -v "vbd/$one/51712" && fail 'another is blamed'
 within 30 resumed 2 || fail 'the others do not go on'
 ended "$victim" 1
 

@@ -30,11 +30,10 @@ measure() {
 }
 # bounded RATE INTERVALS: a tenth and a burst more than the rate at most; and not nothing,
 # however seldom a busy machine lets the guest send.
-# An interval takes some three turns (credit, frames, the guest's event), and more the more
-# often the guest gets room in its ring, not one after the other until it is over.
+# An interval takes some three turns (credit, frames, the guest's event), not one after
+# the other until it is over.
 bounded() {
-	[ $TURNS -lt $(($2 * 8 + 20 + SPEED / 1000 / 16)) ] ||
-		fail "$TURNS turns for $2 intervals"
+	[ $TURNS -lt $(($2 * 8 + 20)) ] || fail "$TURNS turns for $2 intervals"
 	[ $SPEED -lt $(($1 + $1 / 5)) ] || fail "$SPEED is too fast for $1"
 	[ $SPEED -gt $(($1 / 16)) ] || fail "$SPEED is too slow for $1"
 }
